@@ -1,0 +1,76 @@
+# Reads cmake/floors.txt and answers, at configure time, whether a folder may use another one.
+#
+#   LAT_FOLDERS          every folder (or main file) of the table, lowest floor first
+#   LAT_FLOOR_<folder>   its floor
+#   LAT_LIMIT_<folder>   the folders it may use at most (unset: no limit)
+#   LAT_OWNER_<name>     the folders that may use this imported target (unset: all)
+
+function(lat__read_floors file)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
+    file(STRINGS "${file}" rows REGEX "^[a-z]")
+    set(ordered "")
+    foreach(row IN LISTS rows)
+        if(row MATCHES "^floor ([1-9]) ([a-z./]+)$")
+            set(floor "${CMAKE_MATCH_1}")
+            set(folder "${CMAKE_MATCH_2}")
+            list(APPEND ordered "${floor} ${folder}")
+            set("LAT_FLOOR_${folder}" "${floor}" PARENT_SCOPE)
+        elseif(row MATCHES "^(limit|owner) ([a-z0-9._/:-]+): (.+)$")
+            string(TOUPPER "${CMAKE_MATCH_1}" kind)
+            string(REPLACE " " ";" folders "${CMAKE_MATCH_3}")
+            set("LAT_${kind}_${CMAKE_MATCH_2}" "${folders}" PARENT_SCOPE)
+        else()
+            message(FATAL_ERROR "${file}: cannot read the row '${row}'")
+        endif()
+    endforeach()
+    list(SORT ordered)
+    list(TRANSFORM ordered REPLACE "^[1-9] " "")
+    set(LAT_FOLDERS "${ordered}" PARENT_SCOPE)
+endfunction()
+
+# core/base -> base, agent/link -> agent_link, lua/host -> lua_host
+function(lat__module_of folder ret_module)
+    string(REGEX REPLACE "^core/" "" module "${folder}")
+    string(REPLACE "/" "_" module "${module}")
+    set(${ret_module} "${module}" PARENT_SCOPE)
+endfunction()
+
+function(lat__folder_of_module module ret_folder)
+    foreach(folder IN LISTS LAT_FOLDERS)
+        lat__module_of("${folder}" name)
+        if(name STREQUAL module)
+            set(${ret_folder} "${folder}" PARENT_SCOPE)
+            return()
+        endif()
+    endforeach()
+    message(FATAL_ERROR "no row in cmake/floors.txt makes the module 'lat_${module}'")
+endfunction()
+
+# Fails unless `folder` may link `used`: an imported target (lat::x) or a module (lat_x).
+function(lat__check_link folder used)
+    if(used MATCHES "^lat::")
+        if(DEFINED "LAT_OWNER_${used}" AND NOT folder IN_LIST "LAT_OWNER_${used}")
+            message(FATAL_ERROR "${folder} links ${used}, which belongs to ${LAT_OWNER_${used}}")
+        endif()
+        return()
+    endif()
+    if(NOT used MATCHES "^lat_")
+        message(FATAL_ERROR "${folder} links '${used}': name a module (lat_x) or a dependency (lat::x)")
+    endif()
+    string(REGEX REPLACE "^lat_" "" module "${used}")
+    lat__folder_of_module("${module}" target)
+    if(NOT "${LAT_FLOOR_${target}}" LESS "${LAT_FLOOR_${folder}}")
+        message(FATAL_ERROR "${folder} (floor ${LAT_FLOOR_${folder}}) links ${target} "
+                            "(floor ${LAT_FLOOR_${target}}): a folder uses lower floors only")
+    endif()
+    string(REGEX MATCH "^[a-z]+" house "${folder}")
+    foreach(scope IN ITEMS "${folder}" "${house}")
+        if(DEFINED "LAT_LIMIT_${scope}" AND NOT target IN_LIST "LAT_LIMIT_${scope}"
+           AND NOT target MATCHES "^${scope}/")
+            message(FATAL_ERROR "${folder} links ${target}, which is not among what ${scope} may use: "
+                                "${LAT_LIMIT_${scope}}")
+        endif()
+    endforeach()
+endfunction()
+
+lat__read_floors("${CMAKE_CURRENT_LIST_DIR}/floors.txt")

@@ -1,0 +1,176 @@
+# The words that the folders' CMakeLists.txt are written in: lat_module, lat_executable, lat_unit_test,
+# lat_embed. Floors.cmake decides who may use whom.
+
+include("${CMAKE_CURRENT_LIST_DIR}/Floors.cmake")
+
+# While the house is being built, a folder, a source or a test that does not exist yet is skipped with a
+# message. OFF: each of these is an error.
+option(LAT_GREENFIELD "Skip what is listed and does not exist yet" ON)
+
+# Says that something listed is missing: an error, or a message while LAT_GREENFIELD is on.
+function(lat__missing)
+    string(JOIN "" text ${ARGN})
+    if(LAT_GREENFIELD)
+        message(STATUS "not there yet: ${text}")
+    else()
+        message(FATAL_ERROR "${text}")
+    endif()
+endfunction()
+
+# Sets ret_present to those of the files that exist, relative to the current folder.
+function(lat__existing_sources ret_present)
+    set(present "")
+    foreach(source IN LISTS ARGN)
+        get_filename_component(path "${source}" ABSOLUTE)
+        get_source_file_property(generated "${path}" GENERATED)
+        if(EXISTS "${path}" OR generated)
+            list(APPEND present "${path}")
+        else()
+            lat__missing("${path}")
+        endif()
+    endforeach()
+    set(${ret_present} "${present}" PARENT_SCOPE)
+endfunction()
+
+# Sets ret_absent to the first of the modules that is no target, or to "".
+function(lat__first_absent ret_absent)
+    set(${ret_absent} "" PARENT_SCOPE)
+    foreach(used IN LISTS ARGN)
+        if(used MATCHES "^lat_" AND NOT TARGET ${used})
+            set(${ret_absent} "${used}" PARENT_SCOPE)
+            return()
+        endif()
+    endforeach()
+endfunction()
+
+# lat_module(NAME <name> SOURCES <file>... [LINKS <module or dependency>...] [PRIVATE_LINKS <...>...])
+#
+# The library of the current folder, lat_<name>. LINKS are what its face headers need, PRIVATE_LINKS what
+# only its sources need; each is a module (lat_base) or a dependency (lat::uv) and is checked against
+# cmake/floors.txt. lat_version may be linked by every module: it brings lat_version.h.
+function(lat_module)
+    cmake_parse_arguments(M "" "NAME" "SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
+    if(M_UNPARSED_ARGUMENTS)
+        message(FATAL_ERROR "lat_module: unknown argument ${M_UNPARSED_ARGUMENTS}")
+    endif()
+    file(RELATIVE_PATH folder "${PROJECT_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}")
+    lat__folder_of_module("${M_NAME}" expected)
+    if(NOT folder STREQUAL expected)
+        message(FATAL_ERROR "${folder} calls itself '${M_NAME}', which is the name of ${expected}")
+    endif()
+    set(links ${M_LINKS} ${M_PRIVATE_LINKS})
+    list(REMOVE_ITEM links lat_version)
+    foreach(used IN LISTS links)
+        lat__check_link("${folder}" "${used}")
+    endforeach()
+    lat__first_absent(absent ${links})
+    if(absent)
+        lat__missing("${absent}, without which lat_${M_NAME} cannot be built")
+        return()
+    endif()
+    lat__existing_sources(sources ${M_SOURCES})
+    if(NOT sources)
+        return()
+    endif()
+    add_library(lat_${M_NAME} STATIC ${sources})
+    target_include_directories(lat_${M_NAME} PUBLIC "${PROJECT_SOURCE_DIR}/core" "${PROJECT_SOURCE_DIR}")
+    target_link_libraries(lat_${M_NAME} PUBLIC ${M_LINKS} PRIVATE ${M_PRIVATE_LINKS} lat_flags)
+endfunction()
+
+# lat_executable(NAME <name> MAIN <main file of the floor table> LINKS <module>...)
+function(lat_executable)
+    cmake_parse_arguments(E "" "NAME;MAIN" "LINKS" ${ARGN})
+    foreach(used IN LISTS E_LINKS)
+        lat__check_link("${E_MAIN}" "${used}")
+    endforeach()
+    set(links "")
+    foreach(used IN LISTS E_LINKS)
+        if(used MATCHES "::" OR TARGET ${used})
+            list(APPEND links "${used}")
+        else()
+            lat__missing("${used}, which ${E_NAME} is made of")
+        endif()
+    endforeach()
+    if(NOT EXISTS "${PROJECT_SOURCE_DIR}/${E_MAIN}")
+        lat__missing("${E_MAIN}")
+        return()
+    endif()
+    add_executable(${E_NAME} "${PROJECT_SOURCE_DIR}/${E_MAIN}")
+    target_include_directories(${E_NAME} PRIVATE "${PROJECT_SOURCE_DIR}/core" "${PROJECT_SOURCE_DIR}")
+    target_link_libraries(${E_NAME} PRIVATE ${links} lat_version lat_flags)
+    target_link_options(${E_NAME} PRIVATE -Wl,--build-id=sha1)
+    set_target_properties(${E_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
+endfunction()
+
+# lat_unit_test(NAME <name> SOURCES <file>... LINKS <module or dependency>... [THREADED] [TIMEOUT <seconds>])
+#
+# A CMocka program, registered with CTest under the label `unit`. Paths are relative to the current folder or
+# to the project's root.
+# THREADED adds the label `threaded`: scripts/test runs these under ThreadSanitizer as well.
+function(lat_unit_test)
+    cmake_parse_arguments(T "THREADED" "NAME;TIMEOUT" "SOURCES;LINKS" ${ARGN})
+    if(T_UNPARSED_ARGUMENTS)
+        message(FATAL_ERROR "lat_unit_test: unknown argument ${T_UNPARSED_ARGUMENTS}")
+    endif()
+    if(NOT BUILD_TESTING OR NOT TARGET lat::cmocka)
+        return()
+    endif()
+    list(TRANSFORM T_SOURCES REPLACE "^tests/" "${PROJECT_SOURCE_DIR}/tests/")
+    lat__existing_sources(sources ${T_SOURCES})
+    lat__first_absent(absent ${T_LINKS})
+    if(absent)
+        lat__missing("${absent}, which ${T_NAME} tests")
+        return()
+    endif()
+    if(NOT sources)
+        return()
+    endif()
+    add_executable(${T_NAME} ${sources})
+    target_include_directories(${T_NAME} PRIVATE "${PROJECT_SOURCE_DIR}/core" "${PROJECT_SOURCE_DIR}")
+    target_link_libraries(${T_NAME} PRIVATE ${T_LINKS} lat::cmocka lat_flags)
+    target_compile_options(${T_NAME} PRIVATE -Wno-conversion)
+    target_compile_definitions(${T_NAME} PRIVATE LAT_TEST_ROOT="${PROJECT_SOURCE_DIR}")
+    set_target_properties(${T_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+    add_test(NAME ${T_NAME} COMMAND ${T_NAME})
+    if(NOT T_TIMEOUT)
+        set(T_TIMEOUT 60)
+    endif()
+    set(labels unit)
+    if(T_THREADED)
+        list(APPEND labels threaded)
+    endif()
+    set_tests_properties(${T_NAME} PROPERTIES
+        LABELS "${labels}" TIMEOUT "${T_TIMEOUT}" SKIP_RETURN_CODE 77 ENVIRONMENT "${LAT_TEST_ENVIRONMENT}")
+endfunction()
+
+# lat_embed(TARGET <target> NAME <name> ROOT <folder> FILES <file>...)
+#
+# Puts files into the target as lat_embedded_<name>[] (see core/base/embed.h), each under its path relative
+# to ROOT, in the order given. The assembler reads the files (.incbin), so that nothing is generated that is
+# longer than the table and no tool has to be built first.
+function(lat_embed)
+    cmake_parse_arguments(E "" "TARGET;NAME;ROOT" "FILES" ${ARGN})
+    get_filename_component(root "${E_ROOT}" ABSOLUTE)
+    set(symbol "lat_embedded_${E_NAME}")
+    set(bytes "")
+    set(table "")
+    set(paths "")
+    set(index 0)
+    foreach(file IN LISTS E_FILES)
+        get_filename_component(path "${file}" ABSOLUTE)
+        file(RELATIVE_PATH name "${root}" "${path}")
+        list(APPEND paths "${path}")
+        string(APPEND bytes
+            "    \".L${symbol}_path_${index}: .asciz \\\"${name}\\\"\\n\"\n"
+            "    \".L${symbol}_file_${index}: .incbin \\\"${path}\\\"\\n\"\n"
+            "    \".L${symbol}_end_${index}: .byte 0\\n\"\n")
+        string(APPEND table
+            "    \".quad .L${symbol}_path_${index}, .L${symbol}_file_${index}, \"\n"
+            "    \".L${symbol}_end_${index} - .L${symbol}_file_${index}\\n\"\n")
+        math(EXPR index "${index} + 1")
+    endforeach()
+    set(source "${PROJECT_BINARY_DIR}/generated/embedded_${E_NAME}.c")
+    configure_file("${PROJECT_SOURCE_DIR}/cmake/embedded.c.in" "${source}" @ONLY)
+    set_source_files_properties("${source}" PROPERTIES OBJECT_DEPENDS "${paths}")
+    target_sources(${E_TARGET} PRIVATE "${source}")
+endfunction()
