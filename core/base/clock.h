@@ -1,0 +1,31 @@
+/* The only source of time. A clock is passed in, so that a whole system can run in simulated time. */
+#ifndef LAT_BASE_CLOCK_H
+#define LAT_BASE_CLOCK_H
+
+#include "base/err.h"
+
+#include <stdint.h>
+
+/* Behind a clock: the system, or a simulation. */
+struct lat_clock {
+    int64_t (*wall_ms)(void *arg); /* milliseconds since 1970 UTC; may jump */
+    int64_t (*boot_ns)(void *arg); /* CLOCK_BOOTTIME: never jumps, counts while the machine sleeps */
+    void *arg;
+};
+
+/* Returns the clock of this machine; lives for ever. */
+const struct lat_clock *lat_clock_system(void);
+
+int64_t lat_clock_wall_ms(const struct lat_clock *clock);
+int64_t lat_clock_boot_ms(const struct lat_clock *clock);
+int64_t lat_clock_boot_ns(const struct lat_clock *clock);
+
+enum { LAT_TIME_SIZE = 25 }; /* "2026-11-21T00:04:22.123Z" and the terminator */
+
+/* Writes a wall time as RFC 3339 in UTC with milliseconds; 0 becomes "". */
+void lat_time_format(int64_t wall_ms, char ret_text[LAT_TIME_SIZE]);
+
+/* Reads RFC 3339 (any offset, any number of decimals). */
+int lat_time_parse(const char *text, int64_t *ret_wall_ms) LAT_MUST_USE;
+
+#endif

@@ -1,0 +1,25 @@
+/* Ids: UUIDv7 (RFC 9562), as text; they sort by time of birth and are never reused. */
+#ifndef LAT_BASE_ID_H
+#define LAT_BASE_ID_H
+
+#include "base/clock.h"
+#include "base/random.h"
+
+#include <stdbool.h>
+
+enum { LAT_ID_SIZE = 37 }; /* 36 characters and the terminator */
+
+/* Makes ids that ascend within one maker even in one millisecond or when the clock steps back. Not thread-safe: one per loop. */
+struct lat_id_maker {
+    const struct lat_clock *clock;
+    struct lat_random *random;
+    uint64_t last_ms;
+    uint32_t counter;
+};
+
+void lat_id_make(struct lat_id_maker *maker, char ret_id[LAT_ID_SIZE]);
+
+/* Tells whether text is a well-formed UUID in lower case. */
+bool lat_id_is(const char *text);
+
+#endif

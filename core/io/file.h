@@ -1,0 +1,35 @@
+/* Files, whole: read, replace atomically, lock, watch. The blocking ones are for start-up, workers and small files. */
+#ifndef LAT_IO_FILE_H
+#define LAT_IO_FILE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "io/loop.h"
+
+/* Reads a file of at most max bytes into out (appended). NOT_FOUND when there is none. */
+int lat_file_read(const char *path, size_t max, struct lat_buf *out, struct lat_err *err) LAT_MUST_USE;
+
+/* Replaces the file with these bytes: temporary file, fsync, rename, fsync of the folder. mode is for a new file. */
+int lat_file_replace(const char *path, const void *bytes, size_t len, unsigned mode, struct lat_err *err) LAT_MUST_USE;
+
+/* Removes a file; one that is not there is no error. */
+int lat_file_remove(const char *path, struct lat_err *err) LAT_MUST_USE;
+
+/* Makes a folder and those above it. */
+int lat_dir_make(const char *path, unsigned mode, struct lat_err *err) LAT_MUST_USE;
+
+/* Calls fn for every name in the folder, sorted, without "." and "..". */
+int lat_dir_list(const char *path, void (*fn)(void *arg, const char *name), void *arg, struct lat_err *err) LAT_MUST_USE;
+
+bool lat_file_exists(const char *path);
+
+/* Takes an exclusive lock on path for the life of the process; CONFLICT when another process holds it. */
+int lat_file_lock(const char *path, int *ret_fd, struct lat_err *err) LAT_MUST_USE;
+
+/* Calls fn(arg) soon after something in the folder changed (changes close together give one call). */
+struct lat_watch;
+int lat_watch_start(struct lat_loop *loop, const char *dir, lat_call_fn *fn, void *arg,
+                    struct lat_watch **ret_watch, struct lat_err *err) LAT_MUST_USE;
+struct lat_watch *lat_watch_free(struct lat_watch *watch);
+
+#endif

@@ -1,0 +1,98 @@
+/* The event loop: one per thread. Everything here belongs to the thread that runs the loop, except
+ * lat_loop_post(), which any thread may call. */
+#ifndef LAT_IO_LOOP_H
+#define LAT_IO_LOOP_H
+
+#include "base/clock.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct lat_loop;
+
+/* Bounded queue between threads: at most so many posted calls wait; one more is LAT_E_BUSY. */
+enum { LAT_LOOP_QUEUE_MAX = 65536 };
+
+/* Returns an owned loop that reads time from clock (borrowed). */
+struct lat_loop *lat_loop_new(const struct lat_clock *clock);
+
+/* Frees a loop whose handles are all closed; a handle left open is a mistake of ours (LAT_ASSERT). */
+struct lat_loop *lat_loop_free(struct lat_loop *loop);
+
+/* Runs until lat_loop_stop() or until nothing is left that could happen. */
+void lat_loop_run(struct lat_loop *loop);
+
+/* Runs until *done is true or max_ms have passed; returns *done. For tests and for the CLI. */
+bool lat_loop_run_until(struct lat_loop *loop, const bool *done, int64_t max_ms);
+
+/* Makes lat_loop_run() return at the end of this turn. From the loop's own thread. */
+void lat_loop_stop(struct lat_loop *loop);
+
+const struct lat_clock *lat_loop_clock(const struct lat_loop *loop);
+bool lat_loop_is_current(const struct lat_loop *loop); /* is this the thread that runs it? */
+
+typedef void lat_call_fn(void *arg);
+
+/* Calls fn(arg) on the loop's thread, in order of posting. From any thread. LAT_E_BUSY when the queue
+ * is full: the caller still owns arg. A loop keeps running for posts only while it is held, see lat_loop_hold(). */
+int lat_loop_post(struct lat_loop *loop, lat_call_fn *fn, void *arg) LAT_MUST_USE;
+
+/* Like lat_loop_post, but past the bound: for the few messages that free something. */
+void lat_loop_post_always(struct lat_loop *loop, lat_call_fn *fn, void *arg);
+
+/* A held loop runs on although nothing else would happen (it waits for posts). Counted. */
+void lat_loop_hold(struct lat_loop *loop);
+void lat_loop_release(struct lat_loop *loop);
+
+/* Calls fn(arg) at the end of this turn, before the loop sleeps; once per call. From the loop's thread. */
+void lat_loop_defer(struct lat_loop *loop, lat_call_fn *fn, void *arg);
+
+/* ---- timers: embedded by their owner; free of allocation after init ---- */
+
+struct lat_timer {
+    struct lat_loop *loop;
+    lat_call_fn *fn;
+    void *arg;
+    void *impl; /* owned by io */
+};
+
+/* Prepares a timer that is not running. */
+void lat_timer_init(struct lat_timer *timer, struct lat_loop *loop, lat_call_fn *fn, void *arg);
+
+/* (Re)starts it: fires once after delay_ms, then every repeat_ms (0: once). */
+void lat_timer_start(struct lat_timer *timer, int64_t delay_ms, int64_t repeat_ms);
+void lat_timer_stop(struct lat_timer *timer);
+bool lat_timer_running(const struct lat_timer *timer);
+
+/* Stops it and gives back what io holds for it; the struct may go away at once. Takes a zeroed timer. */
+void lat_timer_done(struct lat_timer *timer);
+
+/* ---- signals ---- */
+
+struct lat_signal;
+
+/* Calls fn(arg) whenever the process receives signum. Stop it with lat_signal_free. */
+int lat_signal_new(struct lat_loop *loop, int signum, lat_call_fn *fn, void *arg,
+                   struct lat_signal **ret_signal, struct lat_err *err) LAT_MUST_USE;
+struct lat_signal *lat_signal_free(struct lat_signal *signal);
+
+/* ---- workers ---- */
+
+/* Runs work(arg) on a worker thread, then done(arg) on the loop. Never fails; at most LAT_WORKERS run at once,
+ * the rest wait in order. */
+enum { LAT_WORKERS = 4 };
+void lat_work(struct lat_loop *loop, lat_call_fn *work, lat_call_fn *done, void *arg);
+
+/* ---- threads ---- */
+
+struct lat_thread;
+
+/* Starts a thread that runs fn(arg); name is at most 15 characters (seen in ps). */
+struct lat_thread *lat_thread_start(const char *name, lat_call_fn *fn, void *arg);
+
+/* Waits for its end and frees it; takes NULL, returns NULL. */
+struct lat_thread *lat_thread_join(struct lat_thread *thread);
+
+#endif

@@ -1,0 +1,45 @@
+/* TCP and unix sockets: listening and connecting. */
+#ifndef LAT_IO_NET_H
+#define LAT_IO_NET_H
+
+#include "io/stream.h"
+
+struct lat_listener;
+
+/* A connection came: the callback takes the stream. */
+typedef void lat_accept_fn(void *arg, struct lat_stream *stream);
+/* A connection came: the callback takes the descriptor (non-blocking, close-on-exec), for handing it to another loop. */
+typedef void lat_accept_fd_fn(void *arg, int fd);
+
+/* Listens on host ("127.0.0.1", "::", "0.0.0.0") and port (0: any). Several loops may listen on one port when
+ * `shared` is set (SO_REUSEPORT). Errors: a taken port is LAT_E_IO with a sentence that names it. */
+int lat_tcp_listen(struct lat_loop *loop, const char *host, int port, bool shared, lat_accept_fn *fn,
+                   void *arg, struct lat_listener **ret_listener, struct lat_err *err) LAT_MUST_USE;
+int lat_tcp_listen_fd(struct lat_loop *loop, const char *host, int port, lat_accept_fd_fn *fn, void *arg,
+                      struct lat_listener **ret_listener, struct lat_err *err) LAT_MUST_USE;
+int lat_unix_listen(struct lat_loop *loop, const char *path, lat_accept_fn *fn, void *arg,
+                    struct lat_listener **ret_listener, struct lat_err *err) LAT_MUST_USE;
+
+/* Port that a listener got. */
+int lat_listener_port(const struct lat_listener *listener);
+
+/* Stops listening; no callback comes after. Takes NULL, returns NULL. */
+struct lat_listener *lat_listener_free(struct lat_listener *listener);
+
+/* Makes a stream of a connected TCP descriptor (takes it), with TCP_NODELAY and keep-alive. */
+int lat_tcp_adopt(struct lat_loop *loop, int fd, struct lat_stream **ret_stream, struct lat_err *err) LAT_MUST_USE;
+
+/* The end of a connection attempt: stream (taken by the callback) or NULL with err. Comes exactly once and
+ * asynchronously, unless lat_connect_cancel() was called. */
+typedef void lat_connect_fn(void *arg, struct lat_stream *stream, const struct lat_err *err);
+
+struct lat_connect;
+
+/* Resolve host (any address family, tried in turn) and connect within timeout_ms. The returned attempt is valid until fn is called. */
+struct lat_connect *lat_tcp_connect(struct lat_loop *loop, const char *host, int port, int64_t timeout_ms,
+                                    lat_connect_fn *fn, void *arg);
+struct lat_connect *lat_unix_connect(struct lat_loop *loop, const char *path, int64_t timeout_ms,
+                                     lat_connect_fn *fn, void *arg);
+void lat_connect_cancel(struct lat_connect *connect);
+
+#endif

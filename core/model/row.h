@@ -1,0 +1,61 @@
+/* Rows: what all tables share. A committed row never changes and may be held by any number of readers;
+ * to change one, copy it, change the copy and put that into a transaction. */
+#ifndef LAT_MODEL_ROW_H
+#define LAT_MODEL_ROW_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/json.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct lat_row {
+    uint32_t magic;
+    uint16_t table;      /* enum lat_table_id */
+    uint32_t references; /* rows belong to the state loop: counted without atomics */
+    int64_t version;     /* 0 until first committed, then counted up by the store */
+    char id[LAT_ID_SIZE];
+};
+
+enum lat_field_kind {
+    LAT_KIND_TEXT,
+    LAT_KIND_INT,
+    LAT_KIND_REAL,
+    LAT_KIND_BOOL,
+    LAT_KIND_TIME,
+    LAT_KIND_JSON,
+    LAT_KIND_SECRET,
+};
+
+struct lat_field {
+    enum lat_field_kind kind;
+    const char *name;
+    size_t offset; /* in the row's struct */
+    const char *doc;
+};
+
+struct lat_table {
+    const char *name;
+    const char *doc;
+    size_t row_size;
+    const struct lat_field *fields;
+    size_t field_count;
+};
+
+/* Returns the description of a table. */
+const struct lat_table *lat_table(int table);
+
+struct lat_row *lat_row_new(int table);
+struct lat_row *lat_row_copy(const struct lat_row *row); /* deep; one reference; same id and version */
+struct lat_row *lat_row_ref(const struct lat_row *row);
+struct lat_row *lat_row_unref(const struct lat_row *row); /* takes NULL, returns NULL */
+
+/* Write the row's fields (no secrets) as members of the object that the writer is in, `id` first, `version` last. */
+void lat_row_write(const struct lat_row *row, struct lat_json_writer *writer);
+
+/* Sets a text member of a row that is being edited. */
+#define lat_row_set(member, text) lat_text_replace(&(member), (text))
+
+#endif

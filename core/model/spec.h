@@ -1,0 +1,57 @@
+/* Specs: what a user asks for, and what a plugin makes of it, checked without any I/O.
+ *
+ *   workload spec (JSON, kept as asked)            rendered (JSON, made by the plugin)
+ *   { "type": "postgres", "name": "my-db",         { "container": {...}, "endpoints": [...],
+ *     "params": {"database": "shop"},      ──►       "credentials": {...} }
+ *     "count": 1, "plain": ["pg"] ... }
+ *
+ * container: { "image", "entrypoint"?: [..], "command"?: [..], "env"?: {"A": "b"}, "user"?, "workdir"?,
+ *   "cpu_milli"?, "memory_bytes"?, "volumes"?: [{"name", "path"}], "ports"?: [{"name", "port"}],
+ *   "health"?: {"kind": "exec", "command": [..]} | {"kind": "http", "port": NAME, "path"} | {"kind": "tcp", "port": NAME},
+ *       with "interval_ms", "timeout_ms", "start_ms" (grace until healthy), "failures" (in a row until unhealthy),
+ *   "stop_signal"?, "stop_timeout_s"?, "exclusive"?: bool }
+ * endpoints: [{ "name", "protocol", "port": NAME of a port, "url": "postgresql://u:p@{host}:{port}/db?sslmode=require", "plain_url" }]
+ * credentials: object of text.
+ *
+ * The refusal of whatever would make a container root of its node stands here, because console and agent
+ * both apply it: the only keys are those above, so privileged mode, host namespaces, bind mounts, the
+ * engine's socket, capabilities, devices and volume drivers cannot be said; and a volume's name is a
+ * plain word, so that it cannot be a path. */
+#ifndef LAT_MODEL_SPEC_H
+#define LAT_MODEL_SPEC_H
+
+#include "base/err.h"
+#include "base/json.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    LAT_NAME_MAX = 63,           /* names are DNS labels: a-z, 0-9, '-', beginning with a letter */
+    LAT_IMAGE_MAX = 256,
+    LAT_COUNT_MAX = 1000,        /* instances of one workload */
+    LAT_PORTS_MAX = 32,
+    LAT_VOLUMES_MAX = 32,
+    LAT_ENV_MAX = 256,           /* variables */
+    LAT_ENV_VALUE_MAX = 32768,   /* bytes of one value */
+    LAT_ARGUMENTS_MAX = 256,
+    LAT_SPEC_BYTES_MAX = 262144, /* a whole spec */
+};
+
+/* Check a name of a workload, node, project, endpoint, volume or port. `field` is named in the error. */
+int lat_name_check(const char *name, const char *field, struct lat_err *err) LAT_MUST_USE;
+
+/* Checks an image reference (name[:tag][@digest], lower case repository). */
+int lat_image_check(const char *image, const char *field, struct lat_err *err) LAT_MUST_USE;
+
+/* Checks a workload spec of a user: known members, types, limits. Does not know what a plugin takes as params. */
+int lat_spec_check(const cJSON *spec, struct lat_err *err) LAT_MUST_USE;
+
+/* Checks a container description strictly; NOT_ALLOWED for what would make it root of its node
+ * (with the name of the setting), INVALID_FIELD for what is wrong otherwise. Applied by console and agent. */
+int lat_container_check(const cJSON *container, struct lat_err *err) LAT_MUST_USE;
+
+/* Checks a plugin's whole answer: container, endpoints (each leads to a port of the container), credentials. */
+int lat_rendered_check(const cJSON *rendered, struct lat_err *err) LAT_MUST_USE;
+
+#endif

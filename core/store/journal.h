@@ -1,0 +1,48 @@
+/* A database behind the store. Small on purpose: SQLite is one, PostgreSQL will be another, and a simulated
+ * disk a third. All calls block; they are made from start-up or from the store's worker, one at a time. */
+#ifndef LAT_STORE_JOURNAL_H
+#define LAT_STORE_JOURNAL_H
+
+#include "base/err.h"
+#include "model/row.h"
+
+struct lat_journal;
+
+/* One row change of a batch. */
+struct lat_journal_change {
+    int64_t index;
+    int table;
+    const struct lat_row *row; /* PUT: what to write; NULL: remove `id` */
+    const char *id;
+    const char *project_id;
+    const char *request_id;
+    int64_t at;
+};
+
+struct lat_journal_class {
+    const char *name;
+    /* Makes or migrates the schema, in one transaction; VERSION when it is newer than this program. */
+    int (*prepare)(struct lat_journal *journal, struct lat_err *err);
+    /* Hands over every row of a table (taken by fn), in order of id. */
+    int (*load)(struct lat_journal *journal, int table, void (*fn)(void *arg, struct lat_row *row), void *arg,
+                struct lat_err *err);
+    /* Hands over the newest `max` notes of the change log, oldest first. */
+    int (*load_changes)(struct lat_journal *journal, size_t max,
+                        void (*fn)(void *arg, const struct lat_journal_change *change, bool removed), void *arg,
+                        struct lat_err *err);
+    /* Makes a batch durable, all or nothing. On return of 0 it survives loss of power. */
+    int (*commit)(struct lat_journal *journal, const struct lat_journal_change *changes, size_t count,
+                  struct lat_err *err);
+    /* Forgets notes of the change log up to `index`. */
+    int (*forget_changes)(struct lat_journal *journal, int64_t index, struct lat_err *err);
+    void (*close)(struct lat_journal *journal);
+};
+
+struct lat_journal {
+    const struct lat_journal_class *class;
+};
+
+/* Opens (or makes) an SQLite database file: WAL, synchronous=FULL. */
+int lat_journal_open_sqlite(const char *path, struct lat_journal **ret_journal, struct lat_err *err) LAT_MUST_USE;
+
+#endif
