@@ -69,6 +69,8 @@
     F(JSON, spec, "what the user asked for, as it was asked")                                      \
     F(SECRET, rendered, "sealed: container and credentials that the plugin made of the spec")      \
     F(INT, count, "how many instances are wanted")                                                 \
+    F(INT, cpu_milli, "processors that each instance reserves, in thousandths")                    \
+    F(INT, memory_bytes, "memory that each instance reserves")                                     \
     F(TEXT, desired, "see LAT_DESIRED")                                                            \
     F(BOOL, keep_data, "leave the volumes when it is removed")                                     \
     F(INT, generation, "counts changes of the spec; allocations follow it")                        \
@@ -114,7 +116,7 @@
     F(TEXT, port_name, "the container's port it leads to")                                         \
     F(BOOL, public, "reachable from outside")                                                      \
     F(BOOL, plain, "not encrypted towards the client")                                             \
-    F(INT, port, "public port of the console; unique; 0 when not public")                          \
+    F(INT, port, "public port of the console, unique; 0 until ingress found one, or when not public") \
     F(TIME, created_at, "when it was made")
 
 #define LAT_POLICY_FIELDS(F)                                                                       \
