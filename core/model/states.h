@@ -12,12 +12,14 @@
     X(PULLING, pulling, "an image is being pulled")                                                \
     X(STARTING, starting, "started; not yet healthy")                                              \
     X(RUNNING, running, "every instance runs and is healthy")                                      \
+    X(UNHEALTHY, unhealthy, "an instance runs and its health check fails")                         \
+    X(UNREACHABLE, unreachable, "its node cannot be heard; what runs there goes on")               \
     X(STOPPING, stopping, "being stopped")                                                         \
     X(STOPPED, stopped, "stopped; its data is kept")                                               \
     X(FAILED, failed, "cannot run as it is; the reason says why")                                  \
     X(REMOVING, removing, "being removed")
 
-/* Observed by the agent. `lost` is the console's word for an allocation whose node it cannot hear. */
+/* Observed by the agent. */
 #define LAT_ALLOCATION_STATES(X)                                                                   \
     X(PLACING, placing, "assigned; the agent has not answered yet")                                \
     X(PULLING, pulling, "the image is being pulled")                                               \
@@ -78,7 +80,7 @@ LAT_STATES_DECLARE(ROLE, role, LAT_ROLES)
 LAT_STATES_DECLARE(PROTOCOL, protocol, LAT_PROTOCOLS)
 LAT_STATES_DECLARE(TRIGGER, trigger, LAT_TRIGGERS)
 
-/* May an allocation go from one observed state to another? One table; a test walks all pairs. */
+/* May an allocation go from one observed state to another? One table; a test walks all pairs. Staying is allowed. */
 bool lat_allocation_may_move(enum lat_allocation_state from, enum lat_allocation_state to);
 
 #endif

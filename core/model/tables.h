@@ -93,6 +93,7 @@
     F(TEXT, desired, "see LAT_DESIRED; written by the console alone")                              \
     F(BOOL, keep_data, "leave its volumes when it is removed")                                     \
     F(TEXT, status, "see LAT_ALLOCATION_STATES; told by the agent alone")                          \
+    F(INT, observed_generation, "generation of which status, reason and observed speak")           \
     F(TEXT, reason, "why it is in that state")                                                     \
     F(JSON, observed, "object: container, ports, volumes, exit status, starts")                    \
     F(TEXT, request_id, "request that last changed it")                                            \
