@@ -1,0 +1,104 @@
+/* The parent's side of the jailed Lua processes: it starts them, hands them sources, asks, kills, swaps.
+ *
+ *                 lat_luahost_load ─► staging child ── all loaded? swap ─┐
+ *   state loop                                                          ▼
+ *                 lat_luahost_ask ──► queue ──► active child (one ask at a time) ─► callback
+ *                                                 │ deadline: SIGKILL, that ask fails,
+ *                                                 ▼ a fresh child gets the last good sources
+ *
+ * Policies and plugins have a child each, so that a plugin that hangs delays no placement. No file is
+ * opened in a child: sources are sent to it. Everything here belongs to the state loop. */
+#ifndef LAT_LUAHOST_LUAHOST_H
+#define LAT_LUAHOST_LUAHOST_H
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "io/loop.h"
+#include "policy/policy.h"
+
+#include <stdint.h>
+
+struct lat_luahost;
+
+enum lat_luahost_kind { LAT_LUAHOST_POLICY, LAT_LUAHOST_PLUGIN, LAT_LUAHOST_KIND_COUNT };
+
+enum {
+    LAT_LUAHOST_SOURCE_MAX = 256 * 1024, /* bytes of one Lua file */
+    LAT_LUAHOST_QUEUE_MAX = 1024,        /* asks waiting for a child; one more is LAT_E_BUSY */
+    LAT_LUAHOST_DEADLINE_MS = 500,       /* default time for one ask or one load */
+    LAT_LUAHOST_WAIT_MS = 10000, /* an ask that found no child for so long is LAT_E_UNAVAILABLE */
+};
+
+struct lat_luahost_options {
+    const char *program; /* executable that runs lat_lua_host_main on "lua-host"; NULL: this one */
+    int64_t deadline_ms; /* 0: LAT_LUAHOST_DEADLINE_MS */
+    int stderr_fd;       /* where the children's stderr goes; -1: nowhere */
+};
+
+/* Returns an owned host; children are started when there is something to load. All arguments but options are borrowed for
+ * its life; log and metrics may be NULL. `random` feeds the passwords that plugins make. */
+struct lat_luahost *lat_luahost_new(struct lat_loop *loop, struct lat_log *log,
+                                    struct lat_metrics *metrics, struct lat_random *random,
+                                    const struct lat_luahost_options *options);
+
+/* Kills the children; what waits gets LAT_E_CANCELLED. Frees the host once they are gone, then calls done(arg). */
+void lat_luahost_close(struct lat_luahost *host, lat_call_fn *done, void *arg);
+
+/* Changes the time for asks and loads that start from now on. */
+void lat_luahost_set_deadline(struct lat_luahost *host, int64_t deadline_ms);
+
+/* ---- loading ---- */
+
+/* One Lua file. Texts are borrowed for the call. */
+struct lat_luahost_source {
+    enum lat_luahost_kind kind;
+    const char *name;     /* "placement", "postgres" */
+    int64_t revision;     /* policies: counts accepted sources; 0 for plugins */
+    const char *source;   /* text of the file */
+    const char *manifest; /* plugins: text of plugin.json; otherwise NULL */
+};
+
+/* Comes once, on a later turn: err NULL when the source is in force, else why it is not (its sentence begins with
+ * FILE:LINE where there is one); what was in force before then still is. */
+typedef void lat_luahost_load_fn(void *arg, const struct lat_err *err);
+
+/* Loads a source beside what is in force, checks it in a child of its own and swaps. Loads of one turn share one child. */
+void lat_luahost_load(struct lat_luahost *host, const struct lat_luahost_source *source,
+                      lat_luahost_load_fn *fn, void *arg);
+
+/* Returns the manifest of a plugin in force, borrowed until the loop's next turn; NULL when there is no such plugin. */
+const cJSON *lat_luahost_manifest(const struct lat_luahost *host, const char *type);
+
+/* Walks the manifests of all plugins in force, in order of loading. Start with *cursor = NULL; NULL at the end. */
+const cJSON *lat_luahost_next_manifest(const struct lat_luahost *host, void **cursor);
+
+/* Loads the shipped plugins, then those in the folders of plugins_dir (NULL or not there: none). A bad one is logged and left
+ * out. Reads files: for start-up. done(arg) comes when all are in force or refused. */
+void lat_luahost_load_plugins(struct lat_luahost *host, const char *plugins_dir, lat_call_fn *done,
+                              void *arg);
+
+/* ---- asking ---- */
+
+/* Comes exactly once, on a later turn. value is borrowed for the call, err NULL; or value NULL and err set:
+ * POLICY or PLUGIN (it raised an error, gave a wrong type, ran out of memory), INVALID_FIELD (the plugin refuses what the user
+ * asked, with field and hint), TIMEOUT (it was killed), NOT_FOUND, BUSY, UNAVAILABLE, CANCELLED. */
+typedef void lat_luahost_ask_fn(void *arg, const cJSON *value, const struct lat_err *err);
+
+/* Calls a decision of a loaded source; input is JSON text (copied). Known: policy "placement" "decide", plugin TYPE "render". */
+void lat_luahost_ask(struct lat_luahost *host, enum lat_luahost_kind kind, const char *name,
+                     const char *decision, const char *input, lat_luahost_ask_fn *fn, void *arg);
+
+/* Asks the plugin of the spec's type to render it and checks the answer with lat_rendered_check. `credentials` are those of the
+ * last rendering of the same workload (kept by plugins), or NULL. UNKNOWN_TYPE when there is no such plugin. */
+void lat_luahost_render(struct lat_luahost *host, const cJSON *spec, const cJSON *credentials,
+                        lat_luahost_ask_fn *fn, void *arg);
+
+/* Decides a placement by the policy in force; where that fails or there is none, by the built-in one, with the
+ * reason in decision->fallback. Never fails; comes on a later turn. The decision is borrowed for the call. */
+typedef void lat_luahost_place_fn(void *arg, const struct lat_decision *decision);
+void lat_luahost_place(struct lat_luahost *host, const struct lat_placement *placement,
+                       lat_luahost_place_fn *fn, void *arg);
+
+#endif
