@@ -4,7 +4,6 @@
 
 #include "base/err.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +22,7 @@ void lat_buf_clear(struct lat_buf *buf);
 /* Makes room for `more` bytes after len and returns where they go; the caller adds to len what it wrote. */
 uint8_t *lat_buf_reserve(struct lat_buf *buf, size_t more);
 
+/* Add to the end. What is added may not be a part of buf itself. */
 void lat_buf_add(struct lat_buf *buf, const void *bytes, size_t len);
 void lat_buf_add_text(struct lat_buf *buf, const char *text);
 void lat_buf_add_byte(struct lat_buf *buf, uint8_t byte);

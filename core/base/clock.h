@@ -9,7 +9,8 @@
 /* Behind a clock: the system, or a simulation. */
 struct lat_clock {
     int64_t (*wall_ms)(void *arg); /* milliseconds since 1970 UTC; may jump */
-    int64_t (*boot_ns)(void *arg); /* CLOCK_BOOTTIME: never jumps, counts while the machine sleeps */
+    int64_t (*boot_ns)(
+        void *arg); /* CLOCK_BOOTTIME: never jumps, counts while the machine sleeps */
     void *arg;
 };
 
@@ -22,10 +23,12 @@ int64_t lat_clock_boot_ns(const struct lat_clock *clock);
 
 enum { LAT_TIME_SIZE = 25 }; /* "2026-11-21T00:04:22.123Z" and the terminator */
 
-/* Writes a wall time as RFC 3339 in UTC with milliseconds; 0 becomes "". */
+/* Writes a wall time as RFC 3339 in UTC with milliseconds; 0 becomes "". Times outside the years 0 to 9999
+ * become the first or last moment of those. */
 void lat_time_format(int64_t wall_ms, char ret_text[LAT_TIME_SIZE]);
 
-/* Reads RFC 3339 (any offset, any number of decimals). */
+/* Reads RFC 3339 (any offset; decimals after the third are dropped). A leap second is the second after it.
+ * Returns 0 or LAT_E_INVALID. */
 int lat_time_parse(const char *text, int64_t *ret_wall_ms) LAT_MUST_USE;
 
 #endif

@@ -48,7 +48,8 @@
     X(LIMIT, 23, "limit", 429, 7, "A limit was reached.", "See the limit in the sentence.")        \
     X(TLS, 24, "tls", 502, 8, "The encrypted connection could not be made.",                       \
       "Check the certificate authority (LATTICE_CACERT).")                                         \
-    X(VERSION, 25, "version", 409, 1, "The versions do not go together.", "Update the older side.") \
+    X(VERSION, 25, "version", 409, 1, "The versions do not go together.",                          \
+      "Update the older side.")                                                                    \
     X(UNKNOWN_TYPE, 26, "unknown_type", 422, 2, "There is no such workload type.",                 \
       "`lattice help deploy` lists the types.")                                                    \
     X(NOT_ALLOWED, 27, "not_allowed", 422, 2, "A container with this could take over its node.",   \
@@ -104,7 +105,8 @@ struct lat_error_row {
 /* Clears err (may be NULL). */
 void lat_err_clear(struct lat_err *err);
 
-/* Fills err with code, the formatted sentence and the table's hint; err may be NULL.
+/* Fills err with code (below 0), the formatted sentence and the table's hint; err may be NULL, and the
+ * arguments may point into err, so that an error can be told again in other words.
  * A NULL format takes the table's sentence. Returns code, so that `return lat_err_set(...)` reads well. */
 int lat_err_set(struct lat_err *err, int code, const char *format, ...) LAT_PRINTF(3, 4);
 
@@ -115,8 +117,10 @@ int lat_err_field(struct lat_err *err, int code, const char *field, const char *
 /* Replaces the hint of an error that is already set; returns its code. err may be NULL (LAT_E_INTERNAL). */
 int lat_err_hint(struct lat_err *err, const char *format, ...) LAT_PRINTF(2, 3);
 
-/* Fills err from an errno value: "WHAT: strerror"; ENOSPC and EDQUOT become NO_SPACE, ECONNREFUSED and
- * ENOENT on connect REFUSED, ETIMEDOUT TIMEOUT, all else IO. Returns the code. */
+/* Fills err from an errno value: "WHAT: sentence of the system". ENOSPC and EDQUOT become NO_SPACE;
+ * ECONNREFUSED, EHOSTUNREACH and ENETUNREACH REFUSED; ECONNRESET, ECONNABORTED and EPIPE CLOSED; ETIMEDOUT
+ * TIMEOUT; ECANCELED CANCELLED; all else IO. (ENOENT is IO: for most callers it is a missing file; who
+ * connects to a Unix socket says REFUSED by itself.) Returns the code. */
 int lat_err_errno(struct lat_err *err, int errno_value, const char *what);
 
 /* Copies an error; dst may be NULL. Returns src's code. */

@@ -9,14 +9,16 @@
 
 enum { LAT_ID_SIZE = 37 }; /* 36 characters and the terminator */
 
-/* Makes ids that ascend within one maker even in one millisecond or when the clock steps back. Not thread-safe: one per loop. */
+/* Makes ids that ascend within one maker even in one millisecond or when the clock steps back.
+ * Not thread-safe: one per loop. Fill in clock and random, zero the rest. */
 struct lat_id_maker {
-    const struct lat_clock *clock;
-    struct lat_random *random;
-    uint64_t last_ms;
-    uint32_t counter;
+    const struct lat_clock *clock; /* borrowed */
+    struct lat_random *random;     /* borrowed */
+    uint64_t last_ms;              /* the time in the last id */
+    uint32_t counter;              /* the counter in the last id */
 };
 
+/* Writes the next id. */
 void lat_id_make(struct lat_id_maker *maker, char ret_id[LAT_ID_SIZE]);
 
 /* Tells whether text is a well-formed UUID in lower case. */
