@@ -105,8 +105,8 @@ endfunction()
 # lat_unit_test(NAME <name> SOURCES <file>... LINKS <module or dependency>... [THREADED] [TIMEOUT <seconds>])
 #
 # A CMocka program, registered with CTest under the label `unit`. Paths are relative to the current folder or
-# to the project's root.
-# THREADED adds the label `threaded`: scripts/test runs these under ThreadSanitizer as well.
+# to the project's root; names are unique in the whole project (test_agent_link beside test_link). THREADED
+# adds the label `threaded`: scripts/test runs these under ThreadSanitizer as well.
 function(lat_unit_test)
     cmake_parse_arguments(T "THREADED" "NAME;TIMEOUT" "SOURCES;LINKS" ${ARGN})
     if(T_UNPARSED_ARGUMENTS)
