@@ -7,8 +7,6 @@
 #include "base/mem.h"
 
 #include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 enum {

@@ -132,22 +132,16 @@ static int code_of_errno(int errno_value)
 {
     switch (errno_value) {
     case ENOSPC:
-    case EDQUOT:
-        return LAT_E_NO_SPACE;
+    case EDQUOT: return LAT_E_NO_SPACE;
     case ECONNREFUSED:
     case EHOSTUNREACH:
-    case ENETUNREACH:
-        return LAT_E_REFUSED;
+    case ENETUNREACH: return LAT_E_REFUSED;
     case ECONNRESET:
     case ECONNABORTED:
-    case EPIPE:
-        return LAT_E_CLOSED;
-    case ETIMEDOUT:
-        return LAT_E_TIMEOUT;
-    case ECANCELED:
-        return LAT_E_CANCELLED;
-    default:
-        return LAT_E_IO;
+    case EPIPE: return LAT_E_CLOSED;
+    case ETIMEDOUT: return LAT_E_TIMEOUT;
+    case ECANCELED: return LAT_E_CANCELLED;
+    default: return LAT_E_IO;
     }
 }
 

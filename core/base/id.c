@@ -7,8 +7,6 @@
  * last. Not thread-safe. */
 #include "base/id.h"
 
-#include <string.h>
-
 enum { COUNTER_BITS = 26, COUNTER_LOW_BITS = 14 };
 
 static const uint32_t counter_max = (UINT32_C(1) << COUNTER_BITS) - 1;

@@ -435,18 +435,12 @@ static int check_value(struct reader *r)
         return refuse_at(r, LAT_E_TOO_LARGE, r->at, "the document has too many values");
     }
     switch (peek(r)) {
-    case '{':
-        return check_items(r, ++r->objects);
-    case '[':
-        return check_items(r, 0);
-    case '"':
-        return check_string(r, NULL, &escapes);
-    case 't':
-        return check_word(r, "true");
-    case 'f':
-        return check_word(r, "false");
-    case 'n':
-        return check_word(r, "null");
+    case '{': return check_items(r, ++r->objects);
+    case '[': return check_items(r, 0);
+    case '"': return check_string(r, NULL, &escapes);
+    case 't': return check_word(r, "true");
+    case 'f': return check_word(r, "false");
+    case 'n': return check_word(r, "null");
     default:
         if (peek(r) == '-' || is_digit(peek(r))) {
             return check_number(r);

@@ -67,6 +67,9 @@ void lat_json_quote(struct lat_buf *out, const char *text, size_t len)
 
 size_t lat__json_real(double value, char ret_text[LAT__JSON_NUMBER_SIZE])
 {
+    if (value == floor(value) && fabs(value) <= (double)LAT_JSON_INT_MAX) {
+        return (size_t)snprintf(ret_text, LAT__JSON_NUMBER_SIZE, "%.0f", value);
+    }
     int len = 0;
     for (int digits = 15; digits <= 17; digits++) {
         len = snprintf(ret_text, LAT__JSON_NUMBER_SIZE, "%.*g", digits, value);
@@ -74,7 +77,7 @@ size_t lat__json_real(double value, char ret_text[LAT__JSON_NUMBER_SIZE])
             break;
         }
     }
-    if (fabs(value) > (double)LAT_JSON_INT_MAX && strpbrk(ret_text, ".e") == NULL) {
+    if (strpbrk(ret_text, ".e") == NULL) {
         memcpy(ret_text + len, ".0", 3);
         len += 2;
     }

@@ -156,12 +156,8 @@ static void add_field(struct line *line, const struct lat_log_field *field)
 {
     char number[LAT__JSON_NUMBER_SIZE];
     switch (field->kind) {
-    case LAT_FIELD_TEXT:
-        add_text(line, field->key, field->text);
-        break;
-    case LAT_FIELD_JSON:
-        add_json(line, field->key, field->text);
-        break;
+    case LAT_FIELD_TEXT: add_text(line, field->key, field->text); break;
+    case LAT_FIELD_JSON: add_json(line, field->key, field->text); break;
     case LAT_FIELD_INT:
         snprintf(number, sizeof(number), "%" PRId64, field->integer);
         add_json(line, field->key, number);
@@ -174,9 +170,7 @@ static void add_field(struct line *line, const struct lat_log_field *field)
         }
         add_json(line, field->key, number);
         break;
-    case LAT_FIELD_BOOL:
-        add_json(line, field->key, field->integer != 0 ? "true" : "false");
-        break;
+    case LAT_FIELD_BOOL: add_json(line, field->key, field->integer != 0 ? "true" : "false"); break;
     }
 }
 

@@ -106,10 +106,10 @@ struct lat_metrics *lat_metrics_free(struct lat_metrics *metrics)
 /* A name Prometheus takes: [a-zA-Z_:][a-zA-Z0-9_:]*. */
 static bool is_name(const char *name)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_:";
-    return name[0] != '\0' && strchr(letters, name[0]) != NULL &&
-           name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_:0123456789")] ==
-               '\0';
+    static const char allowed[] =
+        "0123456789_:abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    return name[0] != '\0' && !(name[0] >= '0' && name[0] <= '9') &&
+           name[strspn(name, allowed)] == '\0';
 }
 
 static struct family *family_of(struct lat_metrics *metrics, enum kind kind, const char *name,

@@ -6,7 +6,6 @@
 
 #include "base/mem.h"
 
-#include <string.h>
 #include <strings.h>
 
 enum { DECIMALS_MAX = 6 };
