@@ -48,12 +48,25 @@ struct lat_table {
 const struct lat_table *lat_table(int table);
 
 struct lat_row *lat_row_new(int table);
-struct lat_row *lat_row_copy(const struct lat_row *row); /* deep; one reference; same id and version */
+struct lat_row *lat_row_copy(
+    const struct lat_row *row); /* deep; one reference; same id and version */
 struct lat_row *lat_row_ref(const struct lat_row *row);
 struct lat_row *lat_row_unref(const struct lat_row *row); /* takes NULL, returns NULL */
 
 /* Write the row's fields (no secrets) as members of the object that the writer is in, `id` first, `version` last. */
 void lat_row_write(const struct lat_row *row, struct lat_json_writer *writer);
+
+/* Tells whether two rows have the same table, id, version and fields. */
+bool lat_row_same(const struct lat_row *a, const struct lat_row *b);
+
+/* Fields by their descriptions, for those who handle every table alike (the journals). text: TEXT, JSON and SECRET,
+ * borrowed; int: INT, TIME and BOOL. The put functions are for a row that is being made or edited. */
+const char *lat_row_text(const struct lat_row *row, const struct lat_field *field);
+int64_t lat_row_int(const struct lat_row *row, const struct lat_field *field);
+double lat_row_real(const struct lat_row *row, const struct lat_field *field);
+void lat_row_put_text(struct lat_row *row, const struct lat_field *field, const char *text);
+void lat_row_put_int(struct lat_row *row, const struct lat_field *field, int64_t value);
+void lat_row_put_real(struct lat_row *row, const struct lat_field *field, double value);
 
 /* Sets a text member of a row that is being edited. */
 #define lat_row_set(member, text) lat_text_replace(&(member), (text))

@@ -15,10 +15,12 @@
 #define LAT_CONSOLE_SETTINGS(X)                                                                    \
     X(TEXT, data_dir, "/var/lib/lattice", false, "folder of the store, keys and policies")         \
     X(TEXT, listen, "0.0.0.0:8443", false, "address of the one public port")                       \
-    X(TEXT, advertise, "", false, "host name or address under which clients and nodes reach this console; empty: found out") \
+    X(TEXT, advertise, "", false,                                                                  \
+      "host name or address under which clients and nodes reach this console; empty: found out")   \
     X(TEXT, port_range, "20000-20999", false, "public ports for TCP endpoints")                    \
     X(TEXT, endpoint_listen, "0.0.0.0", false, "address on which endpoints listen")                \
-    X(TEXT, policies_dir, "", false, "folder of policy files that is watched; empty: policies in data_dir") \
+    X(TEXT, policies_dir, "", false,                                                               \
+      "folder of policy files that is watched; empty: policies in data_dir")                       \
     X(TEXT, plugins_dir, "", false, "folder of further plugins; empty: plugins in data_dir")       \
     X(INT, io_threads, "2", false, "loops that own sockets")                                       \
     X(INT, connections_max, "10000", false, "connections at once")                                 \
@@ -28,7 +30,8 @@
     X(TEXT, log_level, "info", true, "debug, info, warn or error")
 
 #define LAT_AGENT_SETTINGS(X)                                                                      \
-    X(TEXT, data_dir, "/var/lib/lattice-agent", false, "folder of the node's key, certificate and journal") \
+    X(TEXT, data_dir, "/var/lib/lattice-agent", false,                                             \
+      "folder of the node's key, certificate and journal")                                         \
     X(TEXT, console, "", false, "address of the console, host:port")                               \
     X(SECRET, join_token, "", false, "token for the first join")                                   \
     X(TEXT, name, "", false, "name of this node; empty: the host's name")                          \
@@ -78,18 +81,22 @@ int lat_settings_read_environment(struct lat_settings *settings, char *const *en
                                   struct lat_err *err) LAT_MUST_USE;
 /* Takes --name value, --name=value and --flag (BOOL) out of argv; leaves other words in order and sets *argc. Unknown flags are
  * errors that name the nearest. */
-int lat_settings_read_flags(struct lat_settings *settings, int *argc, char **argv, struct lat_err *err) LAT_MUST_USE;
+int lat_settings_read_flags(struct lat_settings *settings, int *argc, char **argv,
+                            struct lat_err *err) LAT_MUST_USE;
 
 const char *lat_settings_text(const struct lat_settings *settings, const char *name);
 int64_t lat_settings_int(const struct lat_settings *settings, const char *name);
 bool lat_settings_bool(const struct lat_settings *settings, const char *name);
-const char *lat_settings_origin(const struct lat_settings *settings, const char *name); /* "flag", "environment", "file PATH", "default" */
+const char *lat_settings_origin(
+    const struct lat_settings *settings,
+    const char *name); /* "flag", "environment", "file PATH", "default" */
 
 /* Write all values as an array of {name, value, origin, default, reloadable, help}; secrets as "(set)" or "". */
 void lat_settings_write(const struct lat_settings *settings, struct lat_json_writer *writer);
 
 /* Splits "host:port" ("[::1]:8443", ":8443") ; host "" becomes otherwise. */
-int lat_address_split(const char *text, const char *otherwise_host, int otherwise_port, char *ret_host,
-                      size_t host_size, int *ret_port, struct lat_err *err) LAT_MUST_USE;
+int lat_address_split(const char *text, const char *otherwise_host, int otherwise_port,
+                      char *ret_host, size_t host_size, int *ret_port,
+                      struct lat_err *err) LAT_MUST_USE;
 
 #endif

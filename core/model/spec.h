@@ -5,6 +5,13 @@
  *     "params": {"database": "shop"},      ──►       "credentials": {...} }
  *     "count": 1, "plain": ["pg"] ... }
  *
+ * workload spec: { "type", "name", "params"?: {..}, "count"?: 1 to LAT_COUNT_MAX, default 1,
+ *   "plain"?: true (every endpoint unencrypted) | [names of such endpoints],
+ *   "cpu"?: processors, text or number (0.5, "2"), "memory"?: text ("256m"), "labels"?: object of text }
+ * params belong to the plugin: each is text, a number, a bool, an array of text or an object of text. A custom workload
+ * carries its image, ports, env, volumes and command there. Words that can only mean an attack on the node
+ * (privileged, cap_add, network_mode, ...) are refused there too, so that no plugin has to.
+ *
  * container: { "image", "entrypoint"?: [..], "command"?: [..], "env"?: {"A": "b"}, "user"?, "workdir"?,
  *   "cpu_milli"?, "memory_bytes"?, "volumes"?: [{"name", "path"}], "ports"?: [{"name", "port"}],
  *   "health"?: {"kind": "exec", "command": [..]} | {"kind": "http", "port": NAME, "path"} | {"kind": "tcp", "port": NAME},
@@ -27,18 +34,33 @@
 #include <stdint.h>
 
 enum {
-    LAT_NAME_MAX = 63,           /* names are DNS labels: a-z, 0-9, '-', beginning with a letter */
+    LAT_NAME_MAX = 63, /* names are DNS labels: a-z, 0-9, '-', beginning with a letter */
     LAT_IMAGE_MAX = 256,
-    LAT_COUNT_MAX = 1000,        /* instances of one workload */
+    LAT_COUNT_MAX = 1000, /* instances of one workload */
     LAT_PORTS_MAX = 32,
     LAT_VOLUMES_MAX = 32,
-    LAT_ENV_MAX = 256,           /* variables */
-    LAT_ENV_VALUE_MAX = 32768,   /* bytes of one value */
+    LAT_ENV_MAX = 256,         /* variables */
+    LAT_ENV_VALUE_MAX = 32768, /* bytes of one value */
+    LAT_ENV_NAME_MAX = 256,
     LAT_ARGUMENTS_MAX = 256,
+    LAT_PARAMS_MAX = 128,
+    LAT_LABELS_MAX = 64,
+    LAT_LABEL_VALUE_MAX = 255,
+    LAT_CREDENTIALS_MAX = 32,
+    LAT_PATH_MAX = 1024,
+    LAT_URL_MAX = 2048,
+    LAT_CPU_MILLI_MAX = 1024000, /* 1024 processors */
+    LAT_HEALTH_MS_MIN = 10,
+    LAT_HEALTH_MS_MAX = 3600000, /* an hour */
+    LAT_HEALTH_FAILURES_MAX = 1000,
+    LAT_STOP_TIMEOUT_S_MAX = 3600,
     LAT_SPEC_BYTES_MAX = 262144, /* a whole spec */
 };
 
-/* Check a name of a workload, node, project, endpoint, volume or port. `field` is named in the error. */
+#define LAT_MEMORY_MIN (6LL << 20) /* less is refused by the Docker Engine */
+#define LAT_MEMORY_MAX (4LL << 40)
+
+/* Checks a name of a workload, node, project, endpoint, volume or port. `field` is named in the error. */
 int lat_name_check(const char *name, const char *field, struct lat_err *err) LAT_MUST_USE;
 
 /* Checks an image reference (name[:tag][@digest], lower case repository). */
@@ -46,6 +68,10 @@ int lat_image_check(const char *image, const char *field, struct lat_err *err) L
 
 /* Checks a workload spec of a user: known members, types, limits. Does not know what a plugin takes as params. */
 int lat_spec_check(const cJSON *spec, struct lat_err *err) LAT_MUST_USE;
+
+/* Return what a checked workload spec asks for; 0 when it does not say. */
+int64_t lat_spec_cpu_milli(const cJSON *spec);
+int64_t lat_spec_memory_bytes(const cJSON *spec);
 
 /* Checks a container description strictly; NOT_ALLOWED for what would make it root of its node
  * (with the name of the setting), INVALID_FIELD for what is wrong otherwise. Applied by console and agent. */

@@ -60,7 +60,7 @@
     X(POLICY_CHANGED, policy_changed, "the placement policy changed")
 
 #define LAT_STATES_DECLARE(PREFIX, prefix, TABLE)                                                  \
-    enum lat_##prefix { TABLE(LAT_STATES_ENUM_##PREFIX) LAT_##PREFIX##_COUNT };                    \
+    enum lat_##prefix{TABLE(LAT_STATES_ENUM_##PREFIX) LAT_##PREFIX##_COUNT};                       \
     const char *lat_##prefix##_name(enum lat_##prefix value);                                      \
     bool lat_##prefix##_parse(const char *text, enum lat_##prefix *ret_value);
 

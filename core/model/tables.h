@@ -105,7 +105,8 @@
     F(TEXT, trigger, "see LAT_TRIGGERS")                                                           \
     F(TEXT, status, "done, or blocked: waits for a node or for room")                              \
     F(TEXT, reason, "one sentence: what was decided")                                              \
-    F(JSON, receipt, "object: for every node taken, possible with its score, or refused by a rule") \
+    F(JSON, receipt,                                                                               \
+      "object: for every node taken, possible with its score, or refused by a rule")               \
     F(TEXT, policy, "policy and version that decided")                                             \
     F(TEXT, request_id, "request that caused it")                                                  \
     F(TIME, created_at, "when it was decided")
@@ -117,7 +118,8 @@
     F(TEXT, port_name, "the container's port it leads to")                                         \
     F(BOOL, public, "reachable from outside")                                                      \
     F(BOOL, plain, "not encrypted towards the client")                                             \
-    F(INT, port, "public port of the console, unique; 0 until ingress found one, or when not public") \
+    F(INT, port,                                                                                   \
+      "public port of the console, unique; 0 until ingress found one, or when not public")         \
     F(TIME, created_at, "when it was made")
 
 #define LAT_POLICY_FIELDS(F)                                                                       \

@@ -1,0 +1,210 @@
+/* Rows of any table, handled by their descriptions: a new table or column needs no line here.
+ *
+ * A row is one struct of the size its table says; the texts in it are owned by it. While references are
+ * counted without atomics, rows belong to the state loop; other threads may read a row that the state loop
+ * holds for them (the store does so while a batch is in its worker). */
+#include "model/row.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "model/tables.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { LAT_ROW_MAGIC = 0x4c526f77 }; /* "LRow" */
+
+static bool holds_text(enum lat_field_kind kind)
+{
+    return kind == LAT_KIND_TEXT || kind == LAT_KIND_JSON || kind == LAT_KIND_SECRET;
+}
+
+static char **text_at(struct lat_row *row, const struct lat_field *field)
+{
+    return (char **)((char *)row + field->offset);
+}
+
+struct lat_row *lat_row_new(int table)
+{
+    const struct lat_table *description = lat_table(table);
+    struct lat_row *row = lat_alloc(description->row_size);
+
+    row->magic = LAT_ROW_MAGIC;
+    row->table = (uint16_t)table;
+    row->references = 1;
+    for (size_t i = 0; i < description->field_count; i++) {
+        const struct lat_field *field = &description->fields[i];
+
+        if (holds_text(field->kind)) {
+            *text_at(row, field) = lat_text_copy("");
+        }
+    }
+    return row;
+}
+
+struct lat_row *lat_row_copy(const struct lat_row *row)
+{
+    LAT_CHECK_MAGIC(row, LAT_ROW_MAGIC);
+    const struct lat_table *description = lat_table(row->table);
+    struct lat_row *copy = lat_alloc(description->row_size);
+
+    memcpy(copy, row, description->row_size);
+    copy->references = 1;
+    for (size_t i = 0; i < description->field_count; i++) {
+        const struct lat_field *field = &description->fields[i];
+
+        if (holds_text(field->kind)) {
+            *text_at(copy, field) = lat_text_copy(*text_at(copy, field));
+        }
+    }
+    return copy;
+}
+
+struct lat_row *lat_row_ref(const struct lat_row *row)
+{
+    LAT_CHECK_MAGIC(row, LAT_ROW_MAGIC);
+    struct lat_row *held = (struct lat_row *)row; /* the count is not part of what never changes */
+
+    LAT_ASSERT(held->references < UINT32_MAX);
+    held->references++;
+    return held;
+}
+
+static void row_free(struct lat_row *row)
+{
+    const struct lat_table *description = lat_table(row->table);
+
+    for (size_t i = 0; i < description->field_count; i++) {
+        const struct lat_field *field = &description->fields[i];
+
+        if (field->kind == LAT_KIND_SECRET) {
+            lat_wipe_free(*text_at(row, field));
+        } else if (holds_text(field->kind)) {
+            free(*text_at(row, field));
+        }
+    }
+    row->magic = 0;
+    free(row);
+}
+
+struct lat_row *lat_row_unref(const struct lat_row *row)
+{
+    if (row == NULL) {
+        return NULL;
+    }
+    LAT_CHECK_MAGIC(row, LAT_ROW_MAGIC);
+    struct lat_row *held = (struct lat_row *)row;
+
+    LAT_ASSERT(held->references > 0);
+    if (--held->references == 0) {
+        row_free(held);
+    }
+    return NULL;
+}
+
+bool lat_row_same(const struct lat_row *a, const struct lat_row *b)
+{
+    LAT_CHECK_MAGIC(a, LAT_ROW_MAGIC);
+    LAT_CHECK_MAGIC(b, LAT_ROW_MAGIC);
+    if (a->table != b->table || a->version != b->version || strcmp(a->id, b->id) != 0) {
+        return false;
+    }
+    const struct lat_table *description = lat_table(a->table);
+
+    for (size_t i = 0; i < description->field_count; i++) {
+        const struct lat_field *field = &description->fields[i];
+        bool same = true;
+
+        switch (field->kind) {
+        case LAT_KIND_TEXT:
+        case LAT_KIND_JSON:
+        case LAT_KIND_SECRET:
+            same = strcmp(lat_row_text(a, field), lat_row_text(b, field)) == 0;
+            break;
+        case LAT_KIND_INT:
+        case LAT_KIND_TIME:
+        case LAT_KIND_BOOL: same = lat_row_int(a, field) == lat_row_int(b, field); break;
+        case LAT_KIND_REAL:
+            same = memcmp((const char *)a + field->offset, (const char *)b + field->offset,
+                          sizeof(double)) == 0;
+            break;
+        }
+        if (!same) {
+            return false;
+        }
+    }
+    return true;
+}
+
+const char *lat_row_text(const struct lat_row *row, const struct lat_field *field)
+{
+    LAT_ASSERT(holds_text(field->kind));
+    const char *text = *text_at((struct lat_row *)row, field);
+
+    return text == NULL ? "" : text;
+}
+
+int64_t lat_row_int(const struct lat_row *row, const struct lat_field *field)
+{
+    const char *at = (const char *)row + field->offset;
+
+    if (field->kind == LAT_KIND_BOOL) {
+        return *(const bool *)at ? 1 : 0;
+    }
+    LAT_ASSERT(field->kind == LAT_KIND_INT || field->kind == LAT_KIND_TIME);
+    return *(const int64_t *)at;
+}
+
+double lat_row_real(const struct lat_row *row, const struct lat_field *field)
+{
+    LAT_ASSERT(field->kind == LAT_KIND_REAL);
+    return *(const double *)((const char *)row + field->offset);
+}
+
+void lat_row_put_text(struct lat_row *row, const struct lat_field *field, const char *text)
+{
+    LAT_ASSERT(holds_text(field->kind));
+    lat_text_replace(text_at(row, field), text == NULL ? "" : text);
+}
+
+void lat_row_put_int(struct lat_row *row, const struct lat_field *field, int64_t value)
+{
+    char *at = (char *)row + field->offset;
+
+    if (field->kind == LAT_KIND_BOOL) {
+        *(bool *)at = value != 0;
+        return;
+    }
+    LAT_ASSERT(field->kind == LAT_KIND_INT || field->kind == LAT_KIND_TIME);
+    *(int64_t *)at = value;
+}
+
+void lat_row_put_real(struct lat_row *row, const struct lat_field *field, double value)
+{
+    LAT_ASSERT(field->kind == LAT_KIND_REAL);
+    *(double *)((char *)row + field->offset) = value;
+}
+
+void lat_row_write(const struct lat_row *row, struct lat_json_writer *writer)
+{
+    LAT_CHECK_MAGIC(row, LAT_ROW_MAGIC);
+    const struct lat_table *description = lat_table(row->table);
+
+    lat_json_add_text(writer, "id", row->id);
+    for (size_t i = 0; i < description->field_count; i++) {
+        const struct lat_field *field = &description->fields[i];
+
+        switch (field->kind) {
+        case LAT_KIND_TEXT: lat_json_add_text(writer, field->name, lat_row_text(row, field)); break;
+        case LAT_KIND_INT: lat_json_add_int(writer, field->name, lat_row_int(row, field)); break;
+        case LAT_KIND_REAL: lat_json_add_real(writer, field->name, lat_row_real(row, field)); break;
+        case LAT_KIND_BOOL:
+            lat_json_add_bool(writer, field->name, lat_row_int(row, field) != 0);
+            break;
+        case LAT_KIND_TIME: lat_json_add_time(writer, field->name, lat_row_int(row, field)); break;
+        case LAT_KIND_JSON: lat_json_add_raw(writer, field->name, lat_row_text(row, field)); break;
+        case LAT_KIND_SECRET: break;
+        }
+    }
+    lat_json_add_int(writer, "version", row->version);
+}
