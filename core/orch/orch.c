@@ -1,0 +1,190 @@
+/* Which workloads want a look, and when.
+ *
+ * Changes only mark workloads; the look itself happens once, at the end of the loop's turn, so that ten
+ * changes of one workload in a turn cost one reconciliation. A look that could not be written is repeated
+ * a little later. Runs on the state loop. */
+#include "orch/orch_internal.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <stdlib.h>
+
+enum { LAT__RETRY_MS = 250 };
+
+static void destroy(struct lat_orch *orch)
+{
+    lat__evaluator_free(orch->evaluator);
+    lat_map_free(orch->dirty);
+    lat_map_free(orch->waiting);
+    free(orch);
+}
+
+void lat__orch_hold(struct lat_orch *orch)
+{
+    orch->holds++;
+}
+
+bool lat__orch_release(struct lat_orch *orch)
+{
+    bool stopped = orch->stopped;
+
+    LAT_ASSERT(orch->holds > 0);
+    if (--orch->holds == 0 && stopped) {
+        destroy(orch);
+    }
+    return stopped;
+}
+
+static void look_at_dirty(void *arg)
+{
+    struct lat_orch *orch = arg;
+    struct lat_map *dirty = orch->dirty;
+    void *cursor = NULL;
+    const char *workload_id;
+    void *value;
+
+    if (lat__orch_release(orch)) {
+        return;
+    }
+    orch->armed = false;
+    orch->dirty = lat_map_new();
+    while (lat_map_next(dirty, &cursor, &workload_id, &value)) {
+        lat__orch_reconcile(orch, workload_id);
+    }
+    lat_map_free(dirty);
+}
+
+static void arm(struct lat_orch *orch)
+{
+    if (!orch->armed) {
+        orch->armed = true;
+        lat__orch_hold(orch);
+        lat_loop_defer(orch->with.loop, look_at_dirty, orch);
+    }
+}
+
+void lat__orch_mark(struct lat_orch *orch, const char *workload_id)
+{
+    lat_map_put(orch->dirty, workload_id, orch);
+    arm(orch);
+}
+
+static void retry_due(void *arg)
+{
+    struct lat_orch *orch = arg;
+
+    if (lat_map_count(orch->dirty) > 0) {
+        arm(orch);
+    }
+}
+
+void lat__orch_mark_later(struct lat_orch *orch, const char *workload_id)
+{
+    lat_map_put(orch->dirty, workload_id, orch);
+    if (!orch->armed && !lat_timer_running(&orch->retry)) {
+        lat_timer_start(&orch->retry, LAT__RETRY_MS, 0);
+    }
+}
+
+static void mark_waiting(struct lat_orch *orch)
+{
+    void *cursor = NULL;
+    const char *workload_id;
+    void *value;
+
+    while (lat_map_next(orch->waiting, &cursor, &workload_id, &value)) {
+        lat__orch_mark(orch, workload_id);
+    }
+}
+
+static void node_changed(struct lat_orch *orch, const struct lat_node *before, const struct lat_node *after)
+{
+    const char *id = after ? after->row.id : before->row.id;
+    const struct lat_row *row;
+    void *cursor = NULL;
+
+    if (before && after && lat_text_equal(before->status, after->status) &&
+        lat_text_equal(before->reason, after->reason) && lat_text_equal(before->pool, after->pool) &&
+        before->cpu_milli == after->cpu_milli && before->memory_bytes == after->memory_bytes) {
+        return;
+    }
+    while ((row = lat_store_each(orch->with.store, LAT_INDEX_ALLOCATION_NODE, id, &cursor))) {
+        lat__orch_mark(orch, ((const struct lat_allocation *)row)->workload_id);
+    }
+    mark_waiting(orch);
+}
+
+static void store_changed(void *arg, const struct lat_change *change)
+{
+    struct lat_orch *orch = arg;
+    const struct lat_row *row = change->after ? change->after : change->before;
+
+    switch (change->table) {
+    case LAT_TABLE_WORKLOAD:
+        if (change->after) {
+            lat__orch_mark(orch, row->id);
+        } else {
+            lat_map_remove(orch->waiting, row->id);
+        }
+        break;
+    case LAT_TABLE_ALLOCATION:
+        lat__evaluator_count(orch->evaluator, (const struct lat_allocation *)change->before,
+                             (const struct lat_allocation *)change->after);
+        lat__orch_mark(orch, ((const struct lat_allocation *)row)->workload_id);
+        if (!change->after) {
+            mark_waiting(orch);
+        }
+        break;
+    case LAT_TABLE_ENDPOINT:
+        lat__orch_mark(orch, ((const struct lat_endpoint *)row)->workload_id);
+        break;
+    case LAT_TABLE_NODE:
+        node_changed(orch, (const struct lat_node *)change->before, (const struct lat_node *)change->after);
+        break;
+    case LAT_TABLE_POLICY:
+        mark_waiting(orch);
+        break;
+    default: break;
+    }
+}
+
+struct lat_orch *lat_orch_new(const struct lat_orch_options *options)
+{
+    struct lat_orch *orch = LAT_NEW(struct lat_orch);
+    const struct lat_workload *workload;
+    const struct lat_allocation *allocation;
+    void *cursor = NULL;
+
+    orch->with = *options;
+    orch->dirty = lat_map_new();
+    orch->waiting = lat_map_new();
+    orch->evaluator = lat__evaluator_new(orch);
+    lat_timer_init(&orch->retry, options->loop, retry_due, orch);
+    orch->watcher = lat_store_watch(options->store,
+                                    1u << LAT_TABLE_WORKLOAD | 1u << LAT_TABLE_ALLOCATION |
+                                        1u << LAT_TABLE_ENDPOINT | 1u << LAT_TABLE_NODE |
+                                        1u << LAT_TABLE_POLICY,
+                                    store_changed, orch);
+    while ((allocation = lat_store_next_allocation(options->store, &cursor))) {
+        lat__evaluator_count(orch->evaluator, NULL, allocation);
+    }
+    cursor = NULL;
+    while ((workload = lat_store_next_workload(options->store, &cursor))) {
+        lat__orch_mark(orch, workload->row.id);
+    }
+    return orch;
+}
+
+struct lat_orch *lat_orch_free(struct lat_orch *orch)
+{
+    if (orch) {
+        orch->watcher = lat_store_unwatch(orch->watcher);
+        lat_timer_done(&orch->retry);
+        orch->stopped = true;
+        if (orch->holds == 0) {
+            destroy(orch);
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,39 @@
+/* The reconcilers: they look at what is wanted and what is, and write the next step into the store.
+ *
+ *   WORKLOAD, ALLOCATION, NODE, POLICY change ─► dirty workloads ─ end of the turn ─► reconcile each:
+ *        too few allocations  ─► evaluation ─► placement policy ─► plan ─► ALLOCATION rows
+ *        desired or spec moved ─► allocations' desired, generation
+ *        too many, or removed  ─► allocations' desired = removed; rows go when the agent says so
+ *        else                  ─► the workload's status and reason
+ *
+ * A reconciler is a function of the store: run twice it does nothing the second time, and after a crash it
+ * goes on from what was durable. Runs on the state loop. */
+#ifndef LAT_ORCH_ORCH_H
+#define LAT_ORCH_ORCH_H
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "luahost/luahost.h"
+#include "store/history.h"
+#include "store/store.h"
+
+struct lat_orch;
+
+struct lat_orch_options {
+    struct lat_loop *loop;         /* the state loop; this and all below are borrowed */
+    struct lat_store *store;
+    struct lat_luahost *luahost;   /* asked for placement */
+    struct lat_history *history;   /* where a workload's story is told; may be NULL */
+    struct lat_log *log;
+    struct lat_metrics *metrics;
+};
+
+/* Returns owned reconcilers that watch the store, and looks at every workload once. */
+struct lat_orch *lat_orch_new(const struct lat_orch_options *options);
+
+/* Stops watching. A decision under way is forgotten. Takes NULL, returns NULL. */
+struct lat_orch *lat_orch_free(struct lat_orch *orch);
+
+enum { LAT_ORCH_EVALUATIONS_KEPT = 20 }; /* newest receipts of a workload */
+
+#endif

@@ -1,0 +1,70 @@
+/* Inside of core/orch: shared by its reconcilers. */
+#ifndef LAT_ORCH_INTERNAL_H
+#define LAT_ORCH_INTERNAL_H
+
+#include "base/map.h"
+#include "model/spec.h"
+#include "model/states.h"
+#include "orch/orch.h"
+
+#include <sys/queue.h>
+
+struct lat__evaluator;
+
+struct lat_orch {
+    struct lat_orch_options with;
+    struct lat_watcher *watcher;
+    struct lat_map *dirty;   /* ids of workloads to look at when this turn ends */
+    struct lat_map *waiting; /* ids of workloads that found no node */
+    bool armed;              /* a look at the dirty ones is due */
+    struct lat_timer retry;  /* looks again after the store refused a write */
+    struct lat__evaluator *evaluator;
+    uint32_t holds; /* callbacks that are still to come */
+    bool stopped;   /* lat_orch_free() was called: they do nothing but let go */
+};
+
+/* ---- orch.c ---- */
+
+/* Has a workload looked at when this turn ends. */
+void lat__orch_mark(struct lat_orch *orch, const char *workload_id);
+
+/* Has it looked at a little later: after a write that failed. */
+void lat__orch_mark_later(struct lat_orch *orch, const char *workload_id);
+
+/* Keep the reconcilers in memory until a callback has come. release returns true when they were stopped
+ * meanwhile: the callback then returns at once, for they may be gone. */
+void lat__orch_hold(struct lat_orch *orch);
+bool lat__orch_release(struct lat_orch *orch);
+
+/* ---- reconcile.c ---- */
+
+/* Writes the next step of one workload, if there is one to take. */
+void lat__orch_reconcile(struct lat_orch *orch, const char *workload_id);
+
+/* Returns the lowest ordinal without a live allocation, or -1 when the workload lacks none. */
+int64_t lat__orch_missing_ordinal(struct lat_txn *txn, const struct lat_workload *workload);
+
+/* ---- status.c ---- */
+
+/* What a workload's allocations add up to. */
+struct lat__outlook {
+    enum lat_workload_state status;
+    char reason[LAT_ERR_SENTENCE_MAX];
+};
+
+/* Works out the status of a workload from the latest rows that txn sees. */
+void lat__orch_outlook(struct lat_txn *txn, const struct lat_workload *workload, struct lat__outlook *ret_outlook);
+
+/* ---- evaluate.c ---- */
+
+struct lat__evaluator *lat__evaluator_new(struct lat_orch *orch);
+struct lat__evaluator *lat__evaluator_free(struct lat__evaluator *evaluator);
+
+/* Queues a workload for the placement of one instance; one that is queued already stays where it is. */
+void lat__evaluator_queue(struct lat__evaluator *evaluator, const char *workload_id);
+
+/* Keeps the sum of what is reserved on each node, from changes of ALLOCATION rows. */
+void lat__evaluator_count(struct lat__evaluator *evaluator, const struct lat_allocation *before,
+                          const struct lat_allocation *after);
+
+#endif

@@ -1,0 +1,140 @@
+/* The status of a workload: what its allocations add up to, worst first, with the reason of the worst.
+ *
+ * A function of rows alone. An observation that speaks of an older generation than the assignment counts as
+ * the step that leads to the new one. */
+#include "orch/orch_internal.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <stdio.h>
+
+/* A higher rank speaks for the whole workload. */
+static int rank_of(enum lat_workload_state status)
+{
+    static const int ranks[LAT_WORKLOAD_COUNT] = {
+        [LAT_WORKLOAD_RUNNING] = 1,     [LAT_WORKLOAD_STOPPED] = 1,  [LAT_WORKLOAD_STARTING] = 2,
+        [LAT_WORKLOAD_PLACING] = 3,     [LAT_WORKLOAD_PULLING] = 4,  [LAT_WORKLOAD_STOPPING] = 5,
+        [LAT_WORKLOAD_REMOVING] = 5,    [LAT_WORKLOAD_PENDING] = 6,  [LAT_WORKLOAD_UNHEALTHY] = 7,
+        [LAT_WORKLOAD_UNREACHABLE] = 8, [LAT_WORKLOAD_FAILED] = 9,
+    };
+
+    return ranks[status];
+}
+
+static void worsen(struct lat__outlook *outlook, enum lat_workload_state status, const char *reason)
+{
+    int worse = rank_of(status) - rank_of(outlook->status);
+
+    if (worse > 0 || (worse == 0 && outlook->reason[0] == '\0')) {
+        outlook->status = status;
+        lat_text_bound(outlook->reason, sizeof(outlook->reason), reason);
+    }
+}
+
+static enum lat_workload_state running_outlook(enum lat_allocation_state observed)
+{
+    switch (observed) {
+    case LAT_ALLOCATION_PLACING: return LAT_WORKLOAD_PLACING;
+    case LAT_ALLOCATION_PULLING: return LAT_WORKLOAD_PULLING;
+    case LAT_ALLOCATION_RUNNING: return LAT_WORKLOAD_RUNNING;
+    case LAT_ALLOCATION_UNHEALTHY: return LAT_WORKLOAD_UNHEALTHY;
+    case LAT_ALLOCATION_FAILED: return LAT_WORKLOAD_FAILED;
+    default: return LAT_WORKLOAD_STARTING;
+    }
+}
+
+static void add_allocation(struct lat__outlook *outlook, const struct lat_workload *workload,
+                           const struct lat_allocation *allocation, const struct lat_node *node)
+{
+    enum lat_allocation_state observed = LAT_ALLOCATION_PLACING;
+    bool current = allocation->observed_generation == allocation->generation;
+    const char *reason = current ? allocation->reason : "";
+    enum lat_want want = LAT_WANT_RUNNING;
+    char away[LAT_ERR_SENTENCE_MAX];
+
+    LAT_ASSERT(lat_allocation_state_parse(allocation->status, &observed));
+    LAT_ASSERT(lat_want_parse(allocation->desired, &want));
+    if (node && !lat_text_equal(node->status, lat_node_state_name(LAT_NODE_READY))) {
+        snprintf(away, sizeof(away), "node %s: %.300s", node->name, node->reason);
+        reason = away;
+    }
+    switch (want) {
+    case LAT_WANT_REMOVED:
+        if (lat_text_equal(workload->desired, lat_want_name(LAT_WANT_REMOVED))) {
+            worsen(outlook, LAT_WORKLOAD_REMOVING, reason);
+        }
+        break;
+    case LAT_WANT_STOPPED:
+        worsen(outlook, current && observed == LAT_ALLOCATION_STOPPED ? LAT_WORKLOAD_STOPPED : LAT_WORKLOAD_STOPPING,
+               reason);
+        break;
+    default:
+        if (reason == away) {
+            worsen(outlook, LAT_WORKLOAD_UNREACHABLE, reason);
+        } else if (!current && observed != LAT_ALLOCATION_PLACING) {
+            worsen(outlook, LAT_WORKLOAD_STARTING, reason);
+        } else {
+            worsen(outlook, running_outlook(observed), reason);
+        }
+    }
+}
+
+/* The newest evaluation says why a workload that lacks instances has to wait. */
+static void add_missing(struct lat__outlook *outlook, struct lat_txn *txn, const struct lat_workload *workload)
+{
+    const struct lat_evaluation *newest = NULL;
+    const struct lat_row *row;
+    void *cursor = NULL;
+
+    if (lat__orch_missing_ordinal(txn, workload) < 0) {
+        return;
+    }
+    while ((row = lat_txn_each(txn, LAT_INDEX_EVALUATION_WORKLOAD, workload->row.id, &cursor))) {
+        newest = (const struct lat_evaluation *)row;
+    }
+    if (newest && lat_text_equal(newest->status, "blocked")) {
+        worsen(outlook, LAT_WORKLOAD_PENDING, newest->reason);
+    } else {
+        worsen(outlook, LAT_WORKLOAD_PLACING, "");
+    }
+}
+
+static void add_endpoints(struct lat__outlook *outlook, struct lat_txn *txn, const struct lat_workload *workload)
+{
+    const struct lat_row *row;
+    void *cursor = NULL;
+
+    if (outlook->status != LAT_WORKLOAD_RUNNING) {
+        return;
+    }
+    while ((row = lat_txn_each(txn, LAT_INDEX_ENDPOINT_WORKLOAD, workload->row.id, &cursor))) {
+        const struct lat_endpoint *endpoint = (const struct lat_endpoint *)row;
+
+        if (endpoint->public && endpoint->port == 0) {
+            worsen(outlook, LAT_WORKLOAD_STARTING, "waiting for a free public port");
+        }
+    }
+}
+
+void lat__orch_outlook(struct lat_txn *txn, const struct lat_workload *workload, struct lat__outlook *ret_outlook)
+{
+    enum lat_want want = LAT_WANT_RUNNING;
+    const struct lat_row *row;
+    void *cursor = NULL;
+
+    LAT_ASSERT(lat_want_parse(workload->desired, &want));
+    *ret_outlook = (struct lat__outlook){
+        .status = want == LAT_WANT_REMOVED   ? LAT_WORKLOAD_REMOVING
+                  : want == LAT_WANT_STOPPED ? LAT_WORKLOAD_STOPPED
+                                             : LAT_WORKLOAD_RUNNING,
+    };
+    while ((row = lat_txn_each(txn, LAT_INDEX_ALLOCATION_WORKLOAD, workload->row.id, &cursor))) {
+        const struct lat_allocation *allocation = (const struct lat_allocation *)row;
+        const struct lat_row *node = lat_txn_get(txn, LAT_TABLE_NODE, allocation->node_id);
+
+        add_allocation(ret_outlook, workload, allocation, (const struct lat_node *)node);
+    }
+    add_missing(ret_outlook, txn, workload);
+    add_endpoints(ret_outlook, txn, workload);
+}
