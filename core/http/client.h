@@ -21,17 +21,19 @@
 struct lat_http_client;
 
 enum {
-    LAT_HTTP_REPLY_MS = 30 * 1000,       /* from the end of the request to the end of the response's head */
-    LAT_HTTP_REPLY_IDLE_MS = 60 * 1000,  /* between two pieces of a response's body */
-    LAT_HTTP_NO_LIMIT = -1,              /* for the two limits of time in a call */
+    LAT_HTTP_REPLY_MS =
+        30 * 1000, /* from the end of the request to the end of the response's head */
+    LAT_HTTP_REPLY_IDLE_MS = 60 * 1000, /* between two pieces of a response's body */
+    LAT_HTTP_NO_LIMIT = -1,             /* for the two limits of time in a call */
 };
 
 /* One call. Everything is copied before lat_http_client_start() returns. */
 struct lat_http_call {
     enum lat_http_method method;
-    const char *target;                  /* path and query, encoded; begins with '/' */
-    const char *content_type;            /* NULL: none */
-    const struct lat_http_field *fields; /* more headers; Host, Content-Length, Connection are set by the client (but see upgrade) */
+    const char *target;       /* path and query, encoded; begins with '/' */
+    const char *content_type; /* NULL: none */
+    const struct lat_http_field *
+        fields; /* more headers; Host, Content-Length, Connection are set by the client (but see upgrade) */
     const void *body;
     size_t len;
     bool streamed;       /* the body comes by lat_http_client_write, _finish; sent as chunks */
@@ -79,7 +81,8 @@ void lat_http_client_resume(struct lat_http_client *client);
 
 /* Only within on_head: gives up the raw stream (paused, without events; owned by the caller) and adds the bytes that
  * came after the head to rest. The call is over without another callback; the client is of no more use but to be freed. */
-struct lat_stream *lat_http_client_take_stream(struct lat_http_client *client, struct lat_buf *rest);
+struct lat_stream *lat_http_client_take_stream(struct lat_http_client *client,
+                                               struct lat_buf *rest);
 
 /* ---- a whole response at once, for what is known to be small ---- */
 
@@ -91,11 +94,12 @@ struct lat_http_reply {
 };
 
 /* The end of a fetch: the reply, borrowed for the call, or NULL and err. */
-typedef void lat_http_reply_fn(void *arg, const struct lat_http_reply *reply, const struct lat_err *err);
+typedef void lat_http_reply_fn(void *arg, const struct lat_http_reply *reply,
+                               const struct lat_err *err);
 
 /* Makes a call (not streamed) and collects a body of at most body_max bytes; more is TOO_LARGE. fn comes exactly once, asynchronously,
  * unless the client is freed before. */
-void lat_http_client_fetch(struct lat_http_client *client, const struct lat_http_call *call, size_t body_max,
-                           lat_http_reply_fn *fn, void *arg);
+void lat_http_client_fetch(struct lat_http_client *client, const struct lat_http_call *call,
+                           size_t body_max, lat_http_reply_fn *fn, void *arg);
 
 #endif

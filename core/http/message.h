@@ -10,12 +10,13 @@
 #include <stdint.h>
 
 enum {
-    LAT_HTTP_HEAD_MAX = 16 * 1024,      /* bytes of a request's line and headers */
+    LAT_HTTP_HEAD_MAX = 16 * 1024,       /* bytes of a request's line and headers */
     LAT_HTTP_REPLY_HEAD_MAX = 64 * 1024, /* bytes of a response's head */
-    LAT_HTTP_FIELDS_MAX = 100,          /* headers of one message */
-    LAT_HTTP_BODY_MAX = 1024 * 1024,    /* bytes of a request's body, unless the server's options say otherwise */
-    LAT_HTTP_QUERY_MAX = 64,            /* parameters of one query */
-    LAT_HTTP_REQUEST_ID_MAX = 64,       /* characters of a request id */
+    LAT_HTTP_FIELDS_MAX = 100,           /* headers of one message */
+    LAT_HTTP_BODY_MAX =
+        1024 * 1024, /* bytes of a request's body, unless the server's options say otherwise */
+    LAT_HTTP_QUERY_MAX = 64,      /* parameters of one query */
+    LAT_HTTP_REQUEST_ID_MAX = 64, /* characters of a request id */
 };
 
 /* X(NAME): the methods that are spoken here; any other is refused before it reaches a handler. */
@@ -65,7 +66,8 @@ struct lat_http_url {
 };
 
 /* Reads "https://host[:port][/prefix]" or "http://..."; no user, query or fragment. */
-int lat_http_url_parse(const char *url, struct lat_http_url *ret_url, struct lat_err *err) LAT_MUST_USE;
+int lat_http_url_parse(const char *url, struct lat_http_url *ret_url,
+                       struct lat_err *err) LAT_MUST_USE;
 
 /* Writes what goes into the Host header: host, in brackets if it is an IPv6 address, and the port unless it is the scheme's own. */
 void lat_http_url_authority(const struct lat_http_url *url, char *ret_text, size_t size);

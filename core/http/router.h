@@ -17,11 +17,12 @@ struct lat_http_router *lat_http_router_free(struct lat_http_router *router);
 /* Adds a route, e.g. "/api/v1/workloads/{id}/logs". A {name} takes one whole segment that is not empty. Where both match, the
  * literal segment wins. "/a" and "/a/" are different. GET takes HEAD too. pattern is borrowed. The same
  * method and pattern twice, names of parameters aside, is a mistake of ours. */
-void lat_http_router_add(struct lat_http_router *router, enum lat_http_method method, const char *pattern,
-                         lat_http_handler_fn *handler, void *arg);
+void lat_http_router_add(struct lat_http_router *router, enum lat_http_method method,
+                         const char *pattern, lat_http_handler_fn *handler, void *arg);
 
 /* Sets who gets what no route knows (the web console); without one, that is 404. */
-void lat_http_router_set_fallback(struct lat_http_router *router, lat_http_handler_fn *handler, void *arg);
+void lat_http_router_set_fallback(struct lat_http_router *router, lat_http_handler_fn *handler,
+                                  void *arg);
 
 /* Hands the request to its route's handler with its path parameters in place; answers 404 or 405 (with Allow) otherwise.
  * To be called from a server's handler. */

@@ -24,12 +24,14 @@ struct lat_http_server;
 struct lat_http_request;
 
 enum {
-    LAT_HTTP_HEAD_MS = 10 * 1000,      /* from a request's first byte (or the connection's start) to the end of its head */
-    LAT_HTTP_IDLE_MS = 30 * 1000,      /* a kept-alive connection without a request */
-    LAT_HTTP_BODY_MS = 60 * 1000,      /* between two pieces of a request's body */
-    LAT_HTTP_STALL_MS = 60 * 1000,     /* a client that takes nothing of what waits for it */
-    LAT_HTTP_CONNECTIONS_MAX = 4096,   /* at once; one more is answered 503 and closed */
-    LAT_HTTP_CLOSE_MS = 5 * 1000,      /* how long lat_http_server_close() usually lets answers run */
+    LAT_HTTP_HEAD_MS =
+        10 *
+        1000, /* from a request's first byte (or the connection's start) to the end of its head */
+    LAT_HTTP_IDLE_MS = 30 * 1000,    /* a kept-alive connection without a request */
+    LAT_HTTP_BODY_MS = 60 * 1000,    /* between two pieces of a request's body */
+    LAT_HTTP_STALL_MS = 60 * 1000,   /* a client that takes nothing of what waits for it */
+    LAT_HTTP_CONNECTIONS_MAX = 4096, /* at once; one more is answered 503 and closed */
+    LAT_HTTP_CLOSE_MS = 5 * 1000,    /* how long lat_http_server_close() usually lets answers run */
 };
 
 /* A request came. req is borrowed for the call: ref it to answer later. Answer it exactly once. */
@@ -51,7 +53,8 @@ struct lat_http_server_options {
 };
 
 /* Returns a server on that loop (borrowed; must outlive the server). Options are copied. */
-struct lat_http_server *lat_http_server_new(struct lat_loop *loop, const struct lat_http_server_options *options);
+struct lat_http_server *lat_http_server_new(struct lat_loop *loop,
+                                            const struct lat_http_server_options *options);
 
 /* Takes a stream, after TLS, that is to speak HTTP/1.1. On the server's loop. */
 void lat_http_server_serve(struct lat_http_server *server, struct lat_stream *stream);
@@ -59,7 +62,8 @@ void lat_http_server_serve(struct lat_http_server *server, struct lat_stream *st
 /* Takes no more connections and closes idle ones; answers that are running may end within grace_ms, then they are cut off.
  * fn(arg) (may be NULL) comes once, asynchronously, when no connection and no reference to a request is left; the
  * server is gone when it returns. On the server's loop. */
-void lat_http_server_close(struct lat_http_server *server, int64_t grace_ms, lat_call_fn *fn, void *arg);
+void lat_http_server_close(struct lat_http_server *server, int64_t grace_ms, lat_call_fn *fn,
+                           void *arg);
 
 /* Open connections. On the server's loop. */
 uint32_t lat_http_server_connections(const struct lat_http_server *server);
@@ -67,11 +71,14 @@ uint32_t lat_http_server_connections(const struct lat_http_server *server);
 /* ---- a request: any thread; texts are borrowed and live as long as it ---- */
 
 struct lat_http_request *lat_http_request_ref(struct lat_http_request *req);
-struct lat_http_request *lat_http_request_unref(struct lat_http_request *req); /* takes NULL, returns NULL */
+struct lat_http_request *lat_http_request_unref(
+    struct lat_http_request *req); /* takes NULL, returns NULL */
 
 enum lat_http_method lat_http_method(const struct lat_http_request *req);
-const char *lat_http_path(const struct lat_http_request *req); /* as sent: encoded, without the query */
-const char *lat_http_query(const struct lat_http_request *req); /* as sent, without '?'; "" when there is none */
+const char *lat_http_path(
+    const struct lat_http_request *req); /* as sent: encoded, without the query */
+const char *lat_http_query(
+    const struct lat_http_request *req); /* as sent, without '?'; "" when there is none */
 
 /* Decoded value of the first query parameter with that name ("" for one without '='), or NULL. */
 const char *lat_http_param(const struct lat_http_request *req, const char *name);
@@ -85,9 +92,10 @@ const struct lat_http_field *lat_http_headers(const struct lat_http_request *req
 /* The body, with a NUL after it that ret_len (may be NULL) does not count; "" when there is none. */
 const char *lat_http_body(const struct lat_http_request *req, size_t *ret_len);
 
-const char *lat_http_peer(const struct lat_http_request *req);       /* as lat_stream_peer */
-const char *lat_http_request_id(const struct lat_http_request *req); /* UUIDv7, or what the client sent */
-int64_t lat_http_arrived_ns(const struct lat_http_request *req);     /* boot clock, end of its head */
+const char *lat_http_peer(const struct lat_http_request *req); /* as lat_stream_peer */
+const char *lat_http_request_id(
+    const struct lat_http_request *req); /* UUIDv7, or what the client sent */
+int64_t lat_http_arrived_ns(const struct lat_http_request *req); /* boot clock, end of its head */
 
 /* Decoded value of {name} in the pattern that the router matched; "" when it has none of that name. */
 const char *lat_http_path_param(const struct lat_http_request *req, const char *name);
@@ -125,10 +133,12 @@ size_t lat_http_pending(const struct lat_http_request *req);
 
 /* Calls fn(arg) once on that loop when pending is LAT_STREAM_LOW_WATER or less, which may be right away, always
  * asynchronously. Ask again after it came. Does not come once the client has gone or the answer was ended. */
-void lat_http_on_drain(struct lat_http_request *req, struct lat_loop *loop, lat_call_fn *fn, void *arg);
+void lat_http_on_drain(struct lat_http_request *req, struct lat_loop *loop, lat_call_fn *fn,
+                       void *arg);
 
 /* Calls fn(arg) once on that loop when the client goes before the answer was ended. Call it and the end of the answer from that
  * loop's thread: then fn never comes after the end, and arg may be freed with it. A reference is still yours to drop. */
-void lat_http_on_gone(struct lat_http_request *req, struct lat_loop *loop, lat_call_fn *fn, void *arg);
+void lat_http_on_gone(struct lat_http_request *req, struct lat_loop *loop, lat_call_fn *fn,
+                      void *arg);
 
 #endif
