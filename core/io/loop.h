@@ -18,7 +18,8 @@ enum { LAT_LOOP_QUEUE_MAX = 65536 };
 /* Returns an owned loop that reads time from clock (borrowed). */
 struct lat_loop *lat_loop_new(const struct lat_clock *clock);
 
-/* Frees a loop whose handles are all closed; a handle left open is a mistake of ours (LAT_ASSERT). */
+/* Runs what was posted, deferred or closed already, then frees the loop; a handle or a timer left open is a
+ * mistake of ours (LAT_ASSERT). Not from inside a callback. */
 struct lat_loop *lat_loop_free(struct lat_loop *loop);
 
 /* Runs until lat_loop_stop() or until nothing is left that could happen. */
@@ -27,11 +28,20 @@ void lat_loop_run(struct lat_loop *loop);
 /* Runs until *done is true or max_ms have passed; returns *done. For tests and for the CLI. */
 bool lat_loop_run_until(struct lat_loop *loop, const bool *done, int64_t max_ms);
 
+/* Runs what is ready, and the timers that are due by the loop's clock, without waiting. Returns whether
+ * more could be done at once. With lat_loop_next_ms() a simulation drives a loop on its own clock. */
+bool lat_loop_turn(struct lat_loop *loop);
+
+/* Returns the milliseconds until the earliest timer is due (0: now), -1 when none runs. */
+int64_t lat_loop_next_ms(const struct lat_loop *loop);
+
 /* Makes lat_loop_run() return at the end of this turn. From the loop's own thread. */
 void lat_loop_stop(struct lat_loop *loop);
 
 const struct lat_clock *lat_loop_clock(const struct lat_loop *loop);
-bool lat_loop_is_current(const struct lat_loop *loop); /* is this the thread that runs it? */
+
+/* Tells whether this thread may use the loop: it runs it, or nobody does. */
+bool lat_loop_is_current(const struct lat_loop *loop);
 
 typedef void lat_call_fn(void *arg);
 
@@ -46,16 +56,22 @@ void lat_loop_post_always(struct lat_loop *loop, lat_call_fn *fn, void *arg);
 void lat_loop_hold(struct lat_loop *loop);
 void lat_loop_release(struct lat_loop *loop);
 
-/* Calls fn(arg) at the end of this turn, before the loop sleeps; once per call. From the loop's thread. */
+/* Calls fn(arg) once, at the end of this turn: after all that was ready has had its callbacks, before the
+ * loop sleeps. A call deferred from a deferred call runs in the next turn, without sleep. From the loop's
+ * thread. What was written to streams in a turn goes out after its deferred calls. */
 void lat_loop_defer(struct lat_loop *loop, lat_call_fn *fn, void *arg);
 
-/* ---- timers: embedded by their owner; free of allocation after init ---- */
+/* ---- timers: embedded by their owner; nothing to allocate, nothing to wait for ----
+ * They count the loop's clock: on the system's clock a timer also counts the time a machine sleeps. */
 
 struct lat_timer {
     struct lat_loop *loop;
     lat_call_fn *fn;
     void *arg;
-    void *impl; /* owned by io */
+    int64_t deadline_ns; /* this and the rest are owned by io */
+    int64_t repeat_ns;
+    uint64_t order; /* among equal deadlines the one that was started first */
+    size_t place;   /* in the loop's heap, counted from 1; 0: not running */
 };
 
 /* Prepares a timer that is not running. */
@@ -80,8 +96,8 @@ struct lat_signal *lat_signal_free(struct lat_signal *signal);
 
 /* ---- workers ---- */
 
-/* Runs work(arg) on a worker thread, then done(arg) on the loop. Never fails; at most LAT_WORKERS run at once,
- * the rest wait in order. */
+/* Runs work(arg) on a worker thread, then done(arg) on the loop. Never fails; in the whole process at most
+ * LAT_WORKERS run at once (name look-ups among them), the rest wait in order. */
 enum { LAT_WORKERS = 4 };
 void lat_work(struct lat_loop *loop, lat_call_fn *work, lat_call_fn *done, void *arg);
 

@@ -17,6 +17,8 @@ int lat_tcp_listen(struct lat_loop *loop, const char *host, int port, bool share
                    void *arg, struct lat_listener **ret_listener, struct lat_err *err) LAT_MUST_USE;
 int lat_tcp_listen_fd(struct lat_loop *loop, const char *host, int port, lat_accept_fd_fn *fn, void *arg,
                       struct lat_listener **ret_listener, struct lat_err *err) LAT_MUST_USE;
+/* Listens on a path that only this user may open (chmod it for others); a socket left there by a program that
+ * has died is replaced, one that answers is CONFLICT. lat_listener_free removes the path. */
 int lat_unix_listen(struct lat_loop *loop, const char *path, lat_accept_fn *fn, void *arg,
                     struct lat_listener **ret_listener, struct lat_err *err) LAT_MUST_USE;
 
@@ -26,7 +28,7 @@ int lat_listener_port(const struct lat_listener *listener);
 /* Stops listening; no callback comes after. Takes NULL, returns NULL. */
 struct lat_listener *lat_listener_free(struct lat_listener *listener);
 
-/* Makes a stream of a connected TCP descriptor (takes it), with TCP_NODELAY and keep-alive. */
+/* Makes a stream of a connected TCP descriptor (takes it, also on failure), with TCP_NODELAY and keep-alive. */
 int lat_tcp_adopt(struct lat_loop *loop, int fd, struct lat_stream **ret_stream, struct lat_err *err) LAT_MUST_USE;
 
 /* The end of a connection attempt: stream (taken by the callback) or NULL with err. Comes exactly once and
@@ -40,6 +42,8 @@ struct lat_connect *lat_tcp_connect(struct lat_loop *loop, const char *host, int
                                     lat_connect_fn *fn, void *arg);
 struct lat_connect *lat_unix_connect(struct lat_loop *loop, const char *path, int64_t timeout_ms,
                                      lat_connect_fn *fn, void *arg);
+
+/* Gives the attempt up: fn will not be called, the attempt is gone. */
 void lat_connect_cancel(struct lat_connect *connect);
 
 #endif

@@ -10,7 +10,7 @@ struct lat_process_options {
     const char *file;         /* path of the program */
     const char *const *argv;  /* ends with NULL; argv[0] included */
     const char *const *env;   /* "A=b", ends with NULL; NULL: an empty environment */
-    bool pipes;               /* stdin and stdout as one stream (see lat_process_stream); otherwise /dev/null */
+    bool pipes;               /* stdin and stdout are one socket (see lat_process_stream); otherwise /dev/null */
     int stderr_fd;            /* descriptor for its stderr; -1: /dev/null */
 };
 
@@ -22,7 +22,8 @@ int lat_process_start(struct lat_loop *loop, const struct lat_process_options *o
                       lat_process_exit_fn *on_exit, void *arg, struct lat_process **ret_process,
                       struct lat_err *err) LAT_MUST_USE;
 
-/* The stream to its stdin and from its stdout; the caller takes it (once) and closes it. */
+/* The stream to its stdin and from its stdout; the caller takes it (once) and closes it. Its end is the end of
+ * the child's stdin. It ends for us when the child, and whoever has its descriptors from it, is gone. */
 struct lat_stream *lat_process_stream(struct lat_process *process);
 int lat_process_pid(const struct lat_process *process);
 void lat_process_kill(struct lat_process *process, int signum);

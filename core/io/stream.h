@@ -27,7 +27,7 @@ enum {
 struct lat_stream_events {
     /* Bytes came; borrowed for the call. Not called while paused. */
     void (*on_data)(void *arg, const uint8_t *bytes, size_t len);
-    /* The peer will send no more (half-close); writing may go on. May be NULL. */
+    /* The peer will send no more (half-close); writing may go on. NULL: our side is ended too. */
     void (*on_end)(void *arg);
     /* Pending bytes fell to LAT_STREAM_LOW_WATER after having been above it. May be NULL. */
     void (*on_drain)(void *arg);
@@ -42,7 +42,8 @@ void lat_stream_set_events(struct lat_stream *stream, const struct lat_stream_ev
 void lat_stream_resume(struct lat_stream *stream);
 void lat_stream_pause(struct lat_stream *stream);
 
-/* Queues a copy of the bytes. Never fails: errors arrive in on_close. Bytes written after end or close are dropped. */
+/* Writes the bytes or queues a copy of them; small writes of one turn go out together. Never fails: errors
+ * arrive in on_close. Bytes written after end or close are dropped. */
 void lat_stream_write(struct lat_stream *stream, const void *bytes, size_t len);
 
 /* Bytes queued here and not yet taken by the system. */
@@ -54,7 +55,7 @@ void lat_stream_end(struct lat_stream *stream);
 /* Closes at once, dropping pending bytes; on_close follows later. Idempotent. */
 void lat_stream_close(struct lat_stream *stream);
 
-/* Closes as lat_stream_close, but on_close gets this error. */
+/* Closes as lat_stream_close, but on_close gets this error, and the peer sees a broken connection rather than an end. */
 void lat_stream_abort(struct lat_stream *stream, const struct lat_err *err);
 
 struct lat_loop *lat_stream_loop(const struct lat_stream *stream);
@@ -75,6 +76,8 @@ void lat_stream_pair(struct lat_loop *loop, struct lat_stream **ret_a, struct la
 
 /* ---- for implementers (io itself, core/link) ---- */
 
+/* What a kind of stream does. `end` and `close` come at most once and `write` never after them: stream.c
+ * sees to that. close: err is NULL for a clean one; on_close must follow, from the loop. */
 struct lat_stream_class {
     const char *name;
     void (*resume)(struct lat_stream *stream);
@@ -93,9 +96,12 @@ struct lat_stream {
     struct lat_loop *loop;
     const struct lat_stream_events *events;
     void *arg;
+    bool ended;  /* the owner called lat_stream_end() */
+    bool closed; /* the owner called lat_stream_close() or _abort() */
 };
 #define LAT_STREAM_MAGIC 0x5374724du
 
+/* Prepares the head: paused, without events. */
 void lat_stream_init(struct lat_stream *stream, const struct lat_stream_class *class, struct lat_loop *loop);
 
 #endif

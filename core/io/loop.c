@@ -1,0 +1,436 @@
+/* The event loop: turns, posts from other threads, deferred calls, flushes, pooled memory.
+ *
+ * One turn is what happens between two sleeps:
+ *
+ *     sleep ─► sockets, posts, processes ─► closed handles ─► timers ─► deferred calls ─► flushes ─► sleep
+ *              └────────────── libuv's poll and closing ──┘  └──────────── turn_end() ─────────┘
+ *
+ * turn_end() is a prepare handle, the last thing that libuv runs before it polls. While something is left
+ * for the next turn the idle handle `busy` is active, which makes libuv poll without sleep and keeps the
+ * loop alive. The other handles of the loop's own never keep it alive, except for a held loop (`wake`)
+ * and for running timers (`timer_poll`).
+ *
+ * Everything runs on the loop's thread, except lat_loop_post() and lat_loop_post_always(). */
+#include "internal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+/* ---- runs of calls ---- */
+
+static void calls_push(struct lat__calls *calls, lat_call_fn *fn, void *arg)
+{
+    if (calls->len == calls->cap) {
+        calls->cap = calls->cap ? calls->cap * 2 : 16;
+        calls->items = lat_grow(calls->items, calls->cap, sizeof(*calls->items));
+    }
+    calls->items[calls->len++] = (struct lat__call){.fn = fn, .arg = arg};
+}
+
+static void calls_swap(struct lat__calls *a, struct lat__calls *b)
+{
+    struct lat__calls held = *a;
+    *a = *b;
+    *b = held;
+}
+
+static void calls_run(struct lat__calls *calls)
+{
+    for (size_t i = 0; i < calls->len; i++)
+        calls->items[i].fn(calls->items[i].arg);
+    calls->len = 0;
+}
+
+/* ---- the end of a turn ---- */
+
+static bool flushers_waiting(const struct lat_loop *loop)
+{
+    return loop->flushers.next != &loop->flushers;
+}
+
+static void run_flushers(struct lat_loop *loop)
+{
+    while (flushers_waiting(loop)) {
+        struct lat__flusher *flusher = loop->flushers.next;
+        lat__flush_forget(flusher);
+        flusher->flush(flusher);
+    }
+}
+
+static bool timer_due(const struct lat_loop *loop)
+{
+    return lat_loop_next_ms(loop) == 0;
+}
+
+static void on_busy(uv_idle_t *handle)
+{
+    (void)handle;
+}
+
+static void stay_busy(struct lat_loop *loop)
+{
+    if (!uv_is_active((uv_handle_t *)&loop->busy))
+        uv_idle_start(&loop->busy, on_busy);
+}
+
+/* Sets the descriptor for the earliest timer. One that is set too early fires for nothing and is set again:
+ * cheaper than to follow every timer that moves back. */
+static void arm_timers(struct lat_loop *loop)
+{
+    int64_t next_ns = lat__timers_next_ns(loop);
+    if (loop->timer_fd < 0 || next_ns >= loop->armed_ns)
+        return;
+    struct itimerspec when = {.it_value = {.tv_sec = next_ns / 1000000000, .tv_nsec = next_ns % 1000000000}};
+    LAT_ASSERT(timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &when, NULL) == 0);
+    loop->armed_ns = next_ns;
+}
+
+static void turn_end(struct lat_loop *loop)
+{
+    lat__timers_run(loop);
+    calls_swap(&loop->deferred, &loop->running);
+    calls_run(&loop->running);
+    run_flushers(loop);
+    if (loop->deferred.len || timer_due(loop))
+        stay_busy(loop);
+    else
+        uv_idle_stop(&loop->busy);
+    arm_timers(loop);
+}
+
+static void on_turn_end(uv_prepare_t *handle)
+{
+    turn_end(LAT_CONTAINER(handle, struct lat_loop, turn_end));
+}
+
+static void on_timer_fd(uv_poll_t *handle, int status, int events)
+{
+    struct lat_loop *loop = LAT_CONTAINER(handle, struct lat_loop, timer_poll);
+    uint64_t times;
+    (void)events;
+    LAT_ASSERT(status == 0);
+    if (read(loop->timer_fd, &times, sizeof(times)) == (ssize_t)sizeof(times))
+        loop->armed_ns = INT64_MAX;
+}
+
+/* ---- posts ---- */
+
+static void on_wake(uv_async_t *handle)
+{
+    struct lat_loop *loop = LAT_CONTAINER(handle, struct lat_loop, wake);
+    pthread_mutex_lock(&loop->lock);
+    calls_swap(&loop->posted, &loop->draining);
+    pthread_mutex_unlock(&loop->lock);
+    size_t count = loop->draining.len;
+    calls_run(&loop->draining);
+    pthread_mutex_lock(&loop->lock);
+    loop->waiting -= count;
+    pthread_mutex_unlock(&loop->lock);
+}
+
+static int post(struct lat_loop *loop, size_t max, lat_call_fn *fn, void *arg)
+{
+    pthread_mutex_lock(&loop->lock);
+    bool full = loop->waiting >= max;
+    bool first = loop->posted.len == 0;
+    if (!full) {
+        calls_push(&loop->posted, fn, arg);
+        loop->waiting++;
+        if (first) /* under the lock: the loop cannot be freed by a call that has not run */
+            uv_async_send(&loop->wake);
+    }
+    pthread_mutex_unlock(&loop->lock);
+    return full ? LAT_E_BUSY : LAT_OK;
+}
+
+int lat_loop_post(struct lat_loop *loop, lat_call_fn *fn, void *arg)
+{
+    return post(loop, LAT_LOOP_QUEUE_MAX, fn, arg);
+}
+
+void lat_loop_post_always(struct lat_loop *loop, lat_call_fn *fn, void *arg)
+{
+    LAT_ASSERT(post(loop, SIZE_MAX, fn, arg) == LAT_OK);
+}
+
+static bool has_posts(struct lat_loop *loop)
+{
+    pthread_mutex_lock(&loop->lock);
+    bool some = loop->posted.len != 0;
+    pthread_mutex_unlock(&loop->lock);
+    return some;
+}
+
+void lat_loop_hold(struct lat_loop *loop)
+{
+    LAT_ASSERT(lat_loop_is_current(loop));
+    if (loop->holds++ == 0)
+        uv_ref((uv_handle_t *)&loop->wake);
+}
+
+void lat_loop_release(struct lat_loop *loop)
+{
+    LAT_ASSERT(lat_loop_is_current(loop) && loop->holds > 0);
+    if (--loop->holds == 0)
+        uv_unref((uv_handle_t *)&loop->wake);
+}
+
+/* ---- life ---- */
+
+/* A write to a closed socket is an error code here, never a signal. */
+static void ignore_sigpipe(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void open_timer_fd(struct lat_loop *loop)
+{
+    loop->timer_fd = -1;
+    loop->armed_ns = INT64_MAX;
+    if (loop->clock != lat_clock_system())
+        return;
+    loop->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+    LAT_ASSERT(loop->timer_fd >= 0);
+    LAT_ASSERT(uv_poll_init(&loop->uv, &loop->timer_poll, loop->timer_fd) == 0);
+    LAT_ASSERT(uv_poll_start(&loop->timer_poll, UV_READABLE, on_timer_fd) == 0);
+    uv_unref((uv_handle_t *)&loop->timer_poll);
+}
+
+struct lat_loop *lat_loop_new(const struct lat_clock *clock)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, ignore_sigpipe);
+
+    struct lat_loop *loop = LAT_NEW(struct lat_loop);
+    loop->clock = clock;
+    loop->flushers.next = loop->flushers.prev = &loop->flushers;
+    pthread_mutex_init(&loop->lock, NULL);
+    LAT_ASSERT(uv_loop_init(&loop->uv) == 0);
+    LAT_ASSERT(uv_async_init(&loop->uv, &loop->wake, on_wake) == 0);
+    uv_prepare_init(&loop->uv, &loop->turn_end);
+    uv_prepare_start(&loop->turn_end, on_turn_end);
+    uv_idle_init(&loop->uv, &loop->busy);
+    uv_timer_init(&loop->uv, &loop->limit);
+    uv_unref((uv_handle_t *)&loop->wake);
+    uv_unref((uv_handle_t *)&loop->turn_end);
+    open_timer_fd(loop);
+    return loop;
+}
+
+static bool is_own(const struct lat_loop *loop, const uv_handle_t *handle)
+{
+    const char *at = (const char *)handle;
+    return at >= (const char *)loop && at < (const char *)(loop + 1);
+}
+
+static void find_closing(uv_handle_t *handle, void *arg)
+{
+    if (uv_is_closing(handle))
+        *(bool *)arg = true;
+}
+
+static void check_closed(uv_handle_t *handle, void *arg)
+{
+    bool left_open = !is_own(arg, handle);
+    LAT_ASSERT(!left_open);
+    uv_close(handle, NULL);
+}
+
+struct lat_loop *lat_loop_free(struct lat_loop *loop)
+{
+    if (!loop)
+        return NULL;
+    bool more;
+    do {
+        more = lat_loop_turn(loop);
+        uv_walk(&loop->uv, find_closing, &more);
+    } while (more);
+    LAT_ASSERT(loop->timer_count == 0);
+    uv_walk(&loop->uv, check_closed, loop);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    LAT_ASSERT(uv_loop_close(&loop->uv) == 0);
+    if (loop->timer_fd >= 0)
+        close(loop->timer_fd);
+    pthread_mutex_destroy(&loop->lock);
+    while (loop->chunks) {
+        struct lat__chunk *chunk = loop->chunks;
+        loop->chunks = chunk->next;
+        free(chunk);
+    }
+    free(loop->posted.items);
+    free(loop->draining.items);
+    free(loop->deferred.items);
+    free(loop->running.items);
+    free(loop->timers);
+    free(loop->read_buffer);
+    free(loop);
+    return NULL;
+}
+
+/* ---- running ---- */
+
+static void enter(struct lat_loop *loop)
+{
+    LAT_ASSERT(lat_loop_is_current(loop));
+    loop->thread = pthread_self();
+}
+
+static void leave(struct lat_loop *loop)
+{
+    loop->thread = 0;
+}
+
+void lat_loop_run(struct lat_loop *loop)
+{
+    enter(loop);
+    do {
+        loop->stopping = false;
+        uv_run(&loop->uv, UV_RUN_DEFAULT);
+        turn_end(loop);
+    } while (!loop->stopping && uv_loop_alive(&loop->uv));
+    leave(loop);
+}
+
+static void on_limit(uv_timer_t *handle)
+{
+    *(bool *)handle->data = true;
+}
+
+bool lat_loop_run_until(struct lat_loop *loop, const bool *done, int64_t max_ms)
+{
+    bool late = false;
+    enter(loop);
+    loop->limit.data = &late;
+    uv_update_time(&loop->uv);
+    uv_timer_start(&loop->limit, on_limit, (uint64_t)(max_ms > 0 ? max_ms : 0), 0);
+    while (!*done && !late)
+        uv_run(&loop->uv, UV_RUN_ONCE);
+    uv_timer_stop(&loop->limit);
+    turn_end(loop);
+    leave(loop);
+    return *done;
+}
+
+bool lat_loop_turn(struct lat_loop *loop)
+{
+    enter(loop);
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    turn_end(loop);
+    leave(loop);
+    return loop->deferred.len || flushers_waiting(loop) || has_posts(loop) || timer_due(loop);
+}
+
+int64_t lat_loop_next_ms(const struct lat_loop *loop)
+{
+    int64_t next_ns = lat__timers_next_ns(loop);
+    if (next_ns == INT64_MAX)
+        return -1;
+    int64_t left_ns = next_ns - lat_clock_boot_ns(loop->clock);
+    return left_ns <= 0 ? 0 : (left_ns + 999999) / 1000000;
+}
+
+void lat_loop_stop(struct lat_loop *loop)
+{
+    LAT_ASSERT(lat_loop_is_current(loop));
+    loop->stopping = true;
+    uv_stop(&loop->uv);
+}
+
+const struct lat_clock *lat_loop_clock(const struct lat_loop *loop)
+{
+    return loop->clock;
+}
+
+bool lat_loop_is_current(const struct lat_loop *loop)
+{
+    pthread_t thread = loop->thread;
+    return thread == 0 || pthread_equal(thread, pthread_self());
+}
+
+void lat_loop_defer(struct lat_loop *loop, lat_call_fn *fn, void *arg)
+{
+    LAT_ASSERT(lat_loop_is_current(loop));
+    calls_push(&loop->deferred, fn, arg);
+    stay_busy(loop);
+}
+
+void lat__flush_later(struct lat_loop *loop, struct lat__flusher *flusher)
+{
+    if (flusher->next)
+        return;
+    flusher->prev = loop->flushers.prev;
+    flusher->next = &loop->flushers;
+    flusher->prev->next = flusher;
+    loop->flushers.prev = flusher;
+    stay_busy(loop);
+}
+
+void lat__flush_forget(struct lat__flusher *flusher)
+{
+    if (!flusher->next)
+        return;
+    flusher->prev->next = flusher->next;
+    flusher->next->prev = flusher->prev;
+    flusher->next = flusher->prev = NULL;
+}
+
+/* ---- memory for reading and writing ---- */
+
+uint8_t *lat__loop_read_buffer(struct lat_loop *loop)
+{
+    if (!loop->read_buffer)
+        loop->read_buffer = lat_alloc(LAT__READ_SIZE);
+    return loop->read_buffer;
+}
+
+struct lat__chunk *lat__chunk_new(struct lat_loop *loop, size_t size)
+{
+    struct lat__chunk *chunk = loop->chunks;
+    if (size <= LAT__CHUNK_SIZE && chunk) {
+        loop->chunks = chunk->next;
+        loop->chunk_count--;
+        chunk->next = NULL;
+        chunk->taken = chunk->len = 0;
+        return chunk;
+    }
+    size_t cap = size < LAT__CHUNK_SIZE ? LAT__CHUNK_SIZE : size;
+    LAT_ASSERT(cap <= SIZE_MAX - sizeof(*chunk));
+    chunk = lat_grow(NULL, 1, sizeof(*chunk) + cap);
+    *chunk = (struct lat__chunk){.cap = cap};
+    return chunk;
+}
+
+struct lat__chunk *lat__chunk_free(struct lat_loop *loop, struct lat__chunk *chunk)
+{
+    if (!chunk)
+        return NULL;
+    if (chunk->cap == LAT__CHUNK_SIZE && loop->chunk_count < LAT__CHUNKS_KEPT) {
+        chunk->next = loop->chunks;
+        loop->chunks = chunk;
+        loop->chunk_count++;
+    } else {
+        free(chunk);
+    }
+    return NULL;
+}
+
+/* ---- errors ---- */
+
+int lat__uv_err(struct lat_err *err, int status, const char *what)
+{
+    switch (status) {
+    case UV_EPIPE:
+    case UV_ECONNRESET:
+    case UV_ECONNABORTED:
+    case UV_ENOTCONN:
+        return lat_err_set(err, LAT_E_CLOSED, "%s: the other side closed the connection", what);
+    case UV_ECANCELED:
+        return lat_err_set(err, LAT_E_CANCELLED, "%s: cancelled", what);
+    default:
+        return lat_err_errno(err, -status, what);
+    }
+}
