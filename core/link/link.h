@@ -31,7 +31,7 @@ enum {
     LAT_LINK_MESSAGE_MAX = 1024 * 1024,        /* one control message */
     LAT_LINK_HEADER_MAX = 16 * 1024,           /* the header of an opening, and its reply */
     LAT_LINK_CONTROL_QUEUED_MAX = 8 * 1024 * 1024, /* control messages waiting to be sent */
-    LAT_LINK_URGENT_QUEUED_MAX = 64 * 1024,    /* pings answered, resets: frames without data waiting to be sent */
+    LAT_LINK_URGENT_QUEUED_MAX = 256 * 1024,   /* openings, resets, refusals and answered pings waiting to be sent */
 
     LAT_LINK_PING_MS = 15000,  /* between keep-alives */
     LAT_LINK_PINGS_MISSED = 2, /* in a row, after which the other side counts as dead */

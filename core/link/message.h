@@ -126,7 +126,7 @@ struct lat_assign_message {
     enum lat_want desired;
     int64_t restarts;
     bool keep_data;
-    const cJSON *container; /* see model/spec.h; checked by the reader; NULL only when desired is removed */
+    const cJSON *container; /* see model/spec.h, whose lat_container_check the agent calls; NULL only when desired is removed */
     const char *container_json;
     const char *request_id;
 };

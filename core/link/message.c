@@ -1,0 +1,299 @@
+/* Messages about the link and the node. Reading is strict about what is known and silent about what is not, so that either
+ * side may be newer. Pure functions; any thread. */
+#include "message_internal.h"
+
+#include "base/id.h"
+#include "base/mem.h"
+
+#include <string.h>
+
+static const char *const names[LAT_MESSAGE_COUNT] = {
+#define X(NAME, name, sender, doc) [LAT_MESSAGE_##NAME] = #name,
+    LAT_MESSAGES(X)
+#undef X
+};
+
+const char *lat_message_name(enum lat_message_kind kind)
+{
+    LAT_ASSERT((unsigned)kind < LAT_MESSAGE_COUNT);
+    return names[kind];
+}
+
+int lat_message_kind_of(const cJSON *message, enum lat_message_kind *ret_kind, struct lat_err *err)
+{
+    const char *type;
+    int code = lat__need_text(message, "type", &type, err);
+    if (code < 0)
+        return code;
+    for (int i = 0; i < LAT_MESSAGE_COUNT; i++) {
+        if (strcmp(names[i], type) == 0) {
+            *ret_kind = (enum lat_message_kind)i;
+            return 0;
+        }
+    }
+    return lat_err_field(err, LAT_E_NOT_FOUND, "type", "A message is of the unknown type \"%.64s\".", type);
+}
+
+/* ---- members ---- */
+
+int lat__may_text(const cJSON *json, const char *name, const char **ret, struct lat_err *err)
+{
+    const char *text = "";
+    int code = lat_json_read_text(json, name, &text, err);
+    if (code < 0)
+        return code;
+    if (strlen(text) > LAT_MESSAGE_TEXT_MAX)
+        return lat_err_field(err, LAT_E_INVALID_FIELD, name, "%s is longer than %d bytes.", name, LAT_MESSAGE_TEXT_MAX);
+    *ret = text;
+    return 0;
+}
+
+int lat__need_text(const cJSON *json, const char *name, const char **ret, struct lat_err *err)
+{
+    const char *text;
+    int code = lat__may_text(json, name, &text, err);
+    if (code < 0)
+        return code;
+    if (*text == '\0')
+        return lat_err_field(err, LAT_E_INVALID_FIELD, name, "%s is missing.", name);
+    *ret = text;
+    return 0;
+}
+
+int lat__need_id(const cJSON *json, const char *name, const char **ret, struct lat_err *err)
+{
+    const char *id;
+    int code = lat__need_text(json, name, &id, err);
+    if (code < 0)
+        return code;
+    if (!lat_id_is(id))
+        return lat_err_field(err, LAT_E_INVALID_FIELD, name, "%s is not an id.", name);
+    *ret = id;
+    return 0;
+}
+
+int lat__need_int(const cJSON *json, const char *name, int64_t min, int64_t *ret, struct lat_err *err)
+{
+    if (!cJSON_IsNumber(lat_json_get(json, name)))
+        return lat_err_field(err, LAT_E_INVALID_FIELD, name, "%s is missing, or is no number.", name);
+    return lat_json_read_int(json, name, min, LAT__INT_MAX, ret, err);
+}
+
+int lat__may_object(const cJSON *json, const char *name, const cJSON **ret, struct lat_err *err)
+{
+    const cJSON *item = lat_json_get(json, name);
+    if (item && !cJSON_IsNull(item) && !cJSON_IsObject(item))
+        return lat_err_field(err, LAT_E_INVALID_FIELD, name, "%s must be an object.", name);
+    *ret = cJSON_IsObject(item) ? item : NULL;
+    return 0;
+}
+
+void lat__message_begin(struct lat_json_writer *writer, struct lat_buf *out, enum lat_message_kind kind)
+{
+    lat_json_writer_init(writer, out);
+    lat_json_object(writer, NULL);
+    lat_json_add_text(writer, "type", names[kind]);
+}
+
+/* ---- hello ---- */
+
+void lat_hello_message_write(const struct lat_hello_message *hello, struct lat_buf *out)
+{
+    struct lat_json_writer writer;
+    lat__message_begin(&writer, out, LAT_MESSAGE_HELLO);
+    lat_json_array(&writer, "versions");
+    for (size_t i = 0; i < hello->version_count; i++)
+        lat_json_add_int(&writer, NULL, hello->versions[i]);
+    lat_json_end(&writer, ']');
+    lat_json_array(&writer, "features");
+    lat_json_end(&writer, ']');
+    lat_json_add_text(&writer, "agent_version", hello->agent_version);
+    lat_json_add_text(&writer, "node_name", hello->node_name);
+    lat_json_end(&writer, '}');
+}
+
+static int read_versions(const cJSON *message, struct lat_hello_message *hello, struct lat_err *err)
+{
+    const cJSON *versions = lat_json_get(message, "versions");
+    if (!cJSON_IsArray(versions) || !versions->child)
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "versions", "versions must be an array of numbers.");
+    const cJSON *item;
+    cJSON_ArrayForEach(item, versions)
+    {
+        if (!cJSON_IsNumber(item) || item->valuedouble < 1 || item->valuedouble > 1000000)
+            return lat_err_field(err, LAT_E_INVALID_FIELD, "versions", "A version is a number from 1 upwards.");
+        if (hello->version_count < LAT_HELLO_VERSIONS_MAX) /* the newest come first; more than these are no use */
+            hello->versions[hello->version_count++] = (int)item->valuedouble;
+    }
+    return 0;
+}
+
+int lat_hello_message_read(const cJSON *message, struct lat_hello_message *ret_hello, struct lat_err *err)
+{
+    struct lat_hello_message hello = {0};
+    int code = read_versions(message, &hello, err);
+    if (code == 0)
+        code = lat__may_text(message, "agent_version", &hello.agent_version, err);
+    if (code == 0)
+        code = lat__may_text(message, "node_name", &hello.node_name, err);
+    if (code == 0)
+        *ret_hello = hello;
+    return code;
+}
+
+/* ---- node ---- */
+
+void lat_node_message_write(const struct lat_node_message *node, struct lat_buf *out)
+{
+    struct lat_json_writer writer;
+    lat__message_begin(&writer, out, LAT_MESSAGE_NODE);
+    lat_json_add_int(&writer, "cpu_milli", node->cpu_milli);
+    lat_json_add_int(&writer, "memory_bytes", node->memory_bytes);
+    lat_json_add_int(&writer, "disk_bytes", node->disk_bytes);
+    lat_json_add_int(&writer, "disk_free_bytes", node->disk_free_bytes);
+    lat_json_add_text(&writer, "architecture", node->architecture);
+    lat_json_add_text(&writer, "os", node->os);
+    lat_json_add_text(&writer, "engine_version", node->engine_version);
+    lat_json_add_text(&writer, "engine_error", node->engine_error);
+    lat_json_add_text(&writer, "agent_version", node->agent_version);
+    if (node->labels_json && *node->labels_json)
+        lat_json_add_raw(&writer, "labels", node->labels_json);
+    lat_json_end(&writer, '}');
+}
+
+static int read_labels(const cJSON *message, const cJSON **ret, struct lat_err *err)
+{
+    const cJSON *labels;
+    int code = lat__may_object(message, "labels", &labels, err);
+    if (code < 0)
+        return code;
+    const cJSON *item;
+    cJSON_ArrayForEach(item, labels)
+    {
+        if (!cJSON_IsString(item) || strlen(item->valuestring) > LAT_MESSAGE_TEXT_MAX)
+            return lat_err_field(err, LAT_E_INVALID_FIELD, "labels", "The label %.64s must be short text.", item->string);
+    }
+    *ret = labels;
+    return 0;
+}
+
+int lat_node_message_read(const cJSON *message, struct lat_node_message *ret_node, struct lat_err *err)
+{
+    struct lat_node_message node = {0};
+    const struct {
+        const char *name;
+        int64_t *at;
+    } numbers[] = {
+        {"cpu_milli", &node.cpu_milli},
+        {"memory_bytes", &node.memory_bytes},
+        {"disk_bytes", &node.disk_bytes},
+        {"disk_free_bytes", &node.disk_free_bytes},
+    };
+    const struct {
+        const char *name;
+        const char **at;
+    } texts[] = {
+        {"architecture", &node.architecture},     {"os", &node.os},
+        {"engine_version", &node.engine_version}, {"engine_error", &node.engine_error},
+        {"agent_version", &node.agent_version},
+    };
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < LAT_COUNT(numbers); i++)
+        code = lat__need_int(message, numbers[i].name, 0, numbers[i].at, err);
+    for (size_t i = 0; code == 0 && i < LAT_COUNT(texts); i++)
+        code = lat__may_text(message, texts[i].name, texts[i].at, err);
+    if (code == 0)
+        code = read_labels(message, &node.labels, err);
+    if (code == 0)
+        *ret_node = node;
+    return code;
+}
+
+/* ---- heartbeat ---- */
+
+void lat_heartbeat_message_write(const struct lat_heartbeat_message *heartbeat, struct lat_buf *out)
+{
+    struct lat_json_writer writer;
+    lat__message_begin(&writer, out, LAT_MESSAGE_HEARTBEAT);
+    if (heartbeat->disk_free_bytes >= 0)
+        lat_json_add_int(&writer, "disk_free_bytes", heartbeat->disk_free_bytes);
+    lat_json_end(&writer, '}');
+}
+
+int lat_heartbeat_message_read(const cJSON *message, struct lat_heartbeat_message *ret_heartbeat, struct lat_err *err)
+{
+    struct lat_heartbeat_message heartbeat = {.disk_free_bytes = -1};
+    int code = lat_json_read_int(message, "disk_free_bytes", 0, LAT__INT_MAX, &heartbeat.disk_free_bytes, err);
+    if (code == 0)
+        *ret_heartbeat = heartbeat;
+    return code;
+}
+
+/* ---- welcome, refuse ---- */
+
+void lat_welcome_message_write(const struct lat_welcome_message *welcome, struct lat_buf *out)
+{
+    struct lat_json_writer writer;
+    lat__message_begin(&writer, out, LAT_MESSAGE_WELCOME);
+    lat_json_add_int(&writer, "version", welcome->version);
+    lat_json_array(&writer, "features");
+    lat_json_end(&writer, ']');
+    lat_json_add_text(&writer, "node_id", welcome->node_id);
+    lat_json_add_text(&writer, "node_name", welcome->node_name);
+    lat_json_add_int(&writer, "epoch", welcome->epoch);
+    lat_json_add_int(&writer, "heartbeat_ms", welcome->heartbeat_ms);
+    lat_json_add_int(&writer, "time", welcome->time);
+    lat_json_end(&writer, '}');
+}
+
+int lat_welcome_message_read(const cJSON *message, struct lat_welcome_message *ret_welcome, struct lat_err *err)
+{
+    struct lat_welcome_message welcome = {0};
+    int64_t version = 0;
+    int code = lat__need_int(message, "version", 1, &version, err);
+    if (code == 0 && version > INT32_MAX)
+        code = lat_err_field(err, LAT_E_INVALID_FIELD, "version", "version is too large.");
+    if (code == 0)
+        code = lat__need_id(message, "node_id", &welcome.node_id, err);
+    if (code == 0)
+        code = lat__may_text(message, "node_name", &welcome.node_name, err);
+    if (code == 0)
+        code = lat__need_int(message, "epoch", 0, &welcome.epoch, err);
+    if (code == 0)
+        code = lat__need_int(message, "heartbeat_ms", 1, &welcome.heartbeat_ms, err);
+    if (code == 0)
+        code = lat_json_read_int(message, "time", 0, LAT__INT_MAX, &welcome.time, err);
+    if (code == 0) {
+        welcome.version = (int)version;
+        *ret_welcome = welcome;
+    }
+    return code;
+}
+
+void lat_refuse_message_write(const struct lat_err *why, struct lat_buf *out)
+{
+    struct lat_json_writer writer;
+    lat__message_begin(&writer, out, LAT_MESSAGE_REFUSE);
+    lat_json_add_text(&writer, "code", lat_error_row(why->code)->name);
+    lat_json_add_text(&writer, "sentence", why->sentence);
+    lat_json_add_text(&writer, "hint", why->hint);
+    lat_json_end(&writer, '}');
+}
+
+int lat_refuse_message_read(const cJSON *message, struct lat_err *ret_why, struct lat_err *err)
+{
+    const char *name = "";
+    const char *sentence = "";
+    const char *hint = "";
+    int code = lat__need_text(message, "code", &name, err);
+    if (code == 0)
+        code = lat__need_text(message, "sentence", &sentence, err);
+    if (code == 0)
+        code = lat__may_text(message, "hint", &hint, err);
+    if (code == 0) {
+        (void)lat_err_set(ret_why, lat_error_from_name(name), "%s", sentence);
+        if (*hint)
+            (void)lat_err_hint(ret_why, "%s", hint);
+    }
+    return code;
+}
