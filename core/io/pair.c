@@ -23,7 +23,6 @@ struct pair_end {
     bool end_told;          /* on_end has come */
     bool scheduled;         /* `work` is deferred */
     bool above;             /* our pending has been above the low water since the last on_drain */
-    bool drained;           /* on_drain is due */
 };
 
 static struct pair_end *pair_of(const struct lat_stream *stream)
@@ -52,11 +51,17 @@ static void destroy(struct pair_end *end)
     free(end);
 }
 
+static size_t pair_pending(const struct lat_stream *stream)
+{
+    const struct pair_end *other = pair_of(stream)->other;
+    return other ? other->in.len : 0;
+}
+
 static void tell_drain(struct pair_end *end)
 {
-    if (!end->drained)
+    if (!end->above || pair_pending(&end->base) > LAT_STREAM_LOW_WATER)
         return;
-    end->drained = false;
+    end->above = false;
     if (end->base.events && end->base.events->on_drain)
         end->base.events->on_drain(end->base.arg);
 }
@@ -67,12 +72,8 @@ static void deliver(struct pair_end *end)
     if (!batch.len || !end->reading)
         return;
     end->in = (struct lat_buf){0};
-    struct pair_end *writer = end->other;
-    if (writer && writer->above) {
-        writer->above = false;
-        writer->drained = true;
-        schedule(writer);
-    }
+    if (end->other && end->other->above)
+        schedule(end->other);
     end->base.events->on_data(end->base.arg, batch.bytes, batch.len);
     lat_buf_done(&batch);
 }
@@ -134,12 +135,6 @@ static void pair_write(struct lat_stream *stream, const void *bytes, size_t len)
         schedule(end->other);
 }
 
-static size_t pair_pending(const struct lat_stream *stream)
-{
-    const struct pair_end *other = pair_of(stream)->other;
-    return other ? other->in.len : 0;
-}
-
 static void pair_end_writing(struct lat_stream *stream)
 {
     struct pair_end *end = pair_of(stream);
@@ -161,10 +156,6 @@ static void pair_close(struct lat_stream *stream, const struct lat_err *err)
     if (other) {
         end->other = other->other = NULL;
         other->in_over = true;
-        if (other->above) {
-            other->above = false;
-            other->drained = true;
-        }
         schedule(other);
         if (err) {
             struct lat_err broken;
