@@ -15,7 +15,7 @@ enum {
 size_t lat__json_escape(const uint8_t *at, size_t left, char ret_piece[LAT__JSON_PIECE_MAX],
                         size_t *ret_len);
 
-/* Writes a finite number with as few digits as read back to the same value; returns its length. A whole number
+/* Writes a finite number with 15 to 17 digits, as few as read back to the same value; returns its length. A whole number
  * of at most 2^53 is written as an integer; a larger one gets a point or an exponent, so that no reader takes it
  * for an exact integer. */
 size_t lat__json_real(double value, char ret_text[LAT__JSON_NUMBER_SIZE]);

@@ -114,27 +114,34 @@ static bool is_known(const char *name, const char *const *known)
     return false;
 }
 
+/* Says that there is no member `name`, with the nearest of those that there are. */
+static int refuse_member(const char *name, const char *const *known, struct lat_err *err)
+{
+    char shown[LAT_ERR_FIELD_MAX]; /* a name of any length must leave room for the rest */
+    lat_text_bound(shown, sizeof(shown), name);
+    const char *nearest = lat_text_nearest(name, known);
+    if (nearest == NULL) {
+        return lat_err_field(err, LAT_E_INVALID_FIELD, shown, "There is no field \"%s\" here.",
+                             shown);
+    }
+    int code = lat_err_field(err, LAT_E_INVALID_FIELD, shown,
+                             "There is no field \"%s\" here; did you mean \"%s\"?", shown, nearest);
+    if (err != NULL) {
+        (void)lat_err_hint(err, "Write \"%s\", or leave it out.", nearest);
+    }
+    return code;
+}
+
 int lat_json_only(const cJSON *object, const char *const *known, struct lat_err *err)
 {
+    if (!cJSON_IsObject(object)) {
+        return 0; /* no members */
+    }
     const cJSON *item;
-    cJSON_ArrayForEach(item, object)
-    {
-        const char *name = item->string;
-        if (name == NULL || is_known(name, known)) { /* no name: an item of an array */
-            continue;
+    cJSON_ArrayForEach (item, object) {
+        if (!is_known(item->string, known)) {
+            return refuse_member(item->string, known, err);
         }
-        const char *nearest = lat_text_nearest(name, known);
-        if (nearest == NULL) {
-            return lat_err_field(err, LAT_E_INVALID_FIELD, name,
-                                 "There is no field \"%.64s\" here.", name);
-        }
-        (void)lat_err_field(err, LAT_E_INVALID_FIELD, name,
-                            "There is no field \"%.64s\" here; did you mean \"%s\"?", name,
-                            nearest);
-        if (err != NULL) {
-            (void)lat_err_hint(err, "Write \"%s\", or leave it out.", nearest);
-        }
-        return LAT_E_INVALID_FIELD;
     }
     return 0;
 }

@@ -198,8 +198,7 @@ static void print_value(struct lat_json_writer *writer, const char *key, const c
         bool is_object = cJSON_IsObject(json);
         open_bracket(writer, key, is_object);
         const cJSON *item;
-        cJSON_ArrayForEach(item, json)
-        {
+        cJSON_ArrayForEach (item, json) {
             print_value(writer, is_object ? item->string : NULL, item);
         }
         lat_json_end(writer, is_object ? '}' : ']');
