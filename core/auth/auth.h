@@ -93,6 +93,10 @@ int lat_authority_sign_node(const struct lat_authority *authority, const char *r
                             int64_t life_ms, char **ret_chain_pem, uint8_t ret_key_digest[32],
                             struct lat_err *err) LAT_MUST_USE;
 
+/* Reads a node's request without signing it: checks its own signature and kind of key, and gives the digest of the key
+ * (SHA-256 of the SubjectPublicKeyInfo), which is the node's identity. */
+int lat_request_key(const char *request_pem, uint8_t ret_key_digest[32], struct lat_err *err) LAT_MUST_USE;
+
 /* For the agent: makes a key and a signing request. */
 int lat_node_key_make(char **ret_key_pem, struct lat_err *err) LAT_MUST_USE;
 int lat_node_request_make(const char *key_pem, const char *node_name, char **ret_request_pem, struct lat_err *err) LAT_MUST_USE;

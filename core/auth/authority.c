@@ -328,3 +328,18 @@ int lat_authority_sign_node(const struct lat_authority *authority, const char *r
     ERR_clear_error();
     return code;
 }
+
+int lat_request_key(const char *request_pem, uint8_t ret_key_digest[32], struct lat_err *err)
+{
+    X509_REQ *request = lat__request_read(request_pem, err);
+    if (request == NULL) {
+        return LAT_E_INVALID;
+    }
+    int code = check_request(request, err) ? 0 : LAT_E_INVALID;
+    if (code == 0) {
+        digest_key(request, ret_key_digest);
+    }
+    X509_REQ_free(request);
+    ERR_clear_error();
+    return code;
+}
