@@ -219,7 +219,7 @@ int lat_time_parse(const char *text, int64_t *ret_wall_ms)
         !take_offset(&text, &offset_minutes)) {
         return LAT_E_INVALID;
     }
-    int64_t minutes = days_of_date(date) * 1440 + hour * 60 + minute - offset_minutes;
+    int64_t minutes = days_of_date(date) * 1440 + hour * INT64_C(60) + minute - offset_minutes;
     *ret_wall_ms = (minutes * 60 + second) * MS_PER_SECOND + ms;
     return 0;
 }

@@ -216,7 +216,7 @@ static void add_utf8(struct lat_buf *out, uint32_t code)
 /* Reads what follows "\u" of the escape that begins at `start`: one character, perhaps in two halves. */
 static int read_unicode(struct reader *r, size_t start, uint32_t *ret)
 {
-    uint32_t code;
+    uint32_t code = 0;
     int rc = read_hex4(r, &code);
     if (rc < 0) {
         return rc;
@@ -266,37 +266,61 @@ static int read_escape(struct reader *r, uint32_t *ret)
     return 0;
 }
 
+/* Skips characters that stand for themselves and are one byte each: most of any text. Returns how many. */
+static size_t skip_plain(struct reader *r)
+{
+    size_t start = r->at;
+    while (r->at < r->len && r->text[r->at] >= 0x20 && r->text[r->at] < 0x80 &&
+           r->text[r->at] != '"' && r->text[r->at] != '\\') {
+        r->at++;
+    }
+    return r->at - start;
+}
+
+/* Checks an escape or a character of several bytes, in a string; adds it to unescaped unless that is NULL. */
+static int check_special(struct reader *r, struct lat_buf *unescaped)
+{
+    if (peek(r) == '\\') {
+        uint32_t code = 0;
+        int rc = read_escape(r, &code);
+        if (rc == 0 && unescaped != NULL) {
+            add_utf8(unescaped, code);
+        }
+        return rc;
+    }
+    if (peek(r) < 0x20) {
+        return refuse(r, "a control character in a string must be escaped");
+    }
+    size_t step = lat__utf8_len(r->text + r->at, r->len - r->at);
+    if (step == 0) {
+        return refuse(r, "this is not UTF-8");
+    }
+    if (unescaped != NULL) {
+        lat_buf_add(unescaped, r->text + r->at, step);
+    }
+    r->at += step;
+    return 0;
+}
+
 /* Checks a string from its opening quote on. With unescaped, adds its characters to that. *ret_escapes tells whether
  * it had escapes. */
 static int check_string(struct reader *r, struct lat_buf *unescaped, bool *ret_escapes)
 {
     bool escapes = false;
     r->at++;
-    while (peek(r) != '"') {
-        uint8_t byte = peek(r);
-        if (byte == '\\') {
-            uint32_t code = 0;
-            int rc = read_escape(r, &code);
-            if (rc < 0) {
-                return rc;
-            }
-            escapes = true;
-            if (unescaped != NULL) {
-                add_utf8(unescaped, code);
-            }
-            continue;
-        }
-        if (byte < 0x20) {
-            return refuse(r, "a control character in a string must be escaped");
-        }
-        size_t step = lat__utf8_len(r->text + r->at, r->len - r->at);
-        if (step == 0) {
-            return refuse(r, "this is not UTF-8");
-        }
+    for (;;) {
+        size_t plain = skip_plain(r);
         if (unescaped != NULL) {
-            lat_buf_add(unescaped, r->text + r->at, step);
+            lat_buf_add(unescaped, r->text + r->at - plain, plain);
         }
-        r->at += step;
+        if (peek(r) == '"') {
+            break;
+        }
+        escapes = escapes || peek(r) == '\\';
+        int rc = check_special(r, unescaped);
+        if (rc < 0) {
+            return rc;
+        }
     }
     r->at++;
     *ret_escapes = escapes;

@@ -19,12 +19,13 @@ size_t lat__json_escape(const uint8_t *at, size_t left, char ret_piece[LAT__JSON
                         size_t *ret_len)
 {
     static const char digits[] = "0123456789abcdef";
-    static const char replacement[] = "\xef\xbf\xbd";
+    static const char replacement[3] = {'\xef', '\xbf', '\xbd'}; /* U+FFFD */
     uint8_t byte = *at;
     if (byte >= 0x20 && byte != '"' && byte != '\\') {
         size_t step = lat__utf8_len(at, left);
-        memcpy(ret_piece, step > 0 ? (const char *)at : replacement, step > 0 ? step : 3);
-        *ret_len = step > 0 ? step : 3;
+        memcpy(ret_piece, step > 0 ? (const char *)at : replacement,
+               step > 0 ? step : sizeof(replacement));
+        *ret_len = step > 0 ? step : sizeof(replacement);
         return step > 0 ? step : 1;
     }
     static const char special[] = "\"\\\b\f\n\r\t";
@@ -35,7 +36,10 @@ size_t lat__json_escape(const uint8_t *at, size_t left, char ret_piece[LAT__JSON
         ret_piece[1] = names[found - special];
         *ret_len = 2;
     } else {
-        memcpy(ret_piece, "\\u00", 4);
+        ret_piece[0] = '\\';
+        ret_piece[1] = 'u';
+        ret_piece[2] = '0';
+        ret_piece[3] = '0';
         ret_piece[4] = digits[byte >> 4];
         ret_piece[5] = digits[byte & 15];
         *ret_len = 6;

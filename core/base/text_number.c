@@ -39,8 +39,7 @@ static const struct unit size_units[] = {
 };
 
 static const struct unit duration_units[] = {
-    {"ms", 1},          {"s", 1000},     {"", 1000}, {"m", 60 * 1000},
-    {"h", 3600 * 1000}, {"d", 86400000}, {NULL, 0},
+    {"ms", 1}, {"s", 1000}, {"", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0},
 };
 
 static const struct unit cpu_units[] = {{"", 1000}, {NULL, 0}};
