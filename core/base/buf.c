@@ -1,4 +1,5 @@
-/* Growing bytes: the capacity doubles, so that adding n bytes costs O(n) however small the pieces are. */
+/* Growing bytes: the capacity doubles, so that adding n bytes costs O(n) however small the pieces
+ * are. */
 #include "base/buf.h"
 
 #include "base/mem.h"

@@ -19,7 +19,8 @@ void lat_buf_done(struct lat_buf *buf);
 /* Forgets the contents and keeps the memory. */
 void lat_buf_clear(struct lat_buf *buf);
 
-/* Makes room for `more` bytes after len and returns where they go; the caller adds to len what it wrote. */
+/* Makes room for `more` bytes after len and returns where they go; the caller adds to len what it
+ * wrote. */
 uint8_t *lat_buf_reserve(struct lat_buf *buf, size_t more);
 
 /* Add to the end. What is added may not be a part of buf itself. */

@@ -1,7 +1,8 @@
 /* The system's clock, and RFC 3339.
  *
- * Dates are computed by arithmetic on days instead of the C library's functions: those depend on locale and time zone
- * and take locks. The year begins in March here, so that the leap day is its last. */
+ * Dates are computed by arithmetic on days instead of the C library's functions: those depend on
+ * locale and time zone and take locks. The year begins in March here, so that the leap day is its
+ * last. */
 #include "base/clock.h"
 
 #include "base/mem.h"

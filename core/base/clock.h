@@ -1,4 +1,5 @@
-/* The only source of time. A clock is passed in, so that a whole system can run in simulated time. */
+/* The only source of time. A clock is passed in, so that a whole system can run in simulated
+ * time. */
 #ifndef LAT_BASE_CLOCK_H
 #define LAT_BASE_CLOCK_H
 
@@ -23,12 +24,12 @@ int64_t lat_clock_boot_ns(const struct lat_clock *clock);
 
 enum { LAT_TIME_SIZE = 25 }; /* "2026-11-21T00:04:22.123Z" and the terminator */
 
-/* Writes a wall time as RFC 3339 in UTC with milliseconds; 0 becomes "". Times outside the years 0 to 9999
- * become the first or last moment of those. */
+/* Writes a wall time as RFC 3339 in UTC with milliseconds; 0 becomes "". Times outside the years 0
+ * to 9999 become the first or last moment of those. */
 void lat_time_format(int64_t wall_ms, char ret_text[LAT_TIME_SIZE]);
 
-/* Reads RFC 3339 (any offset; decimals after the third are dropped). A leap second is the second after it.
- * Returns 0 or LAT_E_INVALID. */
+/* Reads RFC 3339 (any offset; decimals after the third are dropped). A leap second is the second
+ * after it. Returns 0 or LAT_E_INVALID. */
 int lat_time_parse(const char *text, int64_t *ret_wall_ms) LAT_MUST_USE;
 
 #endif

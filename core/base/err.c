@@ -1,7 +1,7 @@
 /* Filling struct lat_err, and looking the table up.
  *
- * Every text is made in a local array before err is touched: callers wrap an error by printing its own
- * sentence into it ("The node refused: %s"), and that must not read what it is overwriting. */
+ * Every text is made in a local array before err is touched: callers wrap an error by printing its
+ * own sentence into it ("The node refused: %s"), and that must not read what it is overwriting. */
 #include "base/err.h"
 
 #include "base/mem.h"

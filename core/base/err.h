@@ -81,7 +81,8 @@ enum lat_code {
 
 enum { LAT_ERR_SENTENCE_MAX = 400, LAT_ERR_FIELD_MAX = 96, LAT_ERR_HINT_MAX = 256 };
 
-/* One error on its way to the person who ends it. Set by the function that fails, only on failure. */
+/* One error on its way to the person who ends it. Set by the function that fails, only on
+ * failure. */
 struct lat_err {
     int code;                            /* LAT_E_*, or LAT_OK */
     char sentence[LAT_ERR_SENTENCE_MAX]; /* what went wrong, a whole sentence */
@@ -105,22 +106,23 @@ struct lat_error_row {
 /* Clears err (may be NULL). */
 void lat_err_clear(struct lat_err *err);
 
-/* Fills err with code (below 0), the formatted sentence and the table's hint; err may be NULL, and the
- * arguments may point into err, so that an error can be told again in other words.
- * A NULL format takes the table's sentence. Returns code, so that `return lat_err_set(...)` reads well. */
+/* Fills err with code (below 0), the formatted sentence and the table's hint; err may be NULL, and
+ * the arguments may point into err, so that an error can be told again in other words. A NULL
+ * format takes the table's sentence. Returns code, so that `return lat_err_set(...)` reads well. */
 int lat_err_set(struct lat_err *err, int code, const char *format, ...) LAT_PRINTF(3, 4);
 
 /* Like lat_err_set, naming the field at fault. */
 int lat_err_field(struct lat_err *err, int code, const char *field, const char *format, ...)
     LAT_PRINTF(4, 5);
 
-/* Replaces the hint of an error that is already set; returns its code. err may be NULL (LAT_E_INTERNAL). */
+/* Replaces the hint of an error that is already set; returns its code. err may be NULL
+ * (LAT_E_INTERNAL). */
 int lat_err_hint(struct lat_err *err, const char *format, ...) LAT_PRINTF(2, 3);
 
 /* Fills err from an errno value: "WHAT: sentence of the system". ENOSPC and EDQUOT become NO_SPACE;
- * ECONNREFUSED, EHOSTUNREACH and ENETUNREACH REFUSED; ECONNRESET, ECONNABORTED and EPIPE CLOSED; ETIMEDOUT
- * TIMEOUT; ECANCELED CANCELLED; all else IO. (ENOENT is IO: for most callers it is a missing file; who
- * connects to a Unix socket says REFUSED by itself.) Returns the code. */
+ * ECONNREFUSED, EHOSTUNREACH and ENETUNREACH REFUSED; ECONNRESET, ECONNABORTED and EPIPE CLOSED;
+ * ETIMEDOUT TIMEOUT; ECANCELED CANCELLED; all else IO. (ENOENT is IO: for most callers it is a
+ * missing file; who connects to a Unix socket says REFUSED by itself.) Returns the code. */
 int lat_err_errno(struct lat_err *err, int errno_value, const char *what);
 
 /* Copies an error; dst may be NULL. Returns src's code. */

@@ -1,7 +1,9 @@
-/* SipHash-1-3 (Aumasson and Bernstein), keyed by the sixteen random bytes that the kernel hands every process.
+/* SipHash-1-3 (Aumasson and Bernstein), keyed by the sixteen random bytes that the kernel hands
+ * every process.
  *
- * Names in our tables come from users. With a hash they can predict, a few thousand chosen names make one chain of
- * all and a look-up linear. The kernel's bytes (AT_RANDOM) need neither a system call nor global state. */
+ * Names in our tables come from users. With a hash they can predict, a few thousand chosen names
+ * make one chain of all and a look-up linear. The kernel's bytes (AT_RANDOM) need neither a system
+ * call nor global state. */
 #include "base/hash_internal.h"
 
 #include <string.h>

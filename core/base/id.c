@@ -1,10 +1,11 @@
 /* UUIDv7 with a counter.
  *
- *     48 bits milliseconds | version 7 | counter, high 12 bits | variant | counter, low 14 bits | 48 random bits
+ *     bits      48        4           12            2            14            48
+ *     milliseconds | version 7 | counter, high | variant | counter, low | random
  *
- * In a new millisecond the counter starts at a random number below half its range and then counts up, so at least
- * 2^25 ids of one millisecond ascend; past that, or when the clock steps back, the maker's own time goes on from its
- * last. Not thread-safe. */
+ * In a new millisecond the counter starts at a random number below half its range and then counts
+ * up, so at least 2^25 ids of one millisecond ascend; past that, or when the clock steps back, the
+ * maker's own time goes on from its last. Not thread-safe. */
 #include "base/id.h"
 
 enum { COUNTER_BITS = 26, COUNTER_LOW_BITS = 14 };

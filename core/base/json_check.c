@@ -1,12 +1,14 @@
 /* The strict reader that stands before cJSON: RFC 8259 and nothing else, by recursive descent.
  *
- * It refuses what readers of JSON disagree about, because two programs that read one document in two ways are a hole:
- * a key that is there twice, \u0000 (cJSON cuts the string there), lone surrogates, bytes that are not UTF-8, integers
- * that a double cannot hold, numbers longer than cJSON's buffer or larger than a double.
+ * It refuses what readers of JSON disagree about, because two programs that read one document in
+ * two ways are a hole: a key that is there twice, \u0000 (cJSON cuts the string there), lone
+ * surrogates, bytes that are not UTF-8, integers that a double cannot hold, numbers longer than
+ * cJSON's buffer or larger than a double.
  *
- * Keys are compared after their escapes are undone ("a" and "\u0061" are one key). All keys of the document stand in
- * one hash set under the number of their object; the hash is keyed, so that nobody can prepare a document whose keys
- * collide. Recursion is bounded by LAT_JSON_DEPTH_MAX. Runs on any thread; keeps nothing. */
+ * Keys are compared after their escapes are undone ("a" and "\u0061" are one key). All keys of the
+ * document stand in one hash set under the number of their object; the hash is keyed, so that
+ * nobody can prepare a document whose keys collide. Recursion is bounded by LAT_JSON_DEPTH_MAX.
+ * Runs on any thread; keeps nothing. */
 #include "base/hash_internal.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -213,7 +215,8 @@ static void add_utf8(struct lat_buf *out, uint32_t code)
     lat_buf_add_byte(out, (uint8_t)(0x80 | (code & 0x3f)));
 }
 
-/* Reads what follows "\u" of the escape that begins at `start`: one character, perhaps in two halves. */
+/* Reads what follows "\u" of the escape that begins at `start`: one character, perhaps in two
+ * halves. */
 static int read_unicode(struct reader *r, size_t start, uint32_t *ret)
 {
     uint32_t code = 0;
@@ -266,7 +269,8 @@ static int read_escape(struct reader *r, uint32_t *ret)
     return 0;
 }
 
-/* Skips characters that stand for themselves and are one byte each: most of any text. Returns how many. */
+/* Skips characters that stand for themselves and are one byte each: most of any text. Returns how
+ * many. */
 static size_t skip_plain(struct reader *r)
 {
     size_t start = r->at;
@@ -277,7 +281,8 @@ static size_t skip_plain(struct reader *r)
     return r->at - start;
 }
 
-/* Checks an escape or a character of several bytes, in a string; adds it to unescaped unless that is NULL. */
+/* Checks an escape or a character of several bytes, in a string; adds it to unescaped unless that
+ * is NULL. */
 static int check_special(struct reader *r, struct lat_buf *unescaped)
 {
     if (peek(r) == '\\') {
@@ -302,8 +307,8 @@ static int check_special(struct reader *r, struct lat_buf *unescaped)
     return 0;
 }
 
-/* Checks a string from its opening quote on. With unescaped, adds its characters to that. *ret_escapes tells whether
- * it had escapes. */
+/* Checks a string from its opening quote on. With unescaped, adds its characters to that.
+ * *ret_escapes tells whether it had escapes. */
 static int check_string(struct reader *r, struct lat_buf *unescaped, bool *ret_escapes)
 {
     bool escapes = false;

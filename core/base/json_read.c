@@ -1,5 +1,5 @@
-/* Looking into a tree. Keys are compared exactly; cJSON's integer copy of a number is never used, because it is an
- * int that saturates. */
+/* Looking into a tree. Keys are compared exactly; cJSON's integer copy of a number is never used,
+ * because it is an int that saturates. */
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/text.h"

@@ -1,8 +1,9 @@
 /* Writing JSON: straight into a buffer, or from a tree.
  *
- * Whatever comes in, what comes out is JSON that lat_json_check takes: text that is not UTF-8 is mended, numbers that
- * are none become null, whole numbers that no double holds become reals. cJSON's own printer is not used: it takes
- * doubles that differ in the last bit for equal. Assumes the "C" locale, which no program of ours leaves. */
+ * Whatever comes in, what comes out is JSON that lat_json_check takes: text that is not UTF-8 is
+ * mended, numbers that are none become null, whole numbers that no double holds become reals.
+ * cJSON's own printer is not used: it takes doubles that differ in the last bit for equal. Assumes
+ * the "C" locale, which no program of ours leaves. */
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/json_internal.h"

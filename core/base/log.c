@@ -1,8 +1,9 @@
-/* The log. A line is built on the stack and goes out in one write(), so that lines of several threads and processes on
- * one descriptor do not mix, and so that logging neither allocates nor waits for a lock.
+/* The log. A line is built on the stack and goes out in one write(), so that lines of several
+ * threads and processes on one descriptor do not mix, and so that logging neither allocates nor
+ * waits for a lock.
  *
- * The line's last bytes are kept free for its end (TAIL_MAX); whatever does not fit before them is cut, and the line
- * is valid JSON all the same. Any thread. */
+ * The line's last bytes are kept free for its end (TAIL_MAX); whatever does not fit before them is
+ * cut, and the line is valid JSON all the same. Any thread. */
 #include "base/log.h"
 
 #include "base/json_internal.h"
@@ -18,7 +19,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The longest end: a quote that closes a cut value, ,"cut":true ,"lost_lines":N } and the newline. */
+/* The longest end: a quote that closes a cut value, ,"cut":true ,"lost_lines":N } and the
+ * newline. */
 enum { TAIL_MAX = 64 };
 
 struct lat_log {
@@ -85,8 +87,8 @@ static bool add(struct line *line, const char *bytes, size_t len)
     return true;
 }
 
-/* Adds text in quotes; when not all of it fits, as much as does, and the line is cut. The closing quote has its place
- * in the tail. */
+/* Adds text in quotes; when not all of it fits, as much as does, and the line is cut. The closing
+ * quote has its place in the tail. */
 static void add_quoted(struct line *line, const char *text)
 {
     size_t left = strlen(text);
@@ -109,13 +111,15 @@ static void add_quoted(struct line *line, const char *text)
     line->bytes[line->len++] = '"';
 }
 
-/* Adds a comma (but not at the start), the key and a colon; takes them back when they do not fit. */
+/* Adds a comma (but not at the start), the key and a colon; takes them back when they do not
+ * fit. */
 static bool add_key(struct line *line, const char *key)
 {
     size_t before = line->len;
     if (!line->cut && (before == 1 || add(line, ",", 1))) {
         add_quoted(line, key);
-        /* Room for a value's quotes or for a number: a key without any of its value says nothing. */
+        /* Room for a value's quotes or for a number: a key without any of its value says
+         * nothing. */
         if (!line->cut && line->len + LAT__JSON_NUMBER_SIZE <= LAT_LOG_LINE_MAX - TAIL_MAX) {
             return add(line, ":", 1);
         }
@@ -132,7 +136,8 @@ static void add_text(struct line *line, const char *key, const char *text)
     }
 }
 
-/* Adds JSON as it is, whole or not at all. Line ends can only be blanks in it, and become spaces. */
+/* Adds JSON as it is, whole or not at all. Line ends can only be blanks in it, and become
+ * spaces. */
 static void add_json(struct line *line, const char *key, const char *json)
 {
     size_t before = line->len;
@@ -190,7 +195,8 @@ static void add_tail(struct line *line, uint64_t lost)
     line->len += (size_t)len;
 }
 
-/* Writes all of it. A descriptor that takes only a part (a pipe, a terminal) gets the rest in another call. */
+/* Writes all of it. A descriptor that takes only a part (a pipe, a terminal) gets the rest in
+ * another call. */
 static bool write_line(int fd, const char *bytes, size_t len)
 {
     while (len > 0) {

@@ -2,11 +2,12 @@
  *
  *     lat_log(log, LAT_LOG_INFO, "workload accepted", LAT_STR("request_id", id), LAT_INT("count", 2));
  *
- * gives {"time":"...","level":"info","message":"workload accepted","request_id":"...","count":2} with the
- * component of the logger after the level. Values are escaped, bytes that are not UTF-8 become U+FFFD. A line
- * that would be longer than LAT_LOG_LINE_MAX (newline included) is cut inside a value or between fields, stays
- * valid JSON and ends with "cut":true. When the descriptor takes nothing, the line is lost and the next one that
- * gets through says how many were: "lost_lines":N. */
+ * gives {"time":"...","level":"info","message":"workload accepted","request_id":"...","count":2}
+ * with the component of the logger after the level. Values are escaped, bytes that are not UTF-8
+ * become U+FFFD. A line that would be longer than LAT_LOG_LINE_MAX (newline included) is cut inside
+ * a value or between fields, stays valid JSON and ends with "cut":true. When the descriptor takes
+ * nothing, the line is lost and the next one that gets through says how many were:
+ * "lost_lines":N. */
 #ifndef LAT_BASE_LOG_H
 #define LAT_BASE_LOG_H
 
@@ -42,7 +43,8 @@ struct lat_log_field {
 
 struct lat_log;
 
-/* Returns a logger that writes to descriptor fd (borrowed), from level upwards, with "component" = component (copied). */
+/* Returns a logger that writes to descriptor fd (borrowed), from level upwards, with "component" =
+ * component (copied). */
 struct lat_log *lat_log_new(int fd, enum lat_log_level level, const char *component,
                             const struct lat_clock *clock);
 struct lat_log *lat_log_free(struct lat_log *log);

@@ -1,5 +1,6 @@
-/* A map from text to pointers: uthash with our allocator and our hash. uthash keeps the order of insertion in a list
- * through its entries, so a walk does not depend on the hash and repeats in simulation. */
+/* A map from text to pointers: uthash with our allocator and our hash. uthash keeps the order of
+ * insertion in a list through its entries, so a walk does not depend on the hash and repeats in
+ * simulation. */
 #include "base/map.h"
 
 #include "base/hash_internal.h"

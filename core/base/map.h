@@ -20,9 +20,8 @@ void *lat_map_remove(struct lat_map *map, const char *key);
 
 size_t lat_map_count(const struct lat_map *map);
 
-/* Walks the entries in order of insertion; removing the entry just returned is allowed, any other change is not
- * (replacing a value is).
- * Start with *cursor = NULL; returns false at the end. */
+/* Walks the entries in order of insertion; removing the entry just returned is allowed, any other
+ * change is not (replacing a value is). Start with *cursor = NULL; returns false at the end. */
 bool lat_map_next(const struct lat_map *map, void **cursor, const char **ret_key, void **ret_value);
 
 #endif

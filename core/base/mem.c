@@ -1,4 +1,5 @@
-/* Memory that never fails to its caller, and the end of the road for a mistake of ours. Any thread. */
+/* Memory that never fails to its caller, and the end of the road for a mistake of ours. Any
+ * thread. */
 #include "base/mem.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* Memory and assertions.
  *
- * Allocation never fails to its caller: a process that cannot get a few bytes cannot keep its promises
- * either, so it stops at once and starts again from its journal. Sizes that come from outside are
- * bounded by a named limit before they reach an allocator (docs/decisions/0002). */
+ * Allocation never fails to its caller: a process that cannot get a few bytes cannot keep its
+ * promises either, so it stops at once and starts again from its journal. Sizes that come from
+ * outside are bounded by a named limit before they reach an allocator (docs/decisions/0002). */
 #ifndef LAT_BASE_MEM_H
 #define LAT_BASE_MEM_H
 
@@ -29,7 +29,8 @@ void *lat_alloc(size_t size) __attribute__((malloc, returns_nonnull, warn_unused
 void *lat_alloc_array(size_t count, size_t size)
     __attribute__((malloc, returns_nonnull, warn_unused_result));
 
-/* Returns `memory` with room for `count` items of `size` bytes; new bytes are not set. Checks overflow. */
+/* Returns `memory` with room for `count` items of `size` bytes; new bytes are not set. Checks
+ * overflow. */
 void *lat_grow(void *memory, size_t count, size_t size)
     __attribute__((returns_nonnull, warn_unused_result));
 

@@ -2,9 +2,9 @@
  *
  *     registry ── families in order ── series in order ── atomic numbers
  *
- * Counting touches nothing but the series' own atomics, relaxed: a scrape may see one number of a moment later than
- * another, never a torn one. The mutex guards the lists, which only grow; a series therefore may be used without it
- * for as long as the registry lives. */
+ * Counting touches nothing but the series' own atomics, relaxed: a scrape may see one number of a
+ * moment later than another, never a torn one. The mutex guards the lists, which only grow; a
+ * series therefore may be used without it for as long as the registry lives. */
 #include "base/metrics.h"
 
 #include "base/map.h"

@@ -1,4 +1,5 @@
-/* Counters, gauges and histograms: registered once, counted from any thread, rendered in Prometheus' text form. */
+/* Counters, gauges and histograms: registered once, counted from any thread, rendered in
+ * Prometheus' text form. */
 #ifndef LAT_BASE_METRICS_H
 #define LAT_BASE_METRICS_H
 
@@ -6,7 +7,8 @@
 
 #include <stdint.h>
 
-/* Series past this many are not made (their pointer is NULL), so that no label can eat the memory. */
+/* Series past this many are not made (their pointer is NULL), so that no label can eat the
+ * memory. */
 enum { LAT_METRICS_SERIES_MAX = 20000 };
 
 struct lat_metrics; /* the registry of one program */
@@ -16,7 +18,8 @@ struct lat_metrics *lat_metrics_new(void);
 struct lat_metrics *lat_metrics_free(struct lat_metrics *metrics);
 
 /* Return the series with that name and labels, made on first use. `labels` is "" or `a="x",b="y"`;
- * all are copied. One name has one kind: another kind for it is a mistake of ours. Thread-safe; keep the pointer. */
+ * all are copied. One name has one kind: another kind for it is a mistake of ours. Thread-safe;
+ * keep the pointer. */
 struct lat_metric *lat_metrics_counter(struct lat_metrics *metrics, const char *name,
                                        const char *labels, const char *help);
 struct lat_metric *lat_metrics_gauge(struct lat_metrics *metrics, const char *name,
@@ -26,7 +29,8 @@ struct lat_metric *lat_metrics_gauge(struct lat_metrics *metrics, const char *na
 struct lat_metric *lat_metrics_histogram(struct lat_metrics *metrics, const char *name,
                                          const char *labels, const char *help);
 
-/* Adds `name="value"` to labels, with a comma before it when there are some already, the value escaped. */
+/* Adds `name="value"` to labels, with a comma before it when there are some already, the value
+ * escaped. */
 void lat_metrics_label(struct lat_buf *labels, const char *name, const char *value);
 
 /* From any thread, without a lock. A NULL metric counts nothing. */

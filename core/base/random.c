@@ -1,7 +1,7 @@
 /* Two generators behind one face: the kernel's bytes through a buffer, or xoshiro256** from a seed.
  *
- * The buffer saves a system call for each id; a byte is wiped as it is handed out, so that memory read later does not
- * show what a secret was made of. Not thread-safe: one per thread. */
+ * The buffer saves a system call for each id; a byte is wiped as it is handed out, so that memory
+ * read later does not show what a secret was made of. Not thread-safe: one per thread. */
 #include "base/random.h"
 
 #include "base/mem.h"

@@ -7,11 +7,12 @@
 
 struct lat_random;
 
-/* Returns a generator fed by the kernel (getrandom, buffered); good for secrets. One per thread, and not to be
- * used on both sides of a fork. */
+/* Returns a generator fed by the kernel (getrandom, buffered); good for secrets. One per thread,
+ * and not to be used on both sides of a fork. */
 struct lat_random *lat_random_new_system(void);
 
-/* Returns a generator that repeats for a seed (xoshiro256** seeded by splitmix64); not for secrets. */
+/* Returns a generator that repeats for a seed (xoshiro256** seeded by splitmix64); not for
+ * secrets. */
 struct lat_random *lat_random_new_seeded(uint64_t seed);
 struct lat_random *lat_random_free(struct lat_random *random);
 

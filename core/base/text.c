@@ -1,4 +1,5 @@
-/* Copies, comparisons, UTF-8 and "did you mean". Numbers are in text_number.c, encodings in text_code.c. */
+/* Copies, comparisons, UTF-8 and "did you mean". Numbers are in text_number.c, encodings in
+ * text_code.c. */
 #include "base/text.h"
 
 #include "base/mem.h"
@@ -169,8 +170,9 @@ static size_t smallest(size_t a, size_t b, size_t c)
     return least < c ? least : c;
 }
 
-/* Returns how many letters to insert, leave out, change or swap (neighbours) to get from a to b: the optimal
- * string alignment distance, three rows of the usual table at a time. Both at most NEAREST_LEN_MAX long. */
+/* Returns how many letters to insert, leave out, change or swap (neighbours) to get from a to b:
+ * the optimal string alignment distance, three rows of the usual table at a time. Both at most
+ * NEAREST_LEN_MAX long. */
 static size_t edit_distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
     size_t rows[3][NEAREST_LEN_MAX + 1];

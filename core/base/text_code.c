@@ -1,7 +1,7 @@
 /* Base64 (RFC 4648, both alphabets) and hex.
  *
- * Decoding takes only what the encoder writes: the two spellings of one token must not both be valid, or a
- * revoked one could come back in another spelling. */
+ * Decoding takes only what the encoder writes: the two spellings of one token must not both be
+ * valid, or a revoked one could come back in another spelling. */
 #include "base/text.h"
 
 #include "base/mem.h"

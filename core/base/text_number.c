@@ -1,7 +1,7 @@
 /* Numbers that people write: whole ones, sizes, durations, processors.
  *
- * All arithmetic is in integers: 0.1 + 0.2 of a processor must be 300 thousandths, and a size must not depend on
- * how a double rounds. Every multiplication is checked. */
+ * All arithmetic is in integers: 0.1 + 0.2 of a processor must be 300 thousandths, and a size must
+ * not depend on how a double rounds. Every multiplication is checked. */
 #include "base/text.h"
 
 #include "base/mem.h"
@@ -63,7 +63,8 @@ static bool push_digit(int64_t *number, char digit)
            !__builtin_add_overflow(*number, digit - '0', number);
 }
 
-/* Reads digits, perhaps with a point and at most `decimals` digits after it; *at moves behind them. */
+/* Reads digits, perhaps with a point and at most `decimals` digits after it; *at moves behind
+ * them. */
 static int read_decimal(const char **at, int decimals, struct decimal *ret)
 {
     const char *text = *at;
@@ -94,7 +95,8 @@ static int read_decimal(const char **at, int decimals, struct decimal *ret)
     return 0;
 }
 
-/* Reads a decimal number followed by one of the units, and counts it in the smallest one, rounded down. */
+/* Reads a decimal number followed by one of the units, and counts it in the smallest one, rounded
+ * down. */
 static int read_with_unit(const char *text, const struct unit *units, int decimals, int64_t *ret)
 {
     LAT_ASSERT(decimals <= DECIMALS_MAX); /* so that part * factor fits: 10^6 * 2^40 < 2^63 */

@@ -1,4 +1,5 @@
-/* What the tests of core/base share: CMocka with the headers it wants, and a check that something aborts. */
+/* What the tests of core/base share: CMocka with the headers it wants, and a check that something
+ * aborts. */
 #ifndef TEST_BASE_CHECK_H
 #define TEST_BASE_CHECK_H
 

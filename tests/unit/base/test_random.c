@@ -93,7 +93,8 @@ static void below_stays_below_and_reaches_all(void **state)
 static void below_has_no_bias(void **state)
 {
     (void)state;
-    /* Of a bound of three quarters of 2^64, plain remainders would hit the lowest third twice as often. */
+    /* Of a bound of three quarters of 2^64, plain remainders would hit the lowest third twice as
+     * often. */
     struct lat_random *random = lat_random_new_seeded(4);
     uint64_t bound = UINT64_C(3) << 62;
     int low = 0;
