@@ -12,7 +12,9 @@
 enum {
     LAT__READ_SIZE = 64 * 1024,  /* one read buffer per loop, lent to on_data */
     LAT__CHUNK_SIZE = 16 * 1024, /* payload of a pooled chunk: one full TLS record */
+    LAT__LARGE_SIZE = 72 * 1024, /* payload of a large one: four encrypted records and some */
     LAT__CHUNKS_KEPT = 64,       /* chunks that a loop keeps for the next write */
+    LAT__LARGE_KEPT = 4,
 };
 
 /* A piece of memory on its way out: [taken, len) of cap bytes are waiting. */
@@ -22,6 +24,12 @@ struct lat__chunk {
     size_t len;
     size_t cap;
     uint8_t bytes[];
+};
+
+/* Free chunks of one size. */
+struct lat__pool {
+    struct lat__chunk *first;
+    unsigned count;
 };
 
 struct lat__call {
@@ -71,8 +79,8 @@ struct lat_loop {
     uint64_t timer_order;
 
     uint8_t *read_buffer; /* LAT__READ_SIZE, made on first use */
-    struct lat__chunk *chunks;
-    unsigned chunk_count;
+    struct lat__pool pool; /* of LAT__CHUNK_SIZE */
+    struct lat__pool large_pool;
 };
 
 /* timer.c */
@@ -86,7 +94,7 @@ void lat__flush_forget(struct lat__flusher *flusher);
 /* loop.c: the loop's buffer for reading, LAT__READ_SIZE bytes, for the length of one callback. */
 uint8_t *lat__loop_read_buffer(struct lat_loop *loop);
 
-/* loop.c: a chunk with room for `size` bytes or more (LAT__CHUNK_SIZE at least); given back to the pool. */
+/* loop.c: a chunk with room for `size` bytes or more; chunks of the two usual sizes come from pools and go back. */
 struct lat__chunk *lat__chunk_new(struct lat_loop *loop, size_t size);
 struct lat__chunk *lat__chunk_free(struct lat_loop *loop, struct lat__chunk *chunk);
 

@@ -179,6 +179,60 @@ void lat_loop_release(struct lat_loop *loop)
         uv_unref((uv_handle_t *)&loop->wake);
 }
 
+/* ---- memory for reading and writing ---- */
+
+uint8_t *lat__loop_read_buffer(struct lat_loop *loop)
+{
+    if (!loop->read_buffer)
+        loop->read_buffer = lat_alloc(LAT__READ_SIZE);
+    return loop->read_buffer;
+}
+
+static struct lat__pool *pool_for(struct lat_loop *loop, size_t cap)
+{
+    return cap == LAT__CHUNK_SIZE ? &loop->pool : cap == LAT__LARGE_SIZE ? &loop->large_pool : NULL;
+}
+
+struct lat__chunk *lat__chunk_new(struct lat_loop *loop, size_t size)
+{
+    size_t cap = size <= LAT__CHUNK_SIZE ? LAT__CHUNK_SIZE : size <= LAT__LARGE_SIZE ? LAT__LARGE_SIZE : size;
+    struct lat__pool *pool = pool_for(loop, cap);
+    struct lat__chunk *chunk = pool ? pool->first : NULL;
+    if (chunk) {
+        pool->first = chunk->next;
+        pool->count--;
+    } else {
+        LAT_ASSERT(cap <= SIZE_MAX - sizeof(*chunk));
+        chunk = lat_grow(NULL, 1, sizeof(*chunk) + cap);
+    }
+    *chunk = (struct lat__chunk){.cap = cap};
+    return chunk;
+}
+
+struct lat__chunk *lat__chunk_free(struct lat_loop *loop, struct lat__chunk *chunk)
+{
+    if (!chunk)
+        return NULL;
+    struct lat__pool *pool = pool_for(loop, chunk->cap);
+    if (pool && pool->count < (chunk->cap == LAT__CHUNK_SIZE ? LAT__CHUNKS_KEPT : LAT__LARGE_KEPT)) {
+        chunk->next = pool->first;
+        pool->first = chunk;
+        pool->count++;
+    } else {
+        free(chunk);
+    }
+    return NULL;
+}
+
+static void pool_done(struct lat__pool *pool)
+{
+    while (pool->first) {
+        struct lat__chunk *chunk = pool->first;
+        pool->first = chunk->next;
+        free(chunk);
+    }
+}
+
 /* ---- life ---- */
 
 /* A write to a closed socket is an error code here, never a signal. */
@@ -256,11 +310,8 @@ struct lat_loop *lat_loop_free(struct lat_loop *loop)
     if (loop->timer_fd >= 0)
         close(loop->timer_fd);
     pthread_mutex_destroy(&loop->lock);
-    while (loop->chunks) {
-        struct lat__chunk *chunk = loop->chunks;
-        loop->chunks = chunk->next;
-        free(chunk);
-    }
+    pool_done(&loop->pool);
+    pool_done(&loop->large_pool);
     free(loop->posted.items);
     free(loop->draining.items);
     free(loop->deferred.items);
@@ -376,46 +427,6 @@ void lat__flush_forget(struct lat__flusher *flusher)
     flusher->prev->next = flusher->next;
     flusher->next->prev = flusher->prev;
     flusher->next = flusher->prev = NULL;
-}
-
-/* ---- memory for reading and writing ---- */
-
-uint8_t *lat__loop_read_buffer(struct lat_loop *loop)
-{
-    if (!loop->read_buffer)
-        loop->read_buffer = lat_alloc(LAT__READ_SIZE);
-    return loop->read_buffer;
-}
-
-struct lat__chunk *lat__chunk_new(struct lat_loop *loop, size_t size)
-{
-    struct lat__chunk *chunk = loop->chunks;
-    if (size <= LAT__CHUNK_SIZE && chunk) {
-        loop->chunks = chunk->next;
-        loop->chunk_count--;
-        chunk->next = NULL;
-        chunk->taken = chunk->len = 0;
-        return chunk;
-    }
-    size_t cap = size < LAT__CHUNK_SIZE ? LAT__CHUNK_SIZE : size;
-    LAT_ASSERT(cap <= SIZE_MAX - sizeof(*chunk));
-    chunk = lat_grow(NULL, 1, sizeof(*chunk) + cap);
-    *chunk = (struct lat__chunk){.cap = cap};
-    return chunk;
-}
-
-struct lat__chunk *lat__chunk_free(struct lat_loop *loop, struct lat__chunk *chunk)
-{
-    if (!chunk)
-        return NULL;
-    if (chunk->cap == LAT__CHUNK_SIZE && loop->chunk_count < LAT__CHUNKS_KEPT) {
-        chunk->next = loop->chunks;
-        loop->chunks = chunk;
-        loop->chunk_count++;
-    } else {
-        free(chunk);
-    }
-    return NULL;
 }
 
 /* ---- errors ---- */

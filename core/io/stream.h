@@ -25,7 +25,7 @@ enum {
 };
 
 struct lat_stream_events {
-    /* Bytes came; borrowed for the call. Not called while paused. */
+    /* Bytes came; borrowed for the call. Neither this nor on_end comes while paused. */
     void (*on_data)(void *arg, const uint8_t *bytes, size_t len);
     /* The peer will send no more (half-close); writing may go on. NULL: our side is ended too. */
     void (*on_end)(void *arg);
