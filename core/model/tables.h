@@ -66,7 +66,7 @@
     F(TEXT, project_id, "project it belongs to")                                                   \
     F(TEXT, name, "name, unique in the project")                                                   \
     F(TEXT, type, "which plugin made it: postgres, redis, minio, custom, ...")                     \
-    F(JSON, spec, "what the user asked for, as it was asked")                                      \
+    F(SECRET, spec, "sealed: what the user asked for, as it was asked")                            \
     F(SECRET, rendered, "sealed: container and credentials that the plugin made of the spec")      \
     F(INT, count, "how many instances are wanted")                                                 \
     F(INT, cpu_milli, "processors that each instance reserves, in thousandths")                    \

@@ -1,0 +1,64 @@
+/* The REST API under /api/v1, and /healthz, /readyz, /metrics: one file a resource; each handler parses, authorises, reads
+ * or writes the store, and renders.
+ *
+ *   I/O loop: lat_api_handle(req) ── posts ──► state loop: router ─► access ─► handler ─► lat_http_respond (any thread)
+ *
+ * A write is answered when it is durable. Nothing here waits for a node or decides about one: that follows from the
+ * rows that a handler writes. */
+#ifndef LAT_API_API_H
+#define LAT_API_API_H
+
+#include "auth/auth.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "dispatch/dispatch.h"
+#include "http/router.h"
+#include "luahost/luahost.h"
+#include "store/history.h"
+#include "store/store.h"
+
+struct lat_api;
+
+enum {
+    LAT_API_PAGE_MAX = 500,                             /* items in one page of a list */
+    LAT_API_FOLLOWERS_MAX = 1000,                       /* event streams and followed logs at once */
+    LAT_API_LOGINS_MAX = 64,                            /* passwords being checked or waiting for it */
+    LAT_API_IDEMPOTENCY_KEPT_MS = 24 * 60 * 60 * 1000,  /* how long an answer can be had again */
+    LAT_API_JOIN_TOKEN_MS = 24 * 60 * 60 * 1000,        /* life of a join token, unless asked otherwise */
+};
+
+/* All is borrowed for the API's life, but for texts and keys, which are copied. */
+struct lat_api_config {
+    struct lat_loop *loop; /* the state loop */
+    struct lat_store *store;
+    struct lat_luahost *luahost;
+    struct lat_dispatch *dispatch;
+    struct lat_link_directory *directory;
+    struct lat_history *history;
+    const struct lat_authority *authority;
+    struct lat_sealer *sealer;
+    struct lat_random *random; /* of the state loop */
+    struct lat_log *log;
+    struct lat_metrics *metrics;
+    uint8_t token_key[32];     /* signs access tokens */
+    int64_t access_token_ms;   /* life of an access token */
+    int64_t node_certificate_ms;
+    const char *host;          /* under which clients reach endpoints */
+    const char *version;       /* of this program */
+};
+
+struct lat_api *lat_api_new(const struct lat_api_config *config);
+
+/* Frees the API; no request may be under way (close the servers first). Takes NULL, returns NULL. */
+struct lat_api *lat_api_free(struct lat_api *api);
+
+/* Takes a request of any server: from its I/O loop. arg is the API (a lat_http_handler_fn). */
+void lat_api_handle(void *arg, struct lat_http_request *req);
+
+/* Ends every event stream and followed log, so that the servers can close. On the state loop. */
+void lat_api_end_streams(struct lat_api *api);
+
+/* Changes the lives of tokens and certificates that are made from now on. */
+void lat_api_set_lives(struct lat_api *api, int64_t access_token_ms, int64_t node_certificate_ms);
+
+#endif

@@ -1,0 +1,156 @@
+/* Inside of core/api: the call that every handler gets, and what handlers share. */
+#ifndef LAT_API_INTERNAL_H
+#define LAT_API_INTERNAL_H
+
+#include "api/api.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "model/spec.h"
+#include "model/states.h"
+
+#include <stdlib.h>
+#include <sys/queue.h>
+
+struct lat__events;
+
+struct lat_api {
+    struct lat_api_config with;
+    char *host;
+    char *version;
+    struct lat_http_router *router;
+    struct lat__events *events;
+    size_t logins;    /* passwords being checked */
+    _Atomic size_t followers; /* logs and event streams being followed; logs end on I/O loops */
+    struct bound *bound; /* the routes, bound to this API */
+    struct lat_timer sweep;
+};
+
+enum lat__access { LAT__ANYBODY, LAT__USERS, LAT__ADMINS };
+
+/* One request on the state loop. Ends with lat__call_answer, _fail, _commit or lat__call_done. */
+struct lat__call {
+    struct lat_api *api;
+    struct lat_http_request *req; /* held */
+    const struct lat_user *user;  /* held; NULL for ANYBODY */
+    bool admin;
+    cJSON *body;                  /* owned; set by lat__call_read_body */
+    struct lat_buf answer;        /* what will be answered once durable */
+    int status;
+};
+
+typedef void lat__handler_fn(struct lat__call *call);
+
+/* ---- call.c ---- */
+
+/* Reads the body as a JSON object into call->body, `known` members only (NULL: any). An absent body reads as {}. */
+int lat__call_read_body(struct lat__call *call, const char *const *known, struct lat_err *err) LAT_MUST_USE;
+
+/* Answers with JSON (buf is emptied) and ends the call. */
+void lat__call_answer(struct lat__call *call, int status, struct lat_buf *buf);
+
+/* Answers with a problem and ends the call. */
+void lat__call_fail(struct lat__call *call, const struct lat_err *err);
+
+/* Ends the call without an answer: one was given, or will be by whoever took the request. */
+void lat__call_done(struct lat__call *call);
+
+/* Begins a transaction in the name of the call. */
+struct lat_txn *lat__call_begin(struct lat__call *call);
+
+/* Commits and answers once durable: with status and JSON (buf is emptied), or with the problem. With an Idempotency-Key the answer is
+ * kept in the same transaction. */
+void lat__call_commit(struct lat__call *call, struct lat_txn *txn, int status, struct lat_buf *buf);
+
+/* Answers from an earlier call with the same Idempotency-Key, or with the problem that it was used otherwise; returns true if it did. */
+bool lat__call_replay(struct lat__call *call);
+
+/* Reads ?limit= and ?cursor= ; *ret_cursor is borrowed or "". */
+int lat__call_page(struct lat__call *call, size_t *ret_limit, const char **ret_cursor, struct lat_err *err) LAT_MUST_USE;
+
+/* Removes idempotency rows that have expired; a timer's callback. */
+void lat__sweep_idempotency(void *arg);
+
+int64_t lat__now(const struct lat_api *api); /* wall ms */
+
+/* ---- access.c ---- */
+
+/* Finds out who calls; UNAUTHENTICATED or FORBIDDEN where that is not enough. */
+int lat__access_check(struct lat__call *call, enum lat__access access, struct lat_err *err) LAT_MUST_USE;
+
+/* May this call see and change what belongs to the project? */
+bool lat__access_project(const struct lat__call *call, const char *project_id);
+
+void lat__login(struct lat__call *call);
+void lat__me(struct lat__call *call);
+void lat__tokens_list(struct lat__call *call);
+void lat__tokens_create(struct lat__call *call);
+void lat__tokens_remove(struct lat__call *call);
+
+/* ---- users.c ---- */
+void lat__users_list(struct lat__call *call);
+void lat__users_create(struct lat__call *call);
+
+/* ---- nodes.c ---- */
+void lat__nodes_list(struct lat__call *call);
+void lat__nodes_get(struct lat__call *call);
+void lat__nodes_remove(struct lat__call *call);
+
+/* ---- join.c ---- */
+void lat__join_tokens_list(struct lat__call *call);
+void lat__join_tokens_create(struct lat__call *call);
+void lat__join_tokens_remove(struct lat__call *call);
+void lat__join(struct lat__call *call);
+void lat__join_renew(struct lat__call *call);
+
+/* ---- workload_view.c ---- */
+
+/* Writes a workload as the API shows it: an object (key NULL or a member). With `secrets`, credentials and whole addresses. The rows
+ * are those that txn sees, or committed ones when it is NULL. */
+void lat__workload_write(struct lat_api *api, struct lat_txn *txn, const struct lat_workload *workload, bool secrets,
+                         struct lat_json_writer *writer);
+
+/* Finds the workload that the path names by id or by name ("NAME" in the caller's project, an admin also "PROJECT/NAME"), if the caller may see
+ * it; NOT_FOUND otherwise. */
+int lat__workload_find(struct lat__call *call, const struct lat_workload **ret_workload, struct lat_err *err) LAT_MUST_USE;
+
+/* Opens the sealed rendering of a workload; *ret_json is owned. */
+int lat__workload_rendered(struct lat_api *api, const struct lat_workload *workload, cJSON **ret_json,
+                           struct lat_err *err) LAT_MUST_USE;
+
+void lat__workloads_list(struct lat__call *call);
+void lat__workloads_get(struct lat__call *call);
+void lat__workload_history(struct lat__call *call);
+void lat__workload_evaluations(struct lat__call *call);
+
+/* ---- workloads.c ---- */
+void lat__workloads_create(struct lat__call *call);
+void lat__workloads_change(struct lat__call *call);
+
+/* ---- workload_actions.c ---- */
+void lat__workloads_start(struct lat__call *call);
+void lat__workloads_stop(struct lat__call *call);
+void lat__workloads_restart(struct lat__call *call);
+void lat__workloads_scale(struct lat__call *call);
+void lat__workloads_remove(struct lat__call *call);
+
+/* ---- workload_streams.c ---- */
+void lat__workload_logs(struct lat__call *call);
+void lat__workload_stats(struct lat__call *call);
+
+/* ---- events.c ---- */
+struct lat__events *lat__events_new(struct lat_api *api);
+struct lat__events *lat__events_free(struct lat__events *events);
+void lat__events_end(struct lat__events *events);
+void lat__events_follow(struct lat__call *call);
+
+/* ---- catalog.c ---- */
+void lat__types_list(struct lat__call *call);
+void lat__policies_list(struct lat__call *call);
+void lat__version(struct lat__call *call);
+void lat__healthz(struct lat__call *call);
+void lat__readyz(struct lat__call *call);
+void lat__metrics_get(struct lat__call *call);
+void lat__authority_get(struct lat__call *call);
+
+#endif

@@ -1,0 +1,335 @@
+/* How machines become nodes: join tokens, joining, and certificates that are renewed.
+ *
+ * A token is one-use unless asked otherwise, ends, and may be bound to a pool and a name. A machine that joins again with
+ * the key of a node that is here (its first answer was lost) gets a certificate again, whatever is left of the token. A
+ * renewal needs no token: the request is signed by the node's key, and a certificate is of use only with it. */
+#include "api/api_internal.h"
+
+#include <string.h>
+
+enum { LAT__REQUEST_PEM_MAX = 8192, LAT__USES_MAX = 10000 };
+
+/* ---- tokens ---- */
+
+static void write_join_token(const struct lat_join_token *row, const char *token, struct lat_json_writer *writer)
+{
+    lat_json_object(writer, NULL);
+    lat_row_write(&row->row, writer);
+    if (token) {
+        lat_json_add_text(writer, "token", token);
+    }
+    lat_json_end(writer, '}');
+}
+
+void lat__join_tokens_list(struct lat__call *call)
+{
+    const struct lat_join_token *row;
+    struct lat_json_writer writer;
+    struct lat_buf answer = {0};
+    void *cursor = NULL;
+
+    lat_json_writer_init(&writer, &answer);
+    lat_json_object(&writer, NULL);
+    lat_json_array(&writer, "items");
+    while ((row = lat_store_next_join_token(call->api->with.store, &cursor))) {
+        write_join_token(row, NULL, &writer);
+    }
+    lat_json_end(&writer, ']');
+    lat_json_end(&writer, '}');
+    lat__call_answer(call, 200, &answer);
+}
+
+static int read_join_token(struct lat__call *call, struct lat_join_token *row, struct lat_err *err)
+{
+    static const char *const known[] = {"uses", "life", "pool", "node", NULL};
+    const char *life = "";
+    const char *pool = "default";
+    const char *node = "";
+    int64_t life_ms = LAT_API_JOIN_TOKEN_MS;
+    int64_t uses = 1;
+    int code;
+
+    if ((code = lat__call_read_body(call, known, err)) || (code = lat_json_read_int(call->body, "uses", 1, LAT__USES_MAX, &uses, err)) ||
+        (code = lat_json_read_text(call->body, "life", &life, err)) ||
+        (code = lat_json_read_text(call->body, "pool", &pool, err)) ||
+        (code = lat_json_read_text(call->body, "node", &node, err)) || (code = lat_name_check(pool, "pool", err)) ||
+        (*node && (code = lat_name_check(node, "node", err)))) {
+        return code;
+    }
+    if (*life && lat_text_to_duration(life, &life_ms)) {
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "life", "'%.40s' is not a duration such as 12h or 30d.", life);
+    }
+    lat_row_set(row->pool, pool);
+    lat_row_set(row->node_name, node);
+    row->uses_left = uses;
+    row->created_at = lat__now(call->api);
+    row->expires_at = row->created_at + life_ms;
+    return 0;
+}
+
+void lat__join_tokens_create(struct lat__call *call)
+{
+    struct lat_join_token *row = lat_join_token_new();
+    struct lat_join_token_parts parts;
+    struct lat_json_writer writer;
+    struct lat_buf answer = {0};
+    struct lat_txn *txn;
+    struct lat_err err;
+    uint8_t authority[32];
+    char digest[65];
+    char *token;
+
+    if (read_join_token(call, row, &err)) {
+        lat_row_unref(&row->row);
+        lat__call_fail(call, &err);
+        return;
+    }
+    lat_authority_digest(call->api->with.authority, authority);
+    token = lat_join_token_make(authority, call->api->with.random);
+    LAT_ASSERT(lat_join_token_parse(token, &parts, &err) == 0);
+    lat_digest_hex(parts.secret, strlen(parts.secret), digest);
+    lat_store_make_id(call->api->with.store, row->row.id);
+    lat_row_set(row->digest, digest);
+    lat_row_set(row->created_by, call->user->row.id);
+    lat_json_writer_init(&writer, &answer);
+    write_join_token(row, token, &writer);
+    lat_wipe(&parts, sizeof(parts));
+    lat_wipe_free(token);
+    txn = lat__call_begin(call);
+    lat_txn_put(txn, &row->row);
+    lat__call_commit(call, txn, 201, &answer);
+}
+
+void lat__join_tokens_remove(struct lat__call *call)
+{
+    const char *id = lat_http_path_param(call->req, "id");
+    struct lat_buf answer = {0};
+    struct lat_txn *txn;
+    struct lat_err err;
+
+    if (!lat_store_join_token(call->api->with.store, id)) {
+        lat_err_set(&err, LAT_E_NOT_FOUND, "There is no join token %.64s.", id);
+        lat__call_fail(call, &err);
+        return;
+    }
+    txn = lat__call_begin(call);
+    lat_txn_remove(txn, LAT_TABLE_JOIN_TOKEN, id);
+    lat__call_commit(call, txn, 204, &answer);
+}
+
+/* ---- joining ---- */
+
+/* What a machine brings. Texts are borrowed from the body. */
+struct applicant {
+    const char *token;
+    const char *name;
+    const char *request;
+    const cJSON *labels;
+};
+
+static int check_labels(const cJSON *labels, struct lat_err *err)
+{
+    const cJSON *label;
+    int count = 0;
+
+    if (labels && !cJSON_IsObject(labels)) {
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "labels", "labels is an object of text.");
+    }
+    cJSON_ArrayForEach(label, labels)
+    {
+        if (!cJSON_IsString(label) || strlen(label->string) > LAT_NAME_MAX || strlen(label->valuestring) > LAT_NAME_MAX ||
+            ++count > LAT_LABELS_MAX) {
+            return lat_err_field(err, LAT_E_INVALID_FIELD, "labels", "There are at most %d labels, of at most %d characters each.",
+                                 LAT_LABELS_MAX, LAT_NAME_MAX);
+        }
+    }
+    return 0;
+}
+
+static int read_applicant(struct lat__call *call, struct applicant *ret, struct lat_err *err)
+{
+    int code;
+
+    *ret = (struct applicant){.token = "", .name = "", .request = ""};
+    if ((code = lat__call_read_body(call, NULL, err)) || (code = lat_json_read_text(call->body, "token", &ret->token, err)) ||
+        (code = lat_json_read_text(call->body, "name", &ret->name, err)) ||
+        (code = lat_json_read_text(call->body, "request", &ret->request, err))) {
+        return code;
+    }
+    if (strlen(ret->request) > LAT__REQUEST_PEM_MAX) {
+        return lat_err_field(err, LAT_E_TOO_LARGE, "request", NULL);
+    }
+    ret->labels = lat_json_get(call->body, "labels");
+    return check_labels(ret->labels, err);
+}
+
+static int find_join_token(struct lat__call *call, const char *text, const struct lat_join_token **ret_row, struct lat_err *err)
+{
+    struct lat_join_token_parts parts;
+    char digest[65];
+    int code;
+
+    if ((code = lat_join_token_parse(text, &parts, err))) {
+        return code;
+    }
+    lat_digest_hex(parts.secret, strlen(parts.secret), digest);
+    lat_wipe(&parts, sizeof(parts));
+    *ret_row = (const struct lat_join_token *)lat_store_find(call->api->with.store, LAT_INDEX_JOIN_TOKEN_DIGEST, digest);
+    if (!*ret_row || (*ret_row)->expires_at < lat__now(call->api)) {
+        lat_err_set(err, LAT_E_FORBIDDEN, "The join token is not known here, or has expired.");
+        return lat_err_hint(err, "Make a new one: lattice node join-token");
+    }
+    return 0;
+}
+
+static void write_membership(struct lat__call *call, const struct lat_node *node, const char *chain, struct lat_buf *out)
+{
+    struct lat_json_writer writer;
+
+    lat_json_writer_init(&writer, out);
+    lat_json_object(&writer, NULL);
+    lat_json_add_text(&writer, "node_id", node->row.id);
+    lat_json_add_text(&writer, "name", node->name);
+    lat_json_add_text(&writer, "certificate", chain);
+    lat_json_add_text(&writer, "authority", lat_authority_pem(call->api->with.authority));
+    lat_json_end(&writer, '}');
+}
+
+/* Signs for a node that is here already: its key asks again. */
+static void sign_again(struct lat__call *call, const struct lat_node *node, const char *request)
+{
+    struct lat_buf answer = {0};
+    uint8_t key_digest[32];
+    struct lat_err err;
+    char *chain;
+
+    if (lat_text_equal(node->status, lat_node_state_name(LAT_NODE_REVOKED))) {
+        lat_err_set(&err, LAT_E_FORBIDDEN, "Node '%s' was revoked.", node->name);
+        lat__call_fail(call, &err);
+        return;
+    }
+    if (lat_authority_sign_node(call->api->with.authority, request, node->row.id, call->api->with.node_certificate_ms, &chain,
+                                key_digest, &err)) {
+        lat__call_fail(call, &err);
+        return;
+    }
+    write_membership(call, node, chain, &answer);
+    free(chain);
+    lat__call_answer(call, 200, &answer);
+}
+
+static int may_use(const struct lat_join_token *token, const struct applicant *applicant, struct lat_err *err)
+{
+    if (token->uses_left <= 0) {
+        lat_err_set(err, LAT_E_FORBIDDEN, "The join token has been used.");
+        return lat_err_hint(err, "Make a new one: lattice node join-token");
+    }
+    if (*token->node_name && !lat_text_equal(token->node_name, applicant->name)) {
+        return lat_err_field(err, LAT_E_FORBIDDEN, "name", "The join token admits only a node named '%s'.", token->node_name);
+    }
+    return lat_name_check(applicant->name, "name", err);
+}
+
+static void admit(struct lat__call *call, const struct applicant *applicant, const struct lat_join_token *token)
+{
+    struct lat_join_token *spent = lat_join_token_edit(token);
+    struct lat_node *node = lat_node_new();
+    struct lat_buf answer = {0};
+    uint8_t key_digest[32];
+    struct lat_buf hex = {0};
+    struct lat_txn *txn;
+    struct lat_err err;
+    char *chain;
+
+    lat_store_make_id(call->api->with.store, node->row.id);
+    if (lat_authority_sign_node(call->api->with.authority, applicant->request, node->row.id, call->api->with.node_certificate_ms,
+                                &chain, key_digest, &err)) {
+        lat_row_unref(&spent->row);
+        lat_row_unref(&node->row);
+        lat__call_fail(call, &err);
+        return;
+    }
+    lat_text_hex(&hex, key_digest, sizeof(key_digest));
+    spent->uses_left--;
+    lat_row_set(node->name, applicant->name);
+    lat_row_set(node->status, lat_node_state_name(LAT_NODE_JOINING));
+    lat_row_set(node->reason, "it has not connected yet");
+    lat_row_set(node->key_digest, lat_buf_text(&hex));
+    lat_row_set(node->pool, token->pool);
+    free(node->labels);
+    node->labels = applicant->labels ? lat_json_print(applicant->labels) : lat_text_copy("{}");
+    node->joined_at = lat__now(call->api);
+    write_membership(call, node, chain, &answer);
+    lat_log(call->api->with.log, LAT_LOG_INFO, "a node joins", LAT_STR("request_id", lat_http_request_id(call->req)),
+            LAT_STR("node", node->row.id), LAT_STR("name", node->name), LAT_STR("peer", lat_http_peer(call->req)));
+    txn = lat__call_begin(call);
+    lat_txn_put(txn, &spent->row);
+    lat_txn_put(txn, &node->row);
+    lat__call_commit(call, txn, 201, &answer);
+    free(chain);
+    lat_buf_done(&hex);
+}
+
+/* Finds the node whose key signed the request; *ret_node is NULL when there is none. */
+static int find_by_key(struct lat__call *call, const char *request, const struct lat_node **ret_node, struct lat_err *err)
+{
+    uint8_t key_digest[32];
+    struct lat_buf hex = {0};
+    int code;
+
+    if ((code = lat_request_key(request, key_digest, err))) {
+        lat_text_bound(err->field, sizeof(err->field), "request");
+        return code;
+    }
+    lat_text_hex(&hex, key_digest, sizeof(key_digest));
+    *ret_node = (const struct lat_node *)lat_store_find(call->api->with.store, LAT_INDEX_NODE_KEY, lat_buf_text(&hex));
+    lat_buf_done(&hex);
+    return 0;
+}
+
+void lat__join(struct lat__call *call)
+{
+    const struct lat_join_token *token;
+    const struct lat_node *node;
+    struct applicant applicant;
+    struct lat_err err;
+
+    if (read_applicant(call, &applicant, &err) || find_join_token(call, applicant.token, &token, &err) ||
+        find_by_key(call, applicant.request, &node, &err)) {
+        lat__call_fail(call, &err);
+        return;
+    }
+    if (node) {
+        sign_again(call, node, applicant.request);
+        return;
+    }
+    if (may_use(token, &applicant, &err)) {
+        lat__call_fail(call, &err);
+        return;
+    }
+    if (lat_store_find(call->api->with.store, LAT_INDEX_NODE_NAME, applicant.name)) {
+        lat_err_field(&err, LAT_E_NAME_TAKEN, "name", "There is a node '%s' already.", applicant.name);
+        lat_err_hint(&err, "Start the agent with --name and another name, or remove the old node.");
+        lat__call_fail(call, &err);
+        return;
+    }
+    admit(call, &applicant, token);
+}
+
+void lat__join_renew(struct lat__call *call)
+{
+    const struct lat_node *node;
+    struct applicant applicant;
+    struct lat_err err;
+
+    if (read_applicant(call, &applicant, &err) || find_by_key(call, applicant.request, &node, &err)) {
+        lat__call_fail(call, &err);
+        return;
+    }
+    if (!node) {
+        lat_err_set(&err, LAT_E_FORBIDDEN, "No node here has this key.");
+        lat__call_fail(call, &err);
+        return;
+    }
+    sign_again(call, node, applicant.request);
+}

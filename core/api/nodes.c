@@ -1,0 +1,124 @@
+/* Nodes as people see them. Who may see a node's name may see what it is; only an administrator removes one. */
+#include "api/api_internal.h"
+
+#include <string.h>
+
+static void count_use(struct lat_api *api, const char *node_id, int64_t *ret_cpu, int64_t *ret_memory, int64_t *ret_count)
+{
+    const struct lat_row *row;
+    void *cursor = NULL;
+
+    *ret_cpu = *ret_memory = *ret_count = 0;
+    while ((row = lat_store_each(api->with.store, LAT_INDEX_ALLOCATION_NODE, node_id, &cursor))) {
+        const struct lat_allocation *allocation = (const struct lat_allocation *)row;
+
+        *ret_cpu += allocation->cpu_milli;
+        *ret_memory += allocation->memory_bytes;
+        ++*ret_count;
+    }
+}
+
+static void write_node(struct lat_api *api, const struct lat_node *node, struct lat_json_writer *writer)
+{
+    int64_t cpu, memory, count;
+
+    count_use(api, node->row.id, &cpu, &memory, &count);
+    lat_json_object(writer, NULL);
+    lat_row_write(&node->row, writer);
+    lat_json_add_int(writer, "reserved_cpu_milli", cpu);
+    lat_json_add_int(writer, "reserved_memory_bytes", memory);
+    lat_json_add_int(writer, "allocations", count);
+    lat_json_end(writer, '}');
+}
+
+void lat__nodes_list(struct lat__call *call)
+{
+    struct lat_json_writer writer;
+    struct lat_buf answer = {0};
+    const struct lat_node *node;
+    const char *after, *next = NULL;
+    void *cursor = NULL;
+    struct lat_err err;
+    size_t limit, count = 0;
+
+    if (lat__call_page(call, &limit, &after, &err)) {
+        lat__call_fail(call, &err);
+        return;
+    }
+    lat_json_writer_init(&writer, &answer);
+    lat_json_object(&writer, NULL);
+    lat_json_array(&writer, "items");
+    while ((node = lat_store_next_node(call->api->with.store, &cursor))) {
+        if (strcmp(node->row.id, after) <= 0) {
+            continue;
+        }
+        if (count == limit) {
+            break;
+        }
+        write_node(call->api, node, &writer);
+        next = node->row.id;
+        count++;
+    }
+    lat_json_end(&writer, ']');
+    lat_json_add_text(&writer, "next", node ? next : NULL);
+    lat_json_end(&writer, '}');
+    lat__call_answer(call, 200, &answer);
+}
+
+static int find_node(struct lat__call *call, const struct lat_node **ret_node, struct lat_err *err)
+{
+    const char *id = lat_http_path_param(call->req, "id");
+    const struct lat_row *row = lat_store_get(call->api->with.store, LAT_TABLE_NODE, id);
+
+    if (!row) {
+        row = lat_store_find(call->api->with.store, LAT_INDEX_NODE_NAME, id);
+    }
+    if (!row) {
+        lat_err_set(err, LAT_E_NOT_FOUND, "There is no node '%.64s'.", id);
+        return lat_err_hint(err, "`lattice node ls` lists them.");
+    }
+    *ret_node = (const struct lat_node *)row;
+    return 0;
+}
+
+void lat__nodes_get(struct lat__call *call)
+{
+    const struct lat_node *node;
+    struct lat_json_writer writer;
+    struct lat_buf answer = {0};
+    struct lat_err err;
+
+    if (find_node(call, &node, &err)) {
+        lat__call_fail(call, &err);
+        return;
+    }
+    lat_json_writer_init(&writer, &answer);
+    write_node(call->api, node, &writer);
+    lat__call_answer(call, 200, &answer);
+}
+
+void lat__nodes_remove(struct lat__call *call)
+{
+    const struct lat_node *node;
+    struct lat_buf answer = {0};
+    struct lat_txn *txn;
+    struct lat_err err;
+    void *cursor = NULL;
+
+    if (find_node(call, &node, &err)) {
+        lat__call_fail(call, &err);
+        return;
+    }
+    if (lat_store_each(call->api->with.store, LAT_INDEX_ALLOCATION_NODE, node->row.id, &cursor)) {
+        lat_err_set(&err, LAT_E_CONFLICT, "Workloads stand on node '%s'.", node->name);
+        lat_err_hint(&err, "Remove them first: `lattice ps` shows where they are.");
+        lat__call_fail(call, &err);
+        return;
+    }
+    lat_err_set(&err, LAT_E_FORBIDDEN, "This node was removed from the console.");
+    lat_dispatch_cut(call->api->with.dispatch, node->row.id, &err);
+    txn = lat__call_begin(call);
+    lat_txn_expect(txn, &node->row);
+    lat_txn_remove(txn, LAT_TABLE_NODE, node->row.id);
+    lat__call_commit(call, txn, 204, &answer);
+}

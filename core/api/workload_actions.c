@@ -1,0 +1,159 @@
+/* Start, stop, restart, scale, remove: each writes what is wanted; the reconcilers do the rest.
+ *
+ * The status is set to the first step of the way at once, so that whoever asks after the answer does not read the
+ * status from before. */
+#include "api/api_internal.h"
+
+/* Changes the row; returns false (with err) to refuse. */
+typedef int action_fn(struct lat__call *call, struct lat_workload *workload, struct lat_err *err);
+
+static void act(struct lat__call *call, action_fn *action)
+{
+    const struct lat_workload *found;
+    struct lat_workload *workload;
+    const struct lat_row *row;
+    struct lat_json_writer writer;
+    struct lat_buf answer = {0};
+    struct lat_txn *txn;
+    struct lat_err err;
+
+    if (lat__workload_find(call, &found, &err)) {
+        lat__call_fail(call, &err);
+        return;
+    }
+    txn = lat__call_begin(call);
+    found = (const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, found->row.id);
+    if (!found) {
+        lat_txn_cancel(txn);
+        lat_err_set(&err, LAT_E_NOT_FOUND, "The workload has just been removed.");
+        lat__call_fail(call, &err);
+        return;
+    }
+    workload = lat_workload_edit(found);
+    if (action(call, workload, &err)) {
+        lat_row_unref(&workload->row);
+        lat_txn_cancel(txn);
+        lat__call_fail(call, &err);
+        return;
+    }
+    lat_row_set(workload->request_id, lat_http_request_id(call->req));
+    workload->updated_at = lat__now(call->api);
+    row = lat_txn_put(txn, &workload->row);
+    lat_json_writer_init(&writer, &answer);
+    lat__workload_write(call->api, txn, (const struct lat_workload *)row, true, &writer);
+    lat__call_commit(call, txn, 202, &answer);
+}
+
+static int refuse_removed(const struct lat_workload *workload, struct lat_err *err)
+{
+    if (lat_text_equal(workload->desired, lat_want_name(LAT_WANT_REMOVED))) {
+        return lat_err_set(err, LAT_E_CONFLICT, "The workload is being removed.");
+    }
+    return 0;
+}
+
+static void set_status(struct lat_workload *workload, enum lat_workload_state status)
+{
+    lat_row_set(workload->status, lat_workload_state_name(status));
+    lat_row_set(workload->reason, "");
+}
+
+static int start(struct lat__call *call, struct lat_workload *workload, struct lat_err *err)
+{
+    (void)call;
+    if (lat_text_equal(workload->desired, lat_want_name(LAT_WANT_STOPPED))) {
+        lat_row_set(workload->desired, lat_want_name(LAT_WANT_RUNNING));
+        set_status(workload, LAT_WORKLOAD_STARTING);
+    }
+    return refuse_removed(workload, err);
+}
+
+static int stop(struct lat__call *call, struct lat_workload *workload, struct lat_err *err)
+{
+    (void)call;
+    if (lat_text_equal(workload->desired, lat_want_name(LAT_WANT_RUNNING))) {
+        lat_row_set(workload->desired, lat_want_name(LAT_WANT_STOPPED));
+        set_status(workload, LAT_WORKLOAD_STOPPING);
+    }
+    return refuse_removed(workload, err);
+}
+
+static int restart(struct lat__call *call, struct lat_workload *workload, struct lat_err *err)
+{
+    int code = refuse_removed(workload, err);
+
+    (void)call;
+    if (code) {
+        return code;
+    }
+    if (lat_text_equal(workload->desired, lat_want_name(LAT_WANT_STOPPED))) {
+        lat_row_set(workload->desired, lat_want_name(LAT_WANT_RUNNING));
+    } else {
+        workload->restarts++;
+    }
+    set_status(workload, LAT_WORKLOAD_STARTING);
+    return 0;
+}
+
+static int scale(struct lat__call *call, struct lat_workload *workload, struct lat_err *err)
+{
+    static const char *const known[] = {"count", NULL};
+    int64_t count = -1;
+    int code;
+
+    if ((code = refuse_removed(workload, err)) || (code = lat__call_read_body(call, known, err)) ||
+        (code = lat_json_read_int(call->body, "count", 1, LAT_COUNT_MAX, &count, err))) {
+        return code;
+    }
+    if (count < 0) {
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "count", "How many instances? count is a number from 1 to %d.",
+                             LAT_COUNT_MAX);
+    }
+    if (count != workload->count) {
+        workload->count = count;
+        if (lat_text_equal(workload->desired, lat_want_name(LAT_WANT_RUNNING))) {
+            set_status(workload, LAT_WORKLOAD_PLACING);
+        }
+    }
+    return 0;
+}
+
+static int remove_workload(struct lat__call *call, struct lat_workload *workload, struct lat_err *err)
+{
+    const char *keep = lat_http_param(call->req, "keep_data");
+
+    if (keep && !lat_text_equal(keep, "true") && !lat_text_equal(keep, "false")) {
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "keep_data", "keep_data is true or false.");
+    }
+    if (!lat_text_equal(workload->desired, lat_want_name(LAT_WANT_REMOVED))) {
+        workload->keep_data = lat_text_equal(keep, "true");
+        lat_row_set(workload->desired, lat_want_name(LAT_WANT_REMOVED));
+        set_status(workload, LAT_WORKLOAD_REMOVING);
+    }
+    return 0;
+}
+
+void lat__workloads_start(struct lat__call *call)
+{
+    act(call, start);
+}
+
+void lat__workloads_stop(struct lat__call *call)
+{
+    act(call, stop);
+}
+
+void lat__workloads_restart(struct lat__call *call)
+{
+    act(call, restart);
+}
+
+void lat__workloads_scale(struct lat__call *call)
+{
+    act(call, scale);
+}
+
+void lat__workloads_remove(struct lat__call *call)
+{
+    act(call, remove_workload);
+}

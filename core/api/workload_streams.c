@@ -1,0 +1,197 @@
+/* Logs and stats: bytes that come from the node, through a stream of its link, and go to the client.
+ *
+ *   state loop: which allocation ─► lat_dispatch_open ─► I/O loop of the link: stream ─► lat_http_write (any thread)
+ *                                                              ▲ paused while the client is slow ┘
+ *
+ * Once the stream is open everything happens on the link's loop; the state loop sees no byte of it. */
+#include "api/api_internal.h"
+
+enum { LAT__STATS_MAX = 16 * 1024, LAT__TAIL_MAX = 100000 };
+
+/* A request on its way through the link. */
+struct feed {
+    struct lat_api *api;
+    struct lat_http_request *req; /* held */
+    struct lat_stream *stream;    /* NULL before it is open and once it is closed */
+    bool collect;                 /* stats: a whole answer, not a streamed one */
+    struct lat_buf collected;
+};
+
+static void free_feed(struct feed *feed)
+{
+    feed->api->followers--;
+    lat_buf_done(&feed->collected);
+    lat_http_request_unref(feed->req);
+    free(feed);
+}
+
+static void client_gone(void *arg)
+{
+    struct feed *feed = arg;
+
+    lat_stream_close(feed->stream);
+}
+
+static void client_drained(void *arg)
+{
+    struct feed *feed = arg;
+
+    lat_stream_resume(feed->stream);
+}
+
+static void feed_data(void *arg, const uint8_t *bytes, size_t len)
+{
+    struct feed *feed = arg;
+    struct lat_err err;
+
+    if (feed->collect) {
+        if (feed->collected.len + len > LAT__STATS_MAX) {
+            lat_err_set(&err, LAT_E_TOO_LARGE, "The node's answer is too large.");
+            lat_stream_abort(feed->stream, &err);
+        } else {
+            lat_buf_add(&feed->collected, bytes, len);
+        }
+        return;
+    }
+    lat_http_write(feed->req, bytes, len);
+    if (lat_http_pending(feed->req) > LAT_STREAM_HIGH_WATER) {
+        lat_stream_pause(feed->stream);
+        lat_http_on_drain(feed->req, lat_stream_loop(feed->stream), client_drained, feed);
+    }
+}
+
+static void feed_end(void *arg)
+{
+    lat_stream_end(((struct feed *)arg)->stream);
+}
+
+static void feed_closed(void *arg, const struct lat_err *err)
+{
+    struct feed *feed = arg;
+
+    if (!feed->collect) {
+        if (err->code == LAT_OK) {
+            lat_http_end(feed->req);
+        } else {
+            lat_http_abort(feed->req);
+        }
+    } else if (err->code == LAT_OK) {
+        lat_http_respond(feed->req, 200, "application/json", NULL, feed->collected.bytes, feed->collected.len);
+    } else {
+        lat_http_problem(feed->req, err);
+    }
+    free_feed(feed);
+}
+
+static const struct lat_stream_events feed_events = {
+    .on_data = feed_data, .on_end = feed_end, .on_close = feed_closed};
+
+static void opened(void *arg, struct lat_stream *stream, const struct lat_err *err)
+{
+    struct feed *feed = arg;
+
+    if (err) {
+        lat_http_problem(feed->req, err);
+        free_feed(feed);
+        return;
+    }
+    feed->stream = stream;
+    lat_stream_set_events(stream, &feed_events, feed);
+    if (!feed->collect) {
+        lat_http_begin(feed->req, 200, "text/plain; charset=utf-8", NULL);
+        lat_http_on_gone(feed->req, lat_stream_loop(stream), client_gone, feed);
+    }
+    lat_stream_resume(stream);
+}
+
+/* Finds the instance that ?instance= names; the first one without it. */
+static int find_instance(struct lat__call *call, const struct lat_allocation **ret, struct lat_err *err)
+{
+    const char *text = lat_http_param(call->req, "instance");
+    const struct lat_workload *workload;
+    const struct lat_row *row;
+    void *cursor = NULL;
+    int64_t ordinal = -1;
+    int code;
+
+    if ((code = lat__workload_find(call, &workload, err))) {
+        return code;
+    }
+    if (text && lat_text_to_int(text, 0, LAT_COUNT_MAX, &ordinal)) {
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "instance", "instance is a number from 0.");
+    }
+    while ((row = lat_store_each(call->api->with.store, LAT_INDEX_ALLOCATION_WORKLOAD, workload->row.id, &cursor))) {
+        *ret = (const struct lat_allocation *)row;
+        if (ordinal < 0 || (*ret)->ordinal == ordinal) {
+            return 0;
+        }
+    }
+    lat_err_set(err, LAT_E_NOT_FOUND, ordinal < 0 ? "'%s' has no instance yet." : "'%s' has no such instance.", workload->name);
+    return lat_err_hint(err, "`lattice show %s` says why.", workload->name);
+}
+
+static int read_flag(struct lat__call *call, const char *name, bool *ret, struct lat_err *err)
+{
+    const char *text = lat_http_param(call->req, name);
+
+    if (text && *text && !lat_text_equal(text, "true") && !lat_text_equal(text, "false")) {
+        return lat_err_field(err, LAT_E_INVALID_FIELD, name, "%s is true or false.", name);
+    }
+    *ret = text && !lat_text_equal(text, "false");
+    return 0;
+}
+
+static void open_feed(struct lat__call *call, const struct lat_allocation *allocation, struct lat_stream_header *header)
+{
+    struct feed *feed;
+    struct lat_err err;
+
+    if (call->api->followers >= LAT_API_FOLLOWERS_MAX) {
+        lat_err_set(&err, LAT_E_LIMIT, "At most %d logs and event streams are followed at once.", LAT_API_FOLLOWERS_MAX);
+        lat__call_fail(call, &err);
+        return;
+    }
+    feed = LAT_NEW(struct feed);
+    feed->api = call->api;
+    feed->req = lat_http_request_ref(call->req);
+    feed->collect = header->kind == LAT_STREAM_STATS;
+    feed->api->followers++;
+    header->allocation = allocation->row.id;
+    header->generation = allocation->generation;
+    header->request_id = lat_http_request_id(call->req);
+    lat_dispatch_open(call->api->with.dispatch, allocation->node_id, header, opened, feed);
+    lat__call_done(call);
+}
+
+void lat__workload_logs(struct lat__call *call)
+{
+    struct lat_stream_header header = {.kind = LAT_STREAM_LOGS, .tail = -1};
+    const char *tail = lat_http_param(call->req, "tail");
+    const struct lat_allocation *allocation;
+    struct lat_err err;
+
+    if (find_instance(call, &allocation, &err) || read_flag(call, "follow", &header.follow, &err) ||
+        read_flag(call, "timestamps", &header.timestamps, &err)) {
+        lat__call_fail(call, &err);
+        return;
+    }
+    if (tail && !lat_text_equal(tail, "all") && lat_text_to_int(tail, 0, LAT__TAIL_MAX, &header.tail)) {
+        lat_err_field(&err, LAT_E_INVALID_FIELD, "tail", "tail is a number of lines up to %d, or all.", LAT__TAIL_MAX);
+        lat__call_fail(call, &err);
+        return;
+    }
+    open_feed(call, allocation, &header);
+}
+
+void lat__workload_stats(struct lat__call *call)
+{
+    struct lat_stream_header header = {.kind = LAT_STREAM_STATS};
+    const struct lat_allocation *allocation;
+    struct lat_err err;
+
+    if (find_instance(call, &allocation, &err)) {
+        lat__call_fail(call, &err);
+        return;
+    }
+    open_feed(call, allocation, &header);
+}

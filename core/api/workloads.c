@@ -1,0 +1,370 @@
+/* Deploying and changing workloads.
+ *
+ *   body ─► lat_spec_check ─► plugin renders (Lua host) ─► rows: WORKLOAD, ENDPOINT ─► durable ─► answer
+ *
+ * A change renders the whole spec again with the credentials that are there, so that a database keeps its password. */
+#include "api/api_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A deploy or change whose spec is with the plugin. */
+struct rendering {
+    struct lat__call *call;
+    cJSON *spec;                       /* owned */
+    char workload_id[LAT_ID_SIZE];     /* "" for a new one */
+};
+
+static struct rendering *free_rendering(struct rendering *rendering)
+{
+    cJSON_Delete(rendering->spec);
+    free(rendering);
+    return NULL;
+}
+
+/* ---- rows ---- */
+
+static char *seal_json(struct lat_api *api, const char *column, const char *id, const cJSON *json)
+{
+    char *text = lat_json_print(json);
+    char purpose[64];
+    char *sealed;
+
+    snprintf(purpose, sizeof(purpose), "workload.%s/%s", column, id);
+    sealed = lat_seal(api->with.sealer, purpose, text);
+    lat_wipe_free(text);
+    return sealed;
+}
+
+/* Fills what comes from the spec and its rendering. */
+static void fill_workload(struct lat_api *api, struct lat_workload *workload, const cJSON *spec, const cJSON *rendered)
+{
+    const cJSON *container = lat_json_get(rendered, "container");
+
+    free(workload->spec);
+    free(workload->rendered);
+    workload->spec = seal_json(api, "spec", workload->row.id, spec);
+    workload->rendered = seal_json(api, "rendered", workload->row.id, rendered);
+    workload->count = lat_json_int(spec, "count", 1);
+    workload->cpu_milli = lat_json_int(container, "cpu_milli", 0);
+    workload->memory_bytes = lat_json_int(container, "memory_bytes", 0);
+    workload->updated_at = lat__now(api);
+}
+
+static bool is_plain(const cJSON *spec, const char *endpoint)
+{
+    const cJSON *plain = lat_json_get(spec, "plain");
+    const cJSON *name;
+
+    if (cJSON_IsTrue(plain)) {
+        return true;
+    }
+    cJSON_ArrayForEach(name, plain)
+    {
+        if (cJSON_IsString(name) && lat_text_equal(name->valuestring, endpoint)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct lat_endpoint *find_endpoint(struct lat_txn *txn, const char *workload_id, const char *name)
+{
+    const struct lat_row *row;
+    void *cursor = NULL;
+
+    while ((row = lat_txn_each(txn, LAT_INDEX_ENDPOINT_WORKLOAD, workload_id, &cursor))) {
+        if (lat_text_equal(((const struct lat_endpoint *)row)->name, name)) {
+            return (const struct lat_endpoint *)row;
+        }
+    }
+    return NULL;
+}
+
+/* Puts a row for every endpoint of the rendering; one that is there keeps its port. */
+static void put_endpoints(struct lat_api *api, struct lat_txn *txn, const char *workload_id, const cJSON *spec,
+                          const cJSON *rendered)
+{
+    const cJSON *endpoint;
+
+    cJSON_ArrayForEach(endpoint, lat_json_get(rendered, "endpoints"))
+    {
+        const char *name = lat_json_text(endpoint, "name", "");
+        const struct lat_endpoint *old = find_endpoint(txn, workload_id, name);
+        struct lat_endpoint *row = old ? lat_endpoint_edit(old) : lat_endpoint_new();
+
+        lat_row_set(row->workload_id, workload_id);
+        lat_row_set(row->name, name);
+        lat_row_set(row->protocol, lat_json_text(endpoint, "protocol", ""));
+        lat_row_set(row->port_name, lat_json_text(endpoint, "port", ""));
+        row->public = true;
+        row->plain = is_plain(spec, name);
+        row->created_at = old ? old->created_at : lat__now(api);
+        lat_txn_put(txn, &row->row);
+    }
+}
+
+/* Removes the endpoints that the rendering no longer has. */
+static void remove_endpoints(struct lat_txn *txn, const char *workload_id, const cJSON *rendered)
+{
+    char gone[LAT_PORTS_MAX][LAT_ID_SIZE];
+    size_t count = 0;
+    const struct lat_row *row;
+    void *cursor = NULL;
+
+    while ((row = lat_txn_each(txn, LAT_INDEX_ENDPOINT_WORKLOAD, workload_id, &cursor)) && count < LAT_PORTS_MAX) {
+        const cJSON *endpoint;
+        bool kept = false;
+
+        cJSON_ArrayForEach(endpoint, lat_json_get(rendered, "endpoints"))
+        {
+            kept |= lat_text_equal(lat_json_text(endpoint, "name", ""), ((const struct lat_endpoint *)row)->name);
+        }
+        if (!kept) {
+            lat_text_bound(gone[count++], LAT_ID_SIZE, row->id);
+        }
+    }
+    while (count > 0) {
+        lat_txn_remove(txn, LAT_TABLE_ENDPOINT, gone[--count]);
+    }
+}
+
+static int check_plain(const cJSON *spec, const cJSON *rendered, struct lat_err *err)
+{
+    const cJSON *name;
+
+    cJSON_ArrayForEach(name, lat_json_get(spec, "plain"))
+    {
+        const char *names[LAT_PORTS_MAX + 1] = {NULL};
+        const cJSON *endpoint;
+        size_t count = 0;
+        bool known = false;
+
+        cJSON_ArrayForEach(endpoint, lat_json_get(rendered, "endpoints"))
+        {
+            known |= lat_text_equal(lat_json_text(endpoint, "name", ""), name->valuestring);
+            if (count < LAT_PORTS_MAX) {
+                names[count++] = lat_json_text(endpoint, "name", "");
+            }
+        }
+        if (!known) {
+            lat_err_field(err, LAT_E_INVALID_FIELD, "plain", "There is no endpoint '%.64s'.", name->valuestring);
+            return names[0] ? lat_err_hint(err, "Its endpoints begin with '%s'.", names[0]) : err->code;
+        }
+    }
+    return 0;
+}
+
+/* ---- deploying ---- */
+
+static void commit_workload(struct lat__call *call, struct lat_txn *txn, const struct lat_workload *workload, int status)
+{
+    struct lat_json_writer writer;
+    struct lat_buf answer = {0};
+
+    lat_json_writer_init(&writer, &answer);
+    lat__workload_write(call->api, txn, workload, true, &writer);
+    lat__call_commit(call, txn, status, &answer);
+}
+
+static int name_taken(struct lat__call *call, const char *name, struct lat_err *err)
+{
+    char *key = lat_text_format("%s/%s", call->user->project_id, name);
+    bool taken = lat_store_find(call->api->with.store, LAT_INDEX_WORKLOAD_NAME, key) != NULL;
+
+    free(key);
+    if (taken) {
+        lat_err_field(err, LAT_E_NAME_TAKEN, "name", "There is a workload '%s' already.", name);
+        return lat_err_hint(err, "Choose another name, or remove that one: lattice rm %s", name);
+    }
+    return 0;
+}
+
+static void create(struct rendering *rendering, const cJSON *rendered)
+{
+    struct lat__call *call = rendering->call;
+    struct lat_workload *workload;
+    const struct lat_row *row;
+    struct lat_txn *txn;
+    struct lat_err err;
+
+    if (check_plain(rendering->spec, rendered, &err) ||
+        name_taken(call, lat_json_text(rendering->spec, "name", ""), &err)) {
+        lat__call_fail(call, &err);
+        return;
+    }
+    workload = lat_workload_new();
+    lat_store_make_id(call->api->with.store, workload->row.id);
+    lat_row_set(workload->project_id, call->user->project_id);
+    lat_row_set(workload->name, lat_json_text(rendering->spec, "name", ""));
+    lat_row_set(workload->type, lat_json_text(rendering->spec, "type", ""));
+    fill_workload(call->api, workload, rendering->spec, rendered);
+    lat_row_set(workload->desired, lat_want_name(LAT_WANT_RUNNING));
+    workload->generation = 1;
+    lat_row_set(workload->status, lat_workload_state_name(LAT_WORKLOAD_PENDING));
+    lat_row_set(workload->request_id, lat_http_request_id(call->req));
+    workload->created_at = workload->updated_at;
+    txn = lat__call_begin(call);
+    row = lat_txn_put(txn, &workload->row);
+    put_endpoints(call->api, txn, row->id, rendering->spec, rendered);
+    commit_workload(call, txn, (const struct lat_workload *)row, 201);
+}
+
+static void change(struct rendering *rendering, const cJSON *rendered)
+{
+    struct lat__call *call = rendering->call;
+    struct lat_txn *txn = lat__call_begin(call);
+    const struct lat_workload *old =
+        (const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, rendering->workload_id);
+    struct lat_workload *workload;
+    const struct lat_row *row;
+    struct lat_err err;
+
+    if (!old || lat_text_equal(old->desired, lat_want_name(LAT_WANT_REMOVED))) {
+        lat_txn_cancel(txn);
+        lat_err_set(&err, LAT_E_CONFLICT, "The workload is being removed.");
+        lat__call_fail(call, &err);
+        return;
+    }
+    if (check_plain(rendering->spec, rendered, &err)) {
+        lat_txn_cancel(txn);
+        lat__call_fail(call, &err);
+        return;
+    }
+    workload = lat_workload_edit(old);
+    fill_workload(call->api, workload, rendering->spec, rendered);
+    workload->generation++;
+    lat_row_set(workload->status, lat_workload_state_name(LAT_WORKLOAD_PLACING));
+    lat_row_set(workload->reason, "");
+    lat_row_set(workload->request_id, lat_http_request_id(call->req));
+    row = lat_txn_put(txn, &workload->row);
+    put_endpoints(call->api, txn, row->id, rendering->spec, rendered);
+    remove_endpoints(txn, row->id, rendered);
+    commit_workload(call, txn, (const struct lat_workload *)row, 200);
+}
+
+static void rendered_by_plugin(void *arg, const cJSON *value, const struct lat_err *err)
+{
+    struct rendering *rendering = arg;
+
+    if (err) {
+        lat__call_fail(rendering->call, err);
+    } else if (*rendering->workload_id) {
+        change(rendering, value);
+    } else {
+        create(rendering, value);
+    }
+    free_rendering(rendering);
+}
+
+void lat__workloads_create(struct lat__call *call)
+{
+    struct rendering *rendering;
+    struct lat_err err;
+
+    if (lat__call_read_body(call, NULL, &err) || lat_spec_check(call->body, &err) ||
+        name_taken(call, lat_json_text(call->body, "name", ""), &err)) {
+        lat__call_fail(call, &err);
+        return;
+    }
+    rendering = LAT_NEW(struct rendering);
+    rendering->call = call;
+    rendering->spec = call->body;
+    call->body = NULL;
+    lat_luahost_render(call->api->with.luahost, rendering->spec, NULL, rendered_by_plugin, rendering);
+}
+
+/* ---- changing ---- */
+
+/* Merges a change into a spec as RFC 7396 says, one level into params: null removes. */
+static void merge(cJSON *spec, const cJSON *patch)
+{
+    const cJSON *member;
+
+    cJSON_ArrayForEach(member, patch)
+    {
+        cJSON *old = lat_json_get(spec, member->string);
+
+        if (cJSON_IsNull(member)) {
+            cJSON_Delete(cJSON_DetachItemViaPointer(spec, old));
+        } else if (cJSON_IsObject(member) && cJSON_IsObject(old)) {
+            merge(old, member);
+        } else {
+            cJSON *copy = cJSON_Duplicate(member, true);
+
+            LAT_ASSERT(copy);
+            if (old) {
+                cJSON_ReplaceItemViaPointer(spec, old, copy);
+            } else {
+                cJSON_AddItemToObject(spec, member->string, copy);
+            }
+        }
+    }
+}
+
+static int read_spec(struct lat_api *api, const struct lat_workload *workload, cJSON **ret_spec, struct lat_err *err)
+{
+    char purpose[64];
+    char *text;
+    int code;
+
+    snprintf(purpose, sizeof(purpose), "workload.spec/%s", workload->row.id);
+    if ((code = lat_unseal(api->with.sealer, purpose, workload->spec, &text, err))) {
+        return code;
+    }
+    code = lat_json_parse(text, strlen(text), ret_spec, err);
+    lat_wipe_free(text);
+    return code;
+}
+
+static int changed_spec(struct lat__call *call, const struct lat_workload *workload, cJSON **ret_spec, struct lat_err *err)
+{
+    cJSON *spec;
+    int code;
+
+    if ((code = read_spec(call->api, workload, &spec, err))) {
+        return code;
+    }
+    if (!lat_json_get(call->body, "count")) { /* it may have been scaled since */
+        cJSON_DeleteItemFromObjectCaseSensitive(spec, "count");
+        cJSON_AddNumberToObject(spec, "count", (double)workload->count);
+    }
+    merge(spec, call->body);
+    if (!lat_text_equal(lat_json_text(spec, "name", ""), workload->name) ||
+        !lat_text_equal(lat_json_text(spec, "type", ""), workload->type)) {
+        code = lat_err_field(err, LAT_E_INVALID_FIELD,
+                             lat_text_equal(lat_json_text(spec, "name", ""), workload->name) ? "type" : "name",
+                             "Name and type of a workload do not change.");
+    } else {
+        code = lat_spec_check(spec, err);
+    }
+    if (code) {
+        cJSON_Delete(spec);
+        return code;
+    }
+    *ret_spec = spec;
+    return 0;
+}
+
+void lat__workloads_change(struct lat__call *call)
+{
+    const struct lat_workload *workload;
+    struct rendering *rendering;
+    cJSON *rendered = NULL;
+    cJSON *spec;
+    struct lat_err err;
+
+    if (lat__workload_find(call, &workload, &err) || lat__call_read_body(call, NULL, &err) ||
+        lat__workload_rendered(call->api, workload, &rendered, &err) || changed_spec(call, workload, &spec, &err)) {
+        cJSON_Delete(rendered);
+        lat__call_fail(call, &err);
+        return;
+    }
+    rendering = LAT_NEW(struct rendering);
+    rendering->call = call;
+    rendering->spec = spec;
+    lat_text_bound(rendering->workload_id, sizeof(rendering->workload_id), workload->row.id);
+    lat_luahost_render(call->api->with.luahost, rendering->spec, lat_json_get(rendered, "credentials"), rendered_by_plugin,
+                       rendering);
+    cJSON_Delete(rendered);
+}
