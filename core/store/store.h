@@ -22,15 +22,17 @@ struct lat_store;
 struct lat_journal; /* a database behind the store: see store/journal.h */
 
 enum {
-    LAT_STORE_STAGED_MAX = 8192, /* transactions waiting for the disk; one more is LAT_E_BUSY */
+    LAT_STORE_STAGED_MAX = 8192,    /* transactions waiting for the disk; one more is LAT_E_BUSY */
     LAT_STORE_CHANGES_KEPT = 65536, /* changes that an event stream can resume from */
 };
 
-/* Opens a store over a journal (taken), loads everything. `ids` and `metrics` are borrowed. Blocks: for start-up. */
+/* Opens a store over a journal (taken, also on failure), loads everything. `metrics` is borrowed and may be NULL. Blocks: for
+ * start-up. */
 int lat_store_open(struct lat_loop *loop, struct lat_journal *journal, struct lat_metrics *metrics,
                    struct lat_store **ret_store, struct lat_err *err) LAT_MUST_USE;
 
-/* Waits for staged batches, closes the journal. Takes NULL, returns NULL. */
+/* Runs the loop until what is staged is durable (or the disk failed), then closes the journal. Not from within the loop.
+ * Watchers that are left end with the store. Takes NULL, returns NULL. */
 struct lat_store *lat_store_close(struct lat_store *store);
 
 /* ---- reading: committed rows ---- */
@@ -42,11 +44,11 @@ const struct lat_row *lat_store_get(const struct lat_store *store, int table, co
 const struct lat_row *lat_store_next(const struct lat_store *store, int table, void **cursor);
 size_t lat_store_count(const struct lat_store *store, int table);
 
-/* Rows by a secondary index. Indexes (see indexes.c): PROJECT name; USER name; NODE name, key_digest; WORKLOAD project_id+name
- * ("PROJECT/NAME"), project_id; ALLOCATION workload_id, node_id; ENDPOINT workload_id, port; API_TOKEN digest, user_id; JOIN_TOKEN digest; POLICY name; VAULT name;
- * EVALUATION workload_id. find returns the first; each walks all with that key in order of id. */
+/* Rows by a secondary index (LAT_INDEXES below); a key such as "PROJECT_ID/NAME" for LAT_INDEX_WORKLOAD_NAME. find returns
+ * the first; each walks all with that key in order of id. */
 const struct lat_row *lat_store_find(const struct lat_store *store, int index, const char *key);
-const struct lat_row *lat_store_each(const struct lat_store *store, int index, const char *key, void **cursor);
+const struct lat_row *lat_store_each(const struct lat_store *store, int index, const char *key,
+                                     void **cursor);
 
 /* Typed shorthands: lat_store_workload(store, id) -> const struct lat_workload *; lat_next_workload(store, &cursor); and so on. */
 #define X(NAME, name, doc)                                                                         \
@@ -63,27 +65,28 @@ const struct lat_row *lat_store_each(const struct lat_store *store, int index, c
 LAT_TABLES(X)
 #undef X
 
-/* X(NAME, table, unique, key columns in text) */
+/* X(NAME, table, unique, columns of the key): texts joined by '/', numbers in decimal. Rows whose last column is empty or 0
+ * are not in the index. */
 #define LAT_INDEXES(X)                                                                             \
-    X(PROJECT_NAME, PROJECT, true)                                                                 \
-    X(USER_NAME, USER, true)                                                                       \
-    X(NODE_NAME, NODE, true)                                                                       \
-    X(NODE_KEY, NODE, true)                                                                        \
-    X(WORKLOAD_NAME, WORKLOAD, true) /* key: project_id/name */                                    \
-    X(WORKLOAD_PROJECT, WORKLOAD, false)                                                           \
-    X(ALLOCATION_WORKLOAD, ALLOCATION, false)                                                      \
-    X(ALLOCATION_NODE, ALLOCATION, false)                                                          \
-    X(ENDPOINT_WORKLOAD, ENDPOINT, false)                                                          \
-    X(ENDPOINT_PORT, ENDPOINT, true) /* rows with port 0 are not in it */                          \
-    X(API_TOKEN_DIGEST, API_TOKEN, true)                                                           \
-    X(API_TOKEN_USER, API_TOKEN, false)                                                            \
-    X(JOIN_TOKEN_DIGEST, JOIN_TOKEN, true)                                                         \
-    X(EVALUATION_WORKLOAD, EVALUATION, false)                                                      \
-    X(POLICY_NAME, POLICY, true)                                                                   \
-    X(VAULT_NAME, VAULT, true)
+    X(PROJECT_NAME, PROJECT, true, "name")                                                         \
+    X(USER_NAME, USER, true, "name")                                                               \
+    X(NODE_NAME, NODE, true, "name")                                                               \
+    X(NODE_KEY, NODE, true, "key_digest")                                                          \
+    X(WORKLOAD_NAME, WORKLOAD, true, "project_id/name")                                            \
+    X(WORKLOAD_PROJECT, WORKLOAD, false, "project_id")                                             \
+    X(ALLOCATION_WORKLOAD, ALLOCATION, false, "workload_id")                                       \
+    X(ALLOCATION_NODE, ALLOCATION, false, "node_id")                                               \
+    X(ENDPOINT_WORKLOAD, ENDPOINT, false, "workload_id")                                           \
+    X(ENDPOINT_PORT, ENDPOINT, true, "port")                                                       \
+    X(API_TOKEN_DIGEST, API_TOKEN, true, "digest")                                                 \
+    X(API_TOKEN_USER, API_TOKEN, false, "user_id")                                                 \
+    X(JOIN_TOKEN_DIGEST, JOIN_TOKEN, true, "digest")                                               \
+    X(EVALUATION_WORKLOAD, EVALUATION, false, "workload_id")                                       \
+    X(POLICY_NAME, POLICY, true, "name")                                                           \
+    X(VAULT_NAME, VAULT, true, "name")
 
 enum lat_index_id {
-#define X(NAME, table, unique) LAT_INDEX_##NAME,
+#define X(NAME, table, unique, columns) LAT_INDEX_##NAME,
     LAT_INDEXES(X)
 #undef X
         LAT_INDEX_COUNT
@@ -93,7 +96,9 @@ enum lat_index_id {
 
 struct lat_txn;
 
-/* Comes on the state loop once the transaction is durable (err NULL) or has failed (err set; nothing of it happened). */
+/* Comes on the state loop once the transaction is durable (err NULL) or has failed (err set; nothing of it happened). One
+ * error is in doubt: LAT_E_TIMEOUT, when the disk neither took nor refused a COMMIT. Then the journal decides when it can be
+ * read again, and watchers see it if it did happen. */
 typedef void lat_commit_fn(void *arg, const struct lat_err *err);
 
 /* Starts a transaction. `request_id` (copied, may be "") goes into the change log. Finish it in the same turn with commit or cancel. */
@@ -116,7 +121,8 @@ void lat_txn_expect(struct lat_txn *txn, const struct lat_row *row);
 
 /* Stages the transaction and frees it. Returns 0, after which fn (may be NULL) comes exactly once; or the error found in staging
  * (CONFLICT, NAME_TAKEN, BUSY, UNAVAILABLE), after which fn never comes. */
-int lat_txn_commit(struct lat_txn *txn, lat_commit_fn *fn, void *arg, struct lat_err *err) LAT_MUST_USE;
+int lat_txn_commit(struct lat_txn *txn, lat_commit_fn *fn, void *arg,
+                   struct lat_err *err) LAT_MUST_USE;
 void lat_txn_cancel(struct lat_txn *txn);
 
 /* ---- watching ---- */
@@ -135,12 +141,13 @@ struct lat_change {
 };
 
 /* Called on the state loop for each change, in order of index, after the whole batch is visible to readers and
- * before the commit callbacks of the batch. */
+ * before the commit callbacks of the batch. A watcher may stage transactions, and end itself or others. */
 typedef void lat_watch_fn(void *arg, const struct lat_change *change);
 
 struct lat_watcher;
 /* tables: bit set of 1 << LAT_TABLE_*. */
-struct lat_watcher *lat_store_watch(struct lat_store *store, uint32_t tables, lat_watch_fn *fn, void *arg);
+struct lat_watcher *lat_store_watch(struct lat_store *store, uint32_t tables, lat_watch_fn *fn,
+                                    void *arg);
 struct lat_watcher *lat_store_unwatch(struct lat_watcher *watcher);
 
 /* Index of the newest committed change. */
@@ -157,8 +164,9 @@ struct lat_change_note {
     char request_id[64];
     int64_t at;
 };
-int lat_store_changes_after(const struct lat_store *store, int64_t index, struct lat_change_note *ret_notes,
-                            size_t max, size_t *ret_count, struct lat_err *err) LAT_MUST_USE;
+int lat_store_changes_after(const struct lat_store *store, int64_t index,
+                            struct lat_change_note *ret_notes, size_t max, size_t *ret_count,
+                            struct lat_err *err) LAT_MUST_USE;
 
 /* Makes an id (for rows whose id must be known before they are put). */
 void lat_store_make_id(struct lat_store *store, char ret_id[LAT_ID_SIZE]);

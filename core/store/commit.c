@@ -1,0 +1,304 @@
+/* Group commit: what is staged in one turn becomes durable in one go.
+ *
+ *     turn 1           turn 2, 3, ...            turn n
+ *     stage a, b ─┐    stage c, d (gathering)    answer: a, b apply, watchers, callbacks
+ *                 └─► worker: BEGIN a b COMMIT ──┘   └─► worker: BEGIN c d COMMIT ─ ...
+ *
+ * One batch is in the worker at a time; the next one gathers meanwhile, so that the slower the disk is the
+ * more transactions share an fsync. The first transaction of an idle store waits only for the end of its
+ * turn. The worker reads rows, which never change, and which the batch's transactions hold for it; counting
+ * references stays with the state loop. */
+#include "internal.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <stdlib.h>
+
+/* ---- applying ---- */
+
+static void batch_free(struct lat__batch *batch)
+{
+    for (struct lat_txn *txn = batch->first, *next; txn != NULL; txn = next) {
+        next = txn->next;
+        lat__txn_free(txn);
+    }
+    free(batch->changes);
+    free(batch);
+}
+
+/* Takes a transaction's rows out of the staged layer, except those that were staged over since. */
+static void unstage(struct lat_store *store, const struct lat_txn *txn)
+{
+    for (size_t i = 0; i < txn->write_count; i++) {
+        const struct lat__write *write = &txn->writes[i];
+        const struct lat__entry *entry = lat__layer_entry(&store->staged, write->table, write->id);
+
+        if (entry != NULL && entry->stamp == txn->stamp) {
+            lat__layer_drop(&store->staged, write->table, write->id);
+        }
+    }
+}
+
+static void apply(struct lat_store *store, const struct lat_txn *txn)
+{
+    for (size_t i = 0; i < txn->write_count; i++) {
+        struct lat__write *write = &txn->writes[i];
+        const struct lat__entry *entry =
+            lat__layer_entry(&store->committed, write->table, write->id);
+        struct lat_change_note note = {
+            .index = ++store->index,
+            .table = write->table,
+            .kind = write->after != NULL ? LAT_CHANGE_PUT : LAT_CHANGE_REMOVE,
+            .at = txn->at,
+        };
+
+        write->before = entry == NULL ? NULL : lat_row_ref(entry->row);
+        if (write->after != NULL) {
+            lat__layer_put(&store->committed, write->table, write->id, write->after, 0,
+                           write->project_id);
+        } else {
+            lat__layer_drop(&store->committed, write->table, write->id);
+        }
+        lat_text_bound(note.id, sizeof(note.id), write->id);
+        lat_text_bound(note.project_id, sizeof(note.project_id), write->project_id);
+        lat_text_bound(note.request_id, sizeof(note.request_id), txn->request_id);
+        lat__changes_add(&store->changes, &note);
+    }
+    unstage(store, txn);
+}
+
+static void tell_watchers(struct lat_store *store, const struct lat__batch *batch, int64_t index)
+{
+    for (const struct lat_txn *txn = batch->first; txn != NULL; txn = txn->next) {
+        for (size_t i = 0; i < txn->write_count; i++) {
+            const struct lat__write *write = &txn->writes[i];
+            struct lat_change change = {
+                .index = ++index,
+                .table = write->table,
+                .kind = write->after != NULL ? LAT_CHANGE_PUT : LAT_CHANGE_REMOVE,
+                .before = write->before,
+                .after = write->after,
+                .request_id = txn->request_id,
+                .at = txn->at,
+            };
+
+            lat__changes_tell(store, &change);
+        }
+    }
+}
+
+static void count_staged(struct lat_store *store, size_t gone)
+{
+    LAT_ASSERT(store->staged_count >= gone);
+    store->staged_count -= gone;
+    lat_metric_set(store->staged_gauge, (int64_t)store->staged_count);
+}
+
+void lat__commit_succeed(struct lat__batch *batch)
+{
+    struct lat_store *store = batch->store;
+    int64_t index = store->index;
+
+    LAT_ASSERT(batch->change_count == 0 || batch->changes[0].index == index + 1);
+    for (struct lat_txn *txn = batch->first; txn != NULL; txn = txn->next) {
+        apply(store, txn);
+    }
+    count_staged(store, batch->txn_count);
+    lat_metric_add(store->commits, (int64_t)batch->txn_count);
+    lat_metric_add(store->batches, 1);
+    tell_watchers(store, batch, index);
+    lat__changes_sweep(store);
+    for (struct lat_txn *txn = batch->first; txn != NULL; txn = txn->next) {
+        if (txn->fn != NULL) {
+            txn->fn(txn->arg, NULL);
+        }
+    }
+    batch_free(batch);
+}
+
+void lat__commit_fail(struct lat__batch *batch, const struct lat_err *err)
+{
+    struct lat_store *store = batch->store;
+
+    for (struct lat_txn *txn = batch->first; txn != NULL; txn = txn->next) {
+        unstage(store, txn);
+    }
+    count_staged(store, batch->txn_count);
+    for (struct lat_txn *txn = batch->first; txn != NULL; txn = txn->next) {
+        if (txn->fn != NULL) {
+            txn->fn(txn->arg, err);
+        }
+    }
+    batch_free(batch);
+}
+
+/* ---- the worker ---- */
+
+static void batch_work(void *arg)
+{
+    struct lat__batch *batch = arg;
+    struct lat_journal *journal = batch->store->journal;
+
+    if (batch->change_count > 0) {
+        batch->code =
+            journal->class->commit(journal, batch->changes, batch->change_count, &batch->err);
+    }
+}
+
+static void batch_done(void *arg)
+{
+    struct lat__batch *batch = arg;
+    struct lat_store *store = batch->store;
+
+    store->is_working = false;
+    lat_metric_observe_ns(store->batch_time,
+                          lat_clock_boot_ns(lat_loop_clock(store->loop)) - batch->begun_ns);
+    if (batch->code == 0) {
+        lat__commit_succeed(batch);
+    } else {
+        lat__recover(store, batch, &batch->err);
+    }
+    lat__commit_arm(store);
+}
+
+/* Numbers the changes of a batch. Only now are their indexes known: the batch before it is committed. */
+static void list_changes(struct lat__batch *batch)
+{
+    size_t count = 0;
+    int64_t index = batch->store->index;
+
+    for (const struct lat_txn *txn = batch->first; txn != NULL; txn = txn->next) {
+        count += txn->write_count;
+    }
+    if (count == 0) {
+        return; /* nothing but expectations */
+    }
+    batch->changes = lat_alloc_array(count, sizeof(*batch->changes));
+    for (const struct lat_txn *txn = batch->first; txn != NULL; txn = txn->next) {
+        for (size_t i = 0; i < txn->write_count; i++) {
+            const struct lat__write *write = &txn->writes[i];
+
+            batch->changes[batch->change_count++] = (struct lat_journal_change){
+                .index = ++index,
+                .table = write->table,
+                .row = write->after,
+                .id = write->id,
+                .project_id = write->project_id,
+                .request_id = txn->request_id,
+                .at = txn->at,
+            };
+        }
+    }
+}
+
+static void start_batch(struct lat_store *store)
+{
+    struct lat__batch *batch = store->gathering;
+
+    store->gathering = NULL;
+    store->is_working = true;
+    list_changes(batch);
+    batch->begun_ns = lat_clock_boot_ns(lat_loop_clock(store->loop));
+    lat_work(store->loop, batch_work, batch_done, batch);
+}
+
+/* ---- trimming the change log ---- */
+
+struct trim {
+    struct lat_store *store;
+    int64_t index;
+    int code;
+    struct lat_err err;
+};
+
+static bool trim_is_due(const struct lat_store *store)
+{
+    const struct lat__changes *changes = &store->changes;
+
+    return changes->count > 0 &&
+           changes->ring[changes->first].index - changes->journal_first >= LAT_STORE_TRIM_STEP;
+}
+
+static void trim_work(void *arg)
+{
+    struct trim *trim = arg;
+    struct lat_journal *journal = trim->store->journal;
+
+    trim->code = journal->class->forget_changes(journal, trim->index, &trim->err);
+}
+
+static void trim_done(void *arg)
+{
+    struct trim *trim = arg;
+    struct lat_store *store = trim->store;
+
+    store->is_working = false;
+    if (trim->code == 0) {
+        store->changes.journal_first = trim->index + 1;
+    } else {
+        lat__recover(store, NULL, &trim->err);
+    }
+    free(trim);
+    lat__commit_arm(store);
+}
+
+static void start_trim(struct lat_store *store)
+{
+    struct trim *trim = LAT_NEW(struct trim);
+
+    trim->store = store;
+    trim->index = store->changes.journal_first + LAT_STORE_TRIM_STEP - 1;
+    store->is_working = true;
+    lat_work(store->loop, trim_work, trim_done, trim);
+}
+
+/* ---- arming ---- */
+
+static void on_turn_end(void *arg)
+{
+    struct lat_store *store = arg;
+
+    store->is_armed = false;
+    if (!store->is_working && store->health == LAT__OPEN) {
+        if (store->gathering != NULL) {
+            start_batch(store);
+        } else if (trim_is_due(store) && !store->is_closing) {
+            start_trim(store);
+        }
+    }
+    store->is_idle = !store->is_working && store->gathering == NULL;
+}
+
+void lat__commit_arm(struct lat_store *store)
+{
+    if (!store->is_armed) {
+        store->is_armed = true;
+        lat_loop_defer(store->loop, on_turn_end, store);
+    }
+}
+
+void lat__commit_stage(struct lat_txn *txn)
+{
+    struct lat_store *store = txn->store;
+    struct lat__batch *batch = store->gathering;
+
+    if (batch == NULL) {
+        batch = store->gathering = LAT_NEW(struct lat__batch);
+        batch->store = store;
+        batch->last = &batch->first;
+    }
+    *batch->last = txn;
+    batch->last = &txn->next;
+    batch->txn_count++;
+    store->staged_count++;
+    lat_metric_set(store->staged_gauge, (int64_t)store->staged_count);
+    txn->stamp = ++store->stamp;
+    for (size_t i = 0; i < txn->write_count; i++) {
+        const struct lat__write *write = &txn->writes[i];
+
+        lat__layer_put(&store->staged, write->table, write->id, write->after, txn->stamp,
+                       write->project_id);
+    }
+    lat__commit_arm(store);
+}

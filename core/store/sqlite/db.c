@@ -1,0 +1,122 @@
+/* Opening SQLite files, and their errors. Blocks; any one thread at a time. */
+#include "db_internal.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int lat__db_error(sqlite3 *db, const char *what, struct lat_err *err)
+{
+    int code = sqlite3_extended_errcode(db);
+    int why = sqlite3_system_errno(db);
+    const char *message = sqlite3_errmsg(db);
+
+    switch (code & 0xff) {
+    case SQLITE_FULL:
+        return lat_err_set(err, LAT_E_NO_SPACE, "%s: there is no space left on the disk.", what);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        lat_err_set(err, LAT_E_CONFLICT, "%s: another program has this database open.", what);
+        return lat_err_hint(err, "Stop the other console, or give this one a data_dir of its own.");
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        lat_err_set(err, LAT_E_IO, "%s: the database is damaged (%s).", what, message);
+        return lat_err_hint(err, "Restore it from a backup.");
+    case SQLITE_NOMEM: LAT_ASSERT(!"memory for SQLite"); return LAT_E_INTERNAL;
+    default: break;
+    }
+    if (why == ENOSPC || why == EDQUOT) {
+        return lat_err_set(err, LAT_E_NO_SPACE, "%s: there is no space left on the disk.", what);
+    }
+    if (why != 0 && ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN)) {
+        return lat_err_set(err, LAT_E_IO, "%s: %s: %s.", what, message, strerror(why));
+    }
+    return lat_err_set(err, LAT_E_IO, "%s: %s.", what, message);
+}
+
+int lat__db_execute(sqlite3 *db, const char *sql, struct lat_err *err)
+{
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK) {
+        return lat__db_error(db, "database", err);
+    }
+    return 0;
+}
+
+int lat__db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_statement, struct lat_err *err)
+{
+    if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret_statement, NULL) !=
+        SQLITE_OK) {
+        return lat__db_error(db, "database", err);
+    }
+    return 0;
+}
+
+int lat__db_run(sqlite3_stmt *statement, const char *what, struct lat_err *err)
+{
+    int step = sqlite3_step(statement);
+    int rc = step == SQLITE_DONE ? 0 : lat__db_error(sqlite3_db_handle(statement), what, err);
+
+    sqlite3_reset(statement); /* repeats the error of the step, which is told already */
+    return rc;
+}
+
+void lat__db_bind_text(sqlite3_stmt *statement, int at, const char *text)
+{
+    LAT_ASSERT(sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC) == SQLITE_OK);
+}
+
+/* The file, its log and its lock are for this user alone: rows hold sealed secrets and digests. */
+static int make_private(const char *path, struct lat_err *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd < 0) {
+        return lat_err_errno(err, errno, path);
+    }
+    close(fd);
+    return 0;
+}
+
+int lat__db_open(const char *path, enum lat__db_care care, sqlite3 **ret_db, struct lat_err *err)
+{
+    /* Exclusive before the first access: no other program gets in, and the log's index needs no shared memory. */
+    static const char *const words[] = {
+        "PRAGMA locking_mode = EXCLUSIVE",
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA foreign_keys = OFF",
+        "PRAGMA temp_store = MEMORY",
+        "PRAGMA journal_size_limit = 67108864",
+        "PRAGMA trusted_schema = OFF",
+    };
+    sqlite3 *db = NULL;
+    int rc = make_private(path, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    if (sqlite3_open_v2(path, &db,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                        NULL) != SQLITE_OK) {
+        rc = lat__db_error(db, path, err);
+    }
+    for (size_t i = 0; rc == 0 && i < LAT_COUNT(words); i++) {
+        rc = lat__db_execute(db, words[i], err);
+    }
+    rc = rc != 0 ? rc
+                 : lat__db_execute(db,
+                                   care == LAT__DB_DURABLE ? "PRAGMA synchronous = FULL"
+                                                           : "PRAGMA synchronous = NORMAL",
+                                   err);
+    /* Takes the lock now, so that a second program is refused here and not in the middle of its work. */
+    rc = rc != 0 ? rc : lat__db_execute(db, "BEGIN IMMEDIATE; COMMIT", err);
+    if (rc != 0) {
+        sqlite3_close(db);
+        return rc;
+    }
+    *ret_db = db;
+    return 0;
+}
