@@ -57,6 +57,7 @@ struct lat_loop {
     uv_idle_t busy;        /* active while something must run without sleep */
     uv_poll_t timer_poll;  /* timer_fd, when the clock is the system's */
     uv_timer_t limit;      /* of lat_loop_run_until(), in real time */
+    const bool *until;     /* what lat_loop_run_until() waits for, NULL outside of it */
     int timer_fd;          /* CLOCK_BOOTTIME; -1 under a simulated clock */
     int64_t armed_ns;      /* what timer_fd is set to, INT64_MAX: to nothing */
     const struct lat_clock *clock;

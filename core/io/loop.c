@@ -95,7 +95,8 @@ static void turn_end(struct lat_loop *loop)
     calls_swap(&loop->deferred, &loop->running);
     calls_run(&loop->running);
     run_flushers(loop);
-    if (loop->deferred.len || timer_due(loop))
+    bool awaited = loop->until && *loop->until;
+    if (loop->deferred.len || timer_due(loop) || awaited)
         stay_busy(loop);
     else
         uv_idle_stop(&loop->busy);
@@ -356,11 +357,13 @@ bool lat_loop_run_until(struct lat_loop *loop, const bool *done, int64_t max_ms)
     bool late = false;
     enter(loop);
     loop->limit.data = &late;
+    loop->until = done;
     uv_update_time(&loop->uv);
     uv_timer_start(&loop->limit, on_limit, (uint64_t)(max_ms > 0 ? max_ms : 0), 0);
     while (!*done && !late)
         uv_run(&loop->uv, UV_RUN_ONCE);
     uv_timer_stop(&loop->limit);
+    loop->until = NULL;
     turn_end(loop);
     leave(loop);
     return *done;
