@@ -1,0 +1,110 @@
+"""The whole bed of one test session: its folder, its network, its registry and its engines.
+
+A session owns one folder, `lattice-bed/PID` in the system's temporary folder, and namespaces named after the same PID. The file `owner` in it names the process
+with its start time; a folder whose owner is gone was left by a killed session, and the next one clears it away.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from .command import SCRIPTS, CommandFailed, run
+from .engine import Engine
+from .netns import Network, Node, delete_namespaces
+from .registry import Registry
+
+ALL_BEDS = Path(tempfile.gettempdir()) / "lattice-bed"
+
+
+class BedNode:
+    """A node: its place in the network, and its engine."""
+
+    def __init__(self, place: Node, engine: Engine):
+        self.place = place
+        self.engine = engine
+        self.address = place.address
+
+
+class Bed:
+    """Made by `with Bed() as bed:`; the calling thread lives in its home namespace meanwhile."""
+
+    def __init__(self) -> None:
+        if os.geteuid() != 0:
+            raise PermissionError("the test bed starts engines and makes network namespaces: run the scenario tests as root")
+        self.folder = ALL_BEDS / str(os.getpid())
+        self.network = Network(_prefix(os.getpid()))
+        self.registry = Registry(self.folder / "registry")
+        self._home: Engine | None = None
+        self._nodes: list[BedNode] = []
+        self._exit = ExitStack()
+
+    def __enter__(self) -> "Bed":
+        clear_left_overs()
+        self.folder.mkdir(parents=True)
+        (self.folder / "owner").write_text(_start_time(os.getpid()) or "")
+        self._exit.callback(_take_down, self.folder, os.getpid())
+        try:
+            self.network.create()
+            self._exit.enter_context(self.network.home.inside())
+            self.registry.up()
+        except BaseException:
+            self._exit.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exit.close()
+
+    def home_engine(self) -> Engine:
+        """The engine in the home namespace, started when first asked for."""
+        if not self._home:
+            self._home = Engine(self.folder / "home", self.registry.mirror())
+            self._home.start()
+        return self._home
+
+    def nodes(self, count: int) -> list[BedNode]:
+        """The first `count` nodes, each with its engine; those that are missing are made."""
+        while len(self._nodes) < count:
+            place = self.network.add_node()
+            engine = Engine(self.folder / f"n{place.number}", self.registry.mirror(place.gateway), place.namespace)
+            engine.start()
+            self._nodes.append(BedNode(place, engine))
+        return self._nodes[:count]
+
+
+def clear_left_overs() -> None:
+    """Takes down the beds whose owners are gone. Sessions that start at the same time take turns."""
+    ALL_BEDS.mkdir(exist_ok=True)
+    with open(ALL_BEDS / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for folder in ALL_BEDS.glob("[0-9]*"):
+            pid = int(folder.name)
+            with suppress(FileNotFoundError):
+                if (folder / "owner").read_text() != _start_time(pid):
+                    _take_down(folder, pid)
+
+
+def _take_down(folder: Path, pid: int) -> None:
+    for engine in [path.parent for path in folder.glob("*/data")]:
+        with suppress(CommandFailed):
+            run(SCRIPTS / "local-engine", "down", "--state", engine)
+    if (folder / "registry").is_dir():
+        with suppress(CommandFailed):
+            run(SCRIPTS / "local-registry", "down", "--state", folder / "registry")
+    delete_namespaces(_prefix(pid))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prefix(pid: int) -> str:
+    return f"lattice-bed-{pid}"
+
+
+def _start_time(pid: int) -> str | None:
+    """When a process began, in the kernel's ticks: with the pid it names one process for good."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except FileNotFoundError:
+        return None
