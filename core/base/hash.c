@@ -42,8 +42,8 @@ static void absorb(struct sip *s, uint64_t word)
 uint64_t lat__hash(const void *bytes, size_t len, uint64_t tweak)
 {
     uint64_t key[2] = {0, 0};
-    const void *random =
-        (const void *)getauxval(AT_RANDOM); /* NULL on a kernel without it: unkeyed */
+    /* NULL on a kernel without it: then the hash has no key. */
+    const void *random = (const void *)getauxval(AT_RANDOM);
     if (random != NULL) {
         memcpy(key, random, sizeof(key));
     }

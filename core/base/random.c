@@ -161,8 +161,7 @@ void lat_random_word(struct lat_random *random, char *ret, size_t len)
     for (size_t i = 0; i < len;) {
         uint8_t byte;
         lat_random_bytes(random, &byte, 1);
-        if (byte <
-            EVEN) { /* the bytes past the last whole multiple would favour the first letters */
+        if (byte < EVEN) { /* what is past the last whole multiple would favour the first letters */
             ret[i++] = letters[byte % LETTERS];
         }
     }

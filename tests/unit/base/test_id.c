@@ -98,6 +98,19 @@ static void a_full_counter_borrows_the_next_millisecond(void **state)
     end(&f);
 }
 
+static void the_counter_stands_around_version_and_variant(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char id[LAT_ID_SIZE];
+    begin(&f, 1000);
+    lat_id_make(&f.maker, id);
+    f.maker.counter = 0x1555554;
+    lat_id_make(&f.maker, id);
+    assert_memory_equal(id, "00000000-03e8-7555-9555-", 24);
+    end(&f);
+}
+
 static void a_new_millisecond_starts_in_the_lower_half_of_the_counter(void **state)
 {
     (void)state;
@@ -159,6 +172,7 @@ int main(void)
         cmocka_unit_test(ids_of_one_millisecond_ascend),
         cmocka_unit_test(ids_ascend_when_the_clock_steps_back),
         cmocka_unit_test(a_full_counter_borrows_the_next_millisecond),
+        cmocka_unit_test(the_counter_stands_around_version_and_variant),
         cmocka_unit_test(a_new_millisecond_starts_in_the_lower_half_of_the_counter),
         cmocka_unit_test(makers_do_not_make_each_others_ids),
         cmocka_unit_test(what_is_no_id_is_refused),

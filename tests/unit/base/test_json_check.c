@@ -278,26 +278,18 @@ static void what_readers_disagree_about_is_refused(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "\"\\u0000\"",
-        "\"a\\u0000b\"",
+        "\"\\u0000\"",        "\"a\\u0000b\"",
         "{\"\\u0000\":1}", /* cJSON would cut */
-        "\"\\ud800\"",
-        "\"\\ud800x\"",
-        "\"\\ud800\\n\"",
-        "\"\\ud800\\u0041\"", /* half of a pair */
-        "\"\\ud800\\ud800\"",
-        "\"\\udc00\"",
-        "\"\\udfff\\ud800\"",
-        "\"\\udbff",
-        "\"\\udbff\\",
-        "\"\\udbff\\u",
-        "\"\x80\"",
-        "\"\xc0\x80\"",
-        "\"\xc3\"",
-        "\"\xed\xa0\x80\"",
-        "\"\xf4\x90\x80\x80\"",
-        "\"\xff\"",
-        NULL,
+        "\"\\ud800\"",        "\"\\ud800x\"",
+        "\"\\ud800\\n\"",     "\"\\ud800\\u0041\"", /* half of a pair */
+        "\"\\ud800\\ud800\"", "\"\\udc00\"",
+        "\"\\udfff\"",        "\"\\ud800\\ue000\"",
+        "\"\\ud800\\udbff\"", "\"\\udfff\\ud800\"",
+        "\"\\udbff",          "\"\\udbff\\",
+        "\"\\udbff\\u",       "\"\x80\"",
+        "\"\xc0\x80\"",       "\"\xc3\"",
+        "\"\xed\xa0\x80\"",   "\"\xf4\x90\x80\x80\"",
+        "\"\xff\"",           NULL,
     };
     check_refuses(texts);
 }

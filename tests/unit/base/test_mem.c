@@ -24,6 +24,8 @@ static void no_bytes_are_memory_too(void **state)
     assert_non_null(a);
     assert_non_null(b);
     assert_non_null(c);
+    c = lat_grow(c, 0, 8);
+    assert_non_null(c);
     free(a);
     free(b);
     free(c);

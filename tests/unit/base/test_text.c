@@ -158,7 +158,18 @@ static void ill_formed_utf8_is_refused(void **state)
     assert_false(is_utf8("\xf5\x80\x80\x80"));
     assert_false(is_utf8("\xff"));
     /* Cut at the end of what is there, though the byte behind it would fit. */
-    assert_false(lat_text_is_utf8("\xc3\xa9", 1));
+    static const char *const whole[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+    for (size_t i = 0; i < 3; i++) {
+        for (size_t len = 1; len < strlen(whole[i]); len++) {
+            char *cut = lat_text_copy(whole[i]);
+            assert_false(lat_text_is_utf8(cut, len));
+            free(cut);
+            cut = malloc(len); /* a byte read past it is found */
+            memcpy(cut, whole[i], len);
+            assert_false(lat_text_is_utf8(cut, len));
+            free(cut);
+        }
+    }
 }
 
 static void the_nearest_word_is_found(void **state)
@@ -183,7 +194,7 @@ static void a_word_too_far_off_has_no_nearest(void **state)
                                         "which_nobody_would_ever_mistype",
                                         NULL};
     static const char *const none[] = {NULL};
-    assert_null(lat_text_nearest("nnxx", words));
+    assert_null(lat_text_nearest("nxmx", words)); /* two of four; one would do */
     assert_null(lat_text_nearest("xx", words));
     assert_null(lat_text_nearest("", words));
     assert_null(lat_text_nearest("name", none));
