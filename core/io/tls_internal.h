@@ -29,8 +29,23 @@ struct lat__tls_check {
     struct lat_err *why; /* owned; why verification failed, NULL: it did not */
 };
 
-/* tls_stream.c: returns the method of a BIO that reads what a stream lent it and writes into the stream's chunk. */
+/* Where OpenSSL reads and writes for one connection. */
+struct lat__tls_wire {
+    struct lat_loop *loop;
+    struct lat_stream *plain; /* NULL: gone */
+    const uint8_t *in;        /* encrypted bytes that OpenSSL may read; borrowed */
+    size_t in_len;
+    struct lat__chunk *out;   /* what it wrote since the last flush */
+};
+
+/* tls_wire.c: the kind of BIO that works on a wire; owned. */
 BIO_METHOD *lat__tls_bio_new(void);
+
+/* tls_wire.c: gives ssl a BIO on this wire. */
+void lat__tls_wire_join(struct lat__tls_wire *wire, const struct lat_tls *tls, SSL *ssl);
+
+/* tls_wire.c: writes what OpenSSL wrote to the plain stream. */
+void lat__tls_flush(struct lat__tls_wire *wire);
 
 /* tls_verify.c: sets how a context verifies its peers. */
 void lat__tls_verify_setup(struct lat_tls *tls);

@@ -11,7 +11,7 @@
  * States: SHAKING ─► OPEN ─► (closed), or SHAKING ─► FAILED. After a failure of ours the alert should reach the
  * peer, so the plain stream is ended and drained for up to LINGER_MS before it is closed.
  *
- * Invariants: `in` is only set while OpenSSL may read; the struct lives until the plain stream's on_close;
+ * Invariants: `wire.in` is only set while OpenSSL may read; the struct lives until the plain stream's on_close;
  * nothing is called back from within a call of the owner. Runs on the loop's thread. */
 #include "internal.h"
 #include "tls_internal.h"
@@ -33,16 +33,13 @@ struct tls_stream {
     struct lat_stream base;
     struct lat_tls *tls;
     SSL *ssl;
-    struct lat_stream *plain; /* NULL: gone */
+    struct lat__tls_wire wire; /* between OpenSSL and the plain stream */
     struct lat__tls_check check;
     lat_tls_fn *fn;
     void *fn_arg;
     struct lat_timer timer;   /* of the handshake, later of lingering */
     struct lat__flusher flusher;
-    const uint8_t *in;        /* encrypted bytes that OpenSSL may read */
-    size_t in_len;
     struct lat_buf held;
-    struct lat__chunk *out;
     struct lat__chunk *gather;
     char *alpn;               /* owned; what both sides chose, NULL: nothing */
     struct lat_err *err;      /* owned; what on_close gets */
@@ -67,65 +64,6 @@ SSL *lat__tls_ssl_of(const struct lat_stream *stream)
     return tls_of(stream)->ssl;
 }
 
-/* ---- OpenSSL's side ---- */
-
-static void flush_out(struct tls_stream *s)
-{
-    struct lat__chunk *out = s->out;
-    if (!out)
-        return;
-    s->out = NULL;
-    if (s->plain)
-        lat_stream_write(s->plain, out->bytes, out->len);
-    lat__chunk_free(s->base.loop, out);
-}
-
-static int bio_write(BIO *bio, const char *bytes, size_t len, size_t *ret_len)
-{
-    struct tls_stream *s = BIO_get_data(bio);
-    if (s->out && len > s->out->cap - s->out->len)
-        flush_out(s);
-    if (!s->out)
-        s->out = lat__chunk_new(s->base.loop, len < LAT__LARGE_SIZE ? LAT__LARGE_SIZE : len);
-    memcpy(s->out->bytes + s->out->len, bytes, len);
-    s->out->len += len;
-    *ret_len = len;
-    return 1;
-}
-
-static int bio_read(BIO *bio, char *ret_bytes, size_t len, size_t *ret_len)
-{
-    struct tls_stream *s = BIO_get_data(bio);
-    BIO_clear_retry_flags(bio);
-    if (s->in_len == 0) {
-        BIO_set_retry_read(bio);
-        return 0;
-    }
-    if (len > s->in_len)
-        len = s->in_len;
-    memcpy(ret_bytes, s->in, len);
-    s->in += len;
-    s->in_len -= len;
-    *ret_len = len;
-    return 1;
-}
-
-static long bio_control(BIO *bio, int command, long number, void *pointer)
-{
-    (void)bio;
-    (void)number;
-    (void)pointer;
-    return command == BIO_CTRL_FLUSH ? 1 : 0;
-}
-
-BIO_METHOD *lat__tls_bio_new(void)
-{
-    BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "stream");
-    LAT_ASSERT(method != NULL && BIO_meth_set_write_ex(method, bio_write) == 1 &&
-               BIO_meth_set_read_ex(method, bio_read) == 1 && BIO_meth_set_ctrl(method, bio_control) == 1);
-    return method;
-}
-
 /* ---- failing ---- */
 
 static void on_timer(void *arg);
@@ -133,8 +71,8 @@ static void on_timer(void *arg);
 /* Lets what was written go out, for a while. */
 static void linger(struct tls_stream *s)
 {
-    lat_stream_end(s->plain);
-    lat_stream_resume(s->plain);
+    lat_stream_end(s->wire.plain);
+    lat_stream_resume(s->wire.plain);
     lat_timer_start(&s->timer, LINGER_MS, 0);
 }
 
@@ -145,7 +83,7 @@ static void fail_handshake(struct tls_stream *s, const struct lat_err *err)
     s->state = FAILED;
     lat_timer_stop(&s->timer);
     lat__flush_forget(&s->flusher);
-    if (s->plain)
+    if (s->wire.plain)
         linger(s);
     fn(s->fn_arg, NULL, err);
 }
@@ -164,7 +102,7 @@ static void fail_with(struct tls_stream *s, const struct lat_err *err)
 static void fail_by_openssl(struct tls_stream *s)
 {
     struct lat_err err;
-    flush_out(s);
+    lat__tls_flush(&s->wire);
     if (s->check.why) {
         ERR_clear_error();
         err = *s->check.why;
@@ -189,8 +127,8 @@ static void fail_cut_off(struct tls_stream *s)
 /* Both directions are over: wait for the plain stream to see the same, not for ever. */
 static void finish_if_over(struct tls_stream *s)
 {
-    if (s->end_told && s->base.ended && s->plain && !s->base.closed) {
-        lat_stream_resume(s->plain);
+    if (s->end_told && s->base.ended && s->wire.plain && !s->base.closed) {
+        lat_stream_resume(s->wire.plain);
         lat_timer_start(&s->timer, LINGER_MS, 0);
     }
 }
@@ -229,32 +167,32 @@ static void pump(struct tls_stream *s)
             fail_by_openssl(s);
     }
     lat__chunk_free(s->base.loop, text);
-    flush_out(s);
+    lat__tls_flush(&s->wire);
     s->pumping = false;
 }
 
 /* Keeps what OpenSSL has not read. */
 static void keep_rest(struct tls_stream *s, bool lent)
 {
-    if (lent && s->in_len)
-        lat_buf_add(&s->held, s->in, s->in_len);
+    if (lent && s->wire.in_len)
+        lat_buf_add(&s->held, s->wire.in, s->wire.in_len);
     else if (!lent)
-        lat_buf_consume(&s->held, s->held.len - s->in_len);
+        lat_buf_consume(&s->held, s->held.len - s->wire.in_len);
     if (!s->held.len)
         lat_buf_done(&s->held);
-    s->in = NULL;
-    s->in_len = 0;
+    s->wire.in = NULL;
+    s->wire.in_len = 0;
 }
 
 /* Lets the plain stream read when there is something to do with it. */
 static void steer_plain(struct tls_stream *s)
 {
-    if (s->base.closed || !s->plain)
+    if (s->base.closed || !s->wire.plain)
         return;
     if ((s->reading && !s->held.len) || s->end_told)
-        lat_stream_resume(s->plain);
+        lat_stream_resume(s->wire.plain);
     else
-        lat_stream_pause(s->plain);
+        lat_stream_pause(s->wire.plain);
 }
 
 /* ---- the handshake ---- */
@@ -275,12 +213,12 @@ static void shake(struct tls_stream *s)
     int status = SSL_do_handshake(s->ssl);
     if (status != 1) {
         if (SSL_get_error(s->ssl, status) == SSL_ERROR_WANT_READ)
-            flush_out(s);
+            lat__tls_flush(&s->wire);
         else
             fail_by_openssl(s);
         return;
     }
-    flush_out(s);
+    lat__tls_flush(&s->wire);
     const uint8_t *name;
     unsigned int len;
     SSL_get0_alpn_selected(s->ssl, &name, &len);
@@ -298,7 +236,7 @@ static void shake(struct tls_stream *s)
 static void tell_open(struct tls_stream *s)
 {
     lat_timer_stop(&s->timer);
-    lat_stream_pause(s->plain);
+    lat_stream_pause(s->wire.plain);
     free(s->check.host);
     s->check.host = NULL;
     s->fn(s->fn_arg, &s->base, NULL);
@@ -312,8 +250,8 @@ static void take(struct tls_stream *s, const uint8_t *bytes, size_t len)
     bool lent = s->held.len == 0;
     if (!lent && len)
         lat_buf_add(&s->held, bytes, len);
-    s->in = lent ? bytes : s->held.bytes;
-    s->in_len = lent ? len : s->held.len;
+    s->wire.in = lent ? bytes : s->held.bytes;
+    s->wire.in_len = lent ? len : s->held.len;
     bool shaking = s->state == SHAKING;
     if (shaking)
         shake(s);
@@ -351,7 +289,7 @@ static void destroy(struct tls_stream *s)
 {
     lat_timer_done(&s->timer);
     lat__flush_forget(&s->flusher);
-    lat__chunk_free(s->base.loop, s->out);
+    lat__chunk_free(s->base.loop, s->wire.out);
     lat__chunk_free(s->base.loop, s->gather);
     lat_buf_done(&s->held);
     SSL_free(s->ssl);
@@ -368,7 +306,7 @@ static void on_plain_close(void *arg, const struct lat_err *err)
 {
     struct tls_stream *s = arg;
     LAT_CHECK_MAGIC(&s->base, LAT_STREAM_MAGIC);
-    s->plain = NULL;
+    s->wire.plain = NULL;
     if (s->state == SHAKING) {
         struct lat_err cut;
         lat_err_set(&cut, err->code ? err->code : LAT_E_CLOSED, "The TLS handshake broke off: %s",
@@ -398,8 +336,8 @@ static void on_timer(void *arg)
     if (s->state == SHAKING) {
         lat_err_set(&err, LAT_E_TIMEOUT, "The TLS handshake took more than %d ms.", LAT_TLS_HANDSHAKE_MS);
         fail_handshake(s, &err);
-    } else if (s->plain) {
-        lat_stream_close(s->plain);
+    } else if (s->wire.plain) {
+        lat_stream_close(s->wire.plain);
     }
 }
 
@@ -436,7 +374,7 @@ static void on_flush(struct lat__flusher *flusher)
         take(s, NULL, 0);
     if (s->state == OPEN && !s->base.closed) {
         flush_gather(s);
-        flush_out(s);
+        lat__tls_flush(&s->wire);
     }
 }
 
@@ -460,26 +398,26 @@ static void tls_write(struct lat_stream *stream, const void *bytes, size_t len)
         flush_gather(s);
     }
     encrypt(s, from, len);
-    flush_out(s);
+    lat__tls_flush(&s->wire);
 }
 
 static size_t tls_pending(const struct lat_stream *stream)
 {
     const struct tls_stream *s = tls_of(stream);
-    return (s->plain ? lat_stream_pending(s->plain) : 0) + (s->gather ? s->gather->len : 0);
+    return (s->wire.plain ? lat_stream_pending(s->wire.plain) : 0) + (s->gather ? s->gather->len : 0);
 }
 
 static void tls_end(struct lat_stream *stream)
 {
     struct tls_stream *s = tls_of(stream);
     flush_gather(s);
-    if (s->base.closed || !s->plain)
+    if (s->base.closed || !s->wire.plain)
         return;
     ERR_clear_error();
     if (SSL_shutdown(s->ssl) < 0)
         ERR_clear_error(); /* the peer will see an end without close_notify */
-    flush_out(s);
-    lat_stream_end(s->plain);
+    lat__tls_flush(&s->wire);
+    lat_stream_end(s->wire.plain);
     finish_if_over(s);
 }
 
@@ -512,19 +450,19 @@ static void tls_close(struct lat_stream *stream, const struct lat_err *err)
         s->err = LAT_NEW(struct lat_err);
         *s->err = *err;
     }
-    if (!s->plain)
+    if (!s->wire.plain)
         return; /* on_plain_close goes on */
     if (s->failing)
         linger(s);
     else
-        lat_stream_abort(s->plain, err);
+        lat_stream_abort(s->wire.plain, err);
 }
 
 static void tls_peer(const struct lat_stream *stream, char *ret_text, size_t size)
 {
     const struct tls_stream *s = tls_of(stream);
-    if (s->plain)
-        lat_stream_peer(s->plain, ret_text, size);
+    if (s->wire.plain)
+        lat_stream_peer(s->wire.plain, ret_text, size);
     else
         lat_text_bound(ret_text, size, "tls");
 }
@@ -548,16 +486,14 @@ static struct tls_stream *start(struct lat_tls *tls, struct lat_stream *plain, l
     struct tls_stream *s = LAT_NEW(struct tls_stream);
     lat_stream_init(&s->base, &tls_class, lat_stream_loop(plain));
     s->tls = lat_tls_ref(tls);
-    s->plain = plain;
+    s->wire.plain = plain;
+    s->wire.loop = s->base.loop;
     s->fn = fn;
     s->fn_arg = arg;
     s->flusher.flush = on_flush;
     s->ssl = SSL_new(tls->context);
-    BIO *bio = BIO_new(tls->bio);
-    LAT_ASSERT(s->ssl != NULL && bio != NULL);
-    BIO_set_data(bio, s);
-    BIO_set_init(bio, 1);
-    SSL_set_bio(s->ssl, bio, bio);
+    LAT_ASSERT(s->ssl != NULL);
+    lat__tls_wire_join(&s->wire, tls, s->ssl);
     SSL_set_app_data(s->ssl, &s->check);
     lat_timer_init(&s->timer, s->base.loop, on_timer, s);
     lat_timer_start(&s->timer, LAT_TLS_HANDSHAKE_MS, 0);
