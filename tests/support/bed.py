@@ -8,12 +8,13 @@ import fcntl
 import os
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from .command import SCRIPTS, CommandFailed, run
 from .engine import Engine
-from .netns import Network, Node, delete_namespaces
+from .netns import Machine, Network, Node, delete_namespaces
 from .registry import Registry
 
 ALL_BEDS = Path(tempfile.gettempdir()) / "lattice-bed"
@@ -36,10 +37,12 @@ class Bed:
             raise PermissionError("the test bed starts engines and makes network namespaces: run the scenario tests as root")
         self.folder = ALL_BEDS / str(os.getpid())
         self.network = Network(_prefix(os.getpid()))
-        self.registry = Registry(self.folder / "registry")
+        self.machine = Machine()
+        self.registry = Registry(self.folder / "registry", self.machine, self.network.home)
         self._home: Engine | None = None
         self._nodes: list[BedNode] = []
         self._exit = ExitStack()
+        self._exit.callback(self.machine.close)
 
     def __enter__(self) -> "Bed":
         clear_left_overs()
@@ -88,9 +91,12 @@ def clear_left_overs() -> None:
 
 
 def _take_down(folder: Path, pid: int) -> None:
-    for engine in [path.parent for path in folder.glob("*/data")]:
+    def stop(engine: Path) -> None:
         with suppress(CommandFailed):
             run(SCRIPTS / "local-engine", "down", "--state", engine)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(stop, [path.parent for path in folder.glob("*/data")]))
     if (folder / "registry").is_dir():
         with suppress(CommandFailed):
             run(SCRIPTS / "local-registry", "down", "--state", folder / "registry")

@@ -80,6 +80,19 @@ class Namespace:
             os.close(origin)
 
 
+class Machine:
+    """The network namespace that this process was born in, kept open: the only one with a way out."""
+
+    def __init__(self) -> None:
+        self._descriptor = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+    def command(self, *args: str | Path) -> list[str]:
+        return ["nsenter", f"--net=/proc/{os.getpid()}/fd/{self._descriptor}", "--", *(str(arg) for arg in args)]
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
 class Node:
     """A namespace behind its own cable to the router."""
 
@@ -101,9 +114,16 @@ class Node:
         run("ip", "-n", self.namespace.name, "address", "add", f"{self.address}/24", "dev", "eth0")
         run("ip", "-n", self.namespace.name, "link", "set", "eth0", "up")
         run("ip", "-n", self.namespace.name, "route", "add", "default", "via", self.gateway)
-        # Engines of the nodes bring firewalls of their own; this one needs a chain that heal() may empty.
-        self.namespace.run("iptables", "-w", "-N", "FAULTS")
-        self.namespace.run("iptables", "-w", "-I", "INPUT", "-j", "FAULTS")
+        self._firewall("-N", "FAULTS")
+
+    def _firewall(self, *args: str) -> None:
+        self.namespace.run("iptables", "-w", *args)
+
+    def _fault(self, *rule: str) -> None:
+        """Adds a rule for what comes in, and puts our chain before the ones of the node's engine, which forwards to its containers."""
+        self._firewall("-A", "FAULTS", "-i", "eth0", *rule)
+        for chain in ("INPUT", "FORWARD"):
+            self._firewall("-I", chain, "1", "-j", "FAULTS")
 
     def cut(self) -> None:
         """Pulls the cable: packets vanish in both directions, connections hang."""
@@ -111,17 +131,16 @@ class Node:
 
     def lose(self, share: float) -> None:
         """Loses this share (0 to 1) of the packets that come in."""
-        self.namespace.run("iptables", "-w", "-A", "FAULTS", "-i", "eth0", "-m", "statistic", "--mode", "random", "--probability", str(share),
-                           "-j", "DROP")
+        self._fault("-m", "statistic", "--mode", "random", "--probability", str(share), "-j", "DROP")
 
     def reset_connections(self) -> None:
         """Answers what comes in over TCP with a reset, as a rebooted middle box does."""
-        self.namespace.run("iptables", "-w", "-A", "FAULTS", "-i", "eth0", "-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset")
+        self._fault("-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset")
 
     def heal(self) -> None:
         """Takes every fault back."""
         run("ip", "-n", self.router.name, "link", "set", self.cable, "up")
-        self.namespace.run("iptables", "-w", "-F", "FAULTS")
+        self._firewall("-F", "FAULTS")
 
 
 class Network:

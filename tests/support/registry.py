@@ -3,20 +3,25 @@
 from pathlib import Path
 
 from .command import SCRIPTS, run
+from .netns import Machine, Namespace
 
 IMAGES_TIMEOUT_S = 900  # the first run on a machine builds them
 
 
 class Registry:
-    """A registry process with its state in a folder. It serves the images of the machine's cache."""
+    """A registry process in a namespace, with its state in a folder. It serves the images of the machine's cache, and
+    building them needs the machine's own network."""
 
-    def __init__(self, state: Path, listen: str = "0.0.0.0:5000"):
+    def __init__(self, state: Path, machine: Machine, namespace: Namespace, listen: str = "0.0.0.0:5000"):
         self.state = state
+        self.machine = machine
+        self.namespace = namespace
         self.listen = listen
         self._ensured: set[str] = set()
 
     def _script(self, action: str, *args: str, timeout_s: float = 60) -> str:
-        return run(SCRIPTS / "local-registry", action, *args, "--state", self.state, "--listen", self.listen, timeout_s=timeout_s)
+        script = [SCRIPTS / "local-registry", action, *args, "--state", self.state, "--listen", self.listen, "--netns", self.namespace.name]
+        return run(*self.machine.command(*script), timeout_s=timeout_s)
 
     def up(self) -> None:
         self._script("up")
