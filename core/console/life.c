@@ -1,0 +1,259 @@
+/* The console's life: every part is made from the bottom of the house to its top, and taken down from the top.
+ *
+ *   start:  store, identity ─► Lua host ─► plugins ─► policies ─► front's threads ─► dispatch, orch, api, ingress ─► listen
+ *   stop:   ingress ─► event streams ─► front (answers end) ─► dispatch ─► Lua host ─► orch, api ─► store
+ *
+ * A start that fails half way exits: nothing was acknowledged to anybody yet. A stop takes no container down. */
+#include "console/console_internal.h"
+
+#include "lat_version.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LAT__READY_MS = 30000 };
+
+static char *path_in(const struct lat__console *console, const char *name)
+{
+    return lat_text_format("%s/%s", console->config.data_dir, name);
+}
+
+static void set_flag(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+/* ---- start ---- */
+
+static int open_store(struct lat__console *console, struct lat_err *err)
+{
+    char *state = path_in(console, "state.db");
+    char *history = path_in(console, "history.db");
+    struct lat_journal *journal;
+    int code = lat__identity_sealer(console, err);
+
+    code = code ? code : lat_journal_open_sqlite(state, &journal, err);
+    code = code ? code : lat_store_open(console->loop, journal, console->metrics, &console->store, err);
+    code = code ? code : lat_history_open(console->loop, history, &console->history, err);
+    code = code ? code : lat__identity_open(console, err);
+    free(state);
+    free(history);
+    return code;
+}
+
+static int open_lua(struct lat__console *console, struct lat_err *err)
+{
+    struct lat_luahost_options options = {
+        .deadline_ms = lat_settings_int(console->config.settings, "policy_deadline"),
+        .stderr_fd = 2,
+    };
+    bool plugins = false, policies = false;
+    int code;
+
+    console->luahost = lat_luahost_new(console->loop, console->log, console->metrics, console->random, &options);
+    lat_luahost_load_plugins(console->luahost, console->config.plugins_dir, set_flag, &plugins);
+    code = lat_policies_start(console->luahost, console->store, console->log, console->config.policies_dir, set_flag, &policies,
+                              &console->policies, err);
+    if (code == 0 && (!lat_loop_run_until(console->loop, &plugins, LAT__READY_MS) ||
+                      !lat_loop_run_until(console->loop, &policies, LAT__READY_MS))) {
+        fprintf(stderr, "lattice: plugins and policies were not loaded within %d s\n", LAT__READY_MS / 1000);
+        exit(1);
+    }
+    return code;
+}
+
+/* What dispatch sends to a node: the container of the workload's sealed rendering. */
+static int render_container(void *arg, const struct lat_workload *workload, const struct lat_allocation *allocation, char **ret_json,
+                            struct lat_err *err)
+{
+    struct lat__console *console = arg;
+    char purpose[64];
+    cJSON *rendered;
+    char *text;
+    int code;
+
+    (void)allocation;
+    snprintf(purpose, sizeof(purpose), "workload.rendered/%s", workload->row.id);
+    if ((code = lat_unseal(console->sealer, purpose, workload->rendered, &text, err))) {
+        return code;
+    }
+    code = lat_json_parse(text, strlen(text), &rendered, err);
+    lat_wipe_free(text);
+    if (code == 0) {
+        *ret_json = lat_json_print(lat_json_get(rendered, "container"));
+        cJSON_Delete(rendered);
+    }
+    return code;
+}
+
+static void open_stages(struct lat__console *console)
+{
+    console->directory = lat_link_directory_new();
+    console->dispatch = lat_dispatch_new(&(struct lat_dispatch_config){
+        .loop = console->loop,
+        .store = console->store,
+        .directory = console->directory,
+        .log = console->log,
+        .metrics = console->metrics,
+        .history = console->history,
+        .heartbeat_ms = LAT__HEARTBEAT_MS,
+        .render = render_container,
+        .render_arg = console,
+    });
+    console->orch = lat_orch_new(&(struct lat_orch_options){
+        .loop = console->loop,
+        .store = console->store,
+        .luahost = console->luahost,
+        .history = console->history,
+        .log = console->log,
+        .metrics = console->metrics,
+    });
+}
+
+static void open_api(struct lat__console *console)
+{
+    struct lat_settings *settings = console->config.settings;
+    struct lat_api_config config = {
+        .loop = console->loop,
+        .store = console->store,
+        .luahost = console->luahost,
+        .dispatch = console->dispatch,
+        .directory = console->directory,
+        .history = console->history,
+        .authority = console->authority,
+        .sealer = console->sealer,
+        .random = console->random,
+        .log = console->log,
+        .metrics = console->metrics,
+        .access_token_ms = lat_settings_int(settings, "access_token_life"),
+        .node_certificate_ms = lat_settings_int(settings, "node_certificate_life"),
+        .host = console->config.advertise,
+        .version = LAT_VERSION,
+    };
+
+    memcpy(config.token_key, console->token_key, sizeof(config.token_key));
+    console->api = lat_api_new(&config);
+    lat_wipe(config.token_key, sizeof(config.token_key));
+}
+
+static int open_ingress(struct lat__console *console, struct lat_err *err)
+{
+    struct lat_ingress_config config = {
+        .loop = console->loop,
+        .store = console->store,
+        .directory = console->directory,
+        .log = console->log,
+        .metrics = console->metrics,
+        .host = console->config.endpoint_host,
+        .port_min = console->config.port_min,
+        .port_max = console->config.port_max,
+    };
+    int code = lat__identity_tls(console, false, &config.tls, err);
+
+    if (code == 0) {
+        config.io_loops = lat__front_loops(console->front, &config.io_loop_count);
+        console->ingress = lat_ingress_new(&config);
+        lat_tls_unref(config.tls);
+    }
+    return code;
+}
+
+static void term_received(void *arg)
+{
+    lat__console_stop(arg);
+}
+
+/* Reads the reloadable settings again; a mistake in them leaves the old ones in force. */
+static void hangup_received(void *arg)
+{
+    struct lat__console *console = arg;
+    struct lat__config config;
+    struct lat_err err;
+    bool help;
+
+    if (lat__config_read(console->argc, console->argv, &config, &help, &err)) {
+        lat_log(console->log, LAT_LOG_ERROR, "the settings were not reloaded", LAT_ERR(&err));
+        return;
+    }
+    lat_log_set_level(console->log, config.log_level);
+    lat_luahost_set_deadline(console->luahost, lat_settings_int(config.settings, "policy_deadline"));
+    lat_api_set_lives(console->api, lat_settings_int(config.settings, "access_token_life"),
+                      lat_settings_int(config.settings, "node_certificate_life"));
+    lat__config_done(&config);
+    lat_log(console->log, LAT_LOG_INFO, "settings reloaded");
+}
+
+static int watch_signals(struct lat__console *console, struct lat_err *err)
+{
+    int code = lat_signal_new(console->loop, SIGTERM, term_received, console, &console->term, err);
+
+    code = code ? code : lat_signal_new(console->loop, SIGINT, term_received, console, &console->interrupt, err);
+    return code ? code : lat_signal_new(console->loop, SIGHUP, hangup_received, console, &console->hangup, err);
+}
+
+int lat__console_start(struct lat__console *console, struct lat_err *err)
+{
+    int code = open_store(console, err);
+
+    code = code ? code : open_lua(console, err);
+    code = code ? code : lat__front_new(console, &console->front, err);
+    if (code) {
+        return code;
+    }
+    open_stages(console);
+    open_api(console);
+    code = open_ingress(console, err);
+    code = code ? code : watch_signals(console, err);
+    return code ? code : lat__front_listen(console->front, err);
+}
+
+/* ---- stop ---- */
+
+static void lua_closed(void *arg)
+{
+    struct lat__console *console = arg;
+
+    console->orch = lat_orch_free(console->orch);
+    console->api = lat_api_free(console->api);
+    console->store = lat_store_close(console->store);
+    console->history = lat_history_close(console->history);
+    lat_signal_free(console->term);
+    lat_signal_free(console->interrupt);
+    lat_signal_free(console->hangup);
+    lat_loop_release(console->loop);
+    lat_loop_stop(console->loop);
+}
+
+static void dispatch_closed(void *arg)
+{
+    struct lat__console *console = arg;
+
+    console->policies = lat_policies_stop(console->policies);
+    lat_luahost_close(console->luahost, lua_closed, console);
+}
+
+static void front_closed(void *arg)
+{
+    struct lat__console *console = arg;
+
+    lat_dispatch_close(console->dispatch, dispatch_closed, console);
+}
+
+static void ingress_closed(void *arg)
+{
+    struct lat__console *console = arg;
+
+    lat_api_end_streams(console->api);
+    lat__front_close(console->front, front_closed, console);
+}
+
+void lat__console_stop(struct lat__console *console)
+{
+    if (console->stopping) {
+        return;
+    }
+    console->stopping = true;
+    lat_log(console->log, LAT_LOG_INFO, "stopping; what runs on the nodes goes on");
+    lat_ingress_close(console->ingress, ingress_closed, console);
+}
