@@ -1,0 +1,117 @@
+/* Pulls: at most one at a time for an image, whoever waits for it. All who wait hear of its progress and of its end;
+ * of the end one after the other, each in a turn of the loop of its own, since whoever hears of a failure may free the
+ * driver. Runs on the loop's thread. */
+#include "agent/driver/docker/internal.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct lat__pull {
+    TAILQ_ENTRY(lat__pull) link;
+    struct lat__docker_driver *driver;
+    char *image;
+    struct lat__ops waiting; /* linked by in_pull */
+    char text[64];           /* the last word about it */
+    int64_t told_ms;
+    bool over;
+    struct lat_err err;    /* code 0: it went well */
+    struct lat_timer turn; /* when over: the next one is told */
+};
+
+static void pull_free(struct lat__pull *pull)
+{
+    TAILQ_REMOVE(&pull->driver->pulls, pull, link);
+    lat_timer_done(&pull->turn);
+    free(pull->image);
+    free(pull);
+}
+
+static void tell(struct lat__pull *pull)
+{
+    struct lat__op *op;
+
+    TAILQ_FOREACH(op, &pull->waiting, in_pull)
+    {
+        op->progress(op->arg, "pulling", pull->text);
+    }
+}
+
+static void on_progress(void *arg, int64_t done_bytes, int64_t total_bytes)
+{
+    struct lat__pull *pull = arg;
+    int64_t now_ms = lat_clock_boot_ms(lat_loop_clock(pull->driver->loop));
+
+    if (now_ms - pull->told_ms < LAT__PROGRESS_MS) {
+        return;
+    }
+    pull->told_ms = now_ms;
+    snprintf(pull->text, sizeof(pull->text), "%.1f of %.1f MB", (double)done_bytes / 1e6,
+             (double)total_bytes / 1e6);
+    tell(pull);
+}
+
+static void on_turn(void *arg)
+{
+    struct lat__pull *pull = arg;
+    struct lat__op *op = TAILQ_FIRST(&pull->waiting);
+    struct lat_err err = pull->err;
+
+    TAILQ_REMOVE(&pull->waiting, op, in_pull);
+    if (TAILQ_EMPTY(&pull->waiting)) {
+        pull_free(pull);
+    } else {
+        lat_timer_start(&pull->turn, 0, 0);
+    }
+    op->next(op, err.code != 0 ? &err : NULL);
+}
+
+static void on_done(void *arg, const struct lat_err *err)
+{
+    struct lat__pull *pull = arg;
+
+    pull->over = true;
+    if (err != NULL) {
+        pull->err = *err;
+    }
+    lat_timer_start(&pull->turn, 0, 0);
+}
+
+void lat__pull(struct lat__op *op, const char *image, lat__next_fn *next)
+{
+    struct lat__docker_driver *driver = op->driver;
+    struct lat__pull *pull;
+
+    op->next = next;
+    TAILQ_FOREACH(pull, &driver->pulls, link)
+    {
+        if (!pull->over && strcmp(pull->image, image) == 0) {
+            break;
+        }
+    }
+    if (pull == NULL) {
+        pull = LAT_NEW(struct lat__pull);
+        pull->driver = driver;
+        pull->image = lat_text_copy(image);
+        pull->told_ms = INT64_MIN / 2;
+        TAILQ_INIT(&pull->waiting);
+        lat_timer_init(&pull->turn, driver->loop, on_turn, pull);
+        TAILQ_INSERT_TAIL(&driver->pulls, pull, link);
+        lat_docker_pull(driver->docker, image, on_progress, on_done, pull);
+    }
+    TAILQ_INSERT_TAIL(&pull->waiting, op, in_pull);
+    op->progress(op->arg, "pulling", pull->text);
+}
+
+void lat__pulls_free(struct lat__docker_driver *driver)
+{
+    struct lat__pull *pull;
+
+    while ((pull = TAILQ_FIRST(&driver->pulls)) != NULL) {
+        pull_free(pull);
+    }
+}
