@@ -64,7 +64,7 @@ void lat_err_clear(struct lat_err *err)
 }
 
 /* Prints into ret; a text that is too long ends with a whole character. */
-static void print_bounded(char *ret, size_t size, const char *format, va_list args)
+static void LAT_PRINTF(3, 0) print_bounded(char *ret, size_t size, const char *format, va_list args)
 {
     int len = vsnprintf(ret, size, format, args);
     LAT_ASSERT(len >= 0);
@@ -73,7 +73,8 @@ static void print_bounded(char *ret, size_t size, const char *format, va_list ar
     }
 }
 
-static void fill(struct lat_err *err, int code, const char *field, const char *format, va_list args)
+static void LAT_PRINTF(4, 0)
+    fill(struct lat_err *err, int code, const char *field, const char *format, va_list args)
 {
     const struct lat_error_row *row = lat_error_row(code);
     char sentence[LAT_ERR_SENTENCE_MAX];

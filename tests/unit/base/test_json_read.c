@@ -149,9 +149,13 @@ static void only_known_members_are_allowed(void **state)
     cJSON *json = parse("{\"name\":1,\"count\":2}");
     assert_int_equal(lat_json_only(json, known, &err), 0);
     cJSON_Delete(json);
-    json = parse("{}");
-    assert_int_equal(lat_json_only(json, known, &err), 0);
-    cJSON_Delete(json);
+    static const char *const nothing[] = {"{}", "[1,2]", "3"}; /* have no members */
+    for (size_t i = 0; i < LAT_COUNT(nothing); i++) {
+        json = parse(nothing[i]);
+        assert_int_equal(lat_json_only(json, known, &err), 0);
+        cJSON_Delete(json);
+    }
+    assert_int_equal(lat_json_only(NULL, known, &err), 0);
 
     json = parse("{\"name\":1,\"cuont\":2}");
     assert_int_equal(lat_json_only(json, known, &err), LAT_E_INVALID_FIELD);

@@ -278,6 +278,17 @@ static void a_tree_is_printed_without_blanks(void **state)
     free(printed);
 }
 
+static void raw_parts_of_a_tree_are_printed_as_they_are(void **state)
+{
+    (void)state;
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddRawToObject(json, "raw", "[1,2]");
+    char *printed = lat_json_print(json);
+    assert_string_equal(printed, "{\"raw\":[1,2]}");
+    free(printed);
+    cJSON_Delete(json);
+}
+
 static void the_deepest_nesting_is_written(void **state)
 {
     (void)state;
@@ -357,6 +368,7 @@ int main(void)
         cmocka_unit_test(integers_stay_integers_as_far_as_they_are_exact),
         cmocka_unit_test(what_is_written_parses_and_prints_the_same),
         cmocka_unit_test(a_tree_is_printed_without_blanks),
+        cmocka_unit_test(raw_parts_of_a_tree_are_printed_as_they_are),
         cmocka_unit_test(the_deepest_nesting_is_written),
         cmocka_unit_test(a_wrong_nesting_aborts),
     };
