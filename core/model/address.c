@@ -9,8 +9,8 @@
 static int refuse(const char *text, struct lat_err *err)
 {
     lat_err_set(err, LAT_E_INVALID, "'%.120s' is not an address.", text);
-    return lat_err_hint(
-        err, "Write HOST:PORT, such as console.example.com:8443, or [::1]:8443 for IPv6.");
+    lat_err_hint(err, "Write HOST:PORT, such as console.example.com:8443, or [::1]:8443 for IPv6.");
+    return LAT_E_INVALID;
 }
 
 int lat_address_split(const char *text, const char *otherwise_host, int otherwise_port,

@@ -90,7 +90,8 @@ static int refuse(const char *path, const char *word, const char *why, struct la
 
     snprintf(field, sizeof(field), "%s%s%.60s", path, path[0] == '\0' ? "" : ".", word);
     lat_err_field(err, LAT_E_NOT_ALLOWED, field, "'%.60s' is not allowed: %s.", word, why);
-    return lat_err_hint(err, "Leave '%.60s' out.", word);
+    lat_err_hint(err, "Leave '%.60s' out.", word);
+    return LAT_E_NOT_ALLOWED;
 }
 
 int lat__refuse_words(const cJSON *object, enum lat__refusal reach, const char *path,
@@ -138,8 +139,8 @@ static int check_path(const char *path, const char *field, struct lat_err *err)
         return 0;
     }
     lat_err_field(err, LAT_E_INVALID_FIELD, field, "%s is not a path in the container.", field);
-    return lat_err_hint(err,
-                        "Give an absolute path without '..', '//' and ':', such as /var/lib/data.");
+    lat_err_hint(err, "Give an absolute path without '..', '//' and ':', such as /var/lib/data.");
+    return LAT_E_INVALID_FIELD;
 }
 
 static int check_env(const cJSON *env, struct lat_err *err)
@@ -203,7 +204,8 @@ static int refuse_volume_path(const char *field, struct lat_err *err)
 {
     lat_err_field(err, LAT_E_NOT_ALLOWED, field, "A volume is named, never a path of the node: %s.",
                   host_files);
-    return lat_err_hint(err, "Give the volume a plain name, such as data.");
+    lat_err_hint(err, "Give the volume a plain name, such as data.");
+    return LAT_E_NOT_ALLOWED;
 }
 
 static int check_volume(const cJSON *volumes, const cJSON *volume, struct lat_err *err)
@@ -384,8 +386,9 @@ static int check_health_members(const cJSON *container, const cJSON *health, str
     const char *nearest = lat_text_nearest(kind, kinds);
 
     lat_err_field(err, LAT_E_INVALID_FIELD, "kind", "There is no health check '%.40s'.", kind);
-    return lat_err_hint(err, "Did you mean '%s'? There are exec, http and tcp.",
-                        nearest == NULL ? "exec" : nearest);
+    lat_err_hint(err, "Did you mean '%s'? There are exec, http and tcp.",
+                 nearest == NULL ? "exec" : nearest);
+    return LAT_E_INVALID_FIELD;
 }
 
 static int check_health(const cJSON *container, struct lat_err *err)

@@ -113,10 +113,11 @@ int lat_name_check(const char *name, const char *field, struct lat_err *err)
         return 0;
     }
     lat_err_field(err, LAT_E_INVALID_FIELD, field, "'%.80s' is not a name.", len == 0 ? "" : name);
-    return lat_err_hint(
+    lat_err_hint(
         err,
         "A name has 1 to %d of a-z, 0-9 and '-', begins with a letter and does not end with '-'.",
         LAT_NAME_MAX);
+    return LAT_E_INVALID_FIELD;
 }
 
 /* ---- images: [HOST[:PORT]/]PATH[:TAG][@sha256:HEX] ---- */
@@ -243,9 +244,10 @@ int lat_image_check(const char *image, const char *field, struct lat_err *err)
     }
     lat_err_field(err, LAT_E_INVALID_FIELD, field, "'%.120s' is not the name of an image.",
                   image == NULL ? "" : image);
-    return lat_err_hint(
+    lat_err_hint(
         err,
         "Write it as docker pull takes it: postgres:15, registry.example.com:5000/team/app:1.2.");
+    return LAT_E_INVALID_FIELD;
 }
 
 /* ---- workload specs ---- */
@@ -283,23 +285,25 @@ int lat__check_memory(int64_t bytes, const char *field, struct lat_err *err)
         return 0;
     }
     lat_err_field(err, LAT_E_INVALID_FIELD, field, "%s is out of range.", field);
-    return lat_err_hint(err, "Give at least 6m, as the Docker Engine asks for, and at most 4t.");
+    lat_err_hint(err, "Give at least 6m, as the Docker Engine asks for, and at most 4t.");
+    return LAT_E_INVALID_FIELD;
 }
 
 static int check_resources(const cJSON *spec, struct lat_err *err)
 {
     if (lat_json_get(spec, "cpu") != NULL && lat_spec_cpu_milli(spec) == 0) {
         lat_err_field(err, LAT_E_INVALID_FIELD, "cpu", "cpu is not a number of processors.");
-        return lat_err_hint(err,
-                            "Give processors in thousandths at the finest, at most %d: 0.5, 2.",
-                            LAT_CPU_MILLI_MAX / 1000);
+        lat_err_hint(err, "Give processors in thousandths at the finest, at most %d: 0.5, 2.",
+                     LAT_CPU_MILLI_MAX / 1000);
+        return LAT_E_INVALID_FIELD;
     }
     const cJSON *memory = lat_json_get(spec, "memory");
 
     if (memory != NULL) {
         if (!cJSON_IsString(memory) || lat_spec_memory_bytes(spec) == 0) {
             lat_err_field(err, LAT_E_INVALID_FIELD, "memory", "memory is not a size.");
-            return lat_err_hint(err, "Give text with a unit: \"256m\", \"1.5g\".");
+            lat_err_hint(err, "Give text with a unit: \"256m\", \"1.5g\".");
+            return LAT_E_INVALID_FIELD;
         }
         return lat__check_memory(lat_spec_memory_bytes(spec), "memory", err);
     }
@@ -415,8 +419,9 @@ static int check_labels(const cJSON *labels, struct lat_err *err)
         if (len == 0 || len > LAT_NAME_MAX || strspn(label->string, allowed) != len) {
             lat_err_field(err, LAT_E_INVALID_FIELD, "labels", "'%.80s' is not the name of a label.",
                           label->string);
-            return lat_err_hint(err, "It has 1 to %d letters, digits, '.', '_', '/' and '-'.",
-                                LAT_NAME_MAX);
+            lat_err_hint(err, "It has 1 to %d letters, digits, '.', '_', '/' and '-'.",
+                         LAT_NAME_MAX);
+            return LAT_E_INVALID_FIELD;
         }
         if (lat_text_starts(label->string, "lattice.")) {
             return lat_err_field(err, LAT_E_INVALID_FIELD, "labels",

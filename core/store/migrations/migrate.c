@@ -32,7 +32,8 @@ static int run(const struct lat__schema *schema, const struct lat__migration *st
                     "The database was written by a newer program: its schema is %" PRId64
                     ", this program knows %" PRId64 ".",
                     version, newest);
-        return lat_err_hint(err, "Start the newer program, or restore a backup from before it.");
+        lat_err_hint(err, "Start the newer program, or restore a backup from before it.");
+        return LAT_E_VERSION;
     }
     if (rc != 0 || version == newest) {
         return rc;

@@ -21,11 +21,13 @@ int lat__db_error(sqlite3 *db, const char *what, struct lat_err *err)
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         lat_err_set(err, LAT_E_CONFLICT, "%s: another program has this database open.", what);
-        return lat_err_hint(err, "Stop the other console, or give this one a data_dir of its own.");
+        lat_err_hint(err, "Stop the other console, or give this one a data_dir of its own.");
+        return LAT_E_CONFLICT;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         lat_err_set(err, LAT_E_IO, "%s: the database is damaged (%s).", what, message);
-        return lat_err_hint(err, "Restore it from a backup.");
+        lat_err_hint(err, "Restore it from a backup.");
+        return LAT_E_IO;
     case SQLITE_NOMEM: LAT_ASSERT(!"memory for SQLite"); return LAT_E_INTERNAL;
     default: break;
     }

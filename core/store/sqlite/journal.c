@@ -230,7 +230,8 @@ static int read_row(sqlite3_stmt *statement, int table, struct lat_row **ret_row
         lat_err_set(err, LAT_E_IO, "The row %s of table %s cannot be read: its %s %s.", row->id,
                     description->name, what, wrong);
         lat_row_unref(row);
-        return lat_err_hint(err, "The database is damaged; restore it from a backup.");
+        lat_err_hint(err, "The database is damaged; restore it from a backup.");
+        return LAT_E_IO;
     }
     *ret_row = row;
     return 0;

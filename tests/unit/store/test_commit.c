@@ -1,0 +1,264 @@
+/* Group commit, and what happens when the journal fails. */
+#include "support.h"
+
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void one_turn_is_one_journal_commit(void **state)
+{
+    struct bed *bed = *state;
+    struct answer answers[100] = {0};
+    char name[16];
+
+    for (int i = 0; i < 100; i++) {
+        struct lat_txn *txn = lat_txn_begin(bed->store, "");
+        snprintf(name, sizeof(name), "n%d", i);
+        put_node(txn, name);
+        commit(txn, &answers[i]);
+    }
+    assert_int_equal(wait_for(bed, &answers[99]), 0);
+    assert_int_equal(bed->script->commits, 1);
+    for (int i = 1; i < 100; i++) {
+        assert_true(answers[i].is_there && answers[i].order == answers[i - 1].order + 1);
+    }
+    assert_int_equal(lat_store_index(bed->store), 100);
+}
+
+struct feeder {
+    struct bed *bed;
+    struct answer first;
+    int left;
+    bool is_done;
+};
+
+static void feed(void *arg, const struct lat_err *err)
+{
+    struct feeder *feeder = arg;
+    char name[16];
+
+    assert_null(err);
+    if (feeder->left == 0) {
+        feeder->is_done = true;
+        return;
+    }
+    struct lat_txn *txn = lat_txn_begin(feeder->bed->store, "");
+    snprintf(name, sizeof(name), "n%d", feeder->left--);
+    put_node(txn, name);
+    assert_int_equal(lat_txn_commit(txn, feed, feeder, NULL), 0);
+}
+
+static void what_comes_while_the_disk_works_is_the_next_batch(void **state)
+{
+    struct bed *bed = *state;
+    struct feeder feeder = {.bed = bed, .left = 20};
+
+    feed(&feeder, NULL);
+    run_until(bed, &feeder.is_done);
+    assert_int_equal(bed->script->commits, 20); /* one after another: nothing to group */
+    assert_int_equal(lat_store_count(bed->store, LAT_TABLE_NODE), 20);
+}
+
+static void a_transaction_of_expectations_alone_needs_no_disk(void **state)
+{
+    struct bed *bed = *state;
+    char id[LAT_ID_SIZE];
+
+    make_node(bed, "a", id);
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    lat_txn_expect(txn, &lat_store_node(bed->store, id)->row);
+    commit_now(bed, txn);
+    assert_int_equal(bed->script->commits, 1);
+}
+
+static void the_queue_is_bounded(void **state)
+{
+    struct bed *bed = *state;
+    struct answer last = {0};
+    struct lat_err err;
+
+    for (int i = 0; i < LAT_STORE_STAGED_MAX; i++) {
+        struct lat_txn *txn = lat_txn_begin(bed->store, "");
+        lat_txn_put(txn, &lat_endpoint_new()->row);
+        commit(txn, i == LAT_STORE_STAGED_MAX - 1 ? &last : NULL);
+    }
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    lat_txn_put(txn, &lat_endpoint_new()->row);
+    assert_int_equal(lat_txn_commit(txn, NULL, NULL, &err), LAT_E_BUSY);
+    assert_int_equal(wait_for(bed, &last), 0);
+    assert_true(lat_store_is_writable(bed->store, NULL));
+    assert_int_equal(lat_store_count(bed->store, LAT_TABLE_ENDPOINT), LAT_STORE_STAGED_MAX);
+}
+
+static void closing_waits_for_what_is_staged(void **state)
+{
+    struct bed *bed = *state;
+    struct answer answer = {0};
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+
+    put_node(txn, "a");
+    commit(txn, &answer);
+    bed_restart(bed);
+    assert_true(answer.is_there && answer.code == 0);
+    assert_non_null(lat_store_find(bed->store, LAT_INDEX_NODE_NAME, "a"));
+}
+
+/* ---- failures ---- */
+
+/* Runs the loop until writes are taken again. */
+static void wait_until_open(struct bed *bed)
+{
+    bool never = false;
+
+    for (int i = 0; i < 400 && !lat_store_is_writable(bed->store, NULL); i++) {
+        assert_false(lat_loop_run_until(bed->loop, &never, 20));
+    }
+    assert_true(lat_store_is_writable(bed->store, NULL));
+}
+
+static void a_failed_batch_fails_what_was_staged_behind_it(void **state)
+{
+    struct bed *bed = *state;
+    struct answer answers[3] = {0};
+    char id[LAT_ID_SIZE];
+    struct lat_err err;
+
+    make_node(bed, "a", id);
+    bed->script->fail_commit = 2;
+    bed->script->fail_code = LAT_E_NO_SPACE;
+    bed->script->fail_proofs = 1;
+    bed->script->delay_ms = 50;
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    put_node(txn, "b");
+    commit(txn, &answers[0]);
+    bool never = false;
+    assert_false(lat_loop_run_until(bed->loop, &never, 10)); /* the batch is in the worker now */
+    txn = lat_txn_begin(bed->store, "");
+    assert_non_null(lat_txn_find(txn, LAT_INDEX_NODE_NAME, "b"));
+    put_node(txn, "c");
+    commit(txn, &answers[1]);
+
+    assert_int_equal(wait_for(bed, &answers[0]), LAT_E_NO_SPACE);
+    assert_int_equal(wait_for(bed, &answers[1]), LAT_E_NO_SPACE);
+    assert_false(lat_store_is_writable(bed->store, &err));
+    assert_int_equal(err.code, LAT_E_UNAVAILABLE);
+    assert_non_null(lat_store_node(bed->store, id)); /* readers go on */
+    txn = lat_txn_begin(bed->store, "");
+    assert_null(lat_txn_find(txn, LAT_INDEX_NODE_NAME, "b"));
+    put_node(txn, "b");
+    assert_int_equal(lat_txn_commit(txn, NULL, NULL, &err), LAT_E_UNAVAILABLE);
+
+    wait_until_open(bed);
+    assert_int_equal(bed->script->proofs, 2);
+    assert_int_equal(lat_store_count(bed->store, LAT_TABLE_NODE), 1);
+    make_node(bed, "b", id);
+    assert_int_equal(lat_store_index(bed->store), 2); /* no gap */
+    bed_restart(bed);
+    assert_int_equal(lat_store_count(bed->store, LAT_TABLE_NODE), 2);
+}
+
+static void a_commit_whose_answer_was_lost_has_happened(void **state)
+{
+    struct bed *bed = *state;
+    struct answer answer = {0};
+
+    bed->script->lose_answer = 1;
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    put_node(txn, "a");
+    commit(txn, &answer);
+    assert_int_equal(wait_for(bed, &answer), 0);
+    assert_int_equal(bed->script->reopens, 1);
+    assert_true(lat_store_is_writable(bed->store, NULL));
+    assert_non_null(lat_store_find(bed->store, LAT_INDEX_NODE_NAME, "a"));
+}
+
+struct seen {
+    int puts;
+    int removes;
+    int64_t index;
+    char names[256];
+};
+
+static void see(void *arg, const struct lat_change *change)
+{
+    struct seen *seen = arg;
+    const struct lat_row *row = change->after != NULL ? change->after : change->before;
+
+    *(change->kind == LAT_CHANGE_PUT ? &seen->puts : &seen->removes) += 1;
+    assert_true(seen->index == 0 || change->index == seen->index + 1);
+    seen->index = change->index;
+    strcat(seen->names, ((const struct lat_node *)row)->name);
+}
+
+static void memory_follows_a_journal_that_went_on_without_an_answer(void **state)
+{
+    struct bed *bed = *state;
+    struct answer answer = {0};
+    struct seen seen = {0};
+    char old[LAT_ID_SIZE];
+
+    make_node(bed, "o", old);
+    struct lat_watcher *watcher = lat_store_watch(bed->store, 1U << LAT_TABLE_NODE, see, &seen);
+    bed->script->lose_answer = 2;
+    bed->script->fail_reopens = 2;
+    struct lat_txn *txn = lat_txn_begin(bed->store, "r");
+    put_node(txn, "a");
+    put_node(txn, "b");
+    lat_txn_remove(txn, LAT_TABLE_NODE, old);
+    commit(txn, &answer);
+    assert_int_equal(wait_for(bed, &answer), LAT_E_TIMEOUT);
+    assert_int_equal(lat_store_count(bed->store, LAT_TABLE_NODE), 1);
+    assert_int_equal(seen.puts, 0);
+
+    wait_until_open(bed);
+    assert_int_equal(bed->script->reopens, 3);
+    assert_int_equal(lat_store_count(bed->store, LAT_TABLE_NODE), 2);
+    assert_non_null(lat_store_find(bed->store, LAT_INDEX_NODE_NAME, "b"));
+    assert_int_equal(seen.puts, 2);
+    assert_int_equal(seen.removes, 1);
+    assert_string_equal(seen.names, "abo");
+    assert_int_equal(lat_store_index(bed->store), 4);
+    lat_store_unwatch(watcher);
+    make_node(bed, "c", old);
+    bed_restart(bed);
+    assert_int_equal(lat_store_index(bed->store), 5);
+}
+
+static void a_journal_that_lost_changes_takes_no_writes(void **state)
+{
+    struct bed *bed = *state;
+    struct answer answer = {0};
+    char id[LAT_ID_SIZE];
+    struct lat_err err;
+
+    make_node(bed, "a", id);
+    assert_int_equal(bed->script->real->class->forget_changes(bed->script->real, 1, NULL), 0);
+    bed->script->fail_commit = 2;
+    bed->script->fail_code = LAT_E_IO;
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    put_node(txn, "b");
+    commit(txn, &answer);
+    assert_int_equal(wait_for(bed, &answer), LAT_E_TIMEOUT);
+    assert_false(lat_store_is_writable(bed->store, &err));
+    assert_non_null(strstr(err.sentence, "lost"));
+    assert_non_null(lat_store_node(bed->store, id));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define CASE(name) cmocka_unit_test_setup_teardown(name, bed_open, bed_close)
+        CASE(one_turn_is_one_journal_commit),
+        CASE(what_comes_while_the_disk_works_is_the_next_batch),
+        CASE(a_transaction_of_expectations_alone_needs_no_disk),
+        CASE(the_queue_is_bounded),
+        CASE(closing_waits_for_what_is_staged),
+        CASE(a_failed_batch_fails_what_was_staged_behind_it),
+        CASE(a_commit_whose_answer_was_lost_has_happened),
+        CASE(memory_follows_a_journal_that_went_on_without_an_answer),
+        CASE(a_journal_that_lost_changes_takes_no_writes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,346 @@
+/* Transactions: what is seen when, versions, unique keys. */
+#include "support.h"
+
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void nothing_is_visible_before_it_is_durable(void **state)
+{
+    struct bed *bed = *state;
+    struct answer answer = {0};
+    char id[LAT_ID_SIZE];
+    struct lat_txn *txn = lat_txn_begin(bed->store, "request");
+
+    lat_text_bound(id, sizeof(id), put_node(txn, "a"));
+    assert_true(lat_id_is(id));
+    commit(txn, &answer);
+    assert_null(lat_store_node(bed->store, id));
+    assert_int_equal(lat_store_count(bed->store, LAT_TABLE_NODE), 0);
+    assert_int_equal(wait_for(bed, &answer), 0);
+    assert_non_null(lat_store_node(bed->store, id));
+    assert_int_equal(lat_store_node(bed->store, id)->row.version, 1);
+    assert_string_equal(lat_store_node(bed->store, id)->name, "a");
+    assert_int_equal(lat_store_index(bed->store), 1);
+}
+
+static void a_cancelled_transaction_leaves_nothing(void **state)
+{
+    struct bed *bed = *state;
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+
+    put_node(txn, "a");
+    lat_txn_cancel(txn);
+    txn = lat_txn_begin(bed->store, "");
+    assert_null(lat_txn_find(txn, LAT_INDEX_NODE_NAME, "a"));
+    lat_txn_cancel(txn);
+}
+
+static void a_transaction_sees_itself_and_what_is_staged(void **state)
+{
+    struct bed *bed = *state;
+    struct answer first = {0};
+    char id[LAT_ID_SIZE];
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+
+    lat_text_bound(id, sizeof(id), put_node(txn, "a"));
+    assert_non_null(lat_txn_get(txn, LAT_TABLE_NODE, id));
+    assert_non_null(lat_txn_find(txn, LAT_INDEX_NODE_NAME, "a"));
+    commit(txn, &first);
+
+    txn = lat_txn_begin(bed->store, "");
+    const struct lat_row *staged = lat_txn_get(txn, LAT_TABLE_NODE, id);
+    assert_non_null(staged);
+    struct lat_node *node = lat_node_edit((const struct lat_node *)staged);
+    lat_row_set(node->name, "b");
+    lat_txn_put(txn, &node->row);
+    assert_null(lat_txn_find(txn, LAT_INDEX_NODE_NAME, "a"));
+    assert_string_equal(lat_txn_find(txn, LAT_INDEX_NODE_NAME, "b")->id, id);
+    struct answer second = {0};
+    commit(txn, &second);
+
+    assert_int_equal(wait_for(bed, &second), 0);
+    assert_true(first.is_there && first.order < second.order);
+    assert_string_equal(lat_store_node(bed->store, id)->name, "b");
+    assert_int_equal(lat_store_node(bed->store, id)->row.version, 2);
+    assert_null(lat_store_find(bed->store, LAT_INDEX_NODE_NAME, "a"));
+}
+
+static void a_stale_version_is_a_conflict(void **state)
+{
+    struct bed *bed = *state;
+    char id[LAT_ID_SIZE];
+    struct lat_err err;
+
+    make_node(bed, "a", id);
+    struct lat_node *mine = lat_node_edit(lat_store_node(bed->store, id));
+    struct lat_node *theirs = lat_node_edit(lat_store_node(bed->store, id));
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    lat_txn_put(txn, &theirs->row);
+    struct answer answer = {0};
+    commit(txn, &answer);
+
+    txn = lat_txn_begin(bed->store, "");
+    lat_txn_put(txn, &mine->row);
+    assert_int_equal(lat_txn_commit(txn, answer_take, NULL, &err), LAT_E_CONFLICT);
+    assert_int_equal(wait_for(bed, &answer), 0);
+    assert_int_equal(lat_store_node(bed->store, id)->row.version, 2);
+}
+
+static void a_new_row_whose_id_is_there_is_a_conflict(void **state)
+{
+    struct bed *bed = *state;
+    char id[LAT_ID_SIZE];
+
+    make_node(bed, "a", id);
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    struct lat_node *node = lat_node_new();
+    lat_text_bound(node->row.id, sizeof(node->row.id), id);
+    lat_row_set(node->name, "b");
+    lat_txn_put(txn, &node->row);
+    assert_int_equal(lat_txn_commit(txn, NULL, NULL, NULL), LAT_E_CONFLICT);
+}
+
+static void an_expected_row_that_changed_is_a_conflict(void **state)
+{
+    struct bed *bed = *state;
+    char id[LAT_ID_SIZE];
+
+    make_node(bed, "a", id);
+    const struct lat_row *seen = lat_row_ref(&lat_store_node(bed->store, id)->row);
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    lat_txn_expect(txn, seen);
+    put_node(txn, "b");
+    commit_now(bed, txn);
+
+    txn = lat_txn_begin(bed->store, "");
+    lat_txn_remove(txn, LAT_TABLE_NODE, id);
+    struct answer answer = {0};
+    commit(txn, &answer);
+    txn = lat_txn_begin(bed->store, "");
+    lat_txn_expect(txn, seen);
+    put_node(txn, "c");
+    assert_int_equal(lat_txn_commit(txn, NULL, NULL, NULL), LAT_E_CONFLICT);
+    assert_int_equal(wait_for(bed, &answer), 0);
+    lat_row_unref(seen);
+}
+
+static void names_are_unique_among_committed_and_staged(void **state)
+{
+    struct bed *bed = *state;
+    char id[LAT_ID_SIZE];
+    struct lat_err err;
+
+    make_node(bed, "a", id);
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    put_node(txn, "a");
+    assert_int_equal(lat_txn_commit(txn, NULL, NULL, &err), LAT_E_NAME_TAKEN);
+    assert_string_equal(err.field, "name");
+    assert_string_equal(err.sentence, "There is a node with the name 'a' already.");
+
+    txn = lat_txn_begin(bed->store, "");
+    put_node(txn, "b");
+    struct answer answer = {0};
+    commit(txn, &answer);
+    txn = lat_txn_begin(bed->store, "");
+    put_node(txn, "b");
+    assert_int_equal(lat_txn_commit(txn, NULL, NULL, NULL), LAT_E_NAME_TAKEN);
+
+    txn = lat_txn_begin(bed->store, "");
+    put_node(txn, "c");
+    put_node(txn, "c");
+    assert_int_equal(lat_txn_commit(txn, NULL, NULL, NULL), LAT_E_NAME_TAKEN);
+    assert_int_equal(wait_for(bed, &answer), 0);
+    assert_int_equal(lat_store_count(bed->store, LAT_TABLE_NODE), 2);
+}
+
+static void a_name_is_free_once_its_removal_is_staged(void **state)
+{
+    struct bed *bed = *state;
+    char id[LAT_ID_SIZE];
+
+    make_node(bed, "a", id);
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    lat_txn_remove(txn, LAT_TABLE_NODE, id);
+    put_node(txn, "a");
+    commit(txn, NULL);
+    txn = lat_txn_begin(bed->store, "");
+    const struct lat_row *heir = lat_txn_find(txn, LAT_INDEX_NODE_NAME, "a");
+    assert_string_not_equal(heir->id, id);
+    assert_null(lat_txn_get(txn, LAT_TABLE_NODE, id));
+    commit_now(bed, txn);
+    assert_int_equal(lat_store_count(bed->store, LAT_TABLE_NODE), 1);
+    assert_null(lat_store_node(bed->store, id));
+}
+
+static void a_workloads_name_is_unique_in_its_project(void **state)
+{
+    struct bed *bed = *state;
+    char project[LAT_ID_SIZE];
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+
+    lat_text_bound(project, sizeof(project), put_project(txn, "p"));
+    put_workload(txn, project, "db");
+    put_workload(txn, put_project(txn, "q"), "db");
+    commit_now(bed, txn);
+    txn = lat_txn_begin(bed->store, "");
+    put_workload(txn, project, "db");
+    assert_int_equal(lat_txn_commit(txn, NULL, NULL, NULL), LAT_E_NAME_TAKEN);
+
+    char key[LAT_ID_SIZE + 8];
+    snprintf(key, sizeof(key), "%s/db", project);
+    assert_non_null(lat_store_find(bed->store, LAT_INDEX_WORKLOAD_NAME, key));
+    void *cursor = NULL;
+    assert_non_null(lat_store_each(bed->store, LAT_INDEX_WORKLOAD_PROJECT, project, &cursor));
+    assert_null(lat_store_each(bed->store, LAT_INDEX_WORKLOAD_PROJECT, project, &cursor));
+}
+
+static void empty_and_zero_keys_are_in_no_index(void **state)
+{
+    struct bed *bed = *state;
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+
+    for (int i = 0; i < 3; i++) { /* neither key_digest nor port clash */
+        lat_txn_put(txn, &lat_endpoint_new()->row);
+    }
+    put_node(txn, "a");
+    put_node(txn, "b");
+    commit_now(bed, txn);
+    assert_null(lat_store_find(bed->store, LAT_INDEX_ENDPOINT_PORT, "0"));
+    assert_null(lat_store_find(bed->store, LAT_INDEX_NODE_KEY, ""));
+
+    struct lat_endpoint *endpoint = lat_endpoint_new();
+    endpoint->port = 20000;
+    txn = lat_txn_begin(bed->store, "");
+    lat_txn_put(txn, &endpoint->row);
+    commit_now(bed, txn);
+    assert_non_null(lat_store_find(bed->store, LAT_INDEX_ENDPOINT_PORT, "20000"));
+}
+
+static void each_walks_all_layers_in_order_of_id(void **state)
+{
+    struct bed *bed = *state;
+    char ids[6][LAT_ID_SIZE];
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+
+    for (int i = 0; i < 6; i++) {
+        lat_store_make_id(bed->store, ids[i]);
+    }
+    for (int layer = 0; layer < 3;
+         layer++) { /* committed: 0 3; staged: 1 4; in the transaction: 2 5 */
+        for (int i = layer; i < 6; i += 3) {
+            struct lat_allocation *allocation = lat_allocation_new();
+            lat_text_bound(allocation->row.id, sizeof(allocation->row.id), ids[i]);
+            lat_row_set(allocation->workload_id, "w");
+            lat_txn_put(txn, &allocation->row);
+        }
+        if (layer == 0) {
+            commit_now(bed, txn);
+        } else if (layer == 1) {
+            commit(txn, NULL);
+        }
+        if (layer < 2) {
+            txn = lat_txn_begin(bed->store, "");
+        }
+    }
+    void *cursor = NULL;
+    const struct lat_row *row;
+    int at = 0;
+    while ((row = lat_txn_each(txn, LAT_INDEX_ALLOCATION_WORKLOAD, "w", &cursor)) != NULL) {
+        assert_string_equal(row->id, ids[at]);
+        /* Edits on the way do not lead the walk astray. */
+        struct lat_allocation *edit = lat_allocation_edit((const struct lat_allocation *)row);
+        edit->ordinal = at;
+        lat_txn_put(txn, &edit->row);
+        at++;
+    }
+    assert_int_equal(at, 6);
+    lat_txn_remove(txn, LAT_TABLE_ALLOCATION, ids[0]);
+    lat_txn_remove(txn, LAT_TABLE_ALLOCATION, ids[4]);
+    cursor = NULL;
+    for (at = 0; lat_txn_each(txn, LAT_INDEX_ALLOCATION_WORKLOAD, "w", &cursor) != NULL; at++) {
+    }
+    assert_int_equal(at, 4);
+    commit_now(bed, txn);
+    cursor = NULL;
+    for (at = 0; lat_store_each(bed->store, LAT_INDEX_ALLOCATION_WORKLOAD, "w", &cursor) != NULL;
+         at++) {
+    }
+    assert_int_equal(at, 4);
+}
+
+static void a_row_put_twice_is_one_change(void **state)
+{
+    struct bed *bed = *state;
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    char id[LAT_ID_SIZE];
+
+    lat_text_bound(id, sizeof(id), put_node(txn, "a"));
+    struct lat_node *again =
+        lat_node_edit((const struct lat_node *)lat_txn_get(txn, LAT_TABLE_NODE, id));
+    lat_row_set(again->pool, "p");
+    lat_txn_put(txn, &again->row);
+    commit_now(bed, txn);
+    assert_int_equal(lat_store_index(bed->store), 1);
+    assert_int_equal(lat_store_node(bed->store, id)->row.version, 1);
+    assert_string_equal(lat_store_node(bed->store, id)->pool, "p");
+}
+
+static void what_comes_and_goes_within_one_is_no_change(void **state)
+{
+    struct bed *bed = *state;
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    char id[LAT_ID_SIZE];
+
+    lat_text_bound(id, sizeof(id), put_node(txn, "a"));
+    lat_txn_remove(txn, LAT_TABLE_NODE, id);
+    lat_txn_remove(txn, LAT_TABLE_NODE, "no such node");
+    commit_now(bed, txn);
+    assert_int_equal(lat_store_index(bed->store), 0);
+}
+
+static void next_walks_a_table_in_order_of_birth(void **state)
+{
+    struct bed *bed = *state;
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    char name[16];
+
+    for (int i = 0; i < 500; i++) {
+        snprintf(name, sizeof(name), "n%03d", i);
+        put_node(txn, name);
+    }
+    commit_now(bed, txn);
+    bed_restart(bed);
+    void *cursor = NULL;
+    const struct lat_node *node;
+    int at = 0;
+    while ((node = lat_store_next_node(bed->store, &cursor)) != NULL) {
+        snprintf(name, sizeof(name), "n%03d", at++);
+        assert_string_equal(node->name, name);
+    }
+    assert_int_equal(at, 500);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define CASE(name) cmocka_unit_test_setup_teardown(name, bed_open, bed_close)
+        CASE(nothing_is_visible_before_it_is_durable),
+        CASE(a_cancelled_transaction_leaves_nothing),
+        CASE(a_transaction_sees_itself_and_what_is_staged),
+        CASE(a_stale_version_is_a_conflict),
+        CASE(a_new_row_whose_id_is_there_is_a_conflict),
+        CASE(an_expected_row_that_changed_is_a_conflict),
+        CASE(names_are_unique_among_committed_and_staged),
+        CASE(a_name_is_free_once_its_removal_is_staged),
+        CASE(a_workloads_name_is_unique_in_its_project),
+        CASE(empty_and_zero_keys_are_in_no_index),
+        CASE(each_walks_all_layers_in_order_of_id),
+        CASE(a_row_put_twice_is_one_change),
+        CASE(what_comes_and_goes_within_one_is_no_change),
+        CASE(next_walks_a_table_in_order_of_birth),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
