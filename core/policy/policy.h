@@ -48,8 +48,9 @@ struct lat_placement_workload {
     const char *name;
     const char *project; /* name of its project */
     const char *type;
-    int64_t count;     /* instances wanted */
-    int64_t cpu_milli; /* reserved by each instance; 0: nothing reserved */
+    int64_t count;      /* instances wanted */
+    const char *labels; /* JSON object of text; "" or NULL is {} */
+    int64_t cpu_milli;  /* reserved by each instance; 0: nothing reserved */
     int64_t memory_bytes;
 };
 

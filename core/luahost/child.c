@@ -1,0 +1,259 @@
+/* One jailed Lua process, seen from the console.
+ *
+ *   STARTING ──first frame──► IDLE ──send──► BUSY ──answer──► IDLE
+ *      └────────────── late, closed, broke the protocol, killed ──────────────► ENDING ──► on_gone, freed
+ *
+ * ENDING waits for both the end of the process and the close of its stream. What the process sends is
+ * input from outside, whatever our own code in it would do: lengths are bounded before memory is taken,
+ * JSON is checked before it is parsed. Belongs to the state loop. */
+#include "child_internal.h"
+
+#include "luahost/protocol.h"
+
+#include "base/mem.h"
+#include "io/process.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CHILD_MAGIC = 0x4c756143,
+    START_MS =
+        10000, /* from fork to the first frame: a loaded machine may take long, a good one 2 ms */
+};
+
+enum state { STARTING, IDLE, BUSY, ENDING };
+
+struct lat__child {
+    uint32_t magic;
+    enum state state;
+    struct lat_loop *loop;
+    struct lat_process *process; /* NULL once it has ended */
+    struct lat_stream *stream;   /* NULL once it has closed */
+    struct lat_timer deadline;
+    int64_t deadline_ms;
+    struct lat_buf received;
+    const struct lat__child_events *events;
+    void *arg;
+    lat__child_answer_fn *on_answer; /* of the request under way */
+    void *on_answer_arg;
+    struct lat_err end; /* why it ended; code LAT_OK while unknown */
+};
+
+/* Hands the error to whoever waits for an answer, once. */
+static void fail_request(struct lat__child *child, const struct lat_err *err)
+{
+    lat__child_answer_fn *fn = child->on_answer;
+
+    child->on_answer = NULL;
+    if (fn != NULL) {
+        fn(child->on_answer_arg, NULL, err);
+    }
+}
+
+static void finish(struct lat__child *child)
+{
+    if (child->process != NULL || child->stream != NULL) {
+        return;
+    }
+    if (child->end.code == LAT_OK) {
+        lat_err_set(&child->end, LAT_E_CLOSED, "The Lua process ended.");
+    }
+    fail_request(child, &child->end);
+    child->events->on_gone(child->arg, child, &child->end);
+    lat_timer_done(&child->deadline);
+    lat_buf_done(&child->received);
+    child->magic = 0;
+    free(child);
+}
+
+/* Begins the end: no more is read, the process is killed. */
+static void end(struct lat__child *child)
+{
+    child->state = ENDING;
+    lat_timer_stop(&child->deadline);
+    if (child->process != NULL) {
+        lat_process_kill(child->process, SIGKILL);
+    }
+    if (child->stream != NULL) {
+        lat_stream_close(child->stream);
+    }
+}
+
+static void end_for(struct lat__child *child, int code, const char *sentence)
+{
+    lat_err_set(&child->end, code, "%s", sentence);
+    end(child);
+    fail_request(child, &child->end);
+}
+
+static void on_exit_status(void *arg, int64_t status, int signal)
+{
+    struct lat__child *child = arg;
+
+    LAT_CHECK_MAGIC(child, CHILD_MAGIC);
+    child->process = NULL;
+    if (child->end.code == LAT_OK && signal == SIGSYS) {
+        lat_err_set(&child->end, LAT_E_CLOSED,
+                    "The Lua process made a system call that its jail forbids.");
+    } else if (child->end.code == LAT_OK && signal != 0) {
+        lat_err_set(&child->end, LAT_E_CLOSED, "The Lua process was ended by signal %d.", signal);
+    } else if (child->end.code == LAT_OK) {
+        lat_err_set(&child->end, LAT_E_CLOSED, "The Lua process ended with status %lld.",
+                    (long long)status);
+    }
+    end(child);
+    finish(child);
+}
+
+static void on_deadline(void *arg)
+{
+    struct lat__child *child = arg;
+
+    LAT_CHECK_MAGIC(child, CHILD_MAGIC);
+    lat_err_set(&child->end, LAT_E_TIMEOUT, "It did not answer within %lld ms and was stopped.",
+                (long long)child->deadline_ms);
+    end(child);
+    fail_request(child, &child->end);
+}
+
+/* Hands one whole frame to whoever waits for it. */
+static void take_frame(struct lat__child *child, const char *json, size_t len)
+{
+    lat__child_answer_fn *fn = child->on_answer;
+    cJSON *answer = NULL;
+    struct lat_err err;
+
+    if (child->state != STARTING && child->state != BUSY) {
+        end_for(child, LAT_E_PROTOCOL, "The Lua process spoke without having been asked.");
+        return;
+    }
+    if (lat_json_parse(json, len, &answer, &err) != 0) {
+        end_for(child, LAT_E_PROTOCOL, "The Lua process answered with what is not JSON.");
+        return;
+    }
+    lat_timer_stop(&child->deadline);
+    bool was_starting = child->state == STARTING;
+
+    child->state = IDLE;
+    child->on_answer = NULL;
+    if (was_starting) {
+        child->events->on_ready(child->arg);
+    } else {
+        fn(child->on_answer_arg, answer, NULL);
+    }
+    cJSON_Delete(answer);
+}
+
+static void on_data(void *arg, const uint8_t *bytes, size_t len)
+{
+    struct lat__child *child = arg;
+
+    LAT_CHECK_MAGIC(child, CHILD_MAGIC);
+    if (child->state == ENDING) {
+        return;
+    }
+    lat_buf_add(&child->received, bytes, len);
+    if (child->received.len < LAT_LUAHOST_HEAD) {
+        return;
+    }
+    const uint8_t *head = child->received.bytes;
+    size_t frame = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
+
+    if (frame > LAT_LUAHOST_ANSWER_MAX || child->received.len > LAT_LUAHOST_HEAD + frame) {
+        end_for(child, LAT_E_PROTOCOL, "The Lua process sent more than it may.");
+    } else if (child->received.len == LAT_LUAHOST_HEAD + frame) {
+        /* Taken out before it is handed on: what follows may send the next request. */
+        struct lat_buf taken = child->received;
+
+        child->received = (struct lat_buf){0};
+        take_frame(child, (const char *)taken.bytes + LAT_LUAHOST_HEAD, frame);
+        lat_buf_done(&taken);
+    }
+}
+
+static void on_stream_close(void *arg, const struct lat_err *err)
+{
+    struct lat__child *child = arg;
+
+    (void)err; /* how the process ended says more */
+    LAT_CHECK_MAGIC(child, CHILD_MAGIC);
+    child->stream = NULL;
+    end(child);
+    finish(child);
+}
+
+static void on_stream_end(void *arg)
+{
+    struct lat__child *child = arg;
+
+    lat_stream_close(child->stream);
+}
+
+int lat__child_start(struct lat_loop *loop, const char *program, int stderr_fd,
+                     const struct lat__child_events *events, void *arg,
+                     struct lat__child **ret_child, struct lat_err *err)
+{
+    static const struct lat_stream_events stream_events = {
+        .on_data = on_data, .on_end = on_stream_end, .on_close = on_stream_close};
+    const char *const argv[] = {"lattice-lua-host", LAT_LUAHOST_WORD, NULL};
+    struct lat_process_options options = {
+        .file = program, .argv = argv, .pipes = true, .stderr_fd = stderr_fd};
+    struct lat__child *child = LAT_NEW(struct lat__child);
+    int rc = lat_process_start(loop, &options, on_exit_status, child, &child->process, err);
+
+    if (rc != 0) {
+        free(child);
+        return rc;
+    }
+    child->magic = CHILD_MAGIC;
+    child->loop = loop;
+    child->events = events;
+    child->arg = arg;
+    child->stream = lat_process_stream(child->process);
+    lat_stream_set_events(child->stream, &stream_events, child);
+    lat_stream_resume(child->stream);
+    lat_timer_init(&child->deadline, loop, on_deadline, child);
+    child->deadline_ms = START_MS;
+    lat_timer_start(&child->deadline, START_MS, 0);
+    *ret_child = child;
+    return 0;
+}
+
+void lat__frame_begin(struct lat_buf *frame)
+{
+    static const uint8_t room[LAT_LUAHOST_HEAD];
+
+    lat_buf_clear(frame);
+    lat_buf_add(frame, room, sizeof(room));
+}
+
+void lat__child_send(struct lat__child *child, struct lat_buf *frame, int64_t deadline_ms,
+                     lat__child_answer_fn *fn, void *arg)
+{
+    size_t len = frame->len - LAT_LUAHOST_HEAD;
+
+    LAT_CHECK_MAGIC(child, CHILD_MAGIC);
+    LAT_ASSERT(frame->len >= LAT_LUAHOST_HEAD && len <= LAT_LUAHOST_REQUEST_MAX);
+    LAT_ASSERT(child->on_answer == NULL && (child->state == IDLE || child->state == ENDING));
+    child->on_answer = fn;
+    child->on_answer_arg = arg;
+    if (child->state == ENDING) {
+        return; /* it just ended by itself: finish() tells */
+    }
+    child->state = BUSY;
+    child->deadline_ms = deadline_ms;
+    lat_timer_start(&child->deadline, deadline_ms, 0);
+    for (int i = 0; i < LAT_LUAHOST_HEAD; i++) {
+        frame->bytes[i] = (uint8_t)(len >> (8 * (LAT_LUAHOST_HEAD - 1 - i)));
+    }
+    lat_stream_write(child->stream, frame->bytes, frame->len);
+}
+
+void lat__child_kill(struct lat__child *child)
+{
+    LAT_CHECK_MAGIC(child, CHILD_MAGIC);
+    child->on_answer = NULL;
+    end(child);
+}

@@ -1,0 +1,142 @@
+/* Shared by luahost.c (the face), lane.c (asking) and staging.c (loading). */
+#ifndef LAT_LUAHOST_INTERNAL_H
+#define LAT_LUAHOST_INTERNAL_H
+
+#include "child_internal.h"
+#include "luahost/luahost.h"
+
+#include <stdbool.h>
+
+enum {
+    LAT__RETRY_MS = 100, /* pause before another child is tried; doubles up to the next */
+    LAT__RETRY_MS_MAX = 5000,
+    LAT__STAGING_TRIES = 3, /* children that may fail for no file's fault before the loads fail */
+};
+
+/* A file that is in force, or that wants to be. */
+struct lat__source {
+    char *name;
+    int64_t revision;
+    char *source;
+    char *manifest;       /* text; NULL for policies */
+    cJSON *manifest_json; /* the same, parsed; NULL for policies */
+    struct lat_metric *asks;
+    struct lat_metric *errors;
+    struct lat_metric *kills;
+    struct lat_metric *seconds;
+};
+
+/* A load that waits, or is part of the staging under way. */
+struct lat__load {
+    struct lat__load *next;
+    struct lat__source *source;
+    bool accepted; /* by the present staging child */
+    lat_luahost_load_fn *fn;
+    void *arg;
+};
+
+/* One ask, from lat_luahost_ask to its callback. */
+struct lat__ask {
+    struct lat__ask *next;
+    int64_t id;
+    char *name;
+    struct lat_buf frame;
+    int64_t expires_ms; /* boot time: until when it waits for a child */
+    int64_t sent_ns;
+    lat_luahost_ask_fn *fn;
+    void *arg;
+    struct lat_err err; /* of one that is answered without a child */
+};
+
+/* Policies have one, plugins have one: what is in force, the child that runs it, the next child. */
+struct lat__lane {
+    struct lat_luahost *host;
+    enum lat_luahost_kind kind;
+
+    struct lat__source **good; /* in force, in order of loading */
+    size_t good_count;
+
+    struct lat__child *active; /* NULL while there is none */
+    struct lat__ask *current;  /* what the active child works on */
+    struct lat__ask *first;    /* queue */
+    struct lat__ask **last;
+    size_t queued;
+    struct lat_timer wait; /* for the first of the queue to expire */
+
+    struct lat__load *waiting; /* loads of the next staging, oldest first */
+    bool staging_asked;        /* lat__stage is deferred */
+    struct lat__child *next;   /* the staging child; NULL while there is none */
+    struct lat__load *loads;   /* loads of the present staging, oldest first */
+    struct lat__load *load;    /* sent to the staging child; NULL when a good source was sent */
+    size_t staged_good;        /* good sources handled so far */
+    bool staged;               /* all handled: swaps as soon as the active child is idle */
+    int tries;
+    int64_t retry_ms;
+    struct lat_timer retry;
+};
+
+struct lat_luahost {
+    uint32_t magic; /* LAT__LUAHOST_MAGIC */
+    struct lat_loop *loop;
+    struct lat_log *log;
+    struct lat_metrics *metrics;
+    struct lat_random *random;
+    char *program;
+    int64_t deadline_ms;
+    int stderr_fd;
+    int64_t last_id;
+    struct lat__lane lanes[LAT_LUAHOST_KIND_COUNT];
+    size_t children; /* not yet gone; they hold a pointer to their lane */
+    bool closing;
+    lat_call_fn *on_closed;
+    void *on_closed_arg;
+};
+#define LAT__LUAHOST_MAGIC 0x4c756148u
+
+/* Returns the wire word of a kind: "policy", "plugin". */
+const char *lat__kind_name(enum lat_luahost_kind kind);
+
+/* Returns the code that stands for "this file could not do it": POLICY or PLUGIN. */
+int lat__kind_error(enum lat_luahost_kind kind);
+
+/* Reads the error of an answer {"error": {...}}; PROTOCOL when it is none. Returns its code. */
+int lat__read_error(const cJSON *answer, struct lat_err *ret_err);
+
+/* ---- lane.c ---- */
+
+void lat__lane_init(struct lat__lane *lane, struct lat_luahost *host, enum lat_luahost_kind kind);
+
+/* Cancels what waits and kills the children. */
+void lat__lane_close(struct lat__lane *lane);
+void lat__lane_done(struct lat__lane *lane);
+struct lat__source *lat__lane_find(const struct lat__lane *lane, const char *name);
+
+/* Takes the ask. */
+void lat__lane_ask(struct lat__lane *lane, struct lat__ask *ask);
+
+/* Sends the next ask if the active child is idle, after swapping if a staged child waits for that. */
+void lat__lane_pump(struct lat__lane *lane);
+
+/* Calls the ask back with err on a later turn. Takes the ask. */
+void lat__ask_fail_later(struct lat_loop *loop, struct lat__ask *ask, const struct lat_err *err);
+
+/* ---- staging.c ---- */
+
+/* Begins a staging at the end of this turn, if none is under way. */
+void lat__stage_soon(struct lat__lane *lane);
+
+/* Makes the staged child the active one. The active child must be idle or gone. */
+void lat__stage_swap(struct lat__lane *lane);
+
+/* Calls back every load, waiting or staged, with err and frees it. */
+void lat__stage_fail_loads(struct lat__lane *lane, const struct lat_err *err);
+
+/* The active child is gone (lane->active is NULL already): its ask has been answered; another is started. */
+void lat__lane_lost_active(struct lat__lane *lane, const struct lat_err *err);
+
+void lat__source_free(struct lat__source *source);
+
+/* One child is gone; of a host that is closing the last one: calls on_closed and frees the host. */
+void lat__luahost_child_gone(struct lat_luahost *host);
+
+#endif

@@ -1,0 +1,21 @@
+/* The words between the console and a jailed Lua process, on its stdin and stdout.
+ *
+ *   frame:    4 bytes, big-endian: length of what follows; then that many bytes of JSON
+ *   request:  {"op":"load","kind":"policy"|"plugin","name","source","manifest"?}
+ *             {"op":"ask","id","kind","name","decision","input"}
+ *   answer:   {"ok":true} | {"id","value"} | {"id"?,"error":{"code","sentence","line"?,"field"?,"hint"?}}
+ *
+ * One request at a time: the next is sent after the answer. What comes from the process is input from
+ * outside: it is bounded and checked before it is looked at. */
+#ifndef LAT_LUAHOST_PROTOCOL_H
+#define LAT_LUAHOST_PROTOCOL_H
+
+#define LAT_LUAHOST_WORD "lua-host" /* the argument that makes the executable such a process */
+
+enum {
+    LAT_LUAHOST_HEAD = 4,                      /* bytes in front of a frame */
+    LAT_LUAHOST_REQUEST_MAX = 8 * 1024 * 1024, /* bytes of one request */
+    LAT_LUAHOST_ANSWER_MAX = 1024 * 1024,      /* bytes of one answer */
+};
+
+#endif

@@ -1,0 +1,146 @@
+-- The Lua API, described once. From this table come the checks of arguments and fields (lua/lib), the types
+-- for editors (lua/api/lattice.d.lua) and the manual (docs/lua/api.md); lua/api/generate.lua writes the last
+-- two, and a test fails while they are stale.
+--
+-- Pure data. Every entry has `since`, the API version that brought it; an entry is never changed in meaning.
+
+local function field(name, type, doc, example)
+    return { name = name, type = type, doc = doc, example = example, since = 1 }
+end
+
+return {
+    version = 1,
+
+    -- What a policy or a plugin is handed. Reading a field that is not listed is an error.
+    objects = {
+        {
+            name = "node",
+            doc = "A node as a placement policy sees it.",
+            fields = {
+                field("id", "string", "its id", "01932a5e-0000-7000-8000-000000000001"),
+                field("name", "string", "its name", "node-1"),
+                field("healthy", "boolean", "it is linked and its engine answers", true),
+                field("pool", "string", "the pool it belongs to", "default"),
+                field("architecture", "string", "amd64, arm64, ...", "amd64"),
+                field("os", "string", "name and version of its system", "Debian GNU/Linux 12"),
+                field("labels", "table<string, string>", "its labels; one that it does not have is nil", {}),
+                field("cpu", "number", "processors in all", 4.0),
+                field("memory", "integer", "bytes of memory in all", 8589934592),
+                field("disk", "integer", "bytes of the disk that holds the engine's data", 107374182400),
+                field("free_cpu", "number", "processors that no allocation has reserved", 3.5),
+                field("free_memory", "integer", "bytes of memory that no allocation has reserved", 4294967296),
+                field("free_disk", "integer", "bytes free on that disk when last told", 53687091200),
+                field("allocations", "integer", "instances of any workload that stand on it", 2),
+                field("workload_instances", "integer", "instances of this workload that stand on it", 0),
+            },
+        },
+        {
+            name = "workload",
+            doc = "The workload of which one more instance is to be placed.",
+            fields = {
+                field("id", "string", "its id", "01932a5e-0000-7000-8000-000000000002"),
+                field("name", "string", "its name", "my-db"),
+                field("project", "string", "name of its project", "admin"),
+                field("type", "string", "the plugin that made it", "postgres"),
+                field("count", "integer", "instances that are wanted", 1),
+                field("labels", "table<string, string>", "its labels; one that it does not have is nil", {}),
+                field("cpu", "number", "processors that an instance reserves; 0 when none", 0.5),
+                field("memory", "integer", "bytes of memory that an instance reserves; 0 when none", 268435456),
+            },
+        },
+        {
+            name = "spec",
+            doc = "What a user asked for, as a plugin sees it.",
+            fields = {
+                field("name", "string", "name of the workload", "my-db"),
+                field("type", "string", "name of the plugin", "postgres"),
+                field("count", "integer", "instances that are wanted", 1),
+                field("cpu_milli", "integer", "thousandths of a processor that were asked for; 0 when none", 0),
+                field("memory_bytes", "integer", "bytes of memory that were asked for; 0 when none", 0),
+                field("params", "table<string, any>",
+                    "the parameters: checked against the manifest, defaults filled in; one without either is nil", {}),
+            },
+        },
+        {
+            name = "context",
+            doc = "What else a plugin may use to render a spec.",
+            fields = {
+                field("credentials", "table<string, string>",
+                    "credentials of the last rendering of this workload, so that they stay; empty at first", {}),
+            },
+        },
+    },
+
+    -- The functions that a file defines, and that the console calls.
+    decisions = {
+        {
+            name = "filter", file = "policy placement", since = 1,
+            args = { { name = "node", type = "node" }, { name = "workload", type = "workload" } },
+            returns = { { type = "boolean|nil", doc = "whether the node may take an instance" },
+                { type = "string?", doc = "why not" } },
+            doc = "Says whether a node may take one more instance of the workload. Optional: without it, any node may.",
+        },
+        {
+            name = "score", file = "policy placement", since = 1,
+            args = { { name = "node", type = "node" }, { name = "workload", type = "workload" } },
+            returns = { { type = "number", doc = "finite; the node with the highest is taken" } },
+            doc = "Says how good a node that passed the filter would be. Optional: without it, all are equal.",
+        },
+        {
+            name = "render", file = "plugin", since = 1,
+            args = { { name = "spec", type = "spec" }, { name = "context", type = "context" } },
+            returns = { { type = "table", doc = "container, endpoints, credentials" } },
+            doc = "Turns what the user asked for into a container, its endpoints and its credentials. Depends on "
+                .. "its arguments alone.",
+        },
+    },
+
+    -- The library `lattice`.
+    functions = {
+        {
+            name = "password", files = "plugins", since = 1,
+            args = { { name = "length", type = "integer", min = 8, max = 64, doc = "how many characters" } },
+            returns = { { type = "string", doc = "letters and digits, each drawn evenly" } },
+            doc = "Makes a password from the chance that came with the request.",
+        },
+        {
+            name = "url_escape", files = "plugins", since = 1,
+            args = { { name = "text", type = "string", doc = "any text" } },
+            returns = { { type = "string", doc = "the text, fit for any part of a URL" } },
+            doc = "Writes every byte but letters, digits and -._~ as %XX.",
+        },
+        {
+            name = "error", files = "plugins", since = 1,
+            args = {
+                {
+                    name = "problem", type = "table", doc = "what is wrong",
+                    fields = {
+                        { name = "message", type = "string", required = true, doc = "what is wrong, a whole sentence" },
+                        { name = "field", type = "string", doc = "the parameter at fault" },
+                        { name = "hint", type = "string", doc = "what to do about it" },
+                    },
+                },
+            },
+            returns = {},
+            doc = "Refuses the request; the user reads the message. Does not return.",
+        },
+    },
+
+    -- Of Lua's own library, what a file may use. Nothing that reads a clock, makes chance, loads code or
+    -- reaches outside.
+    builtins = {
+        [""] = {
+            "assert", "error", "ipairs", "next", "pairs", "pcall", "select", "tonumber", "tostring", "type",
+        },
+        math = {
+            "abs", "ceil", "cos", "deg", "exp", "floor", "fmod", "huge", "log", "max", "maxinteger", "min",
+            "mininteger", "modf", "pi", "rad", "sin", "sqrt", "tan", "tointeger", "type", "ult",
+        },
+        string = {
+            "byte", "char", "find", "format", "gmatch", "gsub", "len", "lower", "match", "rep", "reverse", "sub",
+            "upper",
+        },
+        table = { "concat", "insert", "move", "pack", "remove", "sort", "unpack" },
+        utf8 = { "char", "charpattern", "codepoint", "codes", "len", "offset" },
+    },
+}

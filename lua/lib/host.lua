@@ -1,0 +1,66 @@
+-- What the jailed child does with a request of the console: load a file, or ask a loaded one.
+-- lua/host/host.c calls handle() with the decoded request and encodes what it returns.
+
+local errors = require "lib.errors"
+local placement = require "lib.placement"
+local plugin = require "lib.plugin"
+local sandbox = require "lib.sandbox"
+
+local host = {}
+
+local loaded = { policy = {}, plugin = {} }
+
+local loaders, deciders = {}, { policy = {}, plugin = {} }
+
+function loaders.policy(name, file, request)
+    local chunk = sandbox.compile(request.source, file)
+    if name ~= "placement" then error(("there is no policy called '%s'"):format(name), 0) end
+    placement.check(file, sandbox.run(chunk))
+    return { chunk = chunk }
+end
+
+function loaders.plugin(name, file, request)
+    return plugin.load(name, file, request.source, request.manifest)
+end
+
+function deciders.policy.decide(file, policy, input)
+    return placement.decide(file, sandbox.run(policy.chunk), input)
+end
+
+function deciders.plugin.render(_, entry, input)
+    return plugin.render(entry, input)
+end
+
+local function file_of(kind, name)
+    return kind == "plugin" and name .. "/plugin.lua" or name .. ".lua"
+end
+
+local function load_file(request)
+    local kind, name = request.kind, request.name
+    local file = file_of(kind, name)
+    local ok, entry = errors.catch(kind, file, loaders[kind], name, file, request)
+    if not ok then return { error = entry } end
+    loaded[kind][name] = entry
+    return { ok = true }
+end
+
+local function ask(request)
+    local kind, name = request.kind, request.name
+    local entry, decide = loaded[kind][name], deciders[kind][request.decision]
+    if not entry or not decide then
+        return { id = request.id, error = { code = "not_found", sentence = ("no %s '%s' decides '%s'"):format(
+            kind, name, request.decision) } }
+    end
+    local file = file_of(kind, name)
+    local ok, value = errors.catch(kind, file, decide, file, entry, request.input)
+    if not ok then return { id = request.id, error = value } end
+    return { id = request.id, value = value }
+end
+
+local operations = { load = load_file, ask = ask }
+
+function host.handle(request)
+    return operations[request.op](request)
+end
+
+return host

@@ -1,0 +1,78 @@
+-- Runs a placement policy over the nodes of a question.
+
+local api = require "api.api"
+local strict = require "lib.strict"
+
+local placement = {}
+
+local REASON_MAX = 160 -- bytes of a refusal's reason
+
+local descriptions = {}
+for _, description in ipairs(api.objects) do descriptions[description.name] = description end
+local as_node = strict.object(descriptions.node)
+local as_workload = strict.object(descriptions.workload)
+
+-- Raises an error at the line where a decision function begins.
+local function blame(file, fn, format, ...)
+    local line = debug.getinfo(fn, "S").linedefined
+    error(("%s:%d: %s"):format(file, line, format:format(...)), 0)
+end
+
+local function finite(number)
+    return number == number and number ~= math.huge and number ~= -math.huge
+end
+
+local function filter_node(file, filter, node, workload)
+    local verdict, reason = filter(node, workload)
+    if type(verdict) ~= "boolean" and verdict ~= nil then
+        blame(file, filter, "filter returned a %s for node '%s'; it returns true, or false and a reason",
+            type(verdict), node.name)
+    end
+    if type(reason) ~= "string" and reason ~= nil then
+        blame(file, filter, "filter returned a %s as reason for node '%s'; a reason is text", type(reason), node.name)
+    end
+    if verdict then return nil end
+    return { ok = false, reason = (reason or "refused by the filter of " .. file):sub(1, REASON_MAX) }
+end
+
+local function score_node(file, score, node, workload)
+    local value = score(node, workload)
+    if type(value) ~= "number" or not finite(value) then
+        blame(file, score, "score returned %s for node '%s'; it returns a finite number",
+            type(value) == "number" and tostring(value) or "a " .. type(value), node.name)
+    end
+    return { ok = true, score = value }
+end
+
+-- Answers {workload = ..., nodes = {...}} with {nodes = {{ok = true, score = n} or {ok = false, reason = text}}}.
+function placement.decide(file, globals, input)
+    local filter, score = globals.filter, globals.score
+    local workload = as_workload(input.workload)
+    local answers = {}
+    for index, raw in ipairs(input.nodes) do
+        local node = as_node(raw)
+        answers[index] = (filter and filter_node(file, filter, node, workload))
+            or (score and score_node(file, score, node, workload))
+            or { ok = true, score = 0.0 }
+    end
+    return { nodes = answers }
+end
+
+-- Checks what a file defined, and runs it on one node and workload made of the API's examples, so that a
+-- misspelled field is found when the file is saved and not at the next deploy.
+function placement.check(file, globals)
+    if globals.filter == nil and globals.score == nil then
+        error(("%s defines neither filter(node, workload) nor score(node, workload)"):format(file), 0)
+    end
+    for _, name in ipairs { "filter", "score" } do
+        if globals[name] ~= nil and type(globals[name]) ~= "function" then
+            error(("%s: %s is a %s, not a function"):format(file, name, type(globals[name])), 0)
+        end
+    end
+    local node = as_node(strict.example(descriptions.node))
+    local workload = as_workload(strict.example(descriptions.workload))
+    if globals.filter then filter_node(file, globals.filter, node, workload) end
+    if globals.score then score_node(file, globals.score, node, workload) end
+end
+
+return placement

@@ -1,0 +1,113 @@
+-- A container of any image.
+
+-- By protocol: how a client writes the address, encrypted and plain.
+local SCHEMES = {
+    tcp = { "tls://{host}:{port}", "tcp://{host}:{port}" },
+    http = { "https://{host}:{port}", "http://{host}:{port}" },
+    postgres = { "postgresql://{host}:{port}/?sslmode=require", "postgresql://{host}:{port}/?sslmode=disable" },
+    redis = { "rediss://{host}:{port}", "redis://{host}:{port}" },
+}
+
+-- Reads "[NAME:]PORT[/PROTOCOL]".
+local function read_port(text, index)
+    local field = ("params.ports[%d]"):format(index - 1)
+    local name, digits, protocol = text:match("^([%l][%l%d%-]*):(%d+)/?(%l*)$")
+    if not digits then
+        digits, protocol = text:match("^(%d+)/?(%l*)$")
+    end
+    local port = math.tointeger(tonumber(digits))
+    if not port or port < 1 or port > 65535 then
+        lattice.error {
+            field = field,
+            message = ("'%s' is not a port."):format(text:sub(1, 80)),
+            hint = "Write 80/http, 5432/tcp or web:8080/http, with a port from 1 to 65535.",
+        }
+    end
+    if protocol == "" then protocol = "tcp" end
+    if not SCHEMES[protocol] then
+        lattice.error {
+            field = field,
+            message = ("'%s' is not a protocol."):format(protocol:sub(1, 40)),
+            hint = "There are tcp, http, postgres and redis.",
+        }
+    end
+    return { name = name or ("port-%d"):format(port), port = port, protocol = protocol }
+end
+
+local function read_volume(text, index)
+    local name, path = text:match("^([^:]+):([^:]+)$")
+    if not name then
+        lattice.error {
+            field = ("params.volumes[%d]"):format(index - 1),
+            message = ("'%s' is not a volume."):format(text:sub(1, 80)),
+            hint = "Write NAME:PATH, such as data:/var/lib/x; a volume has no options.",
+        }
+    end
+    return { name = name, path = path }
+end
+
+-- The port that a health check asks: the first that speaks the protocol, else the first.
+local function port_for(protocol, ports)
+    for _, port in ipairs(ports) do
+        if port.protocol == protocol then return port.name end
+    end
+    if ports[1] then return ports[1].name end
+    lattice.error {
+        field = "params.health",
+        message = "This health check needs a port.",
+        hint = "Name one with --port, or use exec:COMMAND.",
+    }
+end
+
+local function read_health(text, ports)
+    if text == "none" then return nil end
+    if text == "tcp" then return { kind = "tcp", port = port_for("tcp", ports) } end
+    local path = text:match("^http:(/.*)$")
+    if path then return { kind = "http", port = port_for("http", ports), path = path } end
+    local command = text:match("^exec:(.+)$")
+    if command then return { kind = "exec", command = { "sh", "-c", command } } end
+    lattice.error {
+        field = "params.health",
+        message = ("'%s' is not a health check."):format(text:sub(1, 80)),
+        hint = "There are none, tcp, http:/PATH and exec:COMMAND.",
+    }
+end
+
+local function map(list, fn)
+    local results = {}
+    for index, item in ipairs(list) do results[index] = fn(item, index) end
+    return results
+end
+
+function render(spec)
+    local params = spec.params
+    local ports = map(params.ports, read_port)
+    local volumes = map(params.volumes, read_volume)
+
+    return {
+        container = {
+            image = params.image,
+            entrypoint = params.entrypoint,
+            command = params.command,
+            env = params.env,
+            user = params.user,
+            workdir = params.workdir,
+            ports = map(ports, function(port) return { name = port.name, port = port.port } end),
+            volumes = volumes,
+            health = read_health(params.health, ports),
+            -- Nobody else may ever write into its data.
+            exclusive = #volumes > 0,
+        },
+        endpoints = map(ports, function(port)
+            local scheme = SCHEMES[port.protocol]
+            return {
+                name = port.name,
+                protocol = port.protocol,
+                port = port.name,
+                url = scheme[1],
+                plain_url = scheme[2],
+            }
+        end),
+        credentials = {},
+    }
+end

@@ -1,0 +1,154 @@
+#include "tests/unit/luahost/fixture.h"
+
+#include "base/mem.h"
+#include "lua/host/host.h"
+#include "luahost/protocol.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef __SANITIZE_ADDRESS__
+enum { DEADLINE_MS = 3000 };
+#else
+enum { DEADLINE_MS = 300 };
+#endif
+
+const char fixture_question[] =
+    "{\"workload\":{\"id\":\"w\",\"name\":\"db\",\"project\":\"p\",\"type\":\"postgres\",\"count\":1,\"labels\":{},"
+    "\"cpu\":0.5,\"memory\":1000},\"nodes\":["
+    "{\"id\":\"a\",\"name\":\"a\",\"healthy\":true,\"pool\":\"default\",\"architecture\":\"amd64\",\"os\":\"\","
+    "\"labels\":{\"disk\":\"ssd\"},\"cpu\":2,\"memory\":4000,\"disk\":10,\"free_cpu\":1.5,\"free_memory\":3000,"
+    "\"free_disk\":5,\"allocations\":1,\"workload_instances\":0},"
+    "{\"id\":\"b\",\"name\":\"b\",\"healthy\":false,\"pool\":\"default\",\"architecture\":\"amd64\",\"os\":\"\","
+    "\"labels\":{},\"cpu\":2,\"memory\":4000,\"disk\":10,\"free_cpu\":1.5,\"free_memory\":3000,"
+    "\"free_disk\":5,\"allocations\":1,\"workload_instances\":0}]}";
+
+int64_t fixture_deadline_ms(void)
+{
+    return DEADLINE_MS;
+}
+
+int fixture_setup(void **state)
+{
+    struct fixture *fixture = LAT_NEW(struct fixture);
+    struct lat_luahost_options options = {.deadline_ms = DEADLINE_MS, .stderr_fd = 2};
+
+    fixture->loop = lat_loop_new(lat_clock_system());
+    fixture->random = lat_random_new_seeded(1);
+    fixture->metrics = lat_metrics_new();
+    fixture->host =
+        lat_luahost_new(fixture->loop, NULL, fixture->metrics, fixture->random, &options);
+    *state = fixture;
+    return 0;
+}
+
+static void set_flag(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+int fixture_teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    bool closed = false;
+
+    lat_luahost_close(fixture->host, set_flag, &closed);
+    assert_true(lat_loop_run_until(fixture->loop, &closed, 10000));
+    lat_loop_run(fixture->loop); /* what is closing closes; a handle left open would hang here */
+    lat_loop_free(fixture->loop);
+    lat_metrics_free(fixture->metrics);
+    lat_random_free(fixture->random);
+    free(fixture);
+    return 0;
+}
+
+void fixture_on_answer(void *arg, const cJSON *value, const struct lat_err *err)
+{
+    struct result *result = arg;
+
+    assert_false(result->done);
+    assert_true((value == NULL) == (err != NULL));
+    result->done = true;
+    if (err != NULL) {
+        result->err = *err;
+    } else {
+        result->value = lat_json_print(value);
+    }
+}
+
+void fixture_on_loaded(void *arg, const struct lat_err *err)
+{
+    struct result *result = arg;
+
+    assert_false(result->done);
+    result->done = true;
+    if (err != NULL) {
+        result->err = *err;
+    }
+}
+
+void fixture_wait(struct fixture *fixture, struct result *result)
+{
+    assert_false(result->done); /* never in the same turn */
+    assert_true(lat_loop_run_until(fixture->loop, &result->done, 30000));
+}
+
+static int load(struct fixture *fixture, const struct lat_luahost_source *source,
+                struct lat_err *ret_err)
+{
+    struct result result = {0};
+
+    lat_luahost_load(fixture->host, source, fixture_on_loaded, &result);
+    fixture_wait(fixture, &result);
+    if (ret_err != NULL) {
+        *ret_err = result.err;
+    }
+    return result.err.code;
+}
+
+int fixture_load_policy(struct fixture *fixture, const char *source, struct lat_err *ret_err)
+{
+    struct lat_luahost_source policy = {
+        .kind = LAT_LUAHOST_POLICY, .name = "placement", .revision = 7, .source = source};
+
+    return load(fixture, &policy, ret_err);
+}
+
+int fixture_load_plugin(struct fixture *fixture, const char *name, const char *source,
+                        const char *manifest, struct lat_err *ret_err)
+{
+    struct lat_luahost_source plugin = {
+        .kind = LAT_LUAHOST_PLUGIN, .name = name, .source = source, .manifest = manifest};
+
+    return load(fixture, &plugin, ret_err);
+}
+
+struct result fixture_ask(struct fixture *fixture, enum lat_luahost_kind kind, const char *name,
+                          const char *decision, const char *input)
+{
+    struct result result = {0};
+
+    lat_luahost_ask(fixture->host, kind, name, decision, input, fixture_on_answer, &result);
+    fixture_wait(fixture, &result);
+    return result;
+}
+
+int fixture_decide(struct fixture *fixture, struct lat_err *ret_err)
+{
+    struct result result =
+        fixture_ask(fixture, LAT_LUAHOST_POLICY, "placement", "decide", fixture_question);
+
+    free(result.value);
+    if (ret_err != NULL) {
+        *ret_err = result.err;
+    }
+    return result.err.code;
+}
+
+int fixture_main(int argc, char **argv, int (*run)(void))
+{
+    if (argc > 1 && strcmp(argv[1], LAT_LUAHOST_WORD) == 0) {
+        return lat_lua_host_main(argc, argv);
+    }
+    return run();
+}

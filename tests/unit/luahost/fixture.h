@@ -1,0 +1,55 @@
+/* A host whose children are this test program itself: its main hands "lua-host" on to the child's. */
+#ifndef LAT_TESTS_LUAHOST_FIXTURE_H
+#define LAT_TESTS_LUAHOST_FIXTURE_H
+
+#include "luahost/luahost.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct lat_loop *loop;
+    struct lat_random *random;
+    struct lat_metrics *metrics;
+    struct lat_luahost *host;
+};
+
+/* What an ask or a load gave. */
+struct result {
+    bool done;
+    struct lat_err err; /* code LAT_OK when it succeeded */
+    char *value;        /* JSON text of the value; free() */
+};
+
+/* CMocka's setup and teardown: *state is a struct fixture. The deadline is 300 ms, ten times that under sanitizers. */
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
+int64_t fixture_deadline_ms(void);
+
+/* Load a file and return the code; *ret_err (may be NULL) is how it went. */
+int fixture_load_policy(struct fixture *fixture, const char *source, struct lat_err *ret_err);
+int fixture_load_plugin(struct fixture *fixture, const char *name, const char *source,
+                        const char *manifest, struct lat_err *ret_err);
+
+/* The parts of it: callbacks that fill a struct result, and waiting for one. */
+void fixture_on_answer(void *arg, const cJSON *value, const struct lat_err *err);
+void fixture_on_loaded(void *arg, const struct lat_err *err);
+void fixture_wait(struct fixture *fixture, struct result *result);
+
+/* Asks and waits. */
+struct result fixture_ask(struct fixture *fixture, enum lat_luahost_kind kind, const char *name,
+                          const char *decision, const char *input);
+
+/* Asks the placement policy about two nodes, one of them not healthy; returns the code. */
+int fixture_decide(struct fixture *fixture, struct lat_err *ret_err);
+extern const char fixture_question[];
+
+/* main: the child's where argv says so, otherwise the tests. */
+int fixture_main(int argc, char **argv, int (*run)(void));
+
+#endif
