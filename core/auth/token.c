@@ -222,10 +222,11 @@ int lat_join_token_parse(const char *token, struct lat_join_token_parts *ret_par
     lat_buf_done(&digest);
     if (!good) {
         lat_err_field(err, LAT_E_INVALID_FIELD, "token", "That is not a join token.");
-        return lat_err_hint(err,
-                            "Copy the whole token, which begins with \"%s\"; `lattice join-token "
-                            "create` makes one.",
-                            JOIN_PREFIX);
+        lat_err_hint(err,
+                     "Copy the whole token, which begins with \"%s\"; `lattice join-token "
+                     "create` makes one.",
+                     JOIN_PREFIX);
+        return LAT_E_INVALID_FIELD;
     }
     return 0;
 }

@@ -82,14 +82,6 @@ static int on_field(llhttp_t *llhttp, const char *at, size_t len)
     return 0;
 }
 
-static int on_value(llhttp_t *llhttp, const char *at, size_t len)
-{
-    struct lat__http_parser *parser = parser_of(llhttp);
-    (void)len;
-    note(parser, &parser->head->fields[parser->head->count].value, at);
-    return 0;
-}
-
 static int on_value_complete(llhttp_t *llhttp)
 {
     struct lat__http_head *head = parser_of(llhttp)->head;
@@ -137,7 +129,6 @@ static int on_message_complete(llhttp_t *llhttp)
 static const llhttp_settings_t settings = {
     .on_url = on_url,
     .on_header_field = on_field,
-    .on_header_value = on_value,
     .on_header_value_complete = on_value_complete,
     .on_headers_complete = on_headers_complete,
     .on_body = on_body,
@@ -198,7 +189,7 @@ static int check_request_line(struct lat__http_parser *parser, const char *line,
 {
     const char *first = memchr(line, ' ', len);
     const char *second = first != NULL ? memrchr(line, ' ', len) : NULL;
-    if (first == NULL || first == second ||
+    if (first == NULL || first == line || first == second ||
         memchr(first + 1, ' ', (size_t)(second - first) - 1) != NULL) {
         return refuse(parser, err, LAT_E_INVALID, "its first line is not METHOD TARGET HTTP/1.1");
     }
@@ -282,20 +273,24 @@ static int check_line(struct lat__http_parser *parser, bool *ret_end, struct lat
 
 /* ---- the head as a whole ---- */
 
-/* Ends the texts where llhttp said they begin: names at the colon, values before their trailing blanks. */
+/* Ends the texts: the target at its blank, names at the colon, values before their trailing blanks. Where a name begins is
+ * llhttp's finding; its value is the rest of the line, which llhttp has checked (where a value is empty it
+ * reports a place behind the line). */
 static void end_texts(struct lat__http_head *head)
 {
     if (head->target != NULL) {
         *strchr(head->target, ' ') = '\0';
     }
     for (uint32_t i = 0; i < head->count; i++) {
-        *strchr((char *)head->fields[i].name, ':') = '\0';
-        char *value = (char *)head->fields[i].value;
+        char *value = strchr((char *)head->fields[i].name, ':');
+        *value++ = '\0';
+        value += strspn(value, " \t");
         char *end = strchr(value, '\r');
         while (end > value && (end[-1] == ' ' || end[-1] == '\t')) {
             end--;
         }
         *end = '\0';
+        head->fields[i].value = value;
     }
 }
 

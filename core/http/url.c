@@ -66,7 +66,8 @@ int lat_http_url_decode(struct lat_buf *out, const char *text, size_t len, bool 
 static int refuse(struct lat_err *err, const char *url)
 {
     lat_err_set(err, LAT_E_INVALID, "'%.200s' is not the URL of a server.", url);
-    return lat_err_hint(err, "A URL reads like https://console.example.org:8443.");
+    lat_err_hint(err, "A URL reads like https://console.example.org:8443.");
+    return LAT_E_INVALID;
 }
 
 /* Tells whether the text is a host: a name, or an address (colons only within brackets). */

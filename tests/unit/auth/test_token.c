@@ -243,6 +243,7 @@ static void a_join_token_carries_the_authority_and_a_secret(void **state)
         assert_int_equal(lat_join_token_parse(token, &parts, &err), LAT_E_INVALID_FIELD);
     }
     assert_int_equal(lat_join_token_parse(NULL, &parts, &err), LAT_E_INVALID_FIELD);
+    assert_int_equal(lat_join_token_parse("latj1.", &parts, NULL), LAT_E_INVALID_FIELD);
     free(longer);
     free(token);
 }
