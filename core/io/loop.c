@@ -372,7 +372,9 @@ bool lat_loop_run_until(struct lat_loop *loop, const bool *done, int64_t max_ms)
 bool lat_loop_turn(struct lat_loop *loop)
 {
     enter(loop);
+    lat_loop_hold(loop); /* or libuv would not even look at posts when nothing else is alive */
     uv_run(&loop->uv, UV_RUN_NOWAIT);
+    lat_loop_release(loop);
     turn_end(loop);
     leave(loop);
     return loop->deferred.len || flushers_waiting(loop) || has_posts(loop) || timer_due(loop);

@@ -1,0 +1,257 @@
+#include "support.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { THREADS = 4, MESSAGES = 100000 };
+
+/* Four threads post numbers; the loop checks that each thread's come in order. */
+struct counter {
+    struct lat_loop *loop;
+    int next[THREADS];
+    int total;
+    bool all;
+};
+
+struct message {
+    struct counter *counter;
+    int thread;
+    int number;
+};
+
+struct poster {
+    struct counter *counter;
+    int thread;
+    int64_t refused;
+};
+
+static void take(void *arg)
+{
+    struct message *message = arg;
+    struct counter *counter = message->counter;
+    assert_true(lat_loop_is_current(counter->loop));
+    assert_int_equal(message->number, counter->next[message->thread]);
+    counter->next[message->thread]++;
+    counter->all = ++counter->total == THREADS * MESSAGES;
+    free(message);
+}
+
+static void post_all(void *arg)
+{
+    struct poster *poster = arg;
+    for (int i = 0; i < MESSAGES; i++) {
+        struct message *message = LAT_NEW(struct message);
+        *message = (struct message){.counter = poster->counter, .thread = poster->thread, .number = i};
+        while (lat_loop_post(poster->counter->loop, take, message) == LAT_E_BUSY) {
+            poster->refused++;
+            sched_yield();
+        }
+    }
+}
+
+static void posts_from_four_threads_keep_their_order(void **state)
+{
+    struct counter counter = {.loop = *state};
+    struct poster posters[THREADS];
+    struct lat_thread *threads[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        posters[i] = (struct poster){.counter = &counter, .thread = i};
+        threads[i] = lat_thread_start("poster", post_all, &posters[i]);
+    }
+    run_until(*state, &counter.all);
+    for (int i = 0; i < THREADS; i++)
+        assert_null(lat_thread_join(threads[i]));
+    assert_int_equal(counter.total, THREADS * MESSAGES);
+}
+
+static void count_up(void *arg)
+{
+    ++*(int *)arg;
+}
+
+static void the_queue_is_bounded_and_some_may_pass(void **state)
+{
+    int count = 0;
+    for (int i = 0; i < LAT_LOOP_QUEUE_MAX; i++)
+        assert_int_equal(lat_loop_post(*state, count_up, &count), LAT_OK);
+    assert_int_equal(lat_loop_post(*state, count_up, &count), LAT_E_BUSY);
+    lat_loop_post_always(*state, count_up, &count);
+    assert_int_equal(count, 0);
+    run_for(*state, 1);
+    assert_int_equal(count, LAT_LOOP_QUEUE_MAX + 1);
+    assert_int_equal(lat_loop_post(*state, count_up, &count), LAT_OK);
+    run_for(*state, 1);
+    assert_int_equal(count, LAT_LOOP_QUEUE_MAX + 2);
+}
+
+static void what_was_posted_runs_before_a_loop_is_freed(void **state)
+{
+    (void)state;
+    int count = 0;
+    struct lat_loop *loop = lat_loop_new(lat_clock_system());
+    assert_int_equal(lat_loop_post(loop, count_up, &count), LAT_OK);
+    lat_loop_free(loop);
+    assert_int_equal(count, 1);
+}
+
+/* A loop on a thread of its own, held until it is told to stop. */
+struct server {
+    struct lat_loop *loop;
+    int64_t served;
+    pthread_t thread;
+};
+
+static void serve(void *arg)
+{
+    struct server *server = arg;
+    server->thread = pthread_self();
+    lat_loop_run(server->loop);
+}
+
+static void serve_one(void *arg)
+{
+    struct server *server = arg;
+    assert_true(pthread_equal(server->thread, pthread_self()));
+    server->served++;
+}
+
+static void stop_serving(void *arg)
+{
+    struct server *server = arg;
+    lat_loop_release(server->loop);
+}
+
+static void a_held_loop_waits_for_posts(void **state)
+{
+    (void)state;
+    struct server server = {.loop = lat_loop_new(lat_clock_system())};
+    lat_loop_hold(server.loop);
+    struct lat_thread *thread = lat_thread_start("server", serve, &server);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(lat_loop_post(server.loop, serve_one, &server), LAT_OK);
+    lat_loop_post_always(server.loop, stop_serving, &server);
+    lat_thread_join(thread);
+    assert_int_equal(server.served, 1000);
+    lat_loop_free(server.loop);
+}
+
+/* ---- workers ---- */
+
+struct job {
+    struct jobs *jobs;
+    int value;
+};
+
+struct jobs {
+    struct lat_loop *loop;
+    pthread_mutex_t lock;
+    int running;
+    int most;
+    int done;
+    bool all;
+    struct job items[32];
+};
+
+static void work(void *arg)
+{
+    struct job *job = arg;
+    struct jobs *jobs = job->jobs;
+    pthread_mutex_lock(&jobs->lock);
+    if (++jobs->running > jobs->most)
+        jobs->most = jobs->running;
+    pthread_mutex_unlock(&jobs->lock);
+    nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    job->value *= 2;
+    pthread_mutex_lock(&jobs->lock);
+    jobs->running--;
+    pthread_mutex_unlock(&jobs->lock);
+}
+
+static void work_done(void *arg)
+{
+    struct job *job = arg;
+    struct jobs *jobs = job->jobs;
+    assert_true(lat_loop_is_current(jobs->loop));
+    assert_int_equal(job->value, 2 * (int)(job - jobs->items));
+    jobs->all = ++jobs->done == (int)LAT_COUNT(jobs->items);
+}
+
+static void work_runs_elsewhere_and_ends_on_the_loop(void **state)
+{
+    struct jobs jobs = {.loop = *state, .lock = PTHREAD_MUTEX_INITIALIZER};
+    for (int i = 0; i < (int)LAT_COUNT(jobs.items); i++) {
+        jobs.items[i] = (struct job){.jobs = &jobs, .value = i};
+        lat_work(*state, work, work_done, &jobs.items[i]);
+    }
+    run_until(*state, &jobs.all);
+    assert_true(jobs.most >= 2 && jobs.most <= LAT_WORKERS);
+}
+
+/* ---- two loops ---- */
+
+struct handed {
+    struct server server;
+    int fd;
+    struct probe probe;
+};
+
+static void adopt_and_echo(void *arg)
+{
+    struct handed *handed = arg;
+    struct lat_stream *stream;
+    assert_int_equal(lat_tcp_adopt(handed->server.loop, handed->fd, &stream, NULL), LAT_OK);
+    handed->probe.end_on_end = true;
+    probe_take(&handed->probe, stream);
+    lat_stream_write(stream, "welcome", 7);
+}
+
+static void pass_on(void *arg, int fd)
+{
+    struct handed *handed = arg;
+    handed->fd = fd;
+    assert_int_equal(lat_loop_post(handed->server.loop, adopt_and_echo, handed), LAT_OK);
+    lat_loop_post_always(handed->server.loop, stop_serving, &handed->server);
+}
+
+static void on_connect(void *arg, struct lat_stream *stream, const struct lat_err *err)
+{
+    assert_null(err);
+    probe_take(arg, stream);
+}
+
+static void a_connection_can_be_handed_to_another_loop(void **state)
+{
+    struct handed handed = {.server = {.loop = lat_loop_new(lat_clock_system())}};
+    struct probe client = {0};
+    struct lat_listener *listener;
+    lat_loop_hold(handed.server.loop);
+    struct lat_thread *thread = lat_thread_start("server", serve, &handed.server);
+    assert_int_equal(lat_tcp_listen_fd(*state, "127.0.0.1", 0, pass_on, &handed, &listener, NULL), LAT_OK);
+    lat_tcp_connect(*state, "127.0.0.1", lat_listener_port(listener), 5000, on_connect, &client);
+    while (client.got.len < 7)
+        run_for(*state, 1);
+    lat_stream_end(client.stream);
+    run_until(*state, &client.closed);
+    lat_thread_join(thread);
+    assert_int_equal(handed.probe.closes, 1);
+    assert_memory_equal(client.got.bytes, "welcome", 7);
+    lat_listener_free(listener);
+    lat_loop_free(handed.server.loop);
+    probe_done(&client);
+    probe_done(&handed.probe);
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, test_loop_setup, test_loop_teardown)
+    const struct CMUnitTest tests[] = {
+        T(posts_from_four_threads_keep_their_order),
+        T(the_queue_is_bounded_and_some_may_pass),
+        cmocka_unit_test(what_was_posted_runs_before_a_loop_is_freed),
+        cmocka_unit_test(a_held_loop_waits_for_posts),
+        T(work_runs_elsewhere_and_ends_on_the_loop),
+        T(a_connection_can_be_handed_to_another_loop),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
