@@ -39,11 +39,11 @@ struct lat_dispatch_config {
     void *render_arg;
 };
 
-/* Makes a dispatch and marks every node that has no link yet as unreachable or joining. On the state loop. */
+/* Makes a dispatch. Nodes that were linked before and do not come back within half a minute are marked as unreachable. On the state loop. */
 struct lat_dispatch *lat_dispatch_new(const struct lat_dispatch_config *config);
 
-/* Takes an authenticated connection of an agent; on an I/O loop, which must keep running until the dispatch is closed. `node_id` and
- * `key_digest` are those of its certificate (see lat_tls_peer_identity). Whom the store does not know, or knows as revoked, is told so and closed. */
+/* Takes an authenticated connection of an agent; on an I/O loop, which must keep running until the dispatch is closed, and not once it
+ * is being closed. `node_id` and `key_digest` are those of its certificate (see lat_tls_peer_identity). Whom the store does not know, or knows as revoked, is told so and closed. */
 void lat_dispatch_take(struct lat_dispatch *dispatch, struct lat_stream *stream, const char *node_id,
                        const uint8_t key_digest[LAT_TLS_DIGEST_SIZE]);
 

@@ -30,7 +30,7 @@ enum {
     LAT_LINK_BUFFERED_MAX = 32 * 1024 * 1024,  /* sum of grown windows, and of bytes held for paused streams */
     LAT_LINK_MESSAGE_MAX = 1024 * 1024,        /* one control message */
     LAT_LINK_HEADER_MAX = 16 * 1024,           /* the header of an opening, and its reply */
-    LAT_LINK_CONTROL_QUEUED_MAX = 8 * 1024 * 1024, /* control messages waiting to be sent */
+    LAT_LINK_CONTROL_QUEUED_MAX = 32 * 1024 * 1024, /* control messages waiting to be sent */
     LAT_LINK_URGENT_QUEUED_MAX = 256 * 1024,   /* openings, resets, refusals and answered pings waiting to be sent */
 
     LAT_LINK_PING_MS = 15000,  /* between keep-alives */

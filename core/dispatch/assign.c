@@ -1,0 +1,81 @@
+/* Assignments: an allocation's row, its workload and its project, as the message that the agent converges to. The container
+ * description comes sealed from the store and is opened by the wiring's callback; its text is wiped once it is on the link.
+ *
+ * Runs on the state loop. */
+#include "internal.h"
+
+#include "base/text.h"
+
+#include <stdlib.h>
+
+static int render(struct lat_dispatch *dispatch, const struct lat_workload *workload,
+                  const struct lat_allocation *allocation, char **ret_json, struct lat_err *err)
+{
+    if (!workload)
+        return lat_err_set(err, LAT_E_INTERNAL, "The allocation's workload is not there.");
+    return dispatch->with.render(dispatch->with.render_arg, workload, allocation, ret_json, err);
+}
+
+void lat__assign(struct lat__session *session, const struct lat_allocation *allocation)
+{
+    struct lat_dispatch *dispatch = session->dispatch;
+    const struct lat_workload *workload = lat_store_workload(dispatch->with.store, allocation->workload_id);
+    const struct lat_project *project =
+        workload ? lat_store_project(dispatch->with.store, workload->project_id) : NULL;
+    enum lat_want desired;
+    char *container = NULL;
+    struct lat_err err;
+    int code = 0;
+    if (!lat_want_parse(allocation->desired, &desired))
+        code = lat_err_set(&err, LAT_E_INTERNAL, "Nothing is desired as \"%s\".", allocation->desired);
+    else if (desired != LAT_WANT_REMOVED)
+        code = render(dispatch, workload, allocation, &container, &err);
+    if (code < 0) {
+        lat_log(dispatch->with.log, LAT_LOG_ERROR, "an allocation cannot be assigned",
+                LAT_STR("allocation", allocation->row.id), LAT_STR("node", session->node_id),
+                LAT_STR("request_id", allocation->request_id), LAT_ERR(&err));
+        return;
+    }
+    struct lat_assign_message assign = {
+        .allocation = allocation->row.id,
+        .workload = allocation->workload_id,
+        .workload_name = workload ? workload->name : "",
+        .project = workload ? workload->project_id : "",
+        .project_name = project ? project->name : "",
+        .ordinal = allocation->ordinal,
+        .generation = allocation->generation,
+        .epoch = lat__dispatch_epoch(dispatch),
+        .desired = desired,
+        .restarts = allocation->restarts,
+        .keep_data = allocation->keep_data,
+        .container_json = container,
+        .request_id = allocation->request_id,
+    };
+    lat_assign_message_write(&assign, &session->outbox.bytes);
+    lat__outbox_close_message(&session->outbox);
+    lat_metric_add(dispatch->assignments, 1);
+    lat_wipe_free(container);
+}
+
+void lat__assign_all(struct lat__session *session)
+{
+    const struct lat_store *store = session->dispatch->with.store;
+    const char **ids = NULL;
+    size_t count = 0;
+    size_t cap = 0;
+    void *cursor = NULL;
+    const struct lat_row *row;
+    while ((row = lat_store_each(store, LAT_INDEX_ALLOCATION_NODE, session->node_id, &cursor))) {
+        lat__assign(session, (const struct lat_allocation *)row);
+        if (count == LAT_ASSIGNED_MAX)
+            continue; /* the list only tells the agent what else it may report */
+        if (count == cap) {
+            cap = cap ? cap * 2 : 64;
+            ids = lat_grow(ids, cap, sizeof(*ids));
+        }
+        ids[count++] = row->id;
+    }
+    lat_assigned_message_write(ids, count, &session->outbox.bytes);
+    lat__outbox_close_message(&session->outbox);
+    free(ids);
+}

@@ -1,0 +1,122 @@
+/* Messages of agents as owned plain data. Reading and checking JSON costs more than what is done with it; it is done on
+ * the I/O loops, of which there are several. */
+#include "internal.h"
+
+#include "base/text.h"
+
+#include <stdlib.h>
+
+static struct lat__report *add(struct lat__reports *reports, enum lat__report_kind kind)
+{
+    if (reports->count == reports->cap) {
+        reports->cap = reports->cap ? reports->cap * 2 : 4;
+        reports->items = lat_grow(reports->items, reports->cap, sizeof(*reports->items));
+    }
+    struct lat__report *report = &reports->items[reports->count++];
+    *report = (struct lat__report){.kind = kind, .disk_free_bytes = -1};
+    return report;
+}
+
+static void report_done(struct lat__report *report)
+{
+    free(report->allocation);
+    free(report->reason);
+    free(report->observed);
+    free(report->request_id);
+    free(report->architecture);
+    free(report->os);
+    free(report->engine_version);
+    free(report->agent_version);
+    free(report->labels);
+}
+
+static char *print(const cJSON *json)
+{
+    return json ? lat_json_print(json) : lat_text_copy("");
+}
+
+static void add_observed(struct lat__reports *reports, const struct lat_observed_message *item, bool inventory)
+{
+    struct lat__report *report = add(reports, LAT__REPORT_OBSERVED);
+    report->inventory = inventory;
+    report->allocation = lat_text_copy(item->allocation);
+    report->generation = item->generation;
+    report->status = item->status;
+    report->reason = lat_text_copy(item->reason);
+    report->observed = print(item->observed);
+    report->request_id = lat_text_copy(item->request_id);
+}
+
+static int add_item(void *arg, const struct lat_observed_message *item, struct lat_err *err)
+{
+    (void)err;
+    add_observed(arg, item, true);
+    return 0;
+}
+
+static int read_node(struct lat__reports *reports, const cJSON *message, struct lat_err *err)
+{
+    struct lat_node_message node;
+    int code = lat_node_message_read(message, &node, err);
+    if (code < 0)
+        return code;
+    struct lat__report *report = add(reports, LAT__REPORT_NODE);
+    report->cpu_milli = node.cpu_milli;
+    report->memory_bytes = node.memory_bytes;
+    report->disk_bytes = node.disk_bytes;
+    report->disk_free_bytes = node.disk_free_bytes;
+    report->architecture = lat_text_copy(node.architecture);
+    report->os = lat_text_copy(node.os);
+    report->engine_version = lat_text_copy(node.engine_version);
+    report->agent_version = lat_text_copy(node.agent_version);
+    report->reason = lat_text_copy(node.engine_error);
+    report->labels = print(node.labels);
+    return 0;
+}
+
+static int read_observed(struct lat__reports *reports, const cJSON *message, struct lat_err *err)
+{
+    struct lat_observed_message item;
+    int code = lat_observed_message_read(message, &item, err);
+    if (code == 0)
+        add_observed(reports, &item, false);
+    return code;
+}
+
+static int read_heartbeat(struct lat__reports *reports, const cJSON *message, struct lat_err *err)
+{
+    struct lat_heartbeat_message heartbeat;
+    int code = lat_heartbeat_message_read(message, &heartbeat, err);
+    if (code == 0 && heartbeat.disk_free_bytes >= 0)
+        add(reports, LAT__REPORT_DISK)->disk_free_bytes = heartbeat.disk_free_bytes;
+    return code;
+}
+
+int lat__reports_read(struct lat__reports *reports, enum lat_message_kind kind, const cJSON *message, struct lat_err *err)
+{
+    size_t before = reports->count;
+    int code;
+    switch (kind) {
+    case LAT_MESSAGE_NODE:
+        return read_node(reports, message, err);
+    case LAT_MESSAGE_OBSERVED:
+        return read_observed(reports, message, err);
+    case LAT_MESSAGE_HEARTBEAT:
+        return read_heartbeat(reports, message, err);
+    case LAT_MESSAGE_INVENTORY:
+        code = lat_inventory_message_read(message, add_item, reports, err);
+        while (code < 0 && reports->count > before)
+            report_done(&reports->items[--reports->count]);
+        return code;
+    default:
+        return lat_err_set(err, LAT_E_PROTOCOL, "An agent does not send \"%s\".", lat_message_name(kind));
+    }
+}
+
+void lat__reports_done(struct lat__reports *reports)
+{
+    for (size_t i = 0; i < reports->count; i++)
+        report_done(&reports->items[i]);
+    free(reports->items);
+    *reports = (struct lat__reports){0};
+}
