@@ -245,7 +245,7 @@ static void names_that_do_not_exist_are_told(void **state)
     assert_int_equal(outcome.err.code, LAT_E_REFUSED);
     assert_non_null(strstr(outcome.err.sentence, "'no..host'"));
 
-    char *long_name = lat_text_format("%0600d", 1);
+    char *long_name = lat_text_format("host%0600d", 1);
     struct outcome second = {0};
     lat_tcp_connect(*state, long_name, 80, 10000, on_connect, &second);
     run_until(*state, &second.done);
