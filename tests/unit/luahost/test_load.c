@@ -1,0 +1,268 @@
+/* Loading: beside what is in force, swapped whole or not at all. */
+#include "tests/unit/luahost/fixture.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char scores_1[] = "function score() return 1 end";
+static const char scores_2[] = "function score() return 2 end";
+static const char hangs[] = "while true do end";
+
+static double score_now(struct fixture *fixture)
+{
+    struct result result =
+        fixture_ask(fixture, LAT_LUAHOST_POLICY, "placement", "decide", fixture_question);
+    double score = -1;
+
+    if (result.value != NULL) {
+        assert_int_equal(sscanf(result.value, "{\"nodes\":[{\"ok\":true,\"score\":%lf}", &score),
+                         1);
+    }
+    free(result.value);
+    return score;
+}
+
+static void new_source_takes_the_place_of_the_old(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(fixture_load_policy(fixture, scores_1, NULL), 0);
+    assert_true(score_now(fixture) == 1);
+    assert_int_equal(fixture_load_policy(fixture, scores_2, NULL), 0);
+    assert_true(score_now(fixture) == 2);
+}
+
+static void bad_source_leaves_the_good_one(void **state)
+{
+    static const struct {
+        const char *source;
+        int code;
+        const char *says;
+    } bad[] = {
+        {"function score( return 1 end", LAT_E_POLICY, "placement.lua:1: "},
+        {"", LAT_E_POLICY, "defines neither filter"},
+        {"score = 1", LAT_E_POLICY, "score is a number"},
+        {"\nerror('while loading')", LAT_E_POLICY, "placement.lua:2: while loading"},
+        {"function score(node)\n return node.fre_cpu end", LAT_E_POLICY,
+         "placement.lua:2: node has no field 'fre_cpu'; did you mean 'free_cpu'?"},
+        {"function score(node, workload) return workload.priority end", LAT_E_POLICY,
+         "workload has no field 'priority'"},
+        {"function score(node) node.extra = 1 return 1 end", LAT_E_POLICY, "node is read only"},
+        {"function score(node) x = 1 return 1 end", LAT_E_POLICY, "keeps no state"},
+        {"function filter() return 1 end", LAT_E_POLICY, "filter returned a number"},
+        {"function filter() return false, 1 end", LAT_E_POLICY, "a reason is text"},
+        {hangs, LAT_E_TIMEOUT, "cannot be loaded"},
+    };
+    struct fixture *fixture = *state;
+
+    assert_int_equal(fixture_load_policy(fixture, scores_1, NULL), 0);
+    for (size_t i = 0; i < LAT_COUNT(bad); i++) {
+        struct lat_err err;
+
+        assert_int_equal(fixture_load_policy(fixture, bad[i].source, &err), bad[i].code);
+        if (strstr(err.sentence, bad[i].says) == NULL) {
+            fail_msg("'%s' does not say '%s'", err.sentence, bad[i].says);
+        }
+        assert_true(score_now(fixture) == 1);
+    }
+}
+
+static void source_that_is_too_long_is_refused(void **state)
+{
+    char *text = malloc(LAT_LUAHOST_SOURCE_MAX + 2);
+
+    memset(text, ' ', LAT_LUAHOST_SOURCE_MAX + 1);
+    memcpy(text, scores_1, strlen(scores_1));
+    text[LAT_LUAHOST_SOURCE_MAX + 1] = '\0';
+    assert_int_equal(fixture_load_policy(*state, text, NULL), LAT_E_POLICY);
+    text[LAT_LUAHOST_SOURCE_MAX] = '\0';
+    assert_int_equal(fixture_load_policy(*state, text, NULL), 0);
+    free(text);
+}
+
+static void loads_of_one_turn_fail_each_for_itself(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *const sources[] = {scores_1, "bad(", hangs, scores_2};
+    struct result results[LAT_COUNT(sources)] = {{0}};
+
+    for (size_t i = 0; i < LAT_COUNT(sources); i++) {
+        struct lat_luahost_source source = {
+            .kind = LAT_LUAHOST_POLICY, .name = "placement", .source = sources[i]};
+
+        lat_luahost_load(fixture->host, &source, fixture_on_loaded, &results[i]);
+    }
+    for (size_t i = 0; i < LAT_COUNT(sources); i++) {
+        if (!results[i].done) {
+            fixture_wait(fixture, &results[i]);
+        }
+    }
+    assert_int_equal(results[0].err.code, 0);
+    assert_int_equal(results[1].err.code, LAT_E_POLICY);
+    assert_int_equal(results[2].err.code, LAT_E_TIMEOUT);
+    assert_int_equal(results[3].err.code, 0);
+    assert_true(score_now(fixture) == 2);
+}
+
+static void asks_are_answered_while_a_load_hangs(void **state)
+{
+    struct fixture *fixture = *state;
+    struct lat_luahost_source source = {
+        .kind = LAT_LUAHOST_POLICY, .name = "placement", .source = hangs};
+    struct result loading = {0};
+    int answered = 0;
+
+    assert_int_equal(fixture_load_policy(fixture, scores_1, NULL), 0);
+    lat_luahost_load(fixture->host, &source, fixture_on_loaded, &loading);
+    while (!loading.done && answered < 50) {
+        assert_true(score_now(fixture) == 1);
+        answered++;
+    }
+    assert_int_equal(answered, 50);
+    fixture_wait(fixture, &loading);
+    assert_int_equal(loading.err.code, LAT_E_TIMEOUT);
+}
+
+/* Kills every child of this process. */
+static void kill_children(void)
+{
+    char path[64];
+    int pid;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+    FILE *children = fopen(path, "r");
+
+    assert_non_null(children);
+    while (fscanf(children, "%d", &pid) == 1) {
+        kill(pid, SIGKILL);
+    }
+    fclose(children);
+}
+
+static void killed_child_is_replaced_and_has_the_last_good_source(void **state)
+{
+    struct fixture *fixture = *state;
+    bool never = false;
+
+    assert_int_equal(fixture_load_policy(fixture, scores_1, NULL), 0);
+    assert_int_equal(fixture_load_policy(fixture, scores_2, NULL), 0);
+    assert_int_equal(fixture_load_policy(fixture, "bad(", NULL), LAT_E_POLICY);
+    kill_children();
+    lat_loop_run_until(fixture->loop, &never, 50);
+    assert_true(score_now(fixture) == 2);
+}
+
+static void plugins_answer_while_a_policy_hangs(void **state)
+{
+    static const char manifest[] =
+        "{\"api\":1,\"name\":\"p\",\"title\":\"t\",\"version\":\"1\",\"description\":\"d\","
+        "\"grants\":[],\"params\":{}}";
+    struct fixture *fixture = *state;
+    struct result hanging = {0};
+
+    assert_int_equal(
+        fixture_load_policy(
+            fixture, "function score(node) while node.name == 'a' do end return 1 end", NULL),
+        0);
+    assert_int_equal(fixture_load_plugin(fixture, "p",
+                                         "function render() return {container = {image = 'a'}} end",
+                                         manifest, NULL),
+                     0);
+    lat_luahost_ask(fixture->host, LAT_LUAHOST_POLICY, "placement", "decide", fixture_question,
+                    fixture_on_answer, &hanging);
+    struct result result =
+        fixture_ask(fixture, LAT_LUAHOST_PLUGIN, "p", "render",
+                    "{\"spec\":{\"name\":\"n\",\"type\":\"p\"},\"cpu_milli\":0,\"memory_bytes\":0,"
+                    "\"entropy\":\"\"}");
+
+    assert_string_equal(result.value, "{\"container\":{\"image\":\"a\"}}");
+    assert_false(hanging.done);
+    free(result.value);
+    fixture_wait(fixture, &hanging);
+}
+
+static size_t open_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    size_t count = 0;
+
+    while (readdir(dir) != NULL) {
+        count++;
+    }
+    closedir(dir);
+    return count;
+}
+
+static void many_loads_leave_no_descriptor_and_no_process(void **state)
+{
+    struct fixture *fixture = *state;
+    bool never = false;
+
+    assert_int_equal(fixture_load_policy(fixture, scores_1, NULL), 0);
+    lat_loop_run_until(fixture->loop, &never, 50);
+    size_t before = open_descriptors();
+
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(fixture_load_policy(fixture, i % 2 == 0 ? scores_2 : "bad(", NULL),
+                         i % 2 == 0 ? 0 : LAT_E_POLICY);
+    }
+    lat_loop_run_until(fixture->loop, &never, 200);
+    assert_int_equal(open_descriptors(), before);
+}
+
+static void ignore(void *arg)
+{
+    (void)arg;
+}
+
+static void program_that_is_none_fails_the_load(void **state)
+{
+    struct fixture *fixture = *state;
+    struct lat_luahost_options options = {.program = "/bin/false", .stderr_fd = -1};
+    struct lat_luahost *host = fixture->host;
+
+    fixture->host = lat_luahost_new(fixture->loop, NULL, NULL, fixture->random, &options);
+    assert_int_equal(fixture_load_policy(fixture, scores_1, NULL), LAT_E_CLOSED);
+    assert_int_equal(fixture_decide(fixture, NULL), LAT_E_NOT_FOUND);
+    struct lat_luahost *broken = fixture->host;
+
+    fixture->host = host;
+    lat_luahost_close(broken, ignore, NULL); /* the fixture's loop runs until it is gone */
+}
+
+static int run(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(new_source_takes_the_place_of_the_old, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(bad_source_leaves_the_good_one, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(source_that_is_too_long_is_refused, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(loads_of_one_turn_fail_each_for_itself, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(asks_are_answered_while_a_load_hangs, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(killed_child_is_replaced_and_has_the_last_good_source,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(plugins_answer_while_a_policy_hangs, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(many_loads_leave_no_descriptor_and_no_process,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(program_that_is_none_fails_the_load, fixture_setup,
+                                        fixture_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    return fixture_main(argc, argv, run);
+}
