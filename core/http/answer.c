@@ -19,6 +19,8 @@
 #include <strings.h>
 #include <time.h>
 
+static void publish(struct lat_http_request *req);
+
 /* ---- waiters ---- */
 
 /* Tells a waiter whose turn has come. Its loop's thread. */
@@ -103,7 +105,11 @@ void lat_http_on_gone(struct lat_http_request *req, struct lat_loop *loop, lat_c
     if (req->gone) {
         send_word(req, &req->left, tell_gone);
     }
-    pthread_mutex_unlock(&req->lock);
+    if (req->peer_ended) {
+        publish(req); /* from now on that counts as gone; the loop sees to it */
+    } else {
+        pthread_mutex_unlock(&req->lock);
+    }
 }
 
 size_t lat_http_pending(const struct lat_http_request *req)
@@ -120,6 +126,13 @@ void lat__http_answer_gone(struct lat_http_request *req)
     atomic_store(&req->in_stream, 0);
     send_word(req, &req->left, tell_gone);
     pthread_mutex_unlock(&req->lock);
+}
+
+void lat__http_answer_peer_ended(struct lat_http_request *req)
+{
+    pthread_mutex_lock(&req->lock);
+    req->peer_ended = true;
+    publish(req);
 }
 
 void lat__http_answer_drained(struct lat_http_request *req, size_t in_stream)
@@ -139,6 +152,14 @@ static void cut(struct lat__http_connection *connection)
     lat_stream_abort(connection->stream, &err);
 }
 
+/* A client that has ended its side may wait for its answer; but nobody does so to listen to a stream, and whoever asked to
+ * hear of its going would answer nobody. Under the lock. */
+static bool counts_as_gone(const struct lat_http_request *req)
+{
+    return req->peer_ended && req->answer != LAT__HTTP_ANSWERED &&
+           (req->answer == LAT__HTTP_STREAMING || req->left.loop != NULL);
+}
+
 /* Gives the stream all that was written. On the loop's thread. */
 static void flush(struct lat_http_request *req)
 {
@@ -147,16 +168,18 @@ static void flush(struct lat_http_request *req)
     req->flush_posted = false;
     bool ended = req->answer == LAT__HTTP_ANSWERED;
     bool aborted = req->aborted;
+    bool left = counts_as_gone(req);
     struct lat_buf swapped = req->out;
     req->out = req->sending;
     req->sending = swapped;
     pthread_mutex_unlock(&req->lock);
-    if (connection == NULL) {
+    if (connection == NULL || aborted || left) {
         lat_buf_clear(&req->sending);
-        return;
-    }
-    if (aborted) {
-        cut(connection);
+        if (connection != NULL && aborted) {
+            cut(connection);
+        } else if (connection != NULL) {
+            lat_stream_close(connection->stream);
+        }
         return;
     }
     if (req->sending.len > 0) {

@@ -235,6 +235,7 @@ static void dispatch(struct lat__http_connection *connection)
     req->keep_alive = req->head.keep_alive;
     connection->state = LAT__HTTP_BUSY;
     connection->deadline = LAT__HTTP_NO_DEADLINE;
+    req->peer_ended = connection->peer_ended;
     server->options.handler(server->options.arg, req);
     /* The connection's reference and ours: were it unanswered, nobody were left to answer it. */
     if (atomic_load(&req->refs) == 2 && req->connection != NULL) {
@@ -357,13 +358,7 @@ static void on_end(void *arg)
         leave(connection);
         return;
     }
-    /* It may have ended its side alone and wait for its answer; but nobody ends it to listen to a stream. */
-    pthread_mutex_lock(&connection->req->lock);
-    bool streaming = connection->req->answer == LAT__HTTP_STREAMING;
-    pthread_mutex_unlock(&connection->req->lock);
-    if (streaming) {
-        lat_stream_close(connection->stream);
-    }
+    lat__http_answer_peer_ended(connection->req);
 }
 
 static void on_drain(void *arg)

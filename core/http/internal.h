@@ -118,7 +118,8 @@ struct lat_http_request {
     bool chunked;    /* the answer is sent in chunks */
     bool bodiless;   /* of the answer only the head is sent */
     bool aborted;
-    bool gone; /* nobody is there to answer */
+    bool peer_ended; /* the client will send no more, and may have gone */
+    bool gone;       /* nobody is there to answer */
     bool flush_posted;
     struct lat_buf out;     /* not yet given to the stream */
     struct lat_buf sending; /* of the loop's thread alone; changes places with out */
@@ -152,6 +153,8 @@ void lat__http_request_free(struct lat_http_request *req);
 /* ---- answer.c ---- */
 /* The client has gone: what is written from now on is dropped. On the loop's thread. */
 void lat__http_answer_gone(struct lat_http_request *req);
+/* The client has ended its side. On the loop's thread. */
+void lat__http_answer_peer_ended(struct lat_http_request *req);
 /* The stream has drained. On the loop's thread. */
 void lat__http_answer_drained(struct lat_http_request *req, size_t in_stream);
 

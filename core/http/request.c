@@ -43,6 +43,7 @@ struct lat_http_request *lat__http_request_new(struct lat_http_server *server)
     req->chunked = false;
     req->bodiless = false;
     req->aborted = false;
+    req->peer_ended = false;
     req->gone = false;
     req->flush_posted = false;
     req->drain = (struct lat__http_waiter){0};

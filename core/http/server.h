@@ -136,8 +136,9 @@ size_t lat_http_pending(const struct lat_http_request *req);
 void lat_http_on_drain(struct lat_http_request *req, struct lat_loop *loop, lat_call_fn *fn,
                        void *arg);
 
-/* Calls fn(arg) once on that loop when the client goes before the answer was ended. Call it and the end of the answer from that
- * loop's thread: then fn never comes after the end, and arg may be freed with it. A reference is still yours to drop. */
+/* Calls fn(arg) once on that loop when the client goes before the answer was ended; a client that merely ends its side has gone
+ * too, for an answer that is streamed or where somebody asked for this. Call it and the end of the answer from that loop's
+ * thread: then fn never comes after the end, and arg may be freed with it. A reference is still yours to drop. */
 void lat_http_on_gone(struct lat_http_request *req, struct lat_loop *loop, lat_call_fn *fn,
                       void *arg);
 
