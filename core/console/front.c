@@ -55,14 +55,6 @@ static void handle(void *arg, struct lat_http_request *req)
     lat_api_handle(lane->front->console->api, req);
 }
 
-static void drop(struct lat_stream *stream)
-{
-    static const struct lat_stream_events nothing = {0};
-
-    lat_stream_set_events(stream, &nothing, NULL);
-    lat_stream_close(stream);
-}
-
 static void take_link(struct lane *lane, struct lat_stream *stream)
 {
     uint8_t key_digest[LAT_TLS_DIGEST_SIZE];
@@ -71,7 +63,7 @@ static void take_link(struct lane *lane, struct lat_stream *stream)
     if (lat_tls_peer_identity(stream, node_id, sizeof(node_id), key_digest)) {
         lat_dispatch_take(lane->front->console->dispatch, stream, node_id, key_digest);
     } else {
-        drop(stream);
+        lat_stream_close(stream);
     }
 }
 
@@ -83,7 +75,7 @@ static void encrypted(void *arg, struct lat_stream *stream, const struct lat_err
     if (err) {
         lat_metric_add(lane->front->handshakes_failed, 1);
     } else if (!lane->listener) {
-        drop(stream); /* closing */
+        lat_stream_close(stream); /* closing */
     } else if (lat_text_equal(lat_tls_alpn(stream), LAT_LINK_ALPN)) {
         take_link(lane, stream);
     } else {

@@ -54,27 +54,10 @@ static void relayed(void *arg, uint64_t client_to_node, uint64_t node_to_client)
     settle(connection);
 }
 
-/* ---- streams that are given up: their last callback frees nothing of ours ---- */
-
-static void ignore_close(void *arg, const struct lat_err *err)
-{
-    (void)arg;
-    (void)err;
-}
-
-static void ignore_data(void *arg, const uint8_t *bytes, size_t len)
-{
-    (void)arg;
-    (void)bytes;
-    (void)len;
-}
-
-static const struct lat_stream_events ignored = {.on_data = ignore_data, .on_close = ignore_close};
-
 static void give_up(struct lat__connection *connection, struct lat_stream *client)
 {
     lat_metric_add(connection->lane->ingress->refused, 1);
-    lat_stream_set_events(client, &ignored, NULL);
+    lat_stream_set_events(client, NULL, NULL);
     lat_stream_close(client);
     settle(connection);
 }

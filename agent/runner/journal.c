@@ -1,0 +1,209 @@
+/* The journal: one file an allocation, so that an agent that starts again knows what was wanted of it without its console.
+ *
+ * Written in a worker, beside the engine's work and not before it: what a container is for also stands in its labels, and the
+ * console tells every assignment again when the link comes up. One write of a file at a time; the newest state wins. */
+#include "agent/runner/runner_internal.h"
+
+#include "io/file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LAT__JOURNAL_FILE_MAX = 1024 * 1024, LAT__JOURNAL_VERSION = 1 };
+
+/* A write or removal on its way through a worker. */
+struct task {
+    struct lat__allocation *allocation;
+    char *path;
+    char *text; /* NULL: remove the file */
+    int code;
+    struct lat_err err;
+};
+
+static char *path_of(const struct lat_runner *runner, const char *id)
+{
+    return lat_text_format("%s/%s.json", runner->dir, id);
+}
+
+static char *describe(const struct lat__allocation *allocation)
+{
+    const struct lat__assignment *wanted = &allocation->wanted;
+    char *container = wanted->container ? lat_json_print(wanted->container) : NULL;
+    struct lat_json_writer writer;
+    struct lat_buf out = {0};
+
+    lat_json_writer_init(&writer, &out);
+    lat_json_object(&writer, NULL);
+    lat_json_add_int(&writer, "version", LAT__JOURNAL_VERSION);
+    lat_json_add_text(&writer, "allocation", allocation->id);
+    lat_json_add_text(&writer, "workload", wanted->workload);
+    lat_json_add_text(&writer, "workload_name", wanted->workload_name);
+    lat_json_add_text(&writer, "project", wanted->project);
+    lat_json_add_text(&writer, "project_name", wanted->project_name);
+    lat_json_add_text(&writer, "request_id", wanted->request_id);
+    lat_json_add_int(&writer, "ordinal", wanted->ordinal);
+    lat_json_add_int(&writer, "generation", wanted->generation);
+    lat_json_add_int(&writer, "epoch", wanted->epoch);
+    lat_json_add_int(&writer, "restarts", wanted->restarts);
+    lat_json_add_text(&writer, "desired", lat_want_name(wanted->desired));
+    lat_json_add_bool(&writer, "keep_data", wanted->keep_data);
+    lat_json_add_raw(&writer, "container", container);
+    lat_json_add_int(&writer, "restarts_done", allocation->restarts_done);
+    lat_json_add_int(&writer, "starts", allocation->starts);
+    lat_json_add_bool(&writer, "healthy", allocation->healthy);
+    lat_json_end(&writer, '}');
+    lat_wipe_free(container);
+    return lat_buf_take_text(&out);
+}
+
+/* ---- writing ---- */
+
+static void work(void *arg)
+{
+    struct task *task = arg;
+
+    task->code = task->text ? lat_file_replace(task->path, task->text, strlen(task->text), 0600, &task->err)
+                            : lat_file_remove(task->path, &task->err);
+}
+
+static void submit(struct lat__allocation *allocation);
+
+static void worked(void *arg)
+{
+    struct task *task = arg;
+    struct lat__allocation *allocation = task->allocation;
+    bool removed = !task->text;
+
+    if (task->code) {
+        /* What runs goes on; after a restart of this agent the console tells the assignment again. */
+        lat_log(allocation->runner->with.log, LAT_LOG_ERROR, "the journal could not be written", LAT_STR("path", task->path),
+                LAT_ERR(&task->err));
+    }
+    free(task->path);
+    lat_wipe_free(task->text);
+    free(task);
+    allocation->journal_busy = false;
+    if (allocation->journal_again) {
+        allocation->journal_again = false;
+        submit(allocation);
+    } else if (removed) {
+        lat__allocation_free(allocation);
+    }
+}
+
+static void submit(struct lat__allocation *allocation)
+{
+    struct task *task = LAT_NEW(struct task);
+
+    task->allocation = allocation;
+    task->path = path_of(allocation->runner, allocation->id);
+    task->text = allocation->gone ? NULL : describe(allocation);
+    allocation->journal_busy = true;
+    lat_work(allocation->runner->with.loop, work, worked, task);
+}
+
+void lat__journal_write(struct lat__allocation *allocation)
+{
+    if (allocation->journal_busy) {
+        allocation->journal_again = true;
+    } else {
+        submit(allocation);
+    }
+}
+
+void lat__journal_remove(struct lat__allocation *allocation)
+{
+    allocation->gone = true;
+    lat__journal_write(allocation);
+}
+
+/* ---- reading ---- */
+
+struct reading {
+    struct lat_runner *runner;
+    size_t broken;
+};
+
+static int parse(struct lat_runner *runner, const cJSON *json, struct lat_err *err)
+{
+    const char *id = lat_json_text(json, "allocation", "");
+    enum lat_want desired = LAT_WANT_RUNNING;
+    struct lat__allocation *allocation;
+    cJSON *container;
+
+    if (!lat_id_is(id) || lat_json_int(json, "version", 0) != LAT__JOURNAL_VERSION ||
+        !lat_want_parse(lat_json_text(json, "desired", ""), &desired)) {
+        return lat_err_set(err, LAT_E_INVALID, "It is not an allocation of this version.");
+    }
+    container = lat_json_get(json, "container");
+    if (cJSON_IsObject(container)) {
+        int code = lat_container_check(container, err);
+
+        if (code) {
+            return code;
+        }
+        container = cJSON_Duplicate(container, true);
+        LAT_ASSERT(container);
+    } else {
+        container = NULL;
+    }
+    allocation = lat__allocation_new(runner, id);
+    allocation->wanted = (struct lat__assignment){
+        .workload = lat_text_copy(lat_json_text(json, "workload", "")),
+        .workload_name = lat_text_copy(lat_json_text(json, "workload_name", "")),
+        .project = lat_text_copy(lat_json_text(json, "project", "")),
+        .project_name = lat_text_copy(lat_json_text(json, "project_name", "")),
+        .request_id = lat_text_copy(lat_json_text(json, "request_id", "")),
+        .ordinal = lat_json_int(json, "ordinal", 0),
+        .generation = lat_json_int(json, "generation", 0),
+        .epoch = lat_json_int(json, "epoch", 0),
+        .restarts = lat_json_int(json, "restarts", 0),
+        .desired = desired,
+        .keep_data = lat_json_bool(json, "keep_data", true),
+        .container = container,
+        .spec_digest = lat__container_digest(container),
+    };
+    allocation->restarts_done = lat_json_int(json, "restarts_done", allocation->wanted.restarts);
+    allocation->starts = lat_json_int(json, "starts", 0);
+    allocation->healthy = lat_json_bool(json, "healthy", false);
+    return 0;
+}
+
+static void read_one(void *arg, const char *name)
+{
+    struct reading *reading = arg;
+    char *path = lat_text_format("%s/%s", reading->runner->dir, name);
+    struct lat_buf text = {0};
+    cJSON *json = NULL;
+    struct lat_err err;
+
+    if (lat_text_ends(name, ".json") &&
+        (lat_file_read(path, LAT__JOURNAL_FILE_MAX, &text, &err) ||
+         lat_json_parse((const char *)text.bytes, text.len, &json, &err) || parse(reading->runner, json, &err))) {
+        char *aside = lat_text_format("%s.broken", path);
+
+        reading->broken++;
+        lat_log(reading->runner->with.log, LAT_LOG_ERROR, "a file of the journal cannot be read; it is set aside",
+                LAT_STR("path", path), LAT_ERR(&err));
+        if (rename(path, aside)) {
+            lat_log(reading->runner->with.log, LAT_LOG_ERROR, "and could not be set aside", LAT_STR("path", aside));
+        }
+        free(aside);
+    }
+    cJSON_Delete(json);
+    lat_buf_done(&text);
+    free(path);
+}
+
+int lat__journal_read(struct lat_runner *runner, struct lat_err *err)
+{
+    struct reading reading = {.runner = runner};
+    int code = lat_dir_make(runner->dir, 0700, err);
+
+    code = code ? code : lat_dir_list(runner->dir, read_one, &reading, err);
+    if (code == 0) {
+        lat_log(runner->with.log, LAT_LOG_INFO, "read the journal", LAT_INT("allocations", (int64_t)lat_map_count(runner->allocations)),
+                LAT_INT("broken", (int64_t)reading.broken));
+    }
+    return code;
+}

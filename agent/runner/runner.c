@@ -1,0 +1,385 @@
+/* What the runner knows: allocations by id, and the messages that change them. */
+#include "agent/runner/runner_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- assignments ---- */
+
+void lat__assignment_done(struct lat__assignment *assignment)
+{
+    free(assignment->workload);
+    free(assignment->workload_name);
+    free(assignment->project);
+    free(assignment->project_name);
+    free(assignment->request_id);
+    cJSON_Delete(assignment->container);
+    *assignment = (struct lat__assignment){0};
+}
+
+int64_t lat__container_digest(const cJSON *container)
+{
+    char *text = container ? lat_json_print(container) : NULL;
+    uint64_t hash = 14695981039346656037u;
+
+    for (const char *at = text; at && *at; at++) {
+        hash = (hash ^ (uint8_t)*at) * 1099511628211u;
+    }
+    lat_wipe_free(text);
+    return (int64_t)(hash >> 1); /* not negative: it is shown in a label */
+}
+
+static void take_assignment(struct lat__assignment *wanted, const struct lat_assign_message *assign)
+{
+    cJSON *container = wanted->container;
+
+    wanted->container = NULL;
+    lat__assignment_done(wanted);
+    if (assign->container) {
+        cJSON_Delete(container);
+        container = cJSON_Duplicate(assign->container, true);
+        LAT_ASSERT(container);
+    }
+    *wanted = (struct lat__assignment){
+        .workload = lat_text_copy(assign->workload),
+        .workload_name = lat_text_copy(assign->workload_name),
+        .project = lat_text_copy(assign->project),
+        .project_name = lat_text_copy(assign->project_name),
+        .request_id = lat_text_copy(assign->request_id),
+        .ordinal = assign->ordinal,
+        .generation = assign->generation,
+        .epoch = assign->epoch,
+        .restarts = assign->restarts,
+        .desired = assign->desired,
+        .keep_data = assign->keep_data,
+        .container = container,
+        .spec_digest = lat__container_digest(container),
+    };
+}
+
+/* ---- allocations ---- */
+
+static void retry_due(void *arg)
+{
+    lat__converge(arg);
+}
+
+struct lat__allocation *lat__allocation_new(struct lat_runner *runner, const char *id)
+{
+    struct lat__allocation *allocation = LAT_NEW(struct lat__allocation);
+
+    allocation->runner = runner;
+    lat_text_bound(allocation->id, sizeof(allocation->id), id);
+    allocation->status = LAT_ALLOCATION_PLACING;
+    allocation->retry_ms = LAT_RUNNER_RETRY_MIN_MS;
+    lat_timer_init(&allocation->retry, runner->with.loop, retry_due, allocation);
+    lat_map_put(runner->allocations, allocation->id, allocation);
+    return allocation;
+}
+
+struct lat__allocation *lat__allocation_free(struct lat__allocation *allocation)
+{
+    if (allocation) {
+        lat_health_stop(allocation->health);
+        lat_timer_done(&allocation->retry);
+        lat__assignment_done(&allocation->wanted);
+        free(allocation);
+    }
+    return NULL;
+}
+
+/* ---- the console's messages ---- */
+
+void lat_runner_assign(struct lat_runner *runner, const struct lat_assign_message *assign)
+{
+    struct lat__allocation *allocation = lat_map_get(runner->allocations, assign->allocation);
+    int64_t known = allocation ? allocation->wanted.generation : 0;
+
+    if (assign->epoch < runner->epoch || assign->generation < known) {
+        lat_log(runner->with.log, LAT_LOG_WARN, "an older assignment was refused", LAT_STR("allocation", assign->allocation),
+                LAT_INT("generation", assign->generation), LAT_INT("known", known), LAT_INT("epoch", assign->epoch));
+        return;
+    }
+    runner->epoch = assign->epoch;
+    if (allocation && assign->generation == known) {
+        lat__report_again(allocation);
+        return;
+    }
+    lat_log(runner->with.log, LAT_LOG_INFO, "assigned", LAT_STR("request_id", assign->request_id),
+            LAT_STR("allocation", assign->allocation), LAT_STR("workload", assign->workload_name),
+            LAT_INT("generation", assign->generation), LAT_STR("desired", lat_want_name(assign->desired)));
+    if (!allocation) {
+        allocation = lat__allocation_new(runner, assign->allocation);
+        allocation->restarts_done = assign->restarts;
+        allocation->known = runner->surveyed; /* the survey did not find it: there is no container */
+    }
+    take_assignment(&allocation->wanted, assign);
+    allocation->hopeless = false;
+    allocation->retry_ms = LAT_RUNNER_RETRY_MIN_MS;
+    lat_timer_stop(&allocation->retry);
+    lat__converge(allocation);
+    if (!allocation->gone) {
+        lat__journal_write(allocation);
+    }
+}
+
+struct orphans {
+    struct lat_map *assigned;
+};
+
+static void note_assigned(void *arg, const char *allocation)
+{
+    struct orphans *orphans = arg;
+
+    lat_map_put(orphans->assigned, allocation, orphans);
+}
+
+void lat_runner_assigned(struct lat_runner *runner, const cJSON *message)
+{
+    struct orphans orphans = {.assigned = lat_map_new()};
+    struct lat_err err;
+    void *cursor = NULL;
+    const char *id;
+    void *value;
+
+    if (lat_assigned_message_read(message, note_assigned, &orphans, &err)) {
+        lat_log(runner->with.log, LAT_LOG_WARN, "a message of the console is wrong", LAT_ERR(&err));
+    } else {
+        while (lat_map_next(runner->allocations, &cursor, &id, &value)) {
+            if (!lat_map_get(orphans.assigned, id)) {
+                lat_log(runner->with.log, LAT_LOG_WARN, "the console does not know an allocation; it is kept as it is",
+                        LAT_STR("allocation", id));
+            }
+        }
+    }
+    lat_map_free(orphans.assigned);
+}
+
+void lat_runner_send_inventory(struct lat_runner *runner)
+{
+    struct lat_observed_message *items;
+    char **texts;
+    struct lat_buf out = {0};
+    void *cursor = NULL;
+    const char *id;
+    void *value;
+    size_t count = 0;
+
+    if (runner->engine_up && !runner->surveyed) {
+        runner->inventory_due = true;
+        return;
+    }
+    runner->inventory_due = false;
+    items = lat_alloc_array(lat_map_count(runner->allocations) + 1, sizeof(*items));
+    texts = lat_alloc_array(lat_map_count(runner->allocations) + 1, sizeof(*texts));
+    while (lat_map_next(runner->allocations, &cursor, &id, &value) && count < LAT_INVENTORY_MAX) {
+        lat__report_describe(value, &items[count], &texts[count]);
+        count++;
+    }
+    lat_inventory_message_write(items, count, &out);
+    runner->with.events->on_send(runner->with.arg, (const char *)out.bytes, out.len);
+    while (count > 0) {
+        free(texts[--count]);
+    }
+    free(texts);
+    free(items);
+    lat_buf_done(&out);
+}
+
+/* ---- the engine ---- */
+
+static void adopt(struct lat_runner *runner, const struct lat_driver_status *status)
+{
+    struct lat__allocation *allocation = lat_map_get(runner->allocations, status->allocation);
+
+    if (!allocation) {
+        lat_log(runner->with.log, LAT_LOG_WARN, "a container of ours is in no journal; it is kept until the console says",
+                LAT_STR("allocation", status->allocation), LAT_STR("container", status->container));
+        return;
+    }
+    allocation->engine = *status;
+}
+
+static void surveyed(void *arg, const struct lat_driver_status *statuses, size_t count, const struct lat_err *err)
+{
+    struct lat_runner *runner = arg;
+    void *cursor = NULL;
+    const char *id;
+    void *value;
+
+    if (err) {
+        /* The engine is going down again; it is asked anew when it comes up. */
+        lat_log(runner->with.log, LAT_LOG_WARN, "the engine could not say what runs", LAT_ERR(err));
+        return;
+    }
+    runner->surveyed = true;
+    while (lat_map_next(runner->allocations, &cursor, &id, &value)) {
+        struct lat__allocation *allocation = value;
+
+        allocation->known = true;
+        lat_timer_stop(&allocation->retry);
+        if (allocation->operation == LAT__NOTHING) {
+            allocation->engine = (struct lat_driver_status){0};
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        adopt(runner, &statuses[i]);
+    }
+    cursor = NULL;
+    while (lat_map_next(runner->allocations, &cursor, &id, &value)) {
+        lat__converge(value);
+    }
+    if (runner->inventory_due) {
+        lat_runner_send_inventory(runner);
+    }
+}
+
+void lat_runner_engine(struct lat_runner *runner, bool up, const struct lat_err *err)
+{
+    void *cursor = NULL;
+    const char *id;
+    void *value;
+
+    runner->engine_up = up;
+    runner->surveyed = false;
+    if (up) {
+        runner->driver->class->list(runner->driver, surveyed, runner);
+        return;
+    }
+    runner->engine_err = *err;
+    while (lat_map_next(runner->allocations, &cursor, &id, &value)) {
+        struct lat__allocation *allocation = value;
+
+        allocation->known = false;
+        lat__converge(allocation);
+    }
+    if (runner->inventory_due) {
+        lat_runner_send_inventory(runner);
+    }
+}
+
+static void inspected(void *arg, const struct lat_driver_status *status, const struct lat_err *err)
+{
+    struct lat__allocation *allocation = arg;
+
+    allocation->operation = LAT__NOTHING;
+    if (!err) {
+        lat__converge_seen(allocation, status);
+    } else if (err->code == LAT_E_NOT_FOUND) {
+        lat__converge_seen(allocation, &(struct lat_driver_status){0});
+    } else {
+        lat_timer_start(&allocation->retry, LAT_RUNNER_RETRY_MIN_MS, 0);
+        return;
+    }
+    if (allocation->dirty) {
+        allocation->dirty = false;
+        lat_runner_container(allocation->runner, allocation->id);
+        return;
+    }
+    lat__converge(allocation);
+}
+
+void lat_runner_container(struct lat_runner *runner, const char *id)
+{
+    struct lat__allocation *allocation = lat_map_get(runner->allocations, id);
+
+    if (!allocation || !runner->engine_up) {
+        return;
+    }
+    if (allocation->operation != LAT__NOTHING) {
+        allocation->dirty = true;
+        return;
+    }
+    allocation->operation = LAT__INSPECTING;
+    runner->driver->class->inspect(runner->driver, id, inspected, allocation);
+}
+
+/* ---- tunnels ---- */
+
+int lat_runner_target(void *arg, const char *id, int64_t generation, const char *port, int *ret_host_port, struct lat_err *err)
+{
+    struct lat_runner *runner = arg;
+    const struct lat__allocation *allocation = lat_map_get(runner->allocations, id);
+
+    if (!allocation) {
+        return lat_err_set(err, LAT_E_NOT_FOUND, "Allocation %.40s is not on this node.", id);
+    }
+    if (generation != allocation->wanted.generation) {
+        return lat_err_set(err, LAT_E_CONFLICT, "The allocation is of another generation.");
+    }
+    if (!allocation->engine.running || (allocation->status != LAT_ALLOCATION_RUNNING && allocation->status != LAT_ALLOCATION_UNHEALTHY)) {
+        return lat_err_set(err, LAT_E_UNAVAILABLE, "Its container does not run.");
+    }
+    for (size_t i = 0; i < allocation->engine.port_count; i++) {
+        if (lat_text_equal(allocation->engine.ports[i].name, port) && allocation->engine.ports[i].port > 0) {
+            *ret_host_port = allocation->engine.ports[i].port;
+            return 0;
+        }
+    }
+    return lat_err_set(err, LAT_E_NOT_FOUND, "The allocation has no port '%.63s'.", port);
+}
+
+/* ---- life ---- */
+
+int lat_runner_new(const struct lat_runner_options *options, struct lat_runner **ret_runner, struct lat_err *err)
+{
+    struct lat_runner *runner = LAT_NEW(struct lat_runner);
+    struct lat_metrics *metrics = options->metrics;
+    int code;
+
+    runner->with = *options;
+    runner->dir = lat_text_format("%s/allocations", options->data_dir);
+    runner->allocations = lat_map_new();
+    runner->starts = lat_metrics_counter(metrics, "lattice_agent_starts_total", "", "Containers started.");
+    runner->failures = lat_metrics_counter(metrics, "lattice_agent_start_failures_total", "", "Starts that failed.");
+    runner->exits = lat_metrics_counter(metrics, "lattice_agent_exits_total", "", "Containers that ended by themselves.");
+    lat_err_set(&runner->engine_err, LAT_E_ENGINE_DOWN, NULL);
+    if ((code = lat__journal_read(runner, err))) {
+        lat_runner_free(runner);
+        return code;
+    }
+    *ret_runner = runner;
+    return 0;
+}
+
+void lat_runner_set_driver(struct lat_runner *runner, struct lat_driver *driver)
+{
+    runner->driver = driver;
+}
+
+void lat_runner_stop(struct lat_runner *runner)
+{
+    void *cursor = NULL;
+    const char *id;
+    void *value;
+
+    runner->stopped = true;
+    while (lat_map_next(runner->allocations, &cursor, &id, &value)) {
+        struct lat__allocation *allocation = value;
+
+        allocation->health = lat_health_stop(allocation->health);
+        lat_timer_stop(&allocation->retry);
+    }
+}
+
+struct lat_runner *lat_runner_free(struct lat_runner *runner)
+{
+    void *cursor = NULL;
+    const char *id;
+    void *value;
+
+    if (runner) {
+        while (lat_map_next(runner->allocations, &cursor, &id, &value)) {
+            lat__allocation_free(value);
+        }
+        lat_map_free(runner->allocations);
+        free(runner->dir);
+        free(runner);
+    }
+    return NULL;
+}
+
+size_t lat_runner_count(const struct lat_runner *runner)
+{
+    return lat_map_count(runner->allocations);
+}

@@ -1,0 +1,73 @@
+/* The runner: makes what the console wants true on this node, and keeps it true.
+ *
+ *   assign (link) ─► journal ─┐
+ *   engine's events ──────────┼─► converge one allocation: at most one driver operation at a time ─► observed (link)
+ *   health, timers ───────────┘
+ *
+ * It needs no console to go on: what was assigned is in the journal, what runs is found again by its labels. Lost contact
+ * never means delete; only an assignment with desired `removed` removes. Belongs to the agent's loop. */
+#ifndef AGENT_RUNNER_RUNNER_H
+#define AGENT_RUNNER_RUNNER_H
+
+#include "agent/driver/driver.h"
+#include "link/message.h"
+
+struct lat_runner;
+
+enum {
+    LAT_RUNNER_RETRY_MIN_MS = 500,          /* after a start that failed, or a container that ended by itself; doubles */
+    LAT_RUNNER_RETRY_MAX_MS = 60 * 1000,
+    LAT_RUNNER_STABLE_MS = 60 * 1000,       /* running for so long, the wait begins again at its least */
+    LAT_RUNNER_PROGRESS_MS = 500,           /* at least between two reports of a pull's progress */
+};
+
+struct lat_runner_events {
+    /* Something to tell the console: JSON of one message. Dropped when there is no link: the inventory tells it later. */
+    void (*on_send)(void *arg, const char *json, size_t len);
+};
+
+struct lat_runner_options {
+    struct lat_loop *loop; /* borrowed, as all that follows */
+    const char *data_dir;  /* the journal is the folder `allocations` in it; copied */
+    struct lat_log *log;
+    struct lat_metrics *metrics;
+    const struct lat_runner_events *events;
+    void *arg;
+};
+
+/* Reads the journal. Nothing is done before lat_runner_set_driver. */
+int lat_runner_new(const struct lat_runner_options *options, struct lat_runner **ret_runner, struct lat_err *err) LAT_MUST_USE;
+
+/* Gives it its driver (borrowed), whose events are then to be handed to lat_runner_engine and lat_runner_container. */
+void lat_runner_set_driver(struct lat_runner *runner, struct lat_driver *driver);
+
+/* Frees it and stops no container. After its driver. Takes NULL, returns NULL. */
+struct lat_runner *lat_runner_free(struct lat_runner *runner);
+
+/* Stops probes and timers, so that the driver can be freed. */
+void lat_runner_stop(struct lat_runner *runner);
+
+/* The engine came up or went down; the driver's on_engine. */
+void lat_runner_engine(struct lat_runner *runner, bool up, const struct lat_err *err);
+
+/* Something happened to a container; the driver's on_container. */
+void lat_runner_container(struct lat_runner *runner, const char *allocation);
+
+/* Messages of the console. */
+void lat_runner_assign(struct lat_runner *runner, const struct lat_assign_message *assign);
+void lat_runner_assigned(struct lat_runner *runner, const cJSON *message);
+
+/* Sends everything known, after the link came up. Waits for the first look at the engine, so that the inventory is true. */
+void lat_runner_send_inventory(struct lat_runner *runner);
+
+/* Which host port leads to a port of an allocation; a lat_tunnel_target_fn with the runner as arg. */
+int lat_runner_target(void *arg, const char *allocation, int64_t generation, const char *port, int *ret_host_port,
+                      struct lat_err *err) LAT_MUST_USE;
+
+/* Serves a stream of kind logs or stats (taken, as agent/link hands it over). */
+void lat_runner_serve(struct lat_runner *runner, struct lat_stream *stream, const struct lat_stream_header *header);
+
+/* How many allocations it knows. */
+size_t lat_runner_count(const struct lat_runner *runner);
+
+#endif

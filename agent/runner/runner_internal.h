@@ -1,0 +1,109 @@
+/* Inside of agent/runner. */
+#ifndef AGENT_RUNNER_INTERNAL_H
+#define AGENT_RUNNER_INTERNAL_H
+
+#include "agent/health/health.h"
+#include "agent/runner/runner.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <stdlib.h>
+
+/* What is wanted of an allocation. Texts are owned. */
+struct lat__assignment {
+    char *workload, *workload_name, *project, *project_name, *request_id;
+    int64_t ordinal, generation, epoch, restarts;
+    enum lat_want desired;
+    bool keep_data;
+    cJSON *container;    /* owned; NULL where nothing but removal was ever asked for */
+    int64_t spec_digest; /* of the container */
+};
+
+enum lat__operation { LAT__NOTHING, LAT__STARTING, LAT__RESTARTING, LAT__STOPPING, LAT__REMOVING, LAT__INSPECTING };
+
+struct lat__allocation {
+    struct lat_runner *runner;
+    char id[LAT_ID_SIZE];
+    struct lat__assignment wanted;
+
+    enum lat__operation operation; /* under way at the driver */
+    bool known;                    /* engine is what the engine said since it last came up */
+    bool dirty;                    /* something happened meanwhile: look again */
+    struct lat_driver_status engine;
+    int64_t restarts_done;      /* of wanted.restarts */
+    int64_t operation_restarts; /* what restarts_done becomes when the operation succeeds */
+
+    enum lat_allocation_state status;
+    char reason[LAT_ERR_SENTENCE_MAX];
+    int64_t told_generation; /* for which the console was told status and reason */
+    char progress[96];
+    int64_t progress_at_ms;
+    int64_t starts;
+
+    struct lat_health *health;
+    bool healthy; /* its last verdict; kept in the journal for the next agent */
+    struct lat_timer retry;
+    int64_t retry_ms;   /* the next wait */
+    int64_t started_ms; /* boot clock; when its container was last started */
+    bool hopeless;      /* trying again cannot help until the assignment changes */
+
+    bool journal_busy;  /* a write is under way */
+    bool journal_again; /* and another one is due */
+    bool gone;          /* removed; freed once the journal is quiet */
+};
+
+struct lat_runner {
+    struct lat_runner_options with;
+    char *dir; /* of the journal */
+    struct lat_driver *driver;
+    struct lat_map *allocations; /* struct lat__allocation, owned */
+    bool engine_up;
+    bool surveyed; /* the engine was asked what there is, since it last came up */
+    bool inventory_due;
+    bool stopped;
+    struct lat_err engine_err;
+    int64_t epoch; /* newest seen */
+    struct lat_metric *starts, *failures, *exits;
+};
+
+/* ---- converge.c ---- */
+
+/* Takes the next step towards what is wanted, unless an operation is under way. */
+void lat__converge(struct lat__allocation *allocation);
+
+/* The engine's newest word about a container, whoever asked for it. */
+void lat__converge_seen(struct lat__allocation *allocation, const struct lat_driver_status *status);
+
+/* ---- report.c ---- */
+
+/* Sets status and reason (formatted), and tells the console and the journal where they moved. */
+void lat__report(struct lat__allocation *allocation, enum lat_allocation_state status, const char *format, ...) LAT_PRINTF(3, 4);
+
+/* Tells the present state again, for a new generation or after progress. */
+void lat__report_again(struct lat__allocation *allocation);
+
+/* Adds the item of an inventory or the message `observed`. *ret_json is the owned text that item->observed_json borrows. */
+void lat__report_describe(const struct lat__allocation *allocation, struct lat_observed_message *ret_item, char **ret_json);
+
+/* ---- journal.c ---- */
+
+/* Writes the allocation to disk, in a worker; the newest state wins. */
+void lat__journal_write(struct lat__allocation *allocation);
+
+/* Removes its file and then frees the allocation, which is in no map any more. */
+void lat__journal_remove(struct lat__allocation *allocation);
+
+/* Reads all files; a broken one is set aside, and said. */
+int lat__journal_read(struct lat_runner *runner, struct lat_err *err) LAT_MUST_USE;
+
+/* ---- runner.c ---- */
+
+struct lat__allocation *lat__allocation_new(struct lat_runner *runner, const char *id);
+struct lat__allocation *lat__allocation_free(struct lat__allocation *allocation);
+void lat__assignment_done(struct lat__assignment *assignment);
+
+/* FNV-1a of the container's text: a container made for another digest is made anew. */
+int64_t lat__container_digest(const cJSON *container);
+
+#endif

@@ -1,0 +1,122 @@
+/* Streams that the console opens to see into an allocation: its log, and what it uses. */
+#include "agent/runner/runner_internal.h"
+
+#include "link/link.h"
+
+#include <stdio.h>
+
+/* One stream that is served, until its close. */
+struct serving {
+    struct lat_runner *runner;
+    struct lat_stream *stream; /* NULL once it closed: what the driver brings is then thrown away */
+    bool waiting;              /* for the driver */
+};
+
+static void ignore_data(void *arg, const uint8_t *bytes, size_t len)
+{
+    (void)arg;
+    (void)bytes;
+    (void)len;
+}
+
+static void stream_closed(void *arg, const struct lat_err *err)
+{
+    struct serving *serving = arg;
+
+    (void)err;
+    serving->stream = NULL;
+    if (!serving->waiting) {
+        free(serving);
+    }
+}
+
+static const struct lat_stream_events waiting_events = {.on_data = ignore_data, .on_close = stream_closed};
+
+/* Ends the wait for the driver. Returns the stream to answer on, or NULL (the serving is gone) when it closed meanwhile. */
+static struct lat_stream *finish_waiting(struct serving *serving)
+{
+    struct lat_stream *stream = serving->stream;
+
+    serving->waiting = false;
+    if (!stream) {
+        free(serving);
+    }
+    return stream;
+}
+
+static void relayed(void *arg, uint64_t a_to_b, uint64_t b_to_a)
+{
+    (void)arg;
+    (void)a_to_b;
+    (void)b_to_a;
+}
+
+static void log_opened(void *arg, struct lat_stream *log, const struct lat_err *err)
+{
+    struct serving *serving = arg;
+    struct lat_stream *stream = finish_waiting(serving);
+
+    if (!stream) {
+        if (log) {
+            lat_stream_close(log);
+        }
+        return;
+    }
+    if (err) {
+        lat_link_refuse(stream, err); /* its close frees the serving */
+        return;
+    }
+    lat_link_accept(stream);
+    free(serving);
+    lat_relay_start(log, stream, relayed, NULL);
+}
+
+static void stats_read(void *arg, const struct lat_driver_stats *stats, const struct lat_err *err)
+{
+    struct lat_stream *stream = finish_waiting(arg);
+    struct lat_json_writer writer;
+    struct lat_buf out = {0};
+
+    if (!stream) {
+        return;
+    }
+    if (err) {
+        lat_link_refuse(stream, err);
+        return;
+    }
+    lat_json_writer_init(&writer, &out);
+    lat_json_object(&writer, NULL);
+    lat_json_add_real(&writer, "cpu_percent", stats->cpu_percent);
+    lat_json_add_int(&writer, "memory_bytes", stats->memory_bytes);
+    lat_json_add_int(&writer, "memory_limit_bytes", stats->memory_limit_bytes);
+    lat_json_add_int(&writer, "network_rx_bytes", stats->network_rx_bytes);
+    lat_json_add_int(&writer, "network_tx_bytes", stats->network_tx_bytes);
+    lat_json_add_int(&writer, "pids", stats->pids);
+    lat_json_end(&writer, '}');
+    lat_link_accept(stream);
+    lat_stream_write(stream, out.bytes, out.len);
+    lat_stream_end(stream);
+    lat_stream_resume(stream); /* so that the other side's end is seen */
+    lat_buf_done(&out);
+}
+
+void lat_runner_serve(struct lat_runner *runner, struct lat_stream *stream, const struct lat_stream_header *header)
+{
+    struct serving *serving = LAT_NEW(struct serving);
+    struct lat_driver *driver = runner->driver;
+    struct lat_err err;
+
+    serving->runner = runner;
+    serving->stream = stream;
+    lat_stream_set_events(stream, &waiting_events, serving);
+    if (!lat_map_get(runner->allocations, header->allocation)) {
+        lat_err_set(&err, LAT_E_NOT_FOUND, "The allocation is not on this node.");
+        lat_link_refuse(stream, &err);
+    } else if (header->kind == LAT_STREAM_LOGS) {
+        serving->waiting = true;
+        driver->class->logs(driver, header->allocation, header->follow, header->tail, header->timestamps, log_opened, serving);
+    } else {
+        serving->waiting = true;
+        driver->class->stats(driver, header->allocation, stats_read, serving);
+    }
+}
