@@ -215,7 +215,7 @@ static int tcp_listen(struct lat_loop *loop, const char *host, int port, bool sh
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *addresses;
     char service[16];
-    int fd;
+    int fd = -1;
     if (port < 0 || port > 65535)
         return lat_err_set(err, LAT_E_INVALID, "%d is not a port.", port);
     snprintf(service, sizeof(service), "%d", port);

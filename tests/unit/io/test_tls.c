@@ -546,6 +546,54 @@ static void a_cut_off_is_no_end(void **state)
     }
 }
 
+static int64_t fake_wall_ms(void *arg)
+{
+    return *(int64_t *)arg;
+}
+
+static int64_t fake_boot_ns(void *arg)
+{
+    return *(int64_t *)arg * 1000000;
+}
+
+static void a_silent_peer_cannot_hold_a_handshake_open(void **state)
+{
+    (void)state;
+    int64_t now_ms = 1;
+    struct lat_clock clock = {.wall_ms = fake_wall_ms, .boot_ns = fake_boot_ns, .arg = &now_ms};
+    struct lat_loop *loop = lat_loop_new(&clock);
+    struct lat_tls_config server = server_config();
+    struct lat_tls_config client = client_config();
+    struct lat_tls *server_tls = context(&server);
+    struct lat_tls *client_tls = context(&client);
+    struct shake shake = {0};
+    struct lat_stream *ends[4];
+    lat_stream_pair(loop, &ends[0], &ends[1]);
+    lat_stream_pair(loop, &ends[2], &ends[3]);
+    lat_tls_accept(server_tls, ends[0], NULL, 0, on_server, &shake);
+    lat_tls_connect(client_tls, ends[2], "console.example", on_client, &shake);
+    while (lat_loop_turn(loop))
+        continue;
+    assert_int_equal(lat_loop_next_ms(loop), LAT_TLS_HANDSHAKE_MS);
+    now_ms += LAT_TLS_HANDSHAKE_MS - 1;
+    lat_loop_turn(loop);
+    assert_int_equal(shake.told, 0);
+    now_ms += 1;
+    lat_loop_turn(loop);
+    assert_int_equal(shake.told, 2);
+    assert_int_equal(shake.server_err.code, LAT_E_TIMEOUT);
+    assert_int_equal(shake.client_err.code, LAT_E_TIMEOUT);
+    while (lat_loop_turn(loop))
+        continue;
+    now_ms += lat_loop_next_ms(loop); /* and what lingers goes too */
+    lat_loop_turn(loop);
+    lat_stream_close(ends[1]);
+    lat_stream_close(ends[3]);
+    lat_loop_free(loop);
+    lat_tls_unref(server_tls);
+    lat_tls_unref(client_tls);
+}
+
 static void half_close_works_over_tls(void **state)
 {
     struct lat_loop *loop = *state;
@@ -699,6 +747,7 @@ int main(void)
         T(a_client_learns_that_the_server_speaks_no_tls),
         T(bytes_read_before_are_handed_to_tls),
         T(a_cut_off_is_no_end),
+        cmocka_unit_test(a_silent_peer_cannot_hold_a_handshake_open),
         T(half_close_works_over_tls),
         T(a_paused_stream_holds_the_sender_back),
         T(close_within_on_data_works_over_tls),
