@@ -8,10 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import boto3
 import psycopg2
 import pytest
 import redis
 import requests
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from support.bed import Bed, BedNode
 from support.command import CommandFailed
@@ -291,3 +294,56 @@ def test_node_can_lose_packets_and_have_its_connections_reset(bed: Bed, nodes: C
     node.place.reset_connections()
     with pytest.raises(requests.ConnectionError, match="refused|reset"):
         requests.get(url, timeout=5)
+
+
+# ---- lattice-test/swift-s3:1, which stands in for MinIO
+
+
+@pytest.fixture
+def s3(bed: Bed, engine: Engine) -> Container:
+    bed.registry.ensure("swift-s3")
+    container = engine.run_container("lattice-test/swift-s3:1", "server", "/data", env={"MINIO_ROOT_USER": "root-user", "MINIO_ROOT_PASSWORD": PASSWORD},
+                                     ports=(9000,), options=("-v", "s3data:/data"))
+    wait_until(lambda: get(container, "/minio/health/live", 9000).ok, "the S3 server is ready", tolerate=(requests.RequestException,))
+    return container
+
+
+def s3_client(container: Container, user: str = "root-user", password: str = PASSWORD):  # type: ignore[no-untyped-def]
+    """boto3 makes its classes as it runs, so there is no type to name."""
+    return boto3.client("s3", endpoint_url=f"http://127.0.0.1:{container.port(9000)}", aws_access_key_id=user, aws_secret_access_key=password,
+                        region_name="us-east-1", config=Config(retries={"max_attempts": 0}))
+
+
+def test_swift_s3_says_that_it_is_a_stand_in(s3: Container) -> None:
+    labels = s3.inspect()["Config"]["Labels"]
+    assert "not MinIO" in labels["org.opencontainers.image.description"]
+    assert "not MinIO" in s3.logs()
+
+
+def test_swift_s3_stores_and_keeps_objects(s3: Container) -> None:
+    client = s3_client(s3)
+    client.create_bucket(Bucket="photos")
+    client.put_object(Bucket="photos", Key="a/b", Body=b"small", Metadata={"colour": "blue"})
+    upload = client.create_multipart_upload(Bucket="photos", Key="big")["UploadId"]
+    parts = [{"PartNumber": number, "ETag": client.upload_part(Bucket="photos", Key="big", PartNumber=number, UploadId=upload, Body=b"x" * (5 << 20))["ETag"]}
+             for number in (1, 2)]
+    client.complete_multipart_upload(Bucket="photos", Key="big", UploadId=upload, MultipartUpload={"Parts": parts})
+    s3.restart()
+    wait_until(lambda: get(s3, "/minio/health/live", 9000).ok, "the S3 server is ready", tolerate=(requests.RequestException,))
+    client = s3_client(s3)
+    found = client.get_object(Bucket="photos", Key="a/b")
+    assert (found["Body"].read(), found["Metadata"]) == (b"small", {"colour": "blue"})
+    assert client.head_object(Bucket="photos", Key="big")["ContentLength"] == 10 << 20
+    assert [each["Key"] for each in client.list_objects_v2(Bucket="photos")["Contents"]] == ["a/b", "big"]
+    url = client.generate_presigned_url("get_object", Params={"Bucket": "photos", "Key": "a/b"})
+    assert requests.get(url, timeout=10).content == b"small"
+    assert requests.get(f"{url}x", timeout=10).status_code == 403
+
+
+def test_swift_s3_refuses_wrong_secrets_and_strangers(s3: Container) -> None:
+    for user, password in (("root-user", "wrong horse"), ("nobody", PASSWORD)):
+        with pytest.raises(ClientError) as refused:
+            s3_client(s3, user, password).list_buckets()
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+    for path in ("/", "/photos/a", "/v1/AUTH_root", "/auth/v1.0"):
+        assert get(s3, path, 9000).status_code == 403

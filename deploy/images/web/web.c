@@ -65,14 +65,22 @@ static struct option {
     [OPTION_PORT] = {"port", "WEB_PORT", 80, "port to listen on"},
     [OPTION_EXIT_STATUS] = {"exit-status", "WEB_EXIT_STATUS", -1,
                             "exit with this status at once, or when exit-after-ms has passed"},
-    [OPTION_EXIT_AFTER_MS] = {"exit-after-ms", "WEB_EXIT_AFTER_MS", 0, "when to exit with exit-status"},
-    [OPTION_HEALTHY_AFTER_MS] = {"healthy-after-ms", "WEB_HEALTHY_AFTER_MS", 0, "/healthz says 503 until then; -1: for ever"},
-    [OPTION_LISTEN_AFTER_MS] = {"listen-after-ms", "WEB_LISTEN_AFTER_MS", 0, "refuses connections until then"},
-    [OPTION_IGNORE_TERM] = {"ignore-term", "WEB_IGNORE_TERM", 0, "1: SIGTERM and SIGINT change nothing"},
-    [OPTION_TERM_DELAY_MS] = {"term-delay-ms", "WEB_TERM_DELAY_MS", 0, "how long it lives on after SIGTERM"},
-    [OPTION_LINES_PER_SECOND] = {"lines-per-second", "WEB_LINES_PER_SECOND", 0, "numbered lines to write; -1: as fast as it can"},
-    [OPTION_LINE_BYTES] = {"line-bytes", "WEB_LINE_BYTES", 40, "length of such a line, without its end"},
-    [OPTION_LINES_TO_STDERR] = {"lines-to-stderr", "WEB_LINES_TO_STDERR", 0, "1: they go to stderr"},
+    [OPTION_EXIT_AFTER_MS] = {"exit-after-ms", "WEB_EXIT_AFTER_MS", 0,
+                              "when to exit with exit-status"},
+    [OPTION_HEALTHY_AFTER_MS] = {"healthy-after-ms", "WEB_HEALTHY_AFTER_MS", 0,
+                                 "/healthz says 503 until then; -1: for ever"},
+    [OPTION_LISTEN_AFTER_MS] = {"listen-after-ms", "WEB_LISTEN_AFTER_MS", 0,
+                                "refuses connections until then"},
+    [OPTION_IGNORE_TERM] = {"ignore-term", "WEB_IGNORE_TERM", 0,
+                            "1: SIGTERM and SIGINT change nothing"},
+    [OPTION_TERM_DELAY_MS] = {"term-delay-ms", "WEB_TERM_DELAY_MS", 0,
+                              "how long it lives on after SIGTERM"},
+    [OPTION_LINES_PER_SECOND] = {"lines-per-second", "WEB_LINES_PER_SECOND", 0,
+                                 "numbered lines to write; -1: as fast as it can"},
+    [OPTION_LINE_BYTES] = {"line-bytes", "WEB_LINE_BYTES", 40,
+                           "length of such a line, without its end"},
+    [OPTION_LINES_TO_STDERR] = {"lines-to-stderr", "WEB_LINES_TO_STDERR", 0,
+                                "1: they go to stderr"},
 };
 
 static struct timespec started;
@@ -111,9 +119,12 @@ static bool write_all(int fd, const char *bytes, size_t count)
 static _Noreturn void usage(int status)
 {
     FILE *out = status ? stderr : stdout;
-    fprintf(out, "usage: web [--OPTION NUMBER]...\n       web --probe PATH   asks the server on --port; status 0 if it answers 200\n");
+    fprintf(
+        out,
+        "usage: web [--OPTION NUMBER]...\n       web --probe PATH   asks the server on --port; status 0 if it answers 200\n");
     for (size_t i = 0; i < OPTION_COUNT; i++)
-        fprintf(out, "  --%-18s %-22s %s (%ld)\n", options[i].name, options[i].environment, options[i].what, options[i].value);
+        fprintf(out, "  --%-18s %-22s %s (%ld)\n", options[i].name, options[i].environment,
+                options[i].what, options[i].value);
     exit(status);
 }
 
@@ -171,9 +182,14 @@ struct request {
 static void answer(struct request *request, int status, const char *body, size_t length)
 {
     char head[256];
-    const char *reason = status == 200 ? "OK" : status == 503 ? "Service Unavailable" : status == 404 ? "Not Found" : "Error";
-    int count = snprintf(head, sizeof(head), "HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
-                         status, reason, length);
+    const char *reason = status == 200   ? "OK"
+                         : status == 503 ? "Service Unavailable"
+                         : status == 404 ? "Not Found"
+                                         : "Error";
+    int count = snprintf(
+        head, sizeof(head),
+        "HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
+        status, reason, length);
     if (write_all(request->fd, head, (size_t)count) && strcmp(request->method, "HEAD") != 0)
         (void)write_all(request->fd, body, length);
     /* One write a line, so that lines of several threads do not mix. */
@@ -205,7 +221,8 @@ static bool request_read(struct request *request)
     if (sscanf(request->head, "%15s %1023s HTTP/1.", request->method, request->target) != 2)
         return false;
     const char *field = strcasestr(request->head, "\r\nContent-Length:");
-    unsigned long long length = field && field < end ? strtoull(field + strlen("\r\nContent-Length:"), NULL, 10) : 0;
+    unsigned long long length =
+        field && field < end ? strtoull(field + strlen("\r\nContent-Length:"), NULL, 10) : 0;
     if (length > BODY_MAX_BYTES)
         return false;
     request->body_length = (size_t)length;
@@ -452,9 +469,10 @@ static int listen_open(void)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int on = 1;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options[OPTION_PORT].value)};
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) || bind(fd, (struct sockaddr *)&address, sizeof(address)) ||
-        listen(fd, 1024)) {
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)options[OPTION_PORT].value)};
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+        bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, 1024)) {
         perror("web: cannot listen");
         exit(1);
     }
@@ -471,7 +489,8 @@ static int probe(const char *path)
     char text[1200];
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)))
         return 1;
-    int count = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
+    int count = snprintf(text, sizeof(text),
+                         "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
     if (count < 0 || (size_t)count >= sizeof(text) || !write_all(fd, text, (size_t)count))
         return 1;
     ssize_t got = read(fd, text, sizeof(text) - 1);
