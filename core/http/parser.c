@@ -100,7 +100,10 @@ static int on_headers_complete(llhttp_t *llhttp)
     if (!parser->response) {
         llhttp->upgrade = 0; /* an offer that is not taken; the request is one like any other */
     }
-    return parser->skip_body ? 1 : 0;
+    /* llhttp would wait for the body of which a 304 tells the length */
+    int status = llhttp->status_code;
+    bool bodiless = parser->response && (status < 200 || status == 204 || status == 304);
+    return parser->skip_body || bodiless ? 1 : 0;
 }
 
 static int on_body(llhttp_t *llhttp, const char *at, size_t len)
