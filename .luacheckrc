@@ -1,10 +1,12 @@
 std = "lua54"
-max_line_length = 110
+max_line_length = 120
 cache = false
+-- Declarations for editors, generated.
+exclude_files = { "lua/api/lattice.d.lua" }
 
--- A policy defines its decisions as globals and sees the library of the Lua host.
-files["policies"] = { allow_defined_top = true, read_globals = { "lattice" } }
-files["plugins"] = { allow_defined_top = true, read_globals = { "lattice" } }
+-- A policy and a plugin define their decisions as globals; plugins see the library of the Lua host.
+files["policies"] = { globals = { "filter", "score" } }
+files["plugins"] = { globals = { "render" }, read_globals = { "lattice" } }
 files["lua"] = { read_globals = { "lattice" } }
 
 -- Last, so that it holds for the tests inside these folders as well.

@@ -39,7 +39,7 @@ static double score(const struct lat_placement_node *node)
     double free_cpu = share((double)node->free_cpu_milli / 1000, (double)node->cpu_milli / 1000);
     double free_memory = share((double)node->free_memory_bytes, (double)node->memory_bytes);
 
-    return 500 * free_cpu + 500 * free_memory - 200 * (double)node->workload_instances;
+    return 500 * free_cpu + 500 * free_memory - 1000 * (double)node->workload_instances;
 }
 
 void lat_placement_decide(const struct lat_placement *placement, struct lat_decision *ret_decision)

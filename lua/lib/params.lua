@@ -143,8 +143,8 @@ function params.check(manifest, given)
         if value ~= nil then
             values[name] = read(name, param, value)
         elseif param.required then
-            errors.refuse("params." .. name, ("%s needs the parameter '%s': %s."):format(manifest.name, name, param.help),
-                param.hint)
+            local sentence = ("%s needs the parameter '%s': %s."):format(manifest.name, name, param.help)
+            errors.refuse("params." .. name, sentence, param.hint)
         end
     end
     return setmetatable(values, strict.metatable("spec.params", names, optional))

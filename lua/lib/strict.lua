@@ -29,10 +29,9 @@ end
 -- Returns a function that makes a decoded table into the described object, in place.
 function strict.object(description)
     local metatable = strict.metatable(description.name, names_of(description.fields))
-    local numbers, types = {}, {}
+    local numbers = {}
     for _, field in ipairs(description.fields) do
         if field.type == "number" then numbers[#numbers + 1] = field.name end
-        types[field.name] = field.type
     end
     return function(object)
         -- JSON does not tell 2 from 2.0, and Lua does.

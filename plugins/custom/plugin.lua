@@ -11,11 +11,10 @@ local SCHEMES = {
 -- Reads "[NAME:]PORT[/PROTOCOL]".
 local function read_port(text, index)
     local field = ("params.ports[%d]"):format(index - 1)
-    local name, digits, protocol = text:match("^([%l][%l%d%-]*):(%d+)/?(%l*)$")
-    if not digits then
-        digits, protocol = text:match("^(%d+)/?(%l*)$")
-    end
-    local port = math.tointeger(tonumber(digits))
+    local rest, protocol = text:match("^(.*)/(%l+)$")
+    if not rest then rest, protocol = text, "tcp" end
+    local name, digits = rest:match("^(%l[%l%d%-]*):(%d+)$")
+    local port = math.tointeger(tonumber(digits or rest:match("^%d+$")))
     if not port or port < 1 or port > 65535 then
         lattice.error {
             field = field,
@@ -23,7 +22,6 @@ local function read_port(text, index)
             hint = "Write 80/http, 5432/tcp or web:8080/http, with a port from 1 to 65535.",
         }
     end
-    if protocol == "" then protocol = "tcp" end
     if not SCHEMES[protocol] then
         lattice.error {
             field = field,

@@ -11,14 +11,16 @@ function filter(node, workload)
         return false, ("has %.2f processors free, needs %.2f"):format(node.free_cpu, workload.cpu)
     end
     if node.free_memory < workload.memory then
-        return false, ("has %d MiB of memory free, needs %d MiB"):format(node.free_memory // 2^20, workload.memory // 2^20)
+        local free, needed = node.free_memory // 2^20, workload.memory // 2^20
+        return false, ("has %d MiB of memory free, needs %d MiB"):format(free, needed)
     end
     return true
 end
 
--- Spreads load: the emptier a node, the better; and keeps instances of one workload apart.
+-- Spreads load: the emptier a node, the better (0 to 1000); but any node without an instance of the workload
+-- comes before one that has one.
 function score(node)
     local free_cpu = node.cpu > 0 and node.free_cpu / node.cpu or 0
     local free_memory = node.memory > 0 and node.free_memory / node.memory or 0
-    return 500 * free_cpu + 500 * free_memory - 200 * node.workload_instances
+    return 500 * free_cpu + 500 * free_memory - 1000 * node.workload_instances
 end

@@ -64,7 +64,7 @@ static void built_in_policy_spreads_and_says_why_not(void **state)
     assert_string_equal(lat_decision_best(&decision)->id, "empty");
     assert_true(decision.nodes[0].score == 1000);
     assert_true(decision.nodes[1].score == 750);
-    assert_true(decision.nodes[2].score == 800);
+    assert_true(decision.nodes[2].score == 0);
     assert_int_equal(decision.nodes[3].verdict, LAT_VERDICT_REFUSED);
     assert_string_equal(decision.nodes[3].reason, "is not healthy");
     assert_string_equal(decision.nodes[4].reason, "has 0.10 processors free, needs 0.50");

@@ -1,0 +1,94 @@
+-- Runs policies and plugins in tests exactly as the jailed host does: through lua/lib/host.lua, on the files
+-- of the tree. What the jail itself forbids is tested in tests/unit/lua/host.
+
+local host = require "lib.host"
+local json = require "dkjson"
+
+local harness = {}
+
+local ENTROPY = ("00112233445566778899aabbccddeeff"):rep(16)
+
+local function read(path)
+    local file = assert(io.open(path))
+    local text = file:read "a"
+    file:close()
+    return text
+end
+
+-- Loads a source; returns nil, or the problem.
+function harness.load_policy(source)
+    return host.handle { op = "load", kind = "policy", name = "placement", source = source }.error
+end
+
+function harness.load_plugin(name, source, manifest)
+    return host.handle { op = "load", kind = "plugin", name = name, source = source, manifest = manifest }.error
+end
+
+-- Load a shipped file, which must be good.
+function harness.shipped_policy(name)
+    local problem = harness.load_policy(read(("policies/%s/%s.lua"):format(name, name)))
+    assert(not problem, problem and problem.sentence)
+end
+
+function harness.shipped_plugin(name)
+    local folder = "plugins/" .. name
+    local manifest = json.decode(read(folder .. "/plugin.json"))
+    local problem = harness.load_plugin(name, read(folder .. "/plugin.lua"), manifest)
+    assert(not problem, problem and problem.sentence)
+end
+
+-- Renders a workload with these params. Returns what the plugin made, or nil and the problem.
+-- options: cpu_milli, memory_bytes, credentials, entropy.
+function harness.render(name, params, options)
+    options = options or {}
+    local answer = host.handle {
+        op = "ask", id = 1, kind = "plugin", name = name, decision = "render",
+        input = {
+            spec = { name = "my-workload", type = name, params = params },
+            cpu_milli = options.cpu_milli or 0,
+            memory_bytes = options.memory_bytes or 0,
+            entropy = options.entropy or ENTROPY,
+            credentials = options.credentials,
+        },
+    }
+    return answer.value, answer.error
+end
+
+local function with_defaults(given, defaults)
+    local object = {}
+    for name, value in pairs(defaults) do object[name] = value end
+    for name, value in pairs(given) do object[name] = value end
+    return object
+end
+
+-- A node and a workload with what a test says and plain values for the rest.
+function harness.node(given)
+    return with_defaults(given, {
+        id = given.name, healthy = true, pool = "default", architecture = "amd64", os = "", labels = {},
+        cpu = 4, memory = 8 << 30, disk = 100 << 30, free_cpu = 4, free_memory = 8 << 30, free_disk = 50 << 30,
+        allocations = 0, workload_instances = 0,
+    })
+end
+
+function harness.workload(given)
+    return with_defaults(given, {
+        id = "w", name = "my-workload", project = "admin", type = "postgres", count = 1, labels = {},
+        cpu = 0, memory = 0,
+    })
+end
+
+-- Asks the loaded placement policy. Returns the answers by node name, or nil and the problem.
+function harness.decide(workload, nodes)
+    local copies = {} -- a decision makes what it is given into objects
+    for index, node in ipairs(nodes) do copies[index] = with_defaults(node, {}) end
+    local answer = host.handle {
+        op = "ask", id = 1, kind = "policy", name = "placement", decision = "decide",
+        input = { workload = with_defaults(workload, {}), nodes = copies },
+    }
+    if answer.error then return nil, answer.error end
+    local by_name = {}
+    for index, node in ipairs(nodes) do by_name[node.name] = answer.value.nodes[index] end
+    return by_name
+end
+
+return harness
