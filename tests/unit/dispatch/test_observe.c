@@ -1,0 +1,244 @@
+/* What agents tell, and what of it is written. */
+#include "support.h"
+
+#include <stdio.h>
+
+static void observation_is_written(void **state)
+{
+    struct console *console = *state;
+    char id[LAT_ID_SIZE];
+    make_allocation(console, console->node, id);
+    struct agent *agent = agent_welcomed(console);
+    agent_say_observed(agent, id, 1, "running", "healthy", "{\"container\":\"c1\",\"ports\":{\"http\":32768}}");
+    await_allocation(console, id, "running");
+    const struct lat_allocation *row = allocation_of(console, id);
+    assert_string_equal(row->reason, "healthy");
+    assert_string_equal(row->observed, "{\"container\":\"c1\",\"ports\":{\"http\":32768}}");
+    assert_int_equal(row->observed_generation, 1);
+    assert_string_equal(row->desired, "running");
+    assert_true(row->updated_at > 0);
+    agent_free(agent);
+}
+
+static void what_did_not_change_is_not_written(void **state)
+{
+    struct console *console = *state;
+    char id[LAT_ID_SIZE];
+    make_allocation(console, console->node, id);
+    struct agent *agent = agent_welcomed(console);
+    agent_say_node(agent, "20.10", "");
+    agent_say_observed(agent, id, 1, "running", "", "{\"starts\":1}");
+    await_allocation(console, id, "running");
+    await_node(console, "ready");
+    int commits = console->bed->script->commits;
+    agent_say_observed(agent, id, 1, "running", "", "{\"starts\":1}");
+    agent_say_node(agent, "20.10", "");
+    agent_say(agent, "{\"type\":\"heartbeat\",\"disk_free_bytes\":501}"); /* less than a hundredth */
+    run_for(console->loop, 50);
+    assert_int_equal(console->bed->script->commits, commits);
+    agent_say(agent, "{\"type\":\"heartbeat\",\"disk_free_bytes\":400}");
+    run_for(console->loop, 50);
+    assert_int_equal(node_of(console)->disk_free_bytes, 400);
+    agent_free(agent);
+}
+
+static void generations_only_go_forward(void **state)
+{
+    struct console *console = *state;
+    char id[LAT_ID_SIZE];
+    make_allocation(console, console->node, id);
+    change_allocation(console, id, "running", 5);
+    struct agent *agent = agent_welcomed(console);
+    agent_say_observed(agent, id, 6, "failed", "from the future", "{}");
+    agent_say_observed(agent, id, 4, "running", "older than asked, and the newest seen", "{}");
+    await_allocation(console, id, "running");
+    assert_int_equal(allocation_of(console, id)->observed_generation, 4);
+    agent_say_observed(agent, id, 3, "failed", "stale", "{}");
+    agent_say_observed(agent, id, 5, "starting", "", "{}");
+    await_allocation(console, id, "starting");
+    agent_say_observed(agent, id, 4, "failed", "stale", "{}");
+    run_for(console->loop, 50);
+    assert_string_equal(allocation_of(console, id)->status, "starting");
+    assert_int_equal(allocation_of(console, id)->observed_generation, 5);
+    agent_free(agent);
+}
+
+static void removed_is_final(void **state)
+{
+    struct console *console = *state;
+    char id[LAT_ID_SIZE];
+    make_allocation(console, console->node, id);
+    change_allocation(console, id, "removed", 2);
+    struct agent *agent = agent_welcomed(console);
+    agent_say_observed(agent, id, 2, "removed", "", "{}");
+    await_allocation(console, id, "removed");
+    agent_say_observed(agent, id, 2, "running", "", "{}");
+    run_for(console->loop, 50);
+    assert_string_equal(allocation_of(console, id)->status, "removed");
+    agent_free(agent);
+}
+
+static void progress_is_written_twice_a_second(void **state)
+{
+    struct console *console = *state;
+    char id[LAT_ID_SIZE];
+    make_allocation(console, console->node, id);
+    struct agent *agent = agent_welcomed(console);
+    agent_say_observed(agent, id, 1, "pulling", "", "{\"progress\":\"0 of 9 MB\"}");
+    await_allocation(console, id, "pulling");
+    int commits = console->bed->script->commits;
+    for (int i = 1; i <= 20; i++) {
+        char observed[64];
+        snprintf(observed, sizeof(observed), "{\"progress\":\"%d of 9 MB\"}", i);
+        agent_say_observed(agent, id, 1, "pulling", "", observed);
+        run_for(console->loop, 40);
+    }
+    assert_in_range(console->bed->script->commits - commits, 1, 2);
+    agent_say_observed(agent, id, 1, "pulling", "", "{\"container\":\"c1\",\"progress\":\"done\"}"); /* more than progress */
+    agent_say_observed(agent, id, 1, "starting", "", "{}");
+    await_allocation(console, id, "starting");
+    agent_free(agent);
+}
+
+static void node_tells_of_itself_and_its_engine(void **state)
+{
+    struct console *console = *state;
+    struct agent *agent = agent_welcomed(console);
+    assert_string_equal(node_of(console)->status, "joining");
+    agent_say_node(agent, "", "Nobody answers at /var/run/docker.sock.");
+    await_node(console, "engine_down");
+    assert_string_equal(node_of(console)->reason, "Nobody answers at /var/run/docker.sock.");
+    agent_say_node(agent, "20.10", "");
+    await_node(console, "ready");
+    const struct lat_node *node = node_of(console);
+    assert_string_equal(node->reason, "");
+    assert_string_equal(node->engine_version, "20.10");
+    assert_string_equal(node->architecture, "amd64");
+    assert_string_equal(node->agent_version, "0.1");
+    assert_string_equal(node->labels, "{\"zone\":\"a\"}");
+    assert_int_equal(node->cpu_milli, 2000);
+    assert_int_equal(node->disk_free_bytes, 500);
+    agent_free(agent);
+}
+
+static void labels_of_operators_stay(void **state)
+{
+    struct console *console = *state;
+    struct lat_txn *txn = lat_txn_begin(console->store, "");
+    struct lat_node *row = lat_node_edit(node_of(console));
+    lat_row_set(row->labels, "{\"rack\":\"7\",\"zone\":\"old\"}");
+    lat_txn_put(txn, &row->row);
+    commit_now(console->bed, txn);
+    struct agent *agent = agent_welcomed(console);
+    agent_say_node(agent, "20.10", "");
+    await_node(console, "ready");
+    assert_string_equal(node_of(console)->labels, "{\"rack\":\"7\",\"zone\":\"a\"}");
+    agent_free(agent);
+}
+
+static void unknown_allocations_are_counted_and_kept(void **state)
+{
+    struct console *console = *state;
+    char known[LAT_ID_SIZE], elsewhere[LAT_ID_SIZE], other_node[LAT_ID_SIZE];
+    make_node(console->bed, "n2", other_node);
+    make_allocation(console, console->node, known);
+    make_allocation(console, other_node, elsewhere);
+    struct agent *agent = agent_welcomed(console);
+    char *inventory = lat_text_format(
+        "{\"type\":\"inventory\",\"allocations\":["
+        "{\"allocation\":\"%s\",\"generation\":1,\"status\":\"running\"},"
+        "{\"allocation\":\"0193b1f0-0000-7000-8000-00000000beef\",\"generation\":1,\"status\":\"running\"},"
+        "{\"allocation\":\"0193b1f0-0000-7000-8000-00000000cafe\",\"generation\":1,\"status\":\"removed\"},"
+        "{\"allocation\":\"%s\",\"generation\":1,\"status\":\"running\"}]}",
+        known, elsewhere);
+    agent_say(agent, inventory);
+    agent_say(agent, inventory);
+    await_allocation(console, known, "running");
+    run_for(console->loop, 20);
+    assert_int_equal(metric(console, "lattice_allocations_unknown_total"), 2);
+    assert_string_equal(allocation_of(console, elsewhere)->status, "placing");
+    agent_expect_quiet(agent); /* nothing is removed for it */
+    free(inventory);
+    agent_free(agent);
+}
+
+static void unreadable_message_is_ignored_and_counted(void **state)
+{
+    struct console *console = *state;
+    char id[LAT_ID_SIZE];
+    make_allocation(console, console->node, id);
+    struct agent *agent = agent_welcomed(console);
+    agent_say(agent, "{\"type\":\"dance\"}");
+    agent_say(agent, "{\"type\":\"observed\"}");
+    agent_say(agent, "{\"type\":\"welcome\"}");
+    agent_say_observed(agent, id, 1, "running", "", "{}");
+    await_allocation(console, id, "running");
+    assert_int_equal(metric(console, "lattice_agent_messages_invalid_total"), 3);
+    assert_false(agent->closed);
+    agent_free(agent);
+}
+
+static void flood_is_coalesced_and_loses_nothing(void **state)
+{
+    struct console *console = *state;
+    enum { ROWS = 100, ROUNDS = 60 };
+    char ids[ROWS][LAT_ID_SIZE];
+    struct lat_txn *txn = lat_txn_begin(console->store, "");
+    for (int i = 0; i < ROWS; i++) {
+        struct lat_allocation *row = lat_allocation_new();
+        lat_row_set(row->workload_id, console->workload);
+        lat_row_set(row->node_id, console->node);
+        lat_row_set(row->desired, "running");
+        lat_row_set(row->status, "placing");
+        row->generation = 1;
+        lat_text_bound(ids[i], LAT_ID_SIZE, lat_txn_put(txn, &row->row)->id);
+    }
+    commit_now(console->bed, txn);
+    struct agent *agent = agent_welcomed(console);
+    int commits = console->bed->script->commits;
+    console->bed->script->delay_ms = 5;
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < ROWS; i++)
+            agent_say_observed(agent, ids[i], 1, round == ROUNDS - 1 ? "running" : round % 2 ? "starting" : "pulling", "",
+                               "{}");
+        run_for(console->loop, 0);
+    }
+    for (int i = 0; i < ROWS; i++)
+        await_allocation(console, ids[i], "running");
+    assert_true(console->bed->script->commits - commits < ROWS * ROUNDS / 20);
+    agent_free(agent);
+}
+
+static void failed_commit_is_tried_again(void **state)
+{
+    struct console *console = *state;
+    char id[LAT_ID_SIZE];
+    make_allocation(console, console->node, id);
+    struct agent *agent = agent_welcomed(console);
+    console->bed->script->fail_commit = console->bed->script->commits + 1;
+    console->bed->script->fail_code = LAT_E_NO_SPACE;
+    agent_say_observed(agent, id, 1, "running", "", "{}");
+    for (int i = 0; i < 15 && strcmp(allocation_of(console, id)->status, "running") != 0; i++)
+        run_for(console->loop, 1000);
+    assert_string_equal(allocation_of(console, id)->status, "running");
+    agent_free(agent);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, console_open, console_close)
+    const struct CMUnitTest tests[] = {
+        TEST(observation_is_written),
+        TEST(what_did_not_change_is_not_written),
+        TEST(generations_only_go_forward),
+        TEST(removed_is_final),
+        TEST(progress_is_written_twice_a_second),
+        TEST(node_tells_of_itself_and_its_engine),
+        TEST(labels_of_operators_stay),
+        TEST(unknown_allocations_are_counted_and_kept),
+        TEST(unreadable_message_is_ignored_and_counted),
+        TEST(flood_is_coalesced_and_loses_nothing),
+        TEST(failed_commit_is_tried_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
