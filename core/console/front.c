@@ -140,7 +140,7 @@ int lat__front_new(struct lat__console *console, struct lat__front **ret_front, 
                                                            .connections_max = (uint32_t)console->config.connections_max,
                                                        });
         lat_loop_hold(lane->loop);
-        snprintf(name, sizeof(name), "lattice-io-%zu", i);
+        snprintf(name, sizeof(name), "lattice-io-%d", (int)i % LAT__IO_THREADS_MAX);
         lane->thread = lat_thread_start(name, run_loop, lane->loop);
     }
     lat_tls_unref(tls);

@@ -235,7 +235,7 @@ static void begin(void *arg)
     }
 }
 
-void lat__lane_hand_over(struct lat__lane *lane, int fd, const struct lat__route *route,
+void lat__ingress_hand_over(struct lat__lane *lane, int fd, const struct lat__route *route,
                          const struct lat__backend *backend)
 {
     struct lat__connection *connection = LAT_NEW(struct lat__connection);
@@ -273,7 +273,7 @@ static void close_all(void *arg)
     }
 }
 
-void lat__lane_close(struct lat__lane *lane)
+void lat__ingress_close_lane(struct lat__lane *lane)
 {
     lat_loop_post_always(lane->loop, close_all, lane);
 }

@@ -87,7 +87,7 @@ static void part_closed(void *arg)
         /* Nothing is handed to the lanes any more: what was, came to them before this. */
         ingress->listeners = NULL;
         for (size_t i = 0; i < ingress->with.io_loop_count; i++) {
-            lat__lane_close(&ingress->lanes[i]);
+            lat__ingress_close_lane(&ingress->lanes[i]);
         }
         return;
     }

@@ -40,11 +40,11 @@ struct lat__lane {
 };
 
 /* Hands an accepted descriptor (taken) to the lane. From the acceptor. */
-void lat__lane_hand_over(struct lat__lane *lane, int fd, const struct lat__route *route,
+void lat__ingress_hand_over(struct lat__lane *lane, int fd, const struct lat__route *route,
                          const struct lat__backend *backend);
 
 /* Closes all connections of the lane; calls lat__ingress_part_closed when none is left. From any thread. */
-void lat__lane_close(struct lat__lane *lane);
+void lat__ingress_close_lane(struct lat__lane *lane);
 
 /* ---- listeners.c: on the acceptor ---- */
 

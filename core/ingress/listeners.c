@@ -53,7 +53,7 @@ static void accepted(void *arg, int fd)
         struct lat_loop *loop = lat_link_directory_loop_of(ingress->with.directory, backend->node_id);
 
         if (loop) {
-            lat__lane_hand_over(lat__ingress_lane(ingress, loop), fd, route, backend);
+            lat__ingress_hand_over(lat__ingress_lane(ingress, loop), fd, route, backend);
             return;
         }
     }
