@@ -27,9 +27,10 @@ struct pull {
 static void pull_free(struct pull *pull)
 {
     void *cursor = NULL;
+    const char *id;
     void *layer;
 
-    while (lat_map_next(pull->layers, &cursor, NULL, &layer)) {
+    while (lat_map_next(pull->layers, &cursor, &id, &layer)) {
         free(layer);
     }
     lat_map_free(pull->layers);
@@ -52,9 +53,10 @@ static void tell_progress(struct pull *pull)
     int64_t current = 0;
     int64_t total = 0;
     void *cursor = NULL;
+    const char *id;
     void *value;
 
-    while (lat_map_next(pull->layers, &cursor, NULL, &value)) {
+    while (lat_map_next(pull->layers, &cursor, &id, &value)) {
         const struct layer *layer = value;
 
         if (layer->total > INT64_MAX - total) {

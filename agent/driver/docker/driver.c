@@ -123,6 +123,7 @@ static void driver_free(struct lat_driver *base)
     struct lat__docker_driver *driver = lat__docker_driver_of(base);
     struct lat__op *op;
     void *cursor = NULL;
+    const char *allocation;
     void *known;
 
     lat_docker_free(driver->docker); /* from here on nothing calls back */
@@ -130,7 +131,7 @@ static void driver_free(struct lat_driver *base)
     while ((op = TAILQ_FIRST(&driver->ops)) != NULL) {
         lat__op_free(op);
     }
-    while (lat_map_next(driver->known, &cursor, NULL, &known)) {
+    while (lat_map_next(driver->known, &cursor, &allocation, &known)) {
         free(known);
     }
     lat_map_free(driver->known);

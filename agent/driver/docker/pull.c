@@ -1,6 +1,12 @@
 /* Pulls: at most one at a time for an image, whoever waits for it. All who wait hear of its progress and of its end;
  * of the end one after the other, each in a turn of the loop of its own, since whoever hears of a failure may free the
- * driver. Runs on the loop's thread. */
+ * driver.
+ *
+ * A full disk behind a mirror. An engine with a registry mirror that fails to store a layer tries again from the
+ * registry itself, and what it reports in the end is that it cannot be reached. So when a pull fails whose layers
+ * had begun to arrive, the disk is looked at: with less room than they need unpacked, that is the reason given.
+ *
+ * Runs on the loop's thread. */
 #include "agent/driver/docker/internal.h"
 
 #include "base/clock.h"
@@ -11,6 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How many times larger layers are unpacked than packed, at the least. Both lie on the disk for a while. */
+enum { UNPACKED_RATIO = 2 };
+
 struct lat__pull {
     TAILQ_ENTRY(lat__pull) link;
     struct lat__docker_driver *driver;
@@ -18,6 +27,7 @@ struct lat__pull {
     struct lat__ops waiting; /* linked by in_pull */
     char text[64];           /* the last word about it */
     int64_t told_ms;
+    int64_t total_bytes; /* of its layers, packed; 0: none has begun to arrive */
     bool over;
     struct lat_err err;    /* code 0: it went well */
     struct lat_timer turn; /* when over: the next one is told */
@@ -46,6 +56,7 @@ static void on_progress(void *arg, int64_t done_bytes, int64_t total_bytes)
     struct lat__pull *pull = arg;
     int64_t now_ms = lat_clock_boot_ms(lat_loop_clock(pull->driver->loop));
 
+    pull->total_bytes = total_bytes;
     if (now_ms - pull->told_ms < LAT__PROGRESS_MS) {
         return;
     }
@@ -70,15 +81,37 @@ static void on_turn(void *arg)
     op->next(op, err.code != 0 ? &err : NULL);
 }
 
+static void on_disk(void *arg, const cJSON *reply, const struct lat_err *err)
+{
+    struct lat__pull *pull = arg;
+    struct lat_driver_facts facts;
+
+    if (err == NULL) {
+        lat__observe_engine(reply, &facts);
+        if (facts.disk_bytes > 0 && facts.disk_free_bytes / UNPACKED_RATIO < pull->total_bytes) {
+            lat_err_set(&pull->err, LAT_E_NO_SPACE,
+                        "The disk has %.0f MB free, too little for an image of %.0f MB packed (%s)",
+                        (double)facts.disk_free_bytes / 1e6, (double)pull->total_bytes / 1e6,
+                        pull->err.sentence);
+        }
+    }
+    lat_timer_start(&pull->turn, 0, 0);
+}
+
 static void on_done(void *arg, const struct lat_err *err)
 {
+    static const struct lat_docker_request request = {.method = LAT_HTTP_GET, .path = "/info"};
     struct lat__pull *pull = arg;
 
     pull->over = true;
     if (err != NULL) {
         pull->err = *err;
     }
-    lat_timer_start(&pull->turn, 0, 0);
+    if (pull->err.code == LAT_E_NO_IMAGE && pull->total_bytes > 0) {
+        lat_docker_call(pull->driver->docker, &request, on_disk, pull);
+    } else {
+        lat_timer_start(&pull->turn, 0, 0);
+    }
 }
 
 void lat__pull(struct lat__op *op, const char *image, lat__next_fn *next)
