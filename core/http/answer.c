@@ -122,8 +122,8 @@ void lat__http_answer_gone(struct lat_http_request *req)
     pthread_mutex_lock(&req->lock);
     req->gone = true;
     lat_buf_clear(&req->out);
-    atomic_store(&req->queued, 0);
     atomic_store(&req->in_stream, 0);
+    atomic_store(&req->queued, SIZE_MAX); /* nobody takes any more: writers stop */
     send_word(req, &req->left, tell_gone);
     pthread_mutex_unlock(&req->lock);
 }
@@ -215,7 +215,9 @@ static void publish(struct lat_http_request *req)
     struct lat_loop *loop = req->server->loop;
     bool here = lat_loop_is_current(loop);
     bool post = !here && !req->flush_posted && !req->gone;
-    atomic_store(&req->queued, req->out.len);
+    if (!req->gone) {
+        atomic_store(&req->queued, req->out.len);
+    }
     req->flush_posted = req->flush_posted || post;
     if (post) {
         lat_http_request_ref(req);

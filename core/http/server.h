@@ -128,7 +128,8 @@ void lat_http_end(struct lat_http_request *req);
 /* Gives up a streamed answer that cannot be brought to its end: the connection is cut, so that the client notices. */
 void lat_http_abort(struct lat_http_request *req);
 
-/* Bytes written and not yet taken by the system. Pause above LAT_STREAM_HIGH_WATER and ask for on_drain. */
+/* Bytes written and not yet taken by the system; SIZE_MAX once the client has gone. Pause above LAT_STREAM_HIGH_WATER and
+ * ask for on_drain. */
 size_t lat_http_pending(const struct lat_http_request *req);
 
 /* Calls fn(arg) once on that loop when pending is LAT_STREAM_LOW_WATER or less, which may be right away, always
