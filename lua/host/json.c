@@ -202,8 +202,8 @@ static int collect_keys(struct writing *writing, lua_State *L, const char ***ret
 
 static int write_object(struct writing *writing, lua_State *L, int depth)
 {
-    const char **keys;
-    size_t count;
+    const char **keys = NULL;
+    size_t count = 0;
     int rc = collect_keys(writing, L, &keys, &count);
 
     if (rc != 0) {

@@ -146,6 +146,7 @@ static void failing_script_is_an_error_of_the_policy(void **state)
 {
     struct fixture *fixture = *state;
 
+    lat_luahost_set_deadline(fixture->host, 30000); /* 64 MB take a sanitizer long */
     assert_int_equal(fixture_load_policy(fixture, good, NULL), 0);
     for (size_t i = 0; i < LAT_COUNT(failing); i++) {
         if (lat_text_starts(failing[i].text,
