@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 enum {
@@ -208,6 +209,7 @@ static int start(struct host *host, struct lat_err *err)
     if (make_blocking(STDIN_FILENO) != 0 || make_blocking(STDOUT_FILENO) != 0) {
         return lat_err_errno(err, errno, "preparing stdin and stdout");
     }
+    prctl(PR_SET_NAME, "lattice-lua");
     host->L = lat_lua_state_new(STATE_MEMORY_MAX);
     lua_pushcfunction(host->L, load_library);
     lua_pushlightuserdata(host->L, host);
