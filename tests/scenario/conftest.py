@@ -1,10 +1,12 @@
 """Fixtures of the scenario tests: the bed for the session, engines that are empty for each test."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from support.bed import Bed, BedNode
+from support.cloud import Cloud
 from support.engine import Engine
 
 
@@ -36,3 +38,16 @@ def nodes(bed: Bed) -> Iterator[Callable[[int], list[BedNode]]]:
     for node in used:
         node.place.heal()
         node.engine.wipe()
+
+
+@pytest.fixture
+def cloud(engine: Engine, tmp_path: Path) -> Iterator[Cloud]:
+    """A console and one node on the home engine, `node-1`. Stopped in order after the test; a program that ends badly, or of
+    which a sanitizer reports a leak, fails the test."""
+    made = Cloud(tmp_path).start()
+    try:
+        made.join(engine)
+        yield made
+        made.stop()
+    finally:
+        made.kill()
