@@ -215,7 +215,6 @@ void lat__recover(struct lat_store *store, struct lat__batch *batch, const struc
     store->why = *why;
     store->doubtful = batch;
     store->gathering = NULL;
-    lat__layer_done(&store->staged);
     lat_metric_add(store->failures, 1);
     lat_metric_set(store->open_gauge, 0);
     start(store);

@@ -21,9 +21,9 @@ struct script {
     int commits; /* calls with changes */
     int proofs;  /* calls without */
     int reopens;
-    int forgets;
-    int64_t forgotten;
-    int fail_commit; /* this call of commit (from 1) fails with code; 0: none */
+    _Atomic int forgets;
+    _Atomic int64_t forgotten; /* looked at while the worker works */
+    int fail_commit;           /* this call of commit (from 1) fails with code; 0: none */
     int fail_code;
     int lose_answer;  /* this call of commit happens, and its answer is lost */
     int fail_proofs;  /* so many proofs fail */

@@ -1,6 +1,8 @@
 /* Group commit, and what happens when the journal fails. */
 #include "support.h"
 
+#include "store/internal.h"
+
 #include "base/text.h"
 
 #include <stdio.h>
@@ -89,6 +91,45 @@ static void the_queue_is_bounded(void **state)
     assert_int_equal(wait_for(bed, &last), 0);
     assert_true(lat_store_is_writable(bed->store, NULL));
     assert_int_equal(lat_store_count(bed->store, LAT_TABLE_ENDPOINT), LAT_STORE_STAGED_MAX);
+}
+
+static size_t staged_entries(const struct lat_store *store)
+{
+    size_t count = 0;
+
+    for (int table = 0; table < LAT_TABLE_COUNT; table++) {
+        count +=
+            store->staged.entries[table] == NULL ? 0 : lat_map_count(store->staged.entries[table]);
+    }
+    return count;
+}
+
+static void nothing_stays_staged_once_it_is_answered(void **state)
+{
+    struct bed *bed = *state;
+    struct answer answer = {0};
+    char id[LAT_ID_SIZE];
+
+    make_node(bed, "a", id);
+    assert_int_equal(staged_entries(bed->store), 0);
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    lat_txn_remove(txn, LAT_TABLE_NODE, id);
+    commit(txn, NULL);
+    txn = lat_txn_begin(bed->store, "");
+    put_node(txn, "a");
+    commit(txn, &answer);
+    assert_int_equal(staged_entries(bed->store), 2);
+    assert_int_equal(wait_for(bed, &answer), 0);
+    assert_int_equal(staged_entries(bed->store), 0);
+
+    bed->script->fail_commit = 3;
+    bed->script->fail_code = LAT_E_IO;
+    answer = (struct answer){0};
+    txn = lat_txn_begin(bed->store, "");
+    put_node(txn, "b");
+    commit(txn, &answer);
+    assert_int_equal(wait_for(bed, &answer), LAT_E_IO);
+    assert_int_equal(staged_entries(bed->store), 0);
 }
 
 static void closing_waits_for_what_is_staged(void **state)
@@ -253,6 +294,7 @@ int main(void)
         CASE(what_comes_while_the_disk_works_is_the_next_batch),
         CASE(a_transaction_of_expectations_alone_needs_no_disk),
         CASE(the_queue_is_bounded),
+        CASE(nothing_stays_staged_once_it_is_answered),
         CASE(closing_waits_for_what_is_staged),
         CASE(a_failed_batch_fails_what_was_staged_behind_it),
         CASE(a_commit_whose_answer_was_lost_has_happened),

@@ -88,6 +88,22 @@ static void a_stale_version_is_a_conflict(void **state)
     assert_int_equal(lat_store_node(bed->store, id)->row.version, 2);
 }
 
+static void of_two_open_transactions_the_second_is_a_conflict(void **state)
+{
+    struct bed *bed = *state;
+    char id[LAT_ID_SIZE];
+    struct answer answer = {0};
+
+    make_node(bed, "a", id);
+    struct lat_txn *first = lat_txn_begin(bed->store, "");
+    struct lat_txn *second = lat_txn_begin(bed->store, "");
+    lat_txn_put(first, &lat_node_edit(lat_store_node(bed->store, id))->row);
+    lat_txn_put(second, &lat_node_edit(lat_store_node(bed->store, id))->row);
+    commit(first, &answer);
+    assert_int_equal(lat_txn_commit(second, NULL, NULL, NULL), LAT_E_CONFLICT);
+    assert_int_equal(wait_for(bed, &answer), 0);
+}
+
 static void a_new_row_whose_id_is_there_is_a_conflict(void **state)
 {
     struct bed *bed = *state;
@@ -330,6 +346,7 @@ int main(void)
         CASE(a_cancelled_transaction_leaves_nothing),
         CASE(a_transaction_sees_itself_and_what_is_staged),
         CASE(a_stale_version_is_a_conflict),
+        CASE(of_two_open_transactions_the_second_is_a_conflict),
         CASE(a_new_row_whose_id_is_there_is_a_conflict),
         CASE(an_expected_row_that_changed_is_a_conflict),
         CASE(names_are_unique_among_committed_and_staged),
