@@ -24,14 +24,23 @@ from support.waiting import wait_until
 PASSWORD = "correct horse"
 
 
-def postgres(container: Container, password: str = PASSWORD, user: str = "postgres", database: str = "postgres") -> "psycopg2.extensions.connection":
+def postgres(
+    container: Container, password: str = PASSWORD, user: str = "postgres", database: str = "postgres"
+) -> "psycopg2.extensions.connection":
     """Connects as soon as the server takes connections; a refused password is an answer and not waited out."""
     connection = None
 
     def connect() -> bool:
         nonlocal connection
         try:
-            connection = psycopg2.connect(host="127.0.0.1", port=container.port(5432), user=user, password=password, dbname=database, connect_timeout=5)
+            connection = psycopg2.connect(
+                host="127.0.0.1",
+                port=container.port(5432),
+                user=user,
+                password=password,
+                dbname=database,
+                connect_timeout=5,
+            )
         except psycopg2.OperationalError as error:
             if "authentication failed" in str(error):
                 raise
@@ -52,10 +61,17 @@ def query(connection: "psycopg2.extensions.connection", statement: str) -> objec
     return row[0]
 
 
-def get(container: Container, path: str, port: int = 80, **arguments: object) -> requests.Response:
+def get(container: Container, path: str, port: int = 80) -> requests.Response:
     """Asks as soon as somebody listens."""
     url = f"http://127.0.0.1:{container.port(port)}{path}"
-    return wait_until(lambda: [requests.get(url, timeout=10, **arguments)], url, tolerate=(requests.ConnectionError,))[0]  # type: ignore[arg-type]
+    answers: list[requests.Response] = []  # a Response with status 404 is false, and yet an answer
+
+    def ask() -> bool:
+        answers.append(requests.get(url, timeout=10))
+        return True
+
+    wait_until(ask, url, tolerate=(requests.ConnectionError,))
+    return answers[0]
 
 
 # ---- engines
@@ -106,8 +122,14 @@ def test_image_that_nobody_has_is_refused_at_once(engine: Engine) -> None:
 @pytest.fixture
 def fresh_postgres(bed: Bed, engine: Engine) -> Iterator[Container]:
     bed.registry.ensure("postgres")
-    yield engine.run_container("postgres:15", "-c", "work_mem=5MB", env={"POSTGRES_PASSWORD": PASSWORD, "POSTGRES_USER": "shop", "POSTGRES_DB": "orders"},
-                               ports=(5432,), options=("-v", "pgdata:/var/lib/postgresql/data"))
+    yield engine.run_container(
+        "postgres:15",
+        "-c",
+        "work_mem=5MB",
+        env={"POSTGRES_PASSWORD": PASSWORD, "POSTGRES_USER": "shop", "POSTGRES_DB": "orders"},
+        ports=(5432,),
+        options=("-v", "pgdata:/var/lib/postgresql/data"),
+    )
 
 
 def test_postgres_takes_its_password_and_refuses_another(fresh_postgres: Container) -> None:
@@ -120,8 +142,12 @@ def test_postgres_takes_its_password_and_refuses_another(fresh_postgres: Contain
         postgres(fresh_postgres, password="wrong", user="shop", database="orders")
 
 
-def test_postgres_keeps_its_data_over_restart_and_replacement(engine: Engine, fresh_postgres: Container) -> None:
-    with postgres(fresh_postgres, user="shop", database="orders") as connection, connection.cursor() as cursor:
+def test_postgres_keeps_its_data_over_restart_and_replacement(
+    engine: Engine, fresh_postgres: Container
+) -> None:
+    with postgres(
+        fresh_postgres, user="shop", database="orders"
+    ) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE kept (x int)")
         cursor.execute("INSERT INTO kept VALUES (42)")
     fresh_postgres.restart()
@@ -129,7 +155,9 @@ def test_postgres_keeps_its_data_over_restart_and_replacement(engine: Engine, fr
     fresh_postgres.stop()
     assert fresh_postgres.exit_status() == 0, "SIGINT is a fast and clean shutdown"
     fresh_postgres.remove()
-    again = engine.run_container("postgres:15", ports=(5432,), options=("-v", "pgdata:/var/lib/postgresql/data"))
+    again = engine.run_container(
+        "postgres:15", ports=(5432,), options=("-v", "pgdata:/var/lib/postgresql/data")
+    )
     assert query(postgres(again, user="shop", database="orders"), "SELECT x FROM kept") == 42
     assert "Skipping initialization" in again.logs()
 
@@ -139,13 +167,19 @@ def test_postgres_runs_what_lies_in_initdb_d(bed: Bed, engine: Engine, tmp_path:
     (tmp_path / "1.sql").write_text("CREATE TABLE steps (n int); INSERT INTO steps VALUES (1);")
     (tmp_path / "2.sql.gz").write_bytes(gzip.compress(b"INSERT INTO steps VALUES (2);"))
     script = tmp_path / "3.sh"
-    script.write_text('#!/bin/bash\npsql -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" "$POSTGRES_DB" -c "INSERT INTO steps VALUES (3)"\n')
+    script.write_text(
+        '#!/bin/bash\npsql -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" "$POSTGRES_DB" -c "INSERT INTO steps VALUES (3)"\n'
+    )
     script.chmod(0o755)
     (tmp_path / "4.txt").write_text("not for the server")
     (tmp_path / "password").write_text(PASSWORD)
     tmp_path.chmod(0o755)
-    container = engine.run_container("postgres:15", env={"POSTGRES_PASSWORD_FILE": "/docker-entrypoint-initdb.d/password"}, ports=(5432,),
-                                     options=("-v", f"{tmp_path}:/docker-entrypoint-initdb.d:ro"))
+    container = engine.run_container(
+        "postgres:15",
+        env={"POSTGRES_PASSWORD_FILE": "/docker-entrypoint-initdb.d/password"},
+        ports=(5432,),
+        options=("-v", f"{tmp_path}:/docker-entrypoint-initdb.d:ro"),
+    )
     assert query(postgres(container), "SELECT string_agg(n::text, ',' ORDER BY n) FROM steps") == "1,2,3"
 
 
@@ -163,12 +197,22 @@ def test_postgres_without_a_password_refuses_to_start(bed: Bed, engine: Engine) 
 
 def test_redis_takes_arguments_and_keeps_its_data(bed: Bed, engine: Engine) -> None:
     bed.registry.ensure("redis")
-    container = engine.run_container("redis:7", "redis-server", "--requirepass", PASSWORD, "--appendonly", "yes", ports=(6379,),
-                                     options=("-v", "redisdata:/data"))
+    container = engine.run_container(
+        "redis:7",
+        "redis-server",
+        "--requirepass",
+        PASSWORD,
+        "--appendonly",
+        "yes",
+        ports=(6379,),
+        options=("-v", "redisdata:/data"),
+    )
 
     def client(password: str = PASSWORD) -> redis.Redis:
         made = redis.Redis(port=container.port(6379), password=password, socket_timeout=5)
-        wait_until(made.ping, "Redis answers", tolerate=(redis.ConnectionError,) if password == PASSWORD else ())
+        wait_until(
+            made.ping, "Redis answers", tolerate=(redis.ConnectionError,) if password == PASSWORD else ()
+        )
         return made
 
     assert str(client().info()["redis_version"]).startswith("7.")
@@ -180,7 +224,9 @@ def test_redis_takes_arguments_and_keeps_its_data(bed: Bed, engine: Engine) -> N
     assert container.engine.docker("exec", container.id, "stat", "-c", "%U", "/proc/1").strip() == "redis"
 
 
-def test_redis_serves_other_hosts_without_a_password_as_the_official_image_does(bed: Bed, engine: Engine) -> None:
+def test_redis_serves_other_hosts_without_a_password_as_the_official_image_does(
+    bed: Bed, engine: Engine
+) -> None:
     bed.registry.ensure("redis")
     container = engine.run_container("redis:7", ports=(6379,))
     client = redis.Redis(port=container.port(6379), socket_timeout=5)
@@ -194,7 +240,9 @@ def test_nginx_serves_its_folder_and_logs_to_the_engine(bed: Bed, engine: Engine
     bed.registry.ensure("nginx")
     (tmp_path / "index.html").write_text("our page")
     tmp_path.chmod(0o755)
-    container = engine.run_container("nginx:1.22", ports=(80,), options=("-v", f"{tmp_path}:/usr/share/nginx/html:ro"))
+    container = engine.run_container(
+        "nginx:1.22", ports=(80,), options=("-v", f"{tmp_path}:/usr/share/nginx/html:ro")
+    )
     answer = get(container, "/")
     assert (answer.status_code, answer.text) == (200, "our page")
     assert answer.headers["Server"].startswith("nginx/1.22")
@@ -209,7 +257,12 @@ def test_nginx_serves_its_folder_and_logs_to_the_engine(bed: Bed, engine: Engine
 
 def test_web_answers_and_logs_each_request(bed: Bed, engine: Engine) -> None:
     bed.registry.ensure("web")
-    container = engine.run_container("lattice-test/web:1", env={"COLOUR": "blue"}, ports=(80,), options=("--hostname", "box", "-v", "files:/data"))
+    container = engine.run_container(
+        "lattice-test/web:1",
+        env={"COLOUR": "blue"},
+        ports=(80,),
+        options=("--hostname", "box", "-v", "files:/data"),
+    )
     assert get(container, "/").text == "hello from box\n"
     assert "COLOUR=blue\n" in get(container, "/env").text
     assert len(get(container, "/bytes?n=1000000").content) == 1000000
@@ -260,32 +313,50 @@ def test_web_writes_lines_at_a_rate(bed: Bed, engine: Engine) -> None:
 # ---- several nodes
 
 
-def test_two_nodes_use_the_same_port_and_a_cut_cable_cuts(bed: Bed, nodes: Callable[[int], list[BedNode]]) -> None:
+def test_two_nodes_use_the_same_port_and_a_cut_cable_cuts(
+    bed: Bed, nodes: Callable[[int], list[BedNode]]
+) -> None:
     bed.registry.ensure("web")
     first, second = nodes(2)
     for node in (first, second):
-        node.engine.docker("run", "-d", "-p", "80:80", "--hostname", f"host-{node.place.number}", "lattice-test/web:1")
+        node.engine.docker(
+            "run", "-d", "-p", "80:80", "--hostname", f"host-{node.place.number}", "lattice-test/web:1"
+        )
 
     def hostname(address: str) -> str:
         return requests.get(f"http://{address}/hostname", timeout=1).text
 
     for node in (first, second):
-        wait_until(lambda node=node: hostname(node.address) == f"host-{node.place.number}", "the node's own server answers", tolerate=(requests.RequestException,))
-    assert f"hello from host-{second.place.number}" in first.place.namespace.run("curl", "-s", f"http://{second.address}/")
+        wait_until(
+            lambda node=node: hostname(node.address) == f"host-{node.place.number}",
+            "the node's own server answers",
+            tolerate=(requests.RequestException,),
+        )
+    assert f"hello from host-{second.place.number}" in first.place.namespace.run(
+        "curl", "-s", f"http://{second.address}/"
+    )
     second.place.cut()
     with pytest.raises(requests.RequestException):
         hostname(second.address)
     assert hostname(first.address) == "host-1"
     second.place.heal()
-    wait_until(lambda: hostname(second.address) == "host-2", "the healed node answers", tolerate=(requests.RequestException,))
+    wait_until(
+        lambda: hostname(second.address) == "host-2",
+        "the healed node answers",
+        tolerate=(requests.RequestException,),
+    )
 
 
-def test_node_can_lose_packets_and_have_its_connections_reset(bed: Bed, nodes: Callable[[int], list[BedNode]]) -> None:
+def test_node_can_lose_packets_and_have_its_connections_reset(
+    bed: Bed, nodes: Callable[[int], list[BedNode]]
+) -> None:
     bed.registry.ensure("web")
     (node,) = nodes(1)
     node.engine.docker("run", "-d", "-p", "80:80", "lattice-test/web:1")
     url = f"http://{node.address}/"
-    wait_until(lambda: requests.get(url, timeout=1).ok, "the node answers", tolerate=(requests.RequestException,))
+    wait_until(
+        lambda: requests.get(url, timeout=1).ok, "the node answers", tolerate=(requests.RequestException,)
+    )
     node.place.lose(1.0)
     with pytest.raises(requests.Timeout):
         requests.get(url, timeout=1)
@@ -302,16 +373,32 @@ def test_node_can_lose_packets_and_have_its_connections_reset(bed: Bed, nodes: C
 @pytest.fixture
 def s3(bed: Bed, engine: Engine) -> Container:
     bed.registry.ensure("swift-s3")
-    container = engine.run_container("lattice-test/swift-s3:1", "server", "/data", env={"MINIO_ROOT_USER": "root-user", "MINIO_ROOT_PASSWORD": PASSWORD},
-                                     ports=(9000,), options=("-v", "s3data:/data"))
-    wait_until(lambda: get(container, "/minio/health/live", 9000).ok, "the S3 server is ready", tolerate=(requests.RequestException,))
+    container = engine.run_container(
+        "lattice-test/swift-s3:1",
+        "server",
+        "/data",
+        env={"MINIO_ROOT_USER": "root-user", "MINIO_ROOT_PASSWORD": PASSWORD},
+        ports=(9000,),
+        options=("-v", "s3data:/data"),
+    )
+    wait_until(
+        lambda: get(container, "/minio/health/live", 9000).ok,
+        "the S3 server is ready",
+        tolerate=(requests.RequestException,),
+    )
     return container
 
 
 def s3_client(container: Container, user: str = "root-user", password: str = PASSWORD):  # type: ignore[no-untyped-def]
     """boto3 makes its classes as it runs, so there is no type to name."""
-    return boto3.client("s3", endpoint_url=f"http://127.0.0.1:{container.port(9000)}", aws_access_key_id=user, aws_secret_access_key=password,
-                        region_name="us-east-1", config=Config(retries={"max_attempts": 0}))
+    return boto3.client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{container.port(9000)}",
+        aws_access_key_id=user,
+        aws_secret_access_key=password,
+        region_name="us-east-1",
+        config=Config(retries={"max_attempts": 0}),
+    )
 
 
 def test_swift_s3_says_that_it_is_a_stand_in(s3: Container) -> None:
@@ -325,11 +412,24 @@ def test_swift_s3_stores_and_keeps_objects(s3: Container) -> None:
     client.create_bucket(Bucket="photos")
     client.put_object(Bucket="photos", Key="a/b", Body=b"small", Metadata={"colour": "blue"})
     upload = client.create_multipart_upload(Bucket="photos", Key="big")["UploadId"]
-    parts = [{"PartNumber": number, "ETag": client.upload_part(Bucket="photos", Key="big", PartNumber=number, UploadId=upload, Body=b"x" * (5 << 20))["ETag"]}
-             for number in (1, 2)]
-    client.complete_multipart_upload(Bucket="photos", Key="big", UploadId=upload, MultipartUpload={"Parts": parts})
+    parts = [
+        {
+            "PartNumber": number,
+            "ETag": client.upload_part(
+                Bucket="photos", Key="big", PartNumber=number, UploadId=upload, Body=b"x" * (5 << 20)
+            )["ETag"],
+        }
+        for number in (1, 2)
+    ]
+    client.complete_multipart_upload(
+        Bucket="photos", Key="big", UploadId=upload, MultipartUpload={"Parts": parts}
+    )
     s3.restart()
-    wait_until(lambda: get(s3, "/minio/health/live", 9000).ok, "the S3 server is ready", tolerate=(requests.RequestException,))
+    wait_until(
+        lambda: get(s3, "/minio/health/live", 9000).ok,
+        "the S3 server is ready",
+        tolerate=(requests.RequestException,),
+    )
     client = s3_client(s3)
     found = client.get_object(Bucket="photos", Key="a/b")
     assert (found["Body"].read(), found["Metadata"]) == (b"small", {"colour": "blue"})

@@ -1,7 +1,8 @@
 """The whole bed of one test session: its folder, its network, its registry and its engines.
 
-A session owns one folder, `lattice-bed/PID` in the system's temporary folder, and namespaces named after the same PID. The file `owner` in it names the process
-with its start time; a folder whose owner is gone was left by a killed session, and the next one clears it away.
+A session owns one folder, `lattice-bed/PID` in the system's temporary folder, and namespaces named after the
+same PID. The file `owner` in it names the process with its start time; a folder whose owner is gone was left
+by a killed session, and the next one clears it away.
 """
 
 import fcntl
@@ -34,7 +35,9 @@ class Bed:
 
     def __init__(self) -> None:
         if os.geteuid() != 0:
-            raise PermissionError("the test bed starts engines and makes network namespaces: run the scenario tests as root")
+            raise PermissionError(
+                "the test bed starts engines and makes network namespaces: run the scenario tests as root"
+            )
         self.folder = ALL_BEDS / str(os.getpid())
         self.network = Network(_prefix(os.getpid()))
         self.machine = Machine()
@@ -72,7 +75,9 @@ class Bed:
         """The first `count` nodes, each with its engine; those that are missing are made."""
         while len(self._nodes) < count:
             place = self.network.add_node()
-            engine = Engine(self.folder / f"n{place.number}", self.registry.mirror(place.gateway), place.namespace)
+            engine = Engine(
+                self.folder / f"n{place.number}", self.registry.mirror(place.gateway), place.namespace
+            )
             engine.start()
             self._nodes.append(BedNode(place, engine))
         return self._nodes[:count]

@@ -17,11 +17,18 @@ class CommandFailed(AssertionError):
         self.output = output
 
 
-def run(*args: str | Path, timeout_s: float = 120, stdin: str | None = None, env: Mapping[str, str] | None = None,
-        check: bool = True) -> str:
+def run(
+    *args: str | Path,
+    timeout_s: float = 120,
+    stdin: str | None = None,
+    env: Mapping[str, str] | None = None,
+    check: bool = True,
+) -> str:
     """Runs a program and returns what it wrote to stdout; raises CommandFailed with all output if it fails."""
     words = [str(arg) for arg in args]
-    done = subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=timeout_s, env=env, check=False)
+    done = subprocess.run(
+        words, input=stdin, capture_output=True, text=True, timeout=timeout_s, env=env, check=False
+    )
     if check and done.returncode != 0:
         raise CommandFailed(words, done.returncode, done.stdout + done.stderr)
     return done.stdout

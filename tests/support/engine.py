@@ -39,7 +39,13 @@ class _UnixConnection(http.client.HTTPConnection):
 class Engine:
     """One dockerd with its own folder, in the namespace of the caller or in another."""
 
-    def __init__(self, state: Path, mirror: str | None = None, namespace: Namespace | None = None, extra: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        state: Path,
+        mirror: str | None = None,
+        namespace: Namespace | None = None,
+        extra: tuple[str, ...] = (),
+    ):
         self.state = state
         self.mirror = mirror
         self.namespace = namespace
@@ -109,7 +115,12 @@ class Engine:
         connection = _UnixConnection(self.socket, timeout_s)
         try:
             content = None if body is None else json.dumps(body)
-            connection.request(method, f"/{API_VERSION}{path}", content, {"Content-Type": "application/json"} if content else {})
+            connection.request(
+                method,
+                f"/{API_VERSION}{path}",
+                content,
+                {"Content-Type": "application/json"} if content else {},
+            )
             answer = connection.getresponse()
             text = answer.read()
         finally:
@@ -118,8 +129,14 @@ class Engine:
             raise ApiError(answer.status, text.decode(errors="replace"))
         return json.loads(text) if text else None
 
-    def run_container(self, image: str, *command: str, env: dict[str, str] | None = None, ports: tuple[int, ...] = (),
-                      options: tuple[str, ...] = ()) -> "Container":
+    def run_container(
+        self,
+        image: str,
+        *command: str,
+        env: dict[str, str] | None = None,
+        ports: tuple[int, ...] = (),
+        options: tuple[str, ...] = (),
+    ) -> "Container":
         """Starts a container detached; `ports` of it are published on the loopback under ports that the engine picks."""
         args = ["run", "-d", *options]
         for name, value in (env or {}).items():
@@ -143,7 +160,12 @@ class Engine:
 
     def published_ports(self) -> set[int]:
         """Ports of the host that its containers hold."""
-        return {port["PublicPort"] for container in self.containers(ours=False) for port in container["Ports"] if "PublicPort" in port}
+        return {
+            port["PublicPort"]
+            for container in self.containers(ours=False)
+            for port in container["Ports"]
+            if "PublicPort" in port
+        }
 
     def wipe(self) -> None:
         """Removes every container, volume and network; images stay. An engine that was stopped or paused is brought back for it."""
@@ -175,7 +197,13 @@ class Container:
 
     def logs(self) -> str:
         """Both streams, one after the other."""
-        done = subprocess.run(["docker", "-H", self.engine.host, "logs", self.id], capture_output=True, text=True, timeout=30, check=True)
+        done = subprocess.run(
+            ["docker", "-H", self.engine.host, "logs", self.id],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
         return done.stdout + done.stderr
 
     def exit_status(self, timeout_s: float = 30) -> int:
@@ -194,7 +222,11 @@ class Container:
 
 
 def _labelled(found: list[dict[str, Any]], ours: bool) -> list[dict[str, Any]]:
-    return [each for each in found if not ours or any(label.startswith(LABEL_PREFIX) for label in each.get("Labels") or {})]
+    return [
+        each
+        for each in found
+        if not ours or any(label.startswith(LABEL_PREFIX) for label in each.get("Labels") or {})
+    ]
 
 
 def _alive(pid: int) -> bool:

@@ -2,8 +2,8 @@
 
     home (router)  10.77.N.1 ──veth── 10.77.N.2  node N
 
-The router has no way out. The resolver's address is put on its loopback, so that a look-up is refused at once instead of vanishing: an engine looks up the
-Docker Hub before it asks its mirror.
+The router has no way out. The resolver's address is put on its loopback, so that a look-up is refused at once
+instead of vanishing: an engine looks up the Docker Hub before it asks its mirror.
 """
 
 import ctypes
@@ -87,7 +87,12 @@ class Machine:
         self._descriptor = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
     def command(self, *args: str | Path) -> list[str]:
-        return ["nsenter", f"--net=/proc/{os.getpid()}/fd/{self._descriptor}", "--", *(str(arg) for arg in args)]
+        return [
+            "nsenter",
+            f"--net=/proc/{os.getpid()}/fd/{self._descriptor}",
+            "--",
+            *(str(arg) for arg in args),
+        ]
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -108,7 +113,21 @@ class Node:
 
     def create(self) -> None:
         self.namespace.create()
-        run("ip", "link", "add", self.cable, "netns", self.router.name, "type", "veth", "peer", "name", "eth0", "netns", self.namespace.name)
+        run(
+            "ip",
+            "link",
+            "add",
+            self.cable,
+            "netns",
+            self.router.name,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "eth0",
+            "netns",
+            self.namespace.name,
+        )
         run("ip", "-n", self.router.name, "address", "add", f"{self.gateway}/24", "dev", self.cable)
         run("ip", "-n", self.router.name, "link", "set", self.cable, "up")
         run("ip", "-n", self.namespace.name, "address", "add", f"{self.address}/24", "dev", "eth0")
@@ -173,7 +192,9 @@ class Network:
 
 def delete_namespaces(prefix: str) -> None:
     """Deletes the namespaces of one network, the nodes before the router."""
-    names = sorted((path.name for path in FOLDER.glob(f"{prefix}-*")), reverse=True) if FOLDER.is_dir() else []
+    names = (
+        sorted((path.name for path in FOLDER.glob(f"{prefix}-*")), reverse=True) if FOLDER.is_dir() else []
+    )
     for name in names:
         with suppress(CommandFailed):
             Namespace(name).delete()
@@ -186,4 +207,8 @@ def nameservers() -> list[str]:
     except FileNotFoundError:
         return []
     addresses = [words[1] for words in map(str.split, lines) if len(words) > 1 and words[0] == "nameserver"]
-    return [address for address in dict.fromkeys(addresses) if ":" not in address and not address.startswith("127.")]
+    return [
+        address
+        for address in dict.fromkeys(addresses)
+        if ":" not in address and not address.startswith("127.")
+    ]

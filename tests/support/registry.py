@@ -20,7 +20,17 @@ class Registry:
         self._ensured: set[str] = set()
 
     def _script(self, action: str, *args: str, timeout_s: float = 60) -> str:
-        script = [SCRIPTS / "local-registry", action, *args, "--state", self.state, "--listen", self.listen, "--netns", self.namespace.name]
+        script = [
+            SCRIPTS / "local-registry",
+            action,
+            *args,
+            "--state",
+            self.state,
+            "--listen",
+            self.listen,
+            "--netns",
+            self.namespace.name,
+        ]
         return run(*self.machine.command(*script), timeout_s=timeout_s)
 
     def up(self) -> None:

@@ -7,8 +7,13 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(predicate: Callable[[], T], what: str, timeout_s: float = 30, interval_s: float = 0.05,
-               tolerate: tuple[type[BaseException], ...] = ()) -> T:
+def wait_until(
+    predicate: Callable[[], T],
+    what: str,
+    timeout_s: float = 30,
+    interval_s: float = 0.05,
+    tolerate: tuple[type[BaseException], ...] = (),
+) -> T:
     """Calls until the result is true, and returns it. Errors of the types to tolerate count as "not yet"."""
     end = time.monotonic() + timeout_s
     last: object = None

@@ -1,8 +1,8 @@
 /*
  * A small web server for tests: it answers, and it misbehaves in the ways that a test asks for.
  *
- * Every option is an argument (`--exit-status 3`) or an environment variable (`WEB_EXIT_STATUS=3`); the argument wins. One table, `options`,
- * names them all; `web --help` prints it.
+ * Every option is an argument (`--exit-status 3`) or an environment variable (`WEB_EXIT_STATUS=3`); the
+ * argument wins. One table, `options`, names them all; `web --help` prints it.
  *
  *   GET  /              a greeting with the host's name
  *   GET  /env           the environment, NAME=VALUE lines
@@ -18,8 +18,9 @@
  *
  * Each request is one line on stdout: METHOD TARGET STATUS.
  *
- * A thread a connection, one request a connection: simple, and plenty for a test. The listening thread never blocks in a handler. It runs as
- * process 1 of a container, for which the kernel has no default actions: SIGTERM ends it because it installs a handler.
+ * A thread a connection, one request a connection: simple, and plenty for a test. The listening thread never
+ * blocks in a handler. It runs as process 1 of a container, for which the kernel has no default actions:
+ * SIGTERM ends it because it installs a handler.
  */
 #define _GNU_SOURCE
 #include <errno.h>

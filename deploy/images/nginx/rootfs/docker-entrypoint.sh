@@ -1,8 +1,9 @@
 #!/bin/sh
-# Runs what lies in /docker-entrypoint.d before the server starts, in the order of its names, then becomes the command.
+# Runs what lies in /docker-entrypoint.d before the server starts, in the order of its names, then becomes the
+# command.
 #
-# The contract is the official image's: *.sh that may be executed are run, *.envsh are read in, and only a start of nginx
-# itself does it; NGINX_ENTRYPOINT_QUIET_LOGS silences the messages.
+# The contract is the official image's: *.sh that may be executed are run, *.envsh are read in, and only a
+# start of nginx itself does it; NGINX_ENTRYPOINT_QUIET_LOGS silences the messages.
 set -eu
 
 log() {

@@ -11,7 +11,9 @@ filter=${NGINX_ENVSUBST_FILTER:-}
 
 [ -d "$templates" ] || exit 0
 # shellcheck disable=SC2016  # the dollar is envsubst's
-names=$(awk -v filter="$filter" 'BEGIN { for (name in ENVIRON) if (name ~ filter && name ~ /^[A-Za-z_][A-Za-z0-9_]*$/) printf "${%s} ", name }')
+names=$(awk -v filter="$filter" 'BEGIN {
+    for (name in ENVIRON) if (name ~ filter && name ~ /^[A-Za-z_][A-Za-z0-9_]*$/) printf "${%s} ", name
+}')
 
 find "$templates" -follow -type f -name "*$suffix" | while IFS= read -r template; do
     target=$output/${template#"$templates"/}

@@ -1,12 +1,14 @@
 #!/bin/bash
 # Prepares PGDATA on the first start, then becomes the server.
 #
-# The contract is the official image's: POSTGRES_PASSWORD (or POSTGRES_HOST_AUTH_METHOD=trust) on the first start, POSTGRES_USER,
-# POSTGRES_DB, POSTGRES_INITDB_ARGS, POSTGRES_INITDB_WALDIR, PGDATA, each of the first four also as NAME_FILE; what lies in
-# /docker-entrypoint-initdb.d runs once, in the order of its names; arguments go to the server; any other command is simply run.
+# The contract is the official image's: POSTGRES_PASSWORD (or POSTGRES_HOST_AUTH_METHOD=trust) on the first
+# start, POSTGRES_USER, POSTGRES_DB, POSTGRES_INITDB_ARGS, POSTGRES_INITDB_WALDIR, PGDATA, each of the first
+# four also as NAME_FILE; what lies in /docker-entrypoint-initdb.d runs once, in the order of its names;
+# arguments go to the server; any other command is simply run.
 #
-# Order matters: as root it only makes and hands over folders and starts again as postgres, so that initdb and the server never run as root.
-# The first start runs the server on its unix socket alone: nobody from outside can connect to a half-made database.
+# Order matters: as root it only makes and hands over folders and starts again as postgres, so that initdb and
+# the server never run as root. The first start runs the server on its unix socket alone: nobody from outside
+# can connect to a half-made database.
 set -Eeuo pipefail
 
 init_folder=/docker-entrypoint-initdb.d

@@ -1,15 +1,17 @@
 #!/bin/sh
 # Hands the data folder to redis, gives up root, and becomes the server.
 #
-# The contract is the official image's: arguments that are options or a configuration file go to redis-server, any other command is run.
+# The contract is the official image's: arguments that are options or a configuration file go to redis-server,
+# any other command is run.
 set -eu
 
 case "${1-}" in
     -* | *.conf) set -- redis-server "$@" ;;
 esac
 
-# A container's port is closed unless somebody publishes it, so the official image's server is built to serve others than its own
-# host without a password. Debian's is not, and is told here, unless the user has said something about it.
+# A container's port is closed unless somebody publishes it, so the official image's server is built to serve
+# others than its own host without a password. Debian's is not, and is told here, unless the user has said
+# something about it.
 mentions_protection() {
     for arg in "$@"; do
         case "$arg" in

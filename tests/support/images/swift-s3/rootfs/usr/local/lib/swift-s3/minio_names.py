@@ -1,7 +1,8 @@
 """What MinIO calls things, for Swift's pipeline: its health address, and its root user.
 
-`root_user` stands behind s3api, which parses the S3 request and offers to check its signature against a secret. Everything that does not carry
-the root user's signature is refused here, requests of Swift's own protocol included.
+`root_user` stands behind s3api, which parses the S3 request and offers to check its signature against a
+secret. Everything that does not carry the root user's signature is refused here, requests of Swift's own
+protocol included.
 """
 
 import os
