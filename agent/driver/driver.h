@@ -32,8 +32,8 @@ struct lat_driver_task {
     const char *project_name;
     const char *request_id;
     int64_t ordinal;
-    int64_t spec_digest;      /* changes when the container must be made anew */
-    const cJSON *container;   /* as in model/spec.h, checked by lat_container_check */
+    int64_t spec_digest;    /* changes when the container must be made anew */
+    const cJSON *container; /* as in model/spec.h, checked by lat_container_check */
 };
 
 /* A container as the engine has it now. */
@@ -43,12 +43,12 @@ struct lat_driver_status {
     char container[LAT_CONTAINER_ID_SIZE]; /* the engine's id; "" when there is none */
     int64_t spec_digest;                   /* of the task that it was made for */
     bool running;
-    bool out_of_memory;                    /* the kernel killed it for its memory */
-    int64_t exit_status;                   /* of its last end */
-    int64_t started_at;                    /* wall ms, 0: never */
+    bool out_of_memory;  /* the kernel killed it for its memory */
+    int64_t exit_status; /* of its last end */
+    int64_t started_at;  /* wall ms, 0: never */
     struct {
         char name[LAT_NAME_MAX + 1];
-        int port;                          /* on this node's loopback; chosen by the engine */
+        int port; /* on this node's loopback; chosen by the engine */
     } ports[LAT_PORTS_MAX];
     size_t port_count;
 };
@@ -75,14 +75,19 @@ struct lat_driver_stats {
 };
 
 typedef void lat_driver_done_fn(void *arg, const struct lat_err *err);
-typedef void lat_driver_status_fn(void *arg, const struct lat_driver_status *status, const struct lat_err *err);
-typedef void lat_driver_list_fn(void *arg, const struct lat_driver_status *statuses, size_t count, const struct lat_err *err);
-typedef void lat_driver_facts_fn(void *arg, const struct lat_driver_facts *facts, const struct lat_err *err);
-typedef void lat_driver_stats_fn(void *arg, const struct lat_driver_stats *stats, const struct lat_err *err);
+typedef void lat_driver_status_fn(void *arg, const struct lat_driver_status *status,
+                                  const struct lat_err *err);
+typedef void lat_driver_list_fn(void *arg, const struct lat_driver_status *statuses, size_t count,
+                                const struct lat_err *err);
+typedef void lat_driver_facts_fn(void *arg, const struct lat_driver_facts *facts,
+                                 const struct lat_err *err);
+typedef void lat_driver_stats_fn(void *arg, const struct lat_driver_stats *stats,
+                                 const struct lat_err *err);
 /* Progress of a start: phase "pulling" with a text such as "12.3 of 45.0 MB", or "starting" with "". */
 typedef void lat_driver_progress_fn(void *arg, const char *phase, const char *text);
 /* A command ended within a container; output is at most 4 KB of what it wrote. */
-typedef void lat_driver_exec_fn(void *arg, int64_t exit_status, const char *output, const struct lat_err *err);
+typedef void lat_driver_exec_fn(void *arg, int64_t exit_status, const char *output,
+                                const struct lat_err *err);
 /* Text of a log; the stream (read only, taken by the callback) ends with the log, or never when following. */
 typedef void lat_driver_logs_fn(void *arg, struct lat_stream *stream, const struct lat_err *err);
 
@@ -97,24 +102,29 @@ struct lat_driver_class {
     const char *name;
     /* Makes it run: volumes, network, container (an equal one is used again, another one of the same allocation is replaced,
      * the image is pulled only when it is missing), start. Errors: NO_IMAGE, NO_SPACE, ENGINE, ENGINE_DOWN, NOT_ALLOWED. */
-    void (*start)(struct lat_driver *driver, const struct lat_driver_task *task, lat_driver_progress_fn *progress,
-                  lat_driver_status_fn *done, void *arg);
+    void (*start)(struct lat_driver *driver, const struct lat_driver_task *task,
+                  lat_driver_progress_fn *progress, lat_driver_status_fn *done, void *arg);
     /* Stops its container and keeps it. None there is success. */
-    void (*stop)(struct lat_driver *driver, const char *allocation, lat_driver_done_fn *done, void *arg);
+    void (*stop)(struct lat_driver *driver, const char *allocation, lat_driver_done_fn *done,
+                 void *arg);
     /* Stops and starts its container. */
-    void (*restart)(struct lat_driver *driver, const char *allocation, lat_driver_status_fn *done, void *arg);
+    void (*restart)(struct lat_driver *driver, const char *allocation, lat_driver_status_fn *done,
+                    void *arg);
     /* Removes its container, and its volumes unless keep_data. None there is success. */
-    void (*remove)(struct lat_driver *driver, const char *allocation, bool keep_data, lat_driver_done_fn *done, void *arg);
+    void (*remove)(struct lat_driver *driver, const char *allocation, bool keep_data,
+                   lat_driver_done_fn *done, void *arg);
     /* NOT_FOUND when there is no container. */
-    void (*inspect)(struct lat_driver *driver, const char *allocation, lat_driver_status_fn *done, void *arg);
+    void (*inspect)(struct lat_driver *driver, const char *allocation, lat_driver_status_fn *done,
+                    void *arg);
     /* All containers of this node that are ours. */
     void (*list)(struct lat_driver *driver, lat_driver_list_fn *done, void *arg);
-    void (*exec)(struct lat_driver *driver, const char *allocation, const char *const *command, int64_t timeout_ms,
-                 lat_driver_exec_fn *done, void *arg);
+    void (*exec)(struct lat_driver *driver, const char *allocation, const char *const *command,
+                 int64_t timeout_ms, lat_driver_exec_fn *done, void *arg);
     /* tail: lines, -1 all. */
-    void (*logs)(struct lat_driver *driver, const char *allocation, bool follow, int64_t tail, bool timestamps,
-                 lat_driver_logs_fn *done, void *arg);
-    void (*stats)(struct lat_driver *driver, const char *allocation, lat_driver_stats_fn *done, void *arg);
+    void (*logs)(struct lat_driver *driver, const char *allocation, bool follow, int64_t tail,
+                 bool timestamps, lat_driver_logs_fn *done, void *arg);
+    void (*stats)(struct lat_driver *driver, const char *allocation, lat_driver_stats_fn *done,
+                  void *arg);
     void (*facts)(struct lat_driver *driver, lat_driver_facts_fn *done, void *arg);
     /* Frees it; what is under way answers no more. */
     void (*free)(struct lat_driver *driver);
