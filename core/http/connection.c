@@ -109,6 +109,10 @@ void lat__http_connection_write(struct lat__http_connection *connection, const v
 {
     lat_stream_write(connection->stream, bytes, len);
     connection->written += len;
+}
+
+void lat__http_connection_watch(struct lat__http_connection *connection)
+{
     size_t pending = lat_stream_pending(connection->stream);
     if (pending > 0 && connection->deadline != LAT__HTTP_STALL_DEADLINE) {
         connection->taken = connection->written - pending;

@@ -140,6 +140,8 @@ void lat__http_connection_retire(struct lat__http_connection *connection);
 /* Gives the stream bytes of the answer. */
 void lat__http_connection_write(struct lat__http_connection *connection, const void *bytes,
                                 size_t len);
+/* More of the answer follows: sees to it that the client takes what it was sent. */
+void lat__http_connection_watch(struct lat__http_connection *connection);
 /* The answer of connection->req is with the stream as a whole. */
 void lat__http_connection_answered(struct lat__http_connection *connection);
 

@@ -37,10 +37,33 @@ static int refuse(const struct lat__http_parser *parser, struct lat_err *err, in
     return lat_err_set(err, code, "The request is not sound HTTP: %s.", what);
 }
 
-static bool is_token_byte(unsigned char c)
+/* What a byte of a head may be: T in a token, V in a value, which token bytes are too. */
+enum { V = 1, T = 3 };
+/* clang-format off */
+static const uint8_t byte_classes[256] = {
+    ['\t'] = V, [' '] = V, ['!'] = T, ['"'] = V, ['#' ... '\''] = T, ['('] = V, [')'] = V,
+    ['*'] = T, ['+'] = T, [','] = V, ['-'] = T, ['.'] = T, ['/'] = V, ['0' ... '9'] = T,
+    [':' ... '@'] = V, ['A' ... 'Z'] = T, ['[' ... ']'] = V, ['^' ... 'z'] = T, ['{'] = V,
+    ['|'] = T, ['}'] = V, ['~'] = T, [0x80 ... 0xff] = V,
+};
+/* clang-format on */
+
+static bool is_token(const char *text, size_t len)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+    unsigned all = T;
+    for (size_t i = 0; i < len; i++) {
+        all &= byte_classes[(unsigned char)text[i]];
+    }
+    return all == T && len > 0;
+}
+
+static bool is_value(const char *text, size_t len)
+{
+    unsigned all = V;
+    for (size_t i = 0; i < len; i++) {
+        all &= byte_classes[(unsigned char)text[i]];
+    }
+    return all == V;
 }
 
 /* ---- llhttp's callbacks; they only note, what they noted is judged afterwards ---- */
@@ -202,10 +225,8 @@ static int check_request_line(struct lat__http_parser *parser, const char *line,
         (memcmp(version, "HTTP/1.1", 8) != 0 && memcmp(version, "HTTP/1.0", 8) != 0)) {
         return refuse(parser, err, LAT_E_INVALID, "its version is neither 1.1 nor 1.0");
     }
-    for (const char *c = line; c < first; c++) {
-        if (!is_token_byte((unsigned char)*c)) {
-            return refuse(parser, err, LAT_E_INVALID, "its method is not a word");
-        }
+    if (!is_token(line, (size_t)(first - line))) {
+        return refuse(parser, err, LAT_E_INVALID, "its method is not a word");
     }
     parser->head->method = lat_http_method_parse(line, (size_t)(first - line));
     if (parser->head->method == LAT_HTTP_OTHER) {
@@ -232,13 +253,8 @@ static int check_field_line(struct lat__http_parser *parser, const char *line, s
         return refuse(parser, err, LAT_E_INVALID, "a header is folded onto a second line");
     }
     const char *colon = memchr(line, ':', len);
-    if (colon == NULL || colon == line) {
-        return refuse(parser, err, LAT_E_INVALID, "a header has no name");
-    }
-    for (const char *c = line; c < colon; c++) {
-        if (!is_token_byte((unsigned char)*c)) {
-            return refuse(parser, err, LAT_E_INVALID, "the name of a header is not a word");
-        }
+    if (colon == NULL || !is_token(line, (size_t)(colon - line))) {
+        return refuse(parser, err, LAT_E_INVALID, "a header has no name that is a word");
     }
     if (parser->lines > LAT_HTTP_FIELDS_MAX) {
         return refuse(parser, err, LAT_E_HEAD_TOO_LARGE, "it has too many headers");
@@ -261,11 +277,8 @@ static int check_line(struct lat__http_parser *parser, bool *ret_end, struct lat
         *ret_end = true;
         return 0;
     }
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)line[i];
-        if ((c < ' ' && (c != '\t' || parser->lines == 0)) || c == 0x7f) {
-            return refuse(parser, err, LAT_E_INVALID, "there is a control byte in its head");
-        }
+    if (!is_value(line, len) || (parser->lines == 0 && memchr(line, '\t', len) != NULL)) {
+        return refuse(parser, err, LAT_E_INVALID, "there is a control byte in its head");
     }
     if (parser->lines > 0) {
         return check_field_line(parser, line, len, err);

@@ -149,10 +149,12 @@ static bool has_dot_segment(const char *path)
 static int check_path(struct lat_http_request *req, struct lat_err *err)
 {
     lat_buf_clear(&req->texts);
-    int code = lat_http_url_decode(&req->texts, req->path, strlen(req->path), false);
-    lat_buf_clear(&req->texts);
-    if (code != 0) {
-        return lat_err_set(err, LAT_E_INVALID, "The path is not UTF-8 in percent-encoding.");
+    if (strchr(req->path, '%') != NULL) {
+        int code = lat_http_url_decode(&req->texts, req->path, strlen(req->path), false);
+        lat_buf_clear(&req->texts);
+        if (code != 0) {
+            return lat_err_set(err, LAT_E_INVALID, "The path is not UTF-8 in percent-encoding.");
+        }
     }
     if (has_dot_segment(req->path)) {
         return lat_err_set(err, LAT_E_INVALID, "The path has a segment of dots.");
