@@ -16,7 +16,7 @@
 enum {
     LAT_AGENT_BACKOFF_MIN_MS = 500,
     LAT_AGENT_BACKOFF_MAX_MS = 15000,
-    LAT_AGENT_STABLE_MS = 60000,   /* up for so long, a link that is lost starts again with the shortest wait */
+    LAT_AGENT_STABLE_MS = 10000,   /* up for so long, a link that is lost starts again with the shortest wait */
     LAT_AGENT_DIAL_MS = 10000,     /* to resolve and connect */
     LAT_AGENT_WELCOME_MS = 10000,  /* for the console to answer hello */
     LAT_AGENT_JOIN_MS = 30000,     /* for the console to answer a join or a renewal */
@@ -61,7 +61,7 @@ int lat_agent_link_send(struct lat_agent_link *link, const char *json, size_t le
 
 bool lat_agent_link_is_up(const struct lat_agent_link *link);
 
-/* Ids and name that the console gave; "" before the first join. */
+/* Id that the console gave; "" before the first join. */
 const char *lat_agent_link_node_id(const struct lat_agent_link *link);
 
 /* Closes the link and stops trying; done(arg) comes once everything is closed, and the object is gone by then. No event comes meanwhile. */

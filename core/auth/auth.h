@@ -101,8 +101,8 @@ int lat_request_key(const char *request_pem, uint8_t ret_key_digest[32], struct 
 int lat_node_key_make(char **ret_key_pem, struct lat_err *err) LAT_MUST_USE;
 int lat_node_request_make(const char *key_pem, const char *node_name, char **ret_request_pem, struct lat_err *err) LAT_MUST_USE;
 
-/* End of a certificate's (first in the PEM) validity, wall ms. */
-int lat_certificate_end(const char *cert_pem, int64_t *ret_wall_ms, struct lat_err *err) LAT_MUST_USE;
+/* Beginning and end of a certificate's (first in the PEM) validity, wall ms. */
+int lat_certificate_validity(const char *cert_pem, int64_t *ret_begin_ms, int64_t *ret_end_ms, struct lat_err *err) LAT_MUST_USE;
 /* Whether the first certificate in the PEM is for all of these names. */
 bool lat_certificate_names(const char *cert_pem, const char *const *names);
 

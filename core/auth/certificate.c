@@ -46,18 +46,32 @@ int lat_node_request_make(const char *key_pem, const char *node_name, char **ret
     return code;
 }
 
-int lat_certificate_end(const char *cert_pem, int64_t *ret_wall_ms, struct lat_err *err)
+static int read_time(const ASN1_TIME *time, int64_t *ret_wall_ms, struct lat_err *err)
+{
+    struct tm broken_down;
+    if (ASN1_TIME_to_tm(time, &broken_down) != 1) {
+        return lat__openssl_fail(err, LAT_E_INVALID, "The certificate's validity cannot be read");
+    }
+    *ret_wall_ms = (int64_t)timegm(&broken_down) * 1000;
+    return 0;
+}
+
+int lat_certificate_validity(const char *cert_pem, int64_t *ret_begin_ms, int64_t *ret_end_ms,
+                             struct lat_err *err)
 {
     X509 *certificate = lat__certificate_read(cert_pem, err);
     if (certificate == NULL) {
         return LAT_E_INVALID;
     }
-    struct tm end;
-    int code = 0;
-    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1) {
-        *ret_wall_ms = (int64_t)timegm(&end) * 1000;
-    } else {
-        code = lat__openssl_fail(err, LAT_E_INVALID, "The certificate's end cannot be read");
+    int64_t begin_ms = 0;
+    int64_t end_ms = 0;
+    int code = read_time(X509_get0_notBefore(certificate), &begin_ms, err);
+    if (code == 0) {
+        code = read_time(X509_get0_notAfter(certificate), &end_ms, err);
+    }
+    if (code == 0) {
+        *ret_begin_ms = begin_ms;
+        *ret_end_ms = end_ms;
     }
     X509_free(certificate);
     return code;
