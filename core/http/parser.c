@@ -238,9 +238,12 @@ static int check_request_line(struct lat__http_parser *parser, const char *line,
 static int check_status_line(struct lat__http_parser *parser, const char *line, size_t len,
                              struct lat_err *err)
 {
-    bool good =
-        len >= 12 && (memcmp(line, "HTTP/1.1 ", 9) == 0 || memcmp(line, "HTTP/1.0 ", 9) == 0) &&
-        strspn(line + 9, "0123456789") == 3 && line[9] != '0' && (len == 12 || line[12] == ' ');
+    bool good = len >= 12 &&
+                (memcmp(line, "HTTP/1.1 ", 9) == 0 || memcmp(line, "HTTP/1.0 ", 9) == 0) &&
+                line[9] >= '1' && line[9] <= '9' && (len == 12 || line[12] == ' ');
+    for (size_t i = 10; good && i < 12; i++) {
+        good = line[i] >= '0' && line[i] <= '9';
+    }
     return good ? 0
                 : refuse(parser, err, LAT_E_PROTOCOL,
                          "its first line is not HTTP/1.1 STATUS PHRASE");
