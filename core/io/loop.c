@@ -282,30 +282,51 @@ static bool is_own(const struct lat_loop *loop, const uv_handle_t *handle)
     return at >= (const char *)loop && at < (const char *)(loop + 1);
 }
 
-static void find_closing(uv_handle_t *handle, void *arg)
+/* What a loop still has to do before it can go. */
+struct census {
+    const struct lat_loop *loop;
+    bool closing; /* a handle whose close callback has not run */
+    bool open;    /* a handle that nobody has closed */
+};
+
+static void count_handle(uv_handle_t *handle, void *arg)
 {
+    struct census *census = arg;
     if (uv_is_closing(handle))
-        *(bool *)arg = true;
+        census->closing = true;
+    else if (!is_own(census->loop, handle))
+        census->open = true;
 }
 
-static void check_closed(uv_handle_t *handle, void *arg)
+static void close_own(uv_handle_t *handle, void *arg)
 {
-    bool left_open = !is_own(arg, handle);
-    LAT_ASSERT(!left_open);
+    (void)arg;
     uv_close(handle, NULL);
+}
+
+/* Runs what was begun: calls, closed handles, and the work that workers have in hand. */
+static void run_out(struct lat_loop *loop)
+{
+    for (;;) {
+        bool more = lat_loop_turn(loop);
+        struct census census = {.loop = loop};
+        uv_walk(&loop->uv, count_handle, &census);
+        if (more || census.closing)
+            continue;
+        LAT_ASSERT(!census.open);
+        if (!loop->uv.active_reqs.count)
+            return;
+        uv_run(&loop->uv, UV_RUN_ONCE);
+    }
 }
 
 struct lat_loop *lat_loop_free(struct lat_loop *loop)
 {
     if (!loop)
         return NULL;
-    bool more;
-    do {
-        more = lat_loop_turn(loop);
-        uv_walk(&loop->uv, find_closing, &more);
-    } while (more);
+    run_out(loop);
     LAT_ASSERT(loop->timer_count == 0);
-    uv_walk(&loop->uv, check_closed, loop);
+    uv_walk(&loop->uv, close_own, NULL);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     LAT_ASSERT(uv_loop_close(&loop->uv) == 0);
     if (loop->timer_fd >= 0)
@@ -327,7 +348,7 @@ struct lat_loop *lat_loop_free(struct lat_loop *loop)
 
 static void enter(struct lat_loop *loop)
 {
-    LAT_ASSERT(lat_loop_is_current(loop));
+    LAT_ASSERT(loop->thread == 0); /* neither another thread nor a callback runs it */
     loop->thread = pthread_self();
 }
 

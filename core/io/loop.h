@@ -18,7 +18,7 @@ enum { LAT_LOOP_QUEUE_MAX = 65536 };
 /* Returns an owned loop that reads time from clock (borrowed). */
 struct lat_loop *lat_loop_new(const struct lat_clock *clock);
 
-/* Runs what was posted, deferred or closed already, then frees the loop; a handle or a timer left open is a
+/* Runs what was posted, deferred or closed already, waits for work in hand, then frees the loop; a handle or a timer left open is a
  * mistake of ours (LAT_ASSERT). Not from inside a callback. */
 struct lat_loop *lat_loop_free(struct lat_loop *loop);
 

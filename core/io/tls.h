@@ -34,10 +34,12 @@ struct lat_tls *lat_tls_unref(struct lat_tls *tls); /* takes NULL, returns NULL 
 typedef void lat_tls_fn(void *arg, struct lat_stream *stream, const struct lat_err *err);
 
 /* Start a handshake on `plain` (taken; must not have events set). `host` is the server name to send and verify.
- * `head` are bytes already read from plain, handed to TLS first (may be NULL). */
-void lat_tls_accept(struct lat_tls *tls, struct lat_stream *plain, const void *head, size_t head_len,
-                    lat_tls_fn *fn, void *arg);
-void lat_tls_connect(struct lat_tls *tls, struct lat_stream *plain, const char *host, lat_tls_fn *fn, void *arg);
+ * `head` are bytes already read from plain, handed to TLS first (may be NULL). Return the stream to come (borrowed):
+ * until fn is called it only takes lat_stream_close(), which gives the handshake up without calling fn. */
+struct lat_stream *lat_tls_accept(struct lat_tls *tls, struct lat_stream *plain, const void *head, size_t head_len,
+                                  lat_tls_fn *fn, void *arg);
+struct lat_stream *lat_tls_connect(struct lat_tls *tls, struct lat_stream *plain, const char *host, lat_tls_fn *fn,
+                                   void *arg);
 
 /* What the handshake agreed on; stream must be one that TLS made. Borrowed strings live as long as the stream. */
 const char *lat_tls_alpn(const struct lat_stream *stream);          /* "" when none */

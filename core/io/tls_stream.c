@@ -8,8 +8,8 @@
  * decrypted at once (the owner paused) is kept in `held`, at most what one on_data brought, since the plain
  * stream is paused then. Small writes of a turn are gathered into one record.
  *
- * States: SHAKING ─► OPEN ─► (closed), or SHAKING ─► FAILED. After a failure of ours the alert should reach the
- * peer, so the plain stream is ended and drained for up to LINGER_MS before it is closed.
+ * States: SHAKING ─► OPEN ─► (closed), or SHAKING ─► FAILED (also when it is given up). After a failure of ours
+ * the alert should reach the peer, so the plain stream is ended and drained for up to LINGER_MS, then closed.
  *
  * Invariants: `wire.in` is only set while OpenSSL may read; the struct lives until the plain stream's on_close;
  * nothing is called back from within a call of the owner. Runs on the loop's thread. */
@@ -450,6 +450,10 @@ static void tls_close(struct lat_stream *stream, const struct lat_err *err)
         s->err = LAT_NEW(struct lat_err);
         *s->err = *err;
     }
+    if (s->state == SHAKING) {
+        s->state = FAILED; /* given up: fn is not called */
+        lat_timer_stop(&s->timer);
+    }
     if (!s->wire.plain)
         return; /* on_plain_close goes on */
     if (s->failing)
@@ -503,14 +507,15 @@ static struct tls_stream *start(struct lat_tls *tls, struct lat_stream *plain, l
     return s;
 }
 
-void lat_tls_accept(struct lat_tls *tls, struct lat_stream *plain, const void *head, size_t head_len, lat_tls_fn *fn,
-                    void *arg)
+struct lat_stream *lat_tls_accept(struct lat_tls *tls, struct lat_stream *plain, const void *head, size_t head_len,
+                                  lat_tls_fn *fn, void *arg)
 {
     LAT_ASSERT(tls->server);
     struct tls_stream *s = start(tls, plain, fn, arg);
     SSL_set_accept_state(s->ssl);
     if (head_len)
         lat_buf_add(&s->held, head, head_len);
+    return &s->base;
 }
 
 /* A name that cannot be verified ends the handshake before it begins. */
@@ -521,7 +526,8 @@ static void on_bad_host(struct lat__flusher *flusher)
     fail_handshake(s, &err);
 }
 
-void lat_tls_connect(struct lat_tls *tls, struct lat_stream *plain, const char *host, lat_tls_fn *fn, void *arg)
+struct lat_stream *lat_tls_connect(struct lat_tls *tls, struct lat_stream *plain, const char *host, lat_tls_fn *fn,
+                                   void *arg)
 {
     LAT_ASSERT(!tls->server);
     struct tls_stream *s = start(tls, plain, fn, arg);
@@ -534,6 +540,7 @@ void lat_tls_connect(struct lat_tls *tls, struct lat_stream *plain, const char *
         s->flusher.flush = on_bad_host;
         lat_stream_pause(plain);
     }
+    return &s->base;
 }
 
 const char *lat_tls_alpn(const struct lat_stream *stream)

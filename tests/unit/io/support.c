@@ -36,7 +36,7 @@ static void on_data(void *arg, const uint8_t *bytes, size_t len)
     if (probe->close_on_data) {
         lat_stream_close(probe->stream);
         lat_stream_close(probe->stream);
-    } else if (probe->pause_each) {
+    } else if (probe->pause_every && ++probe->calls % probe->pause_every == 0) {
         lat_stream_pause(probe->stream);
         lat_timer_start(&probe->nap, 1, 0);
     }

@@ -26,7 +26,8 @@ struct probe {
     int drains;
     int closes;
     struct lat_err err;
-    bool pause_each;           /* pause after each on_data, resume a little later */
+    int pause_every;           /* after so many on_data: pause, resume a little later; 0: never */
+    int calls;                 /* of on_data */
     bool close_on_data;
     bool end_on_end;
     struct lat_timer nap;

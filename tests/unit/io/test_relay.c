@@ -56,7 +56,7 @@ static void bytes_pass_both_ways_and_are_counted(void **state)
     for (size_t i = 0; i < LAT_COUNT(wires); i++) {
         struct setup setup;
         setup_relay(loop, wires[i], &setup);
-        setup.right.pause_each = true;
+        setup.right.pause_every = 1;
         lat_stream_write(setup.left.stream, bytes, BIG);
         lat_stream_write(setup.right.stream, bytes + 1000, BIG / 2);
         lat_stream_end(setup.left.stream);

@@ -47,7 +47,7 @@ static void ten_megabytes_survive_pauses(void **state)
         struct lat_stream *a;
         struct lat_stream *b;
         struct sender sender = {.bytes = bytes};
-        struct probe taker = {.pause_each = true, .end_on_end = true};
+        struct probe taker = {.pause_every = 1, .end_on_end = true};
         wire_connect(loop, wires[i], &a, &b);
         probe_take(&sender.probe, a);
         probe_take(&taker, b);

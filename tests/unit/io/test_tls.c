@@ -141,8 +141,8 @@ static void ten_megabytes_come_back(void **state)
             shake_hands(loop, wires[i], &server, &client, "console.example", &shake);
             assert_non_null(shake.server);
             assert_non_null(shake.client);
-            struct probe echo = {.pause_each = true, .on_data = send_back, .end_on_end = true};
-            struct probe sender = {.pause_each = true};
+            struct probe echo = {.pause_every = 10, .on_data = send_back, .end_on_end = true};
+            struct probe sender = {.pause_every = 10};
             probe_take(&echo, shake.server);
             probe_take(&sender, shake.client);
             for (size_t sent = 0, round = 0; sent < BIG; round++) {
@@ -594,6 +594,111 @@ static void a_silent_peer_cannot_hold_a_handshake_open(void **state)
     lat_tls_unref(client_tls);
 }
 
+static void a_handshake_can_be_given_up(void **state)
+{
+    struct lat_loop *loop = *state;
+    struct lat_tls_config server = server_config();
+    struct lat_tls_config client = client_config();
+    struct lat_tls *server_tls = context(&server);
+    struct lat_tls *client_tls = context(&client);
+    for (int turns = 0; turns < 4; turns++) {
+        struct shake shake = {0};
+        struct lat_stream *a;
+        struct lat_stream *b;
+        lat_stream_pair(loop, &a, &b);
+        struct lat_stream *coming = lat_tls_connect(client_tls, a, "console.example", on_client, &shake);
+        lat_tls_accept(server_tls, b, NULL, 0, on_server, &shake);
+        for (int i = 0; i < turns; i++)
+            lat_loop_turn(loop);
+        if (shake.client) {
+            shake_done(&shake);
+            continue;
+        }
+        lat_stream_close(coming);
+        while (!shake.told)
+            run_for(loop, 1);
+        assert_int_equal(shake.told, 1); /* the server's, not the client's */
+        assert_int_equal(shake.server_err.code, LAT_E_CLOSED);
+    }
+    lat_tls_unref(server_tls);
+    lat_tls_unref(client_tls);
+}
+
+/* Passes so many bytes from one end to the other, then cuts the line. */
+struct cutter {
+    struct lat_stream *from;
+    struct lat_stream *to;
+    struct cutter *other;
+    size_t *left;
+};
+
+static void cut_on_data(void *arg, const uint8_t *bytes, size_t len)
+{
+    struct cutter *cutter = arg;
+    size_t some = len < *cutter->left ? len : *cutter->left;
+    if (cutter->to)
+        lat_stream_write(cutter->to, bytes, some);
+    *cutter->left -= some;
+    if (*cutter->left == 0) {
+        if (cutter->from)
+            lat_stream_end(cutter->from);
+        if (cutter->to)
+            lat_stream_end(cutter->to);
+    }
+}
+
+static void cut_on_close(void *arg, const struct lat_err *err)
+{
+    struct cutter *cutter = arg;
+    (void)err;
+    cutter->from = NULL;
+    cutter->other->to = NULL;
+    if (cutter->to)
+        lat_stream_close(cutter->to);
+}
+
+static const struct lat_stream_events cut_events = {.on_data = cut_on_data, .on_close = cut_on_close};
+
+static void a_handshake_that_is_cut_anywhere_ends_once(void **state)
+{
+    struct lat_loop *loop = *state;
+    struct lat_tls_config server = server_config();
+    struct lat_tls_config client = client_config();
+    server.verify = LAT_TLS_VERIFY_REQUIRED;
+    server.ca_pem = ca.cert_pem;
+    client.cert_pem = client_cert.chain_pem;
+    client.key_pem = client_cert.key_pem;
+    struct lat_tls *server_tls = context(&server);
+    struct lat_tls *client_tls = context(&client);
+    bool whole = false;
+    for (size_t cut = 1; !whole; cut += 61) {
+        struct lat_stream *ends[4];
+        struct shake shake = {0};
+        size_t left = cut;
+        struct cutter a;
+        struct cutter b;
+        lat_stream_pair(loop, &ends[0], &ends[1]);
+        lat_stream_pair(loop, &ends[2], &ends[3]);
+        a = (struct cutter){.from = ends[1], .to = ends[2], .other = &b, .left = &left};
+        b = (struct cutter){.from = ends[2], .to = ends[1], .other = &a, .left = &left};
+        lat_stream_set_events(ends[1], &cut_events, &a);
+        lat_stream_set_events(ends[2], &cut_events, &b);
+        lat_stream_resume(ends[1]);
+        lat_stream_resume(ends[2]);
+        lat_tls_connect(client_tls, ends[0], "console.example", on_client, &shake);
+        lat_tls_accept(server_tls, ends[3], NULL, 0, on_server, &shake);
+        run_until(loop, &shake.both);
+        whole = left != 0;
+        assert_true(!whole || (shake.server && shake.client));
+        shake_done(&shake);
+        while (a.from || b.from)
+            run_for(loop, 1);
+        assert_int_equal(shake.told, 2);
+    }
+    lat_tls_unref(server_tls);
+    lat_tls_unref(client_tls);
+}
+
 static void half_close_works_over_tls(void **state)
 {
     struct lat_loop *loop = *state;
@@ -748,6 +853,8 @@ int main(void)
         T(bytes_read_before_are_handed_to_tls),
         T(a_cut_off_is_no_end),
         cmocka_unit_test(a_silent_peer_cannot_hold_a_handshake_open),
+        T(a_handshake_can_be_given_up),
+        T(a_handshake_that_is_cut_anywhere_ends_once),
         T(half_close_works_over_tls),
         T(a_paused_stream_holds_the_sender_back),
         T(close_within_on_data_works_over_tls),
