@@ -3,7 +3,7 @@
  * thread answers. */
 #include "support.h"
 
-enum { CLIENTS = 8, ROUNDS = 150, PIECE = 8 * 1024, PIECES = 64 };
+enum { CLIENTS = 8, ROUNDS = 60, PIECE = 8 * 1024, PIECES = 64 };
 
 struct house {
     struct lat_loop *io, *state;
