@@ -27,7 +27,8 @@ enum lat_luahost_kind { LAT_LUAHOST_POLICY, LAT_LUAHOST_PLUGIN, LAT_LUAHOST_KIND
 enum {
     LAT_LUAHOST_SOURCE_MAX = 256 * 1024, /* bytes of one Lua file */
     LAT_LUAHOST_QUEUE_MAX = 1024,        /* asks waiting for a child; one more is LAT_E_BUSY */
-    LAT_LUAHOST_DEADLINE_MS = 500,       /* default time for one ask or one load */
+    LAT_LUAHOST_DEADLINE_MS = 500,       /* default time for one ask */
+    LAT_LUAHOST_LOAD_FACTOR = 4, /* a load may take so many times that: no request waits for it */
     LAT_LUAHOST_WAIT_MS = 10000, /* an ask that found no child for so long is LAT_E_UNAVAILABLE */
 };
 

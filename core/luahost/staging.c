@@ -254,7 +254,8 @@ static void send_next(struct lat__lane *lane)
     struct lat_buf frame = {0};
 
     write_source(lane, source, &frame);
-    lat__child_send(lane->next, &frame, lane->host->deadline_ms, on_loaded, lane);
+    lat__child_send(lane->next, &frame, lane->host->deadline_ms * LAT_LUAHOST_LOAD_FACTOR,
+                    on_loaded, lane);
     lat_buf_done(&frame);
 }
 

