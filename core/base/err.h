@@ -70,7 +70,8 @@
     X(UNHEALTHY, 36, "unhealthy", 503, 7, "It does not become healthy.", "See its logs.")          \
     X(EXITED, 37, "exited", 503, 7, "The container stops by itself.", "See its logs.")             \
     X(NO_PORT, 38, "no_port", 503, 1, "No public port is free.",                                   \
-      "Remove an endpoint, or widen the range with --port-range.")
+      "Remove an endpoint, or widen the range with --port-range.")                                 \
+    X(FAILED, 39, "failed", 500, 1, "The workload failed.", "See its reason and its logs.")
 
 enum lat_code {
     LAT_OK = 0,

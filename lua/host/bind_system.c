@@ -92,10 +92,10 @@ static int system_exit_status(lua_State *L)
     return 1;
 }
 
-/* system.hint(code) -> what to do about it, as the table of errors says */
-static int system_hint(lua_State *L)
+/* system.interrupted() -> whether Ctrl-C came */
+static int system_interrupted(lua_State *L)
 {
-    lua_pushstring(L, lat_error_row(lat_error_from_name(luaL_checkstring(L, 1)))->hint);
+    lua_pushboolean(L, lat__cli_of(L)->interrupted);
     return 1;
 }
 
@@ -208,7 +208,7 @@ void lat__open_system(lua_State *L, struct lat__cli *cli)
                                          {"id", system_id},
                                          {"escape", system_escape},
                                          {"exit_status", system_exit_status},
-                                         {"hint", system_hint},
+                                         {"interrupted", system_interrupted},
                                          {"items", system_items},
                                          {"read_file", system_read_file},
                                          {"write_file", system_write_file},

@@ -1,0 +1,144 @@
+-- Commands about nodes: node ls, show, rm, join-token.
+
+local problem = require "cli.problem"
+local units = require "cli.units"
+
+local SECTION = "Nodes"
+
+local function path_of(context, name)
+    return "/api/v1/nodes/" .. context.system.escape(name)
+end
+
+local function since(context, time)
+    local at = type(time) == "string" and context.system.time(time)
+    return at and units.age((context.system.now()) - at) or ""
+end
+
+local function used(part, whole, format)
+    if (whole or 0) == 0 then return "" end
+    return ("%s of %s"):format(format(part or 0), format(whole))
+end
+
+local function disk_used(node)
+    return used((node.disk_bytes or 0) - (node.disk_free_bytes or 0), node.disk_bytes, units.size)
+end
+
+local function ls(context, options)
+    local items, texts = context:console():list "/api/v1/nodes"
+    if options.json then
+        context.out:line("[" .. table.concat(texts, ",") .. "]")
+        return
+    end
+    table.sort(items, function(a, b) return a.name < b.name end)
+    local rows = {}
+    for index, node in ipairs(items) do
+        rows[index] = {
+            units.clean(node.name), context.out:status(units.clean(node.status)), units.clean(node.pool or ""),
+            tostring(node.allocations or ""), used(node.reserved_cpu_milli, node.cpu_milli, units.cpu),
+            used(node.reserved_memory_bytes, node.memory_bytes, units.size), disk_used(node),
+            since(context, node.joined_at), node.status ~= "ready" and units.clean(node.reason or "") or "",
+        }
+    end
+    context.out:table({ "NAME", "STATUS", "POOL", "INSTANCES", "CPU", "MEMORY", "DISK", "AGE", "REASON" }, rows)
+    if #items == 0 then context.out:note("No machine has joined yet: lattice node join-token") end
+end
+
+local function labels_text(labels)
+    local parts = {}
+    for name, value in pairs(type(labels) == "table" and labels or {}) do
+        parts[#parts + 1] = ("%s=%s"):format(units.clean(name), units.clean(value))
+    end
+    table.sort(parts)
+    return table.concat(parts, ", ")
+end
+
+local function show(context, options, operands)
+    local node, text = context:console():get(path_of(context, operands.NAME))
+    if options.json then
+        context.out:line(text)
+        return
+    end
+    local reason = units.clean(node.reason or "")
+    context.out:line(("%s   %s%s"):format(context.out:paint("bold", units.clean(node.name)),
+        context.out:status(units.clean(node.status)), reason ~= "" and ": " .. reason or ""))
+    context.out:fields({
+        { "pool", units.clean(node.pool or "") },
+        { "labels", labels_text(node.labels) },
+        { "system", units.clean(node.os or "") .. ((node.architecture or "") ~= "" and ", " .. node.architecture or "") },
+        { "engine", units.clean(node.engine_version or "") },
+        { "agent", units.clean(node.agent_version or "") },
+        { "instances", tostring(node.allocations or "") },
+        { "cpu", used(node.reserved_cpu_milli, node.cpu_milli, units.cpu) },
+        { "memory", used(node.reserved_memory_bytes, node.memory_bytes, units.size) },
+        { "disk", disk_used(node) },
+        { "joined", units.moment(node.joined_at) },
+        { "seen", units.moment(node.seen_at) },
+        { "id", units.clean(node.id) },
+    }, 2)
+end
+
+local function rm(context, options, operands)
+    if not options.yes and context:can_ask() then
+        context:confirm(("Shut the node '%s' out? It has to join again to come back."):format(operands.NAME))
+    end
+    context:console():call("DELETE", path_of(context, operands.NAME))
+    if options.json then
+        context:print_json { name = operands.NAME, status = "removed" }
+    else
+        context.out:line(operands.NAME)
+    end
+end
+
+-- "https://host:8443/x" -> "host:8443"
+local function host_port(addr)
+    local authority = addr:match "^https://([^/]+)"
+    return authority:find(":%d+$") and authority or authority .. ":443"
+end
+
+local function join_token(context, options)
+    local token = context:console():call("POST", "/api/v1/join-tokens",
+        { uses = options.uses, life = options.life, node = options.name, pool = options.pool })
+    if type(token.token) ~= "string" then
+        problem.raise { code = "protocol", detail = "The console's answer has no token in it." }
+    end
+    local command = ("lattice-agent --console %s --join-token %s"):format(host_port(context:console().addr), token.token)
+    if options.name then command = command .. " --name " .. options.name end
+    if options.json then
+        token.command = command
+        context:print_json(token)
+        return
+    end
+    context.out:line(token.token)
+    context.out:note(("\nOn the machine that joins (%s, until %s UTC):\n\n  %s\n"):format(
+        units.count(token.uses_left or 1, "node"), units.moment(token.expires_at):sub(1, 16), command))
+end
+
+return {
+    { name = "node ls", section = SECTION, summary = "List nodes", run = ls },
+    {
+        name = "node show", section = SECTION, summary = "Show a node",
+        operands = { { name = "NAME" } }, run = show,
+    },
+    {
+        name = "node rm",
+        section = SECTION,
+        summary = "Shut a node out; no workload may stand on it",
+        operands = { { name = "NAME" } },
+        flags = { { name = "yes", help = "do not ask" } },
+        run = rm,
+    },
+    {
+        name = "node join-token",
+        section = SECTION,
+        summary = "Make a token with which a machine joins",
+        flags = {
+            { name = "uses", value = "NUMBER", kind = "integer", min = 1, help = "how many machines may join with it (default 1)" },
+            { name = "life", value = "TIME", help = "how long it is good: 12h, 7d (default 1d)" },
+            { name = "name", value = "NODE", help = "the only name that it admits" },
+            { name = "pool", value = "POOL", help = "the pool of the machines that join with it" },
+        },
+        details = "Prints the token on stdout, and on stderr the command for the machine that joins. The token pins this\n"
+            .. "console's certificate authority, so the machine needs nothing else to trust it.",
+        run = join_token,
+    },
+}

@@ -1,0 +1,92 @@
+-- Waiting until a workload is what was asked for, with progress.
+--
+-- It reads the workload again and again, which goes on by itself over a console that is restarted meanwhile. What can
+-- pass (no room, an engine that is down, an image registry that does not answer) is waited for until the time is up.
+-- `failed` ends the wait when it has not become better within FAILED_MS: the agent tries again several times in it.
+
+local problem = require "cli.problem"
+local units = require "cli.units"
+local workload = require "cli.workload"
+
+local wait = {}
+
+local PAUSE_MIN_MS, PAUSE_MAX_MS = 50, 500
+local FAILED_MS = 10 * 1000
+local SILENCE_MS = 2000 -- a console that cannot be reached for longer is told of
+
+wait.flags = {
+    { name = "detach", help = "do not wait until it is done" },
+    { name = "wait-timeout", value = "TIME", help = "how long to wait at most: 90s, 5m (default 5m)" },
+}
+
+-- Returns the time that --wait-timeout says.
+function wait.timeout_ms(context, options)
+    local given = options.wait_timeout or "5m"
+    local ms = context.system.duration(given)
+    if not ms or ms == 0 then
+        problem.usage(("--wait-timeout takes a time such as 90s or 5m, not '%s'."):format(given))
+    end
+    return ms
+end
+
+local function give_up(item, goal, waited_ms)
+    local status, reason = units.clean(item.status), units.clean(item.reason or "")
+    local because = reason ~= "" and ": " .. reason:gsub("%.$", "") or ""
+    if status == "failed" then
+        problem.raise { code = "failed", detail = ("'%s' failed%s."):format(item.name, because),
+            hint = ("`lattice logs %s` shows what it said; `lattice show %s` how it stands."):format(item.name, item.name) }
+    end
+    problem.raise { code = "timeout",
+        detail = ("'%s' is still %s after %s, not %s%s."):format(item.name, status, units.age(waited_ms), goal, because),
+        hint = status == "pending" and ("`lattice explain %s` says why no node takes it."):format(item.name)
+            or ("`lattice show %s` says how it stands; nothing was taken back."):format(item.name) }
+end
+
+local function read_until(context, path, deadline)
+    local console = context:console()
+    local _, start = context.system.now()
+    console.on_retry = function(raised)
+        local _, now = context.system.now()
+        if now - start > SILENCE_MS then
+            context.out:progress("silence", "the console does not answer; trying again: " .. units.clean(raised.detail))
+        end
+    end
+    local ok, item, text = pcall(console.get, console, path, { patience_ms = math.max(0, deadline - start) })
+    console.on_retry = nil
+    if ok then return item, text end
+    if problem.is(item) and item.code == "not_found" then return nil end
+    error(item, 0)
+end
+
+-- Waits until the workload with this id has the status `goal` ("removed": until it is gone), for at most timeout_ms.
+-- Returns it and its JSON (nil when gone).
+function wait.until_status(context, id, goal, timeout_ms)
+    local path = workload.path(context.system, id)
+    local _, start = context.system.now()
+    local deadline, pause, failed_at = start + timeout_ms, PAUSE_MIN_MS, nil
+    while true do
+        local item, text = read_until(context, path, deadline)
+        local _, now = context.system.now()
+        if not item then
+            context.out:clear()
+            if goal == "removed" then return nil end
+            problem.raise { code = "not_found", detail = "It was removed meanwhile." }
+        end
+        if item.status == goal then
+            context.out:clear()
+            return item, text
+        end
+        context.out:progress(workload.step(item))
+        if item.status == "failed" then
+            failed_at = failed_at or now
+            if now - failed_at >= FAILED_MS then give_up(item, goal, now - start) end
+        elseif item.status == "unhealthy" or item.status == "pending" then
+            failed_at = nil
+        end
+        if now >= deadline then give_up(item, goal, now - start) end
+        problem.check(context.system.sleep(math.min(pause, math.max(1, deadline - now))))
+        pause = math.min(PAUSE_MAX_MS, pause * 3 // 2)
+    end
+end
+
+return wait
