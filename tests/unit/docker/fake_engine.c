@@ -206,16 +206,20 @@ static void send_answer(struct connection *connection, const struct answer *answ
     }
 }
 
-void engine_more(struct engine *engine, const char *text)
+void engine_more_bytes(struct engine *engine, const void *bytes, size_t len)
 {
     struct connection *connection;
 
-    TAILQ_FOREACH(connection, &engine->connections, link)
-    {
+    TAILQ_FOREACH (connection, &engine->connections, link) {
         if (connection->answering_open) {
-            write_chunk(connection, (const uint8_t *)text, strlen(text));
+            write_chunk(connection, bytes, len);
         }
     }
+}
+
+void engine_more(struct engine *engine, const char *text)
+{
+    engine_more_bytes(engine, text, strlen(text));
 }
 
 static void on_request(struct connection *connection, const char *request, const char *body)
