@@ -16,7 +16,7 @@ struct lat__call {
     struct lat_http_url url;
     char *path;
     char *body;
-    lat__call_fn *fn;
+    lat__agent_call_fn *fn;
     void *arg;
 };
 
@@ -28,14 +28,16 @@ static void call_free(struct lat__call *call)
     free(call);
 }
 
-static void finish(struct lat__call *call, const cJSON *answer, const struct lat_err *err, bool final)
+static void finish(struct lat__call *call, const cJSON *answer, const struct lat_err *err,
+                   bool final)
 {
     call->fn(call->arg, answer, err, final);
     call_free(call);
 }
 
 /* Makes an error of a problem (RFC 9457) or of a bare status. */
-static void read_problem(const struct lat_http_reply *reply, const cJSON *problem, struct lat_err *ret_err)
+static void read_problem(const struct lat_http_reply *reply, const cJSON *problem,
+                         struct lat_err *ret_err)
 {
     const char *sentence = lat_json_text(problem, "detail", lat_json_text(problem, "title", ""));
     int code = lat_error_from_name(lat_json_text(problem, "code", ""));
@@ -99,7 +101,8 @@ static void connected(void *arg, struct lat_stream *stream, const struct lat_err
     lat_http_client_fetch(call->client, &request, ANSWER_MAX, replied, call);
 }
 
-struct lat__call *lat__call_start(const struct lat__call_options *options, lat__call_fn *fn, void *arg)
+struct lat__call *lat__agent_call_start(const struct lat__agent_call_options *options,
+                                        lat__agent_call_fn *fn, void *arg)
 {
     struct lat__call *call = LAT_NEW(struct lat__call);
     call->url.tls = true;
@@ -109,11 +112,12 @@ struct lat__call *lat__call_start(const struct lat__call_options *options, lat__
     call->body = lat_text_copy(options->body);
     call->fn = fn;
     call->arg = arg;
-    call->dial = lat__dial_start(options->loop, options->host, options->port, options->tls, connected, call);
+    call->dial =
+        lat__dial_start(options->loop, options->host, options->port, options->tls, connected, call);
     return call;
 }
 
-void lat__call_cancel(struct lat__call *call)
+void lat__agent_call_cancel(struct lat__call *call)
 {
     if (call->dial)
         lat__dial_cancel(call->dial);

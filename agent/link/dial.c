@@ -45,8 +45,8 @@ static void connected(void *arg, struct lat_stream *stream, const struct lat_err
         finish(dial, NULL, err);
 }
 
-struct lat__dial *lat__dial_start(struct lat_loop *loop, const char *host, int port, struct lat_tls *tls, lat__dial_fn *fn,
-                                  void *arg)
+struct lat__dial *lat__dial_start(struct lat_loop *loop, const char *host, int port,
+                                  struct lat_tls *tls, lat__dial_fn *fn, void *arg)
 {
     struct lat__dial *dial = LAT_NEW(struct lat__dial);
     dial->tls = lat_tls_ref(tls);

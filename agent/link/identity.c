@@ -22,7 +22,8 @@ static const char CERTIFICATE[] = "node.crt";
 static const char AUTHORITY[] = "authority.crt";
 static const char ID[] = "node.id";
 
-static int read_file(const struct lat__identity *identity, const char *name, char **ret_text, struct lat_err *err)
+static int read_file(const struct lat__identity *identity, const char *name, char **ret_text,
+                     struct lat_err *err)
 {
     struct lat_buf bytes = {0};
     char *path = lat_text_format("%s/%s", identity->dir, name);
@@ -34,8 +35,8 @@ static int read_file(const struct lat__identity *identity, const char *name, cha
     return code;
 }
 
-static int write_file(const struct lat__identity *identity, const char *name, const char *text, unsigned mode,
-                      struct lat_err *err)
+static int write_file(const struct lat__identity *identity, const char *name, const char *text,
+                      unsigned mode, struct lat_err *err)
 {
     char *path = lat_text_format("%s/%s", identity->dir, name);
     int code = lat_file_replace(path, text, strlen(text), mode, err);
@@ -63,13 +64,15 @@ static int open_membership(struct lat__identity *identity, struct lat_err *err)
     if (code == 0)
         code = read_file(identity, AUTHORITY, &identity->authority_pem, err);
     if (code == 0)
-        code = lat_certificate_validity(identity->certificate_pem, &identity->begin_ms, &identity->end_ms, err);
+        code = lat_certificate_validity(identity->certificate_pem, &identity->begin_ms,
+                                        &identity->end_ms, err);
     if (code == 0) {
         id[strcspn(id, "\n")] = '\0';
         if (lat_id_is(id))
             lat_text_bound(identity->node_id, sizeof(identity->node_id), id);
         else
-            code = lat_err_set(err, LAT_E_INVALID, "%s/%s does not hold a node's id.", identity->dir, ID);
+            code = lat_err_set(err, LAT_E_INVALID, "%s/%s does not hold a node's id.",
+                               identity->dir, ID);
     }
     if (code < 0)
         lat_err_hint(err, "Empty %s and join the node again.", identity->dir);
@@ -147,7 +150,8 @@ int lat__identity_join(struct lat__identity *identity, const cJSON *answer, stru
     if (code == 0)
         code = need_text(answer, "authority", &authority, err);
     if (code == 0 && !lat_id_is(id))
-        code = lat_err_field(err, LAT_E_PROTOCOL, "node_id", "The console's answer has no id of a node.");
+        code = lat_err_field(err, LAT_E_PROTOCOL, "node_id",
+                             "The console's answer has no id of a node.");
     if (code == 0)
         code = write_file(identity, AUTHORITY, authority, 0644, err);
     if (code == 0)

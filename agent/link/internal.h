@@ -15,7 +15,7 @@
 
 struct lat__identity {
     char *dir;
-    char *key_pem;       /* never leaves the node */
+    char *key_pem;         /* never leaves the node */
     char *certificate_pem; /* chain; NULL before the first join, as what follows */
     char *authority_pem;
     char node_id[LAT_ID_SIZE];
@@ -23,13 +23,16 @@ struct lat__identity {
 };
 
 /* Reads what is in dir; makes a key when there is none. A folder in which a join was cut short counts as not joined. */
-int lat__identity_open(const char *dir, struct lat__identity *ret_identity, struct lat_err *err) LAT_MUST_USE;
+int lat__identity_open(const char *dir, struct lat__identity *ret_identity,
+                       struct lat_err *err) LAT_MUST_USE;
 void lat__identity_done(struct lat__identity *identity);
 bool lat__identity_is_joined(const struct lat__identity *identity);
 
 /* Take what the console answered to a join or to a renewal, and write it; what is wrong changes nothing. */
-int lat__identity_join(struct lat__identity *identity, const cJSON *answer, struct lat_err *err) LAT_MUST_USE;
-int lat__identity_renew(struct lat__identity *identity, const cJSON *answer, struct lat_err *err) LAT_MUST_USE;
+int lat__identity_join(struct lat__identity *identity, const cJSON *answer,
+                       struct lat_err *err) LAT_MUST_USE;
+int lat__identity_renew(struct lat__identity *identity, const cJSON *answer,
+                        struct lat_err *err) LAT_MUST_USE;
 
 /* When to ask for the next certificate: two thirds into its life, wall ms. */
 int64_t lat__identity_renew_at(const struct lat__identity *identity);
@@ -37,11 +40,12 @@ int64_t lat__identity_renew_at(const struct lat__identity *identity);
 /* ---- call.c: one request to the console's API ---- */
 
 /* The answer: a JSON object, borrowed, or err. `final`: asking again would not help. Exactly once, unless the call is cancelled. */
-typedef void lat__call_fn(void *arg, const cJSON *answer, const struct lat_err *err, bool final);
+typedef void lat__agent_call_fn(void *arg, const cJSON *answer, const struct lat_err *err,
+                                bool final);
 
 struct lat__call;
 
-struct lat__call_options {
+struct lat__agent_call_options {
     struct lat_loop *loop;
     const char *host; /* copied, as all that follows */
     int port;
@@ -49,8 +53,9 @@ struct lat__call_options {
     const char *body; /* JSON; wiped after use */
     struct lat_tls *tls;
 };
-struct lat__call *lat__call_start(const struct lat__call_options *options, lat__call_fn *fn, void *arg);
-void lat__call_cancel(struct lat__call *call);
+struct lat__call *lat__agent_call_start(const struct lat__agent_call_options *options,
+                                        lat__agent_call_fn *fn, void *arg);
+void lat__agent_call_cancel(struct lat__call *call);
 
 /* ---- dial.c: a connection with TLS on it ---- */
 
@@ -58,8 +63,8 @@ void lat__call_cancel(struct lat__call *call);
 typedef void lat__dial_fn(void *arg, struct lat_stream *stream, const struct lat_err *err);
 
 struct lat__dial;
-struct lat__dial *lat__dial_start(struct lat_loop *loop, const char *host, int port, struct lat_tls *tls, lat__dial_fn *fn,
-                                  void *arg);
+struct lat__dial *lat__dial_start(struct lat_loop *loop, const char *host, int port,
+                                  struct lat_tls *tls, lat__dial_fn *fn, void *arg);
 void lat__dial_cancel(struct lat__dial *dial);
 
 #endif

@@ -21,7 +21,10 @@ enum {
     DEFAULT_PORT = 8443,
     JITTER_PERCENT = 50,
     RENEW_AGAIN_MS = 3600 * 1000, /* after a renewal that failed */
-    RENEW_LATEST_MS = 24 * 3600 * 1000, /* timers look at least once a day: the wall clock may jump */
+    RENEW_EARLIEST_MS =
+        60 * 1000, /* after one that was given: a very short life must not make a loop */
+    RENEW_LATEST_MS =
+        24 * 3600 * 1000, /* timers look at least once a day: the wall clock may jump */
 };
 
 enum phase { IDLE, WAITING, JOINING, RENEWING, DIALLING, HELLO, UP, FINAL, CLOSING };
@@ -43,9 +46,9 @@ struct lat_agent_link {
     struct lat__call *renewal; /* in the background */
     struct lat_timer timer;    /* of the phase: wait, or time for the welcome */
     struct lat_timer renew_timer;
-    int failures;              /* in a row */
+    int failures; /* in a row */
     int64_t up_since_ms;
-    struct lat_err refusal;    /* what `refuse` said; code 0: nothing */
+    struct lat_err refusal; /* what `refuse` said; code 0: nothing */
     lat_call_fn *done;
     void *done_arg;
 };
@@ -101,7 +104,8 @@ static void fail(struct lat_agent_link *link, const struct lat_err *err, bool fi
 
 /* What every connection after the join is verified by; the client's certificate only for the link, because one that has
  * expired could not renew itself. */
-static int make_tls(struct lat_agent_link *link, bool for_link, struct lat_tls **ret_tls, struct lat_err *err)
+static int make_tls(struct lat_agent_link *link, bool for_link, struct lat_tls **ret_tls,
+                    struct lat_err *err)
 {
     static const char *const alpn_link[] = {LAT_LINK_ALPN, NULL};
     static const char *const alpn_http[] = {"http/1.1", NULL};
@@ -116,10 +120,12 @@ static int make_tls(struct lat_agent_link *link, bool for_link, struct lat_tls *
     return lat_tls_new(&config, ret_tls, err);
 }
 
-static int make_pinned_tls(const struct lat_join_token_parts *token, struct lat_tls **ret_tls, struct lat_err *err)
+static int make_pinned_tls(const struct lat_join_token_parts *token, struct lat_tls **ret_tls,
+                           struct lat_err *err)
 {
     static const char *const alpn[] = {"http/1.1", NULL};
-    struct lat_tls_config config = {.verify = LAT_TLS_VERIFY_PINNED, .alpn = alpn, .min_version = 13};
+    struct lat_tls_config config = {
+        .verify = LAT_TLS_VERIFY_PINNED, .alpn = alpn, .min_version = 13};
     memcpy(config.pin, token->authority_digest, sizeof(config.pin));
     return lat_tls_new(&config, ret_tls, err);
 }
@@ -127,13 +133,14 @@ static int make_pinned_tls(const struct lat_join_token_parts *token, struct lat_
 /* ---- join and renewal ---- */
 
 static void begin(struct lat_agent_link *link);
-static void watch_certificate(struct lat_agent_link *link);
+static void watch_certificate(struct lat_agent_link *link, int64_t earliest_ms);
 
 /* Starts a call and takes the body and the context. */
-static struct lat__call *start_call(struct lat_agent_link *link, const char *path, struct lat_buf *body, struct lat_tls *tls,
-                                    lat__call_fn *fn)
+static struct lat__call *start_call(struct lat_agent_link *link, const char *path,
+                                    struct lat_buf *body, struct lat_tls *tls,
+                                    lat__agent_call_fn *fn)
 {
-    struct lat__call_options options = {
+    struct lat__agent_call_options options = {
         .loop = link->loop,
         .host = link->host,
         .port = link->port,
@@ -141,7 +148,7 @@ static struct lat__call *start_call(struct lat_agent_link *link, const char *pat
         .body = lat_buf_text(body),
         .tls = tls,
     };
-    struct lat__call *call = lat__call_start(&options, fn, link);
+    struct lat__call *call = lat__agent_call_start(&options, fn, link);
     lat_wipe(body->bytes, body->len);
     lat_buf_done(body);
     lat_tls_unref(tls);
@@ -161,7 +168,7 @@ static void joined(void *arg, const cJSON *answer, const struct lat_err *err, bo
     }
     lat_log(link->with.log, LAT_LOG_INFO, "joined", LAT_STR("node", link->identity.node_id),
             LAT_STR("name", lat_json_text(answer, "name", "")));
-    watch_certificate(link);
+    watch_certificate(link, RENEW_EARLIEST_MS);
     begin(link);
 }
 
@@ -205,7 +212,8 @@ static void join(struct lat_agent_link *link)
     link->call = start_call(link, "/api/v1/join", &body, tls, joined);
 }
 
-static struct lat__call *start_renewal(struct lat_agent_link *link, lat__call_fn *fn, struct lat_err *err)
+static struct lat__call *start_renewal(struct lat_agent_link *link, lat__agent_call_fn *fn,
+                                       struct lat_err *err)
 {
     char *request = NULL;
     struct lat_buf body = {0};
@@ -237,7 +245,7 @@ static void renewed_first(void *arg, const cJSON *answer, const struct lat_err *
         fail(link, err, final);
         return;
     }
-    watch_certificate(link);
+    watch_certificate(link, RENEW_EARLIEST_MS);
     begin(link);
 }
 
@@ -245,28 +253,31 @@ static void renewed(void *arg, const cJSON *answer, const struct lat_err *err, b
 {
     struct lat_agent_link *link = arg;
     struct lat_err wrong;
-    (void)final; /* the certificate still holds: the link decides */
+    (void) final; /* the certificate still holds: the link decides */
     link->renewal = NULL;
     if (answer && lat__identity_renew(&link->identity, answer, &wrong) < 0)
         err = &wrong;
     if (err) {
-        lat_log(link->with.log, LAT_LOG_WARN, "the node's certificate could not be renewed", LAT_ERR(err),
+        lat_log(link->with.log, LAT_LOG_WARN, "the node's certificate could not be renewed",
+                LAT_ERR(err),
                 LAT_INT("days_left", (link->identity.end_ms - wall_ms(link)) / 86400000));
-        lat_timer_start(&link->renew_timer, lat_random_jitter(link->random, RENEW_AGAIN_MS, JITTER_PERCENT), 0);
+        lat_timer_start(&link->renew_timer,
+                        lat_random_jitter(link->random, RENEW_AGAIN_MS, JITTER_PERCENT), 0);
         return;
     }
     lat_log(link->with.log, LAT_LOG_INFO, "the node's certificate was renewed");
-    watch_certificate(link);
+    watch_certificate(link, RENEW_EARLIEST_MS);
 }
 
 static void renew_due(void *arg)
 {
     struct lat_agent_link *link = arg;
     struct lat_err err;
+    bool before_the_dial = wall_ms(link) >= link->identity.end_ms && link->phase != UP;
     if (link->renewal)
         return;
-    if (wall_ms(link) < lat__identity_renew_at(&link->identity)) {
-        watch_certificate(link);
+    if (before_the_dial || wall_ms(link) < lat__identity_renew_at(&link->identity)) {
+        watch_certificate(link, RENEW_EARLIEST_MS);
         return;
     }
     link->renewal = start_renewal(link, renewed, &err);
@@ -274,12 +285,12 @@ static void renew_due(void *arg)
         renewed(link, NULL, &err, false);
 }
 
-static void watch_certificate(struct lat_agent_link *link)
+static void watch_certificate(struct lat_agent_link *link, int64_t earliest_ms)
 {
     int64_t left = lat__identity_renew_at(&link->identity) - wall_ms(link);
     if (left > RENEW_LATEST_MS)
         left = RENEW_LATEST_MS;
-    lat_timer_start(&link->renew_timer, left > 0 ? left : 0, 0);
+    lat_timer_start(&link->renew_timer, left > earliest_ms ? left : earliest_ms, 0);
 }
 
 /* ---- the link ---- */
@@ -303,7 +314,8 @@ static void link_message(void *arg, const cJSON *message)
     struct lat_agent_link *link = arg;
     enum lat_message_kind kind;
     struct lat_err err;
-    if ((link->phase != HELLO && link->phase != UP) || lat_message_kind_of(message, &kind, &err) < 0)
+    if ((link->phase != HELLO && link->phase != UP) ||
+        lat_message_kind_of(message, &kind, &err) < 0)
         return; /* closing, or from a newer console */
     if (kind == LAT_MESSAGE_REFUSE) {
         if (lat_refuse_message_read(message, &link->refusal, &err) < 0)
@@ -396,7 +408,8 @@ static void dialled(void *arg, struct lat_stream *stream, const struct lat_err *
     if (stream && !lat_text_equal(lat_tls_alpn(stream), LAT_LINK_ALPN)) {
         lat_stream_close(stream);
         stream = NULL;
-        lat_err_set(&wrong, LAT_E_PROTOCOL, "What answers at %s:%d is no console.", link->host, link->port);
+        lat_err_set(&wrong, LAT_E_PROTOCOL, "What answers at %s:%d is no console.", link->host,
+                    link->port);
         err = &wrong;
     }
     if (!stream) {
@@ -456,21 +469,25 @@ static void timer_due(void *arg)
 
 /* ---- the face ---- */
 
-static int check_config(const struct lat_agent_link_config *config, struct lat_agent_link *link, struct lat_err *err)
+static int check_config(const struct lat_agent_link_config *config, struct lat_agent_link *link,
+                        struct lat_err *err)
 {
     static const char scheme[] = "https://";
     struct lat_join_token_parts token;
     const char *address = config->console;
     if (lat_text_starts(address, scheme))
         address += sizeof(scheme) - 1;
-    int code = lat_address_split(address, "127.0.0.1", DEFAULT_PORT, link->host, sizeof(link->host), &link->port, err);
+    int code = lat_address_split(address, "127.0.0.1", DEFAULT_PORT, link->host, sizeof(link->host),
+                                 &link->port, err);
     if (code == 0)
         code = lat__identity_open(config->data_dir, &link->identity, err);
     if (code < 0 || lat__identity_is_joined(&link->identity))
         return code;
     if (!config->join_token || !*config->join_token) {
-        lat_err_set(err, LAT_E_UNAUTHENTICATED, "This machine has not joined a console yet, and there is no join token.");
-        return lat_err_hint(err, "Make one with `lattice node join-token`, and start the agent with --join-token.");
+        lat_err_set(err, LAT_E_UNAUTHENTICATED,
+                    "This machine has not joined a console yet, and there is no join token.");
+        return lat_err_hint(
+            err, "Make one with `lattice node join-token`, and start the agent with --join-token.");
     }
     code = lat_join_token_parse(config->join_token, &token, err);
     lat_wipe(&token, sizeof(token));
@@ -494,8 +511,8 @@ static void copy_config(struct lat_agent_link *link, const struct lat_agent_link
 }
 
 int lat_agent_link_new(struct lat_loop *loop, const struct lat_agent_link_config *config,
-                       const struct lat_agent_link_events *events, void *arg, struct lat_agent_link **ret_link,
-                       struct lat_err *err)
+                       const struct lat_agent_link_events *events, void *arg,
+                       struct lat_agent_link **ret_link, struct lat_err *err)
 {
     struct lat_agent_link *link = LAT_NEW(struct lat_agent_link);
     int code = check_config(config, link, err);
@@ -513,12 +530,13 @@ int lat_agent_link_new(struct lat_loop *loop, const struct lat_agent_link_config
     lat_timer_init(&link->renew_timer, loop, renew_due, link);
     lat_timer_start(&link->timer, 0, 0);
     if (lat__identity_is_joined(&link->identity))
-        watch_certificate(link);
+        watch_certificate(link, 0);
     *ret_link = link;
     return 0;
 }
 
-int lat_agent_link_send(struct lat_agent_link *link, const char *json, size_t len, struct lat_err *err)
+int lat_agent_link_send(struct lat_agent_link *link, const char *json, size_t len,
+                        struct lat_err *err)
 {
     if (link->phase != UP)
         return lat_err_set(err, LAT_E_CLOSED, "The agent is not linked now.");
@@ -544,9 +562,9 @@ void lat_agent_link_close(struct lat_agent_link *link, lat_call_fn *done, void *
     lat_timer_stop(&link->timer);
     lat_timer_stop(&link->renew_timer);
     if (link->renewal)
-        lat__call_cancel(link->renewal);
+        lat__agent_call_cancel(link->renewal);
     if (link->call)
-        lat__call_cancel(link->call);
+        lat__agent_call_cancel(link->call);
     if (link->dial)
         lat__dial_cancel(link->dial);
     link->renewal = link->call = NULL;

@@ -16,23 +16,24 @@
 enum {
     LAT_AGENT_BACKOFF_MIN_MS = 500,
     LAT_AGENT_BACKOFF_MAX_MS = 15000,
-    LAT_AGENT_STABLE_MS = 10000,   /* up for so long, a link that is lost starts again with the shortest wait */
-    LAT_AGENT_DIAL_MS = 10000,     /* to resolve and connect */
-    LAT_AGENT_WELCOME_MS = 10000,  /* for the console to answer hello */
-    LAT_AGENT_JOIN_MS = 30000,     /* for the console to answer a join or a renewal */
+    LAT_AGENT_STABLE_MS =
+        10000, /* up for so long, a link that is lost starts again with the shortest wait */
+    LAT_AGENT_DIAL_MS = 10000,    /* to resolve and connect */
+    LAT_AGENT_WELCOME_MS = 10000, /* for the console to answer hello */
+    LAT_AGENT_JOIN_MS = 30000,    /* for the console to answer a join or a renewal */
 };
 
 struct lat_agent_link;
 
 struct lat_agent_link_config {
-    const char *console;       /* "host:port" or "https://host:port"; resolved at every dial */
+    const char *console; /* "host:port" or "https://host:port"; resolved at every dial */
     const char *data_dir;
-    const char *join_token;    /* used only while there is no identity; may be "" */
+    const char *join_token; /* used only while there is no identity; may be "" */
     const char *node_name;
-    const char *labels_json;   /* object of text for the join, may be NULL */
+    const char *labels_json; /* object of text for the join, may be NULL */
     const char *agent_version;
-    struct lat_log *log;       /* borrowed; may be NULL */
-    int64_t backoff_min_ms;    /* 0: the limits above */
+    struct lat_log *log;    /* borrowed; may be NULL */
+    int64_t backoff_min_ms; /* 0: the limits above */
     int64_t backoff_max_ms;
     struct lat_link_options options; /* keep-alive; the role is set here */
 };
@@ -53,11 +54,12 @@ struct lat_agent_link_events {
 /* Reads the identity if there is one and begins to join or to dial at the end of this turn. Texts of config are copied; `events` is borrowed.
  * Errors: an unusable address or data_dir; no identity and no usable join token. */
 int lat_agent_link_new(struct lat_loop *loop, const struct lat_agent_link_config *config,
-                       const struct lat_agent_link_events *events, void *arg, struct lat_agent_link **ret_link,
-                       struct lat_err *err) LAT_MUST_USE;
+                       const struct lat_agent_link_events *events, void *arg,
+                       struct lat_agent_link **ret_link, struct lat_err *err) LAT_MUST_USE;
 
 /* Sends a message; CLOSED while the link is not up (the present state is sent again after on_up). */
-int lat_agent_link_send(struct lat_agent_link *link, const char *json, size_t len, struct lat_err *err) LAT_MUST_USE;
+int lat_agent_link_send(struct lat_agent_link *link, const char *json, size_t len,
+                        struct lat_err *err) LAT_MUST_USE;
 
 bool lat_agent_link_is_up(const struct lat_agent_link *link);
 

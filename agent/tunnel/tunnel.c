@@ -92,8 +92,9 @@ static void connected(void *arg, struct lat_stream *target, const struct lat_err
         tunnel->stream = NULL;
         return;
     }
-    lat_err_set(&why, err->code, "The container does not take connections on its port (127.0.0.1:%d): %s", tunnel->port,
-                err->sentence);
+    lat_err_set(&why, err->code,
+                "The container does not take connections on its port (127.0.0.1:%d): %s",
+                tunnel->port, err->sentence);
     lat_link_refuse(tunnel->stream, &why);
 }
 
@@ -108,23 +109,28 @@ struct lat_tunnels *lat_tunnels_new(struct lat_loop *loop, lat_tunnel_target_fn 
     return tunnels;
 }
 
-static int find_port(struct lat_tunnels *tunnels, const struct lat_stream_header *header, int *ret_port, struct lat_err *err)
+static int find_port(struct lat_tunnels *tunnels, const struct lat_stream_header *header,
+                     int *ret_port, struct lat_err *err)
 {
     int port = 0;
     if (tunnels->done)
         return lat_err_set(err, LAT_E_UNAVAILABLE, "The agent is stopping.");
     if (tunnels->count >= LAT_TUNNELS_MAX)
-        return lat_err_set(err, LAT_E_LIMIT, "A node relays at most %d connections at once.", LAT_TUNNELS_MAX);
-    int code = tunnels->target(tunnels->target_arg, header->allocation, header->generation, header->port, &port, err);
+        return lat_err_set(err, LAT_E_LIMIT, "A node relays at most %d connections at once.",
+                           LAT_TUNNELS_MAX);
+    int code = tunnels->target(tunnels->target_arg, header->allocation, header->generation,
+                               header->port, &port, err);
     if (code < 0)
         return code;
     if (port <= 0 || port > 65535)
-        return lat_err_set(err, LAT_E_UNAVAILABLE, "The port %s has no port of the host yet.", header->port);
+        return lat_err_set(err, LAT_E_UNAVAILABLE, "The port %s has no port of the host yet.",
+                           header->port);
     *ret_port = port;
     return 0;
 }
 
-void lat_tunnels_take(struct lat_tunnels *tunnels, struct lat_stream *stream, const struct lat_stream_header *header)
+void lat_tunnels_take(struct lat_tunnels *tunnels, struct lat_stream *stream,
+                      const struct lat_stream_header *header)
 {
     int port = 0;
     struct lat_err err;
@@ -139,7 +145,8 @@ void lat_tunnels_take(struct lat_tunnels *tunnels, struct lat_stream *stream, co
     DL_APPEND(tunnels->list, tunnel);
     tunnels->count++;
     lat_stream_set_events(stream, &dialling_events, tunnel);
-    tunnel->connect = lat_tcp_connect(tunnels->loop, "127.0.0.1", port, LAT_TUNNEL_CONNECT_MS, connected, tunnel);
+    tunnel->connect =
+        lat_tcp_connect(tunnels->loop, "127.0.0.1", port, LAT_TUNNEL_CONNECT_MS, connected, tunnel);
 }
 
 size_t lat_tunnels_count(const struct lat_tunnels *tunnels)

@@ -14,19 +14,20 @@
 struct lat_tunnels;
 
 enum {
-    LAT_TUNNELS_MAX = 2048,        /* at once */
+    LAT_TUNNELS_MAX = 2048, /* at once */
     LAT_TUNNEL_CONNECT_MS = 5000,
 };
 
 /* Returns the host port that the engine gave to this port of an allocation in this generation; NOT_FOUND for an allocation or port that is
  * not ours, CONFLICT for another generation, UNAVAILABLE while its container does not run. */
-typedef int lat_tunnel_target_fn(void *arg, const char *allocation, int64_t generation, const char *port,
-                                 int *ret_host_port, struct lat_err *err);
+typedef int lat_tunnel_target_fn(void *arg, const char *allocation, int64_t generation,
+                                 const char *port, int *ret_host_port, struct lat_err *err);
 
 struct lat_tunnels *lat_tunnels_new(struct lat_loop *loop, lat_tunnel_target_fn *target, void *arg);
 
 /* Takes a stream of kind tunnel as lat_agent_link_events.on_stream hands it over. */
-void lat_tunnels_take(struct lat_tunnels *tunnels, struct lat_stream *stream, const struct lat_stream_header *header);
+void lat_tunnels_take(struct lat_tunnels *tunnels, struct lat_stream *stream,
+                      const struct lat_stream_header *header);
 
 size_t lat_tunnels_count(const struct lat_tunnels *tunnels);
 

@@ -19,7 +19,8 @@ static int render(struct lat_dispatch *dispatch, const struct lat_workload *work
 void lat__assign(struct lat__session *session, const struct lat_allocation *allocation)
 {
     struct lat_dispatch *dispatch = session->dispatch;
-    const struct lat_workload *workload = lat_store_workload(dispatch->with.store, allocation->workload_id);
+    const struct lat_workload *workload =
+        lat_store_workload(dispatch->with.store, allocation->workload_id);
     const struct lat_project *project =
         workload ? lat_store_project(dispatch->with.store, workload->project_id) : NULL;
     enum lat_want desired;
@@ -27,7 +28,8 @@ void lat__assign(struct lat__session *session, const struct lat_allocation *allo
     struct lat_err err;
     int code = 0;
     if (!lat_want_parse(allocation->desired, &desired))
-        code = lat_err_set(&err, LAT_E_INTERNAL, "Nothing is desired as \"%s\".", allocation->desired);
+        code =
+            lat_err_set(&err, LAT_E_INTERNAL, "Nothing is desired as \"%s\".", allocation->desired);
     else if (desired != LAT_WANT_REMOVED)
         code = render(dispatch, workload, allocation, &container, &err);
     if (code < 0) {

@@ -46,14 +46,15 @@ static struct entry find(struct lat_link_directory *directory, const char *node_
     return found;
 }
 
-struct lat_loop *lat_link_directory_loop_of(struct lat_link_directory *directory, const char *node_id)
+struct lat_loop *lat_link_directory_loop_of(struct lat_link_directory *directory,
+                                            const char *node_id)
 {
     return find(directory, node_id).loop;
 }
 
 int lat_link_directory_open(struct lat_link_directory *directory, const char *node_id,
-                            const struct lat_stream_header *header, lat_link_reply_fn *fn, void *arg,
-                            struct lat_stream **ret_stream, struct lat_err *err)
+                            const struct lat_stream_header *header, lat_link_reply_fn *fn,
+                            void *arg, struct lat_stream **ret_stream, struct lat_err *err)
 {
     struct entry entry = find(directory, node_id);
     if (!entry.link || !lat_loop_is_current(entry.loop)) {
@@ -62,12 +63,14 @@ int lat_link_directory_open(struct lat_link_directory *directory, const char *no
     }
     struct lat_buf text = {0};
     lat_stream_header_write(header, &text);
-    int code = lat_link_open(entry.link, (const char *)text.bytes, text.len, fn, arg, ret_stream, err);
+    int code =
+        lat_link_open(entry.link, (const char *)text.bytes, text.len, fn, arg, ret_stream, err);
     lat_buf_done(&text);
     return code;
 }
 
-void lat_link_directory_enter(struct lat_link_directory *directory, const char *node_id, struct lat_link *link)
+void lat_link_directory_enter(struct lat_link_directory *directory, const char *node_id,
+                              struct lat_link *link)
 {
     struct entry *entry = LAT_NEW(struct entry);
     entry->link = link;
@@ -79,7 +82,8 @@ void lat_link_directory_enter(struct lat_link_directory *directory, const char *
     free(older);
 }
 
-void lat_link_directory_leave(struct lat_link_directory *directory, const char *node_id, struct lat_link *link)
+void lat_link_directory_leave(struct lat_link_directory *directory, const char *node_id,
+                              struct lat_link *link)
 {
     pthread_mutex_lock(&directory->lock);
     struct entry *entry = lat_map_get(directory->entries, node_id);

@@ -92,7 +92,8 @@ static bool counts_as_linked(const struct lat_node *node)
 static void sweep(void *arg)
 {
     struct lat_dispatch *dispatch = arg;
-    if (lat_clock_boot_ms(lat_loop_clock(dispatch->with.loop)) - dispatch->started_ms < LAT__RETURN_MS)
+    if (lat_clock_boot_ms(lat_loop_clock(dispatch->with.loop)) - dispatch->started_ms <
+        LAT__RETURN_MS)
         return;
     void *cursor = NULL;
     const struct lat_node *node;
@@ -108,14 +109,17 @@ static void register_metrics(struct lat_dispatch *dispatch)
 {
     struct lat_metrics *metrics = dispatch->with.metrics;
     dispatch->links = lat_metrics_gauge(metrics, "lattice_links", "", "Nodes whose link is up.");
-    dispatch->refused = lat_metrics_counter(metrics, "lattice_links_refused_total", "", "Links that were refused or cut.");
-    dispatch->assignments =
-        lat_metrics_counter(metrics, "lattice_assignments_total", "", "Assignments sent to agents.");
-    dispatch->reports = lat_metrics_counter(metrics, "lattice_agent_messages_total", "", "Messages taken from agents.");
-    dispatch->invalid =
-        lat_metrics_counter(metrics, "lattice_agent_messages_invalid_total", "", "Messages of agents that could not be read.");
-    dispatch->unknown = lat_metrics_counter(metrics, "lattice_allocations_unknown_total", "",
-                                            "Allocations that a node keeps and the console does not know.");
+    dispatch->refused = lat_metrics_counter(metrics, "lattice_links_refused_total", "",
+                                            "Links that were refused or cut.");
+    dispatch->assignments = lat_metrics_counter(metrics, "lattice_assignments_total", "",
+                                                "Assignments sent to agents.");
+    dispatch->reports = lat_metrics_counter(metrics, "lattice_agent_messages_total", "",
+                                            "Messages taken from agents.");
+    dispatch->invalid = lat_metrics_counter(metrics, "lattice_agent_messages_invalid_total", "",
+                                            "Messages of agents that could not be read.");
+    dispatch->unknown =
+        lat_metrics_counter(metrics, "lattice_allocations_unknown_total", "",
+                            "Allocations that a node keeps and the console does not know.");
 }
 
 struct lat_dispatch *lat_dispatch_new(const struct lat_dispatch_config *config)
@@ -126,7 +130,8 @@ struct lat_dispatch *lat_dispatch_new(const struct lat_dispatch_config *config)
     dispatch->sessions = lat_map_new();
     dispatch->started_ms = lat_clock_boot_ms(lat_loop_clock(config->loop));
     register_metrics(dispatch);
-    dispatch->watcher = lat_store_watch(config->store, 1U << LAT_TABLE_ALLOCATION | 1U << LAT_TABLE_NODE, changed, dispatch);
+    dispatch->watcher = lat_store_watch(
+        config->store, 1U << LAT_TABLE_ALLOCATION | 1U << LAT_TABLE_NODE, changed, dispatch);
     lat_timer_init(&dispatch->sweep, config->loop, sweep, dispatch);
     lat_timer_start(&dispatch->sweep, LAT__SWEEP_MS, LAT__SWEEP_MS);
     lat_loop_hold(config->loop);

@@ -26,13 +26,13 @@ struct lat__report {
     enum lat_allocation_state status;
     int64_t generation;
     char *allocation;
-    char *reason;     /* OBSERVED; NODE: why its engine is down */
-    char *observed;   /* JSON text, "" for none */
+    char *reason;   /* OBSERVED; NODE: why its engine is down */
+    char *observed; /* JSON text, "" for none */
     char *request_id;
     int64_t cpu_milli, memory_bytes, disk_bytes; /* NODE */
     int64_t disk_free_bytes;                     /* NODE, DISK */
     char *architecture, *os, *engine_version, *agent_version;
-    char *labels;     /* JSON text, "" for none */
+    char *labels; /* JSON text, "" for none */
 };
 
 struct lat__reports {
@@ -42,7 +42,8 @@ struct lat__reports {
 };
 
 /* Adds what a message says; nothing on an error. */
-int lat__reports_read(struct lat__reports *reports, enum lat_message_kind kind, const cJSON *message, struct lat_err *err);
+int lat__reports_read(struct lat__reports *reports, enum lat_message_kind kind,
+                      const cJSON *message, struct lat_err *err);
 void lat__reports_done(struct lat__reports *reports);
 
 /* ---- outbox.c: messages collected during a turn of the state loop, handed over in one post ---- */
@@ -87,16 +88,18 @@ struct lat__line {
     int complaints; /* messages that could not be read */
 
     /* The state loop's. */
-    struct lat__session *session; /* NULL before it was admitted */
+    struct lat__session *session;  /* NULL before it was admitted */
     struct lat__line *prev, *next; /* in dispatch->lines */
 };
 #define LAT__LINE_MAGIC 0x4c696e65u
 
 /* Called on the state loop; each posts to the line's. */
 void lat__line_send(struct lat__line *line, struct lat__outbox *messages); /* takes what is in it */
-void lat__line_welcome(struct lat__line *line, struct lat__outbox *messages); /* the first of which is the welcome */
+void lat__line_welcome(struct lat__line *line,
+                       struct lat__outbox *messages); /* the first of which is the welcome */
 void lat__line_taken(struct lat__line *line);
-void lat__line_close(struct lat__line *line, const struct lat_err *refusal); /* NULL: without a word */
+void lat__line_close(struct lat__line *line,
+                     const struct lat_err *refusal); /* NULL: without a word */
 void lat__line_release(struct lat__line *line);
 
 /* ---- session.c: the half on the state loop ---- */
@@ -105,7 +108,7 @@ struct lat__session {
     struct lat_dispatch *dispatch;
     struct lat__line *line; /* NULL once it has gone */
     char node_id[LAT_ID_SIZE];
-    bool current;           /* the node's newest; otherwise it only waits for its line to go */
+    bool current; /* the node's newest; otherwise it only waits for its line to go */
 
     struct lat__outbox outbox;
     bool dirty; /* in dispatch->dirty */
@@ -128,7 +131,8 @@ void lat__session_gone(struct lat__line *line, const struct lat_err *err);
 void lat__session_maybe_free(struct lat__session *session);
 
 /* Sends what a change of an allocation means for its node, if that is linked. */
-void lat__session_allocation_changed(struct lat_dispatch *dispatch, const struct lat_change *change);
+void lat__session_allocation_changed(struct lat_dispatch *dispatch,
+                                     const struct lat_change *change);
 
 /* ---- assign.c ---- */
 
@@ -147,11 +151,12 @@ void lat__observe_lost(struct lat_dispatch *dispatch, const char *node_id, const
 /* ---- dispatch.c ---- */
 
 enum {
-    LAT__SWEEP_MS = 5000,   /* between looks for nodes whose status was not written */
-    LAT__RETURN_MS = 25000, /* after a start, that nodes have to come back before they count as unreachable */
-    LAT__RETRY_MS = 500,    /* before a transaction that failed is tried again */
+    LAT__SWEEP_MS = 5000, /* between looks for nodes whose status was not written */
+    LAT__RETURN_MS =
+        25000, /* after a start, that nodes have to come back before they count as unreachable */
+    LAT__RETRY_MS = 500,      /* before a transaction that failed is tried again */
     LAT__COMPLAINTS_MAX = 10, /* unreadable messages of a link that are logged */
-    LAT__OPEN_MS = 15000,   /* that an agent has to answer an opening */
+    LAT__OPEN_MS = 15000,     /* that an agent has to answer an opening */
 };
 
 struct lat_dispatch {

@@ -77,8 +77,9 @@ static void refuse(struct lat__line *line, const struct lat_err *why)
     bool told = lat_link_send(line->link, (const char *)text.bytes, text.len, NULL) == 0;
     lat_buf_done(&text);
     lat_metric_add(line->dispatch->refused, 1);
-    lat_log(line->dispatch->with.log, LAT_LOG_WARN, "an agent's link was refused", LAT_STR("node", line->node_id),
-            LAT_STR("peer", line->peer), LAT_BOOL("told", told), LAT_ERR(why));
+    lat_log(line->dispatch->with.log, LAT_LOG_WARN, "an agent's link was refused",
+            LAT_STR("node", line->node_id), LAT_STR("peer", line->peer), LAT_BOOL("told", told),
+            LAT_ERR(why));
     lat_link_close(line->link, why);
 }
 
@@ -125,7 +126,8 @@ static void take_hello(struct lat__line *line, const cJSON *message)
     if (code == 0)
         code = lat_hello_message_read(message, &hello, &err);
     if (code == 0 && !speaks_our_version(&hello))
-        code = lat_err_set(&err, LAT_E_VERSION, "This console speaks version %d of the link; the agent does not.",
+        code = lat_err_set(&err, LAT_E_VERSION,
+                           "This console speaks version %d of the link; the agent does not.",
                            LAT_LINK_VERSION);
     if (code == 0 && !line->node_id[0])
         code = lat_err_set(&err, LAT_E_FORBIDDEN, "The certificate does not name a node.");
@@ -141,8 +143,8 @@ static void complain(struct lat__line *line, const struct lat_err *err)
 {
     lat_metric_add(line->dispatch->invalid, 1);
     if (line->complaints++ < LAT__COMPLAINTS_MAX)
-        lat_log(line->dispatch->with.log, LAT_LOG_WARN, "a message of an agent was ignored", LAT_STR("node", line->node_id),
-                LAT_STR("field", err->field), LAT_ERR(err));
+        lat_log(line->dispatch->with.log, LAT_LOG_WARN, "a message of an agent was ignored",
+                LAT_STR("node", line->node_id), LAT_STR("field", err->field), LAT_ERR(err));
 }
 
 static void take_message(void *arg, const cJSON *message)
@@ -170,7 +172,8 @@ static void take_message(void *arg, const cJSON *message)
     }
 }
 
-static const struct lat_link_events link_events = {.on_message = take_message, .on_close = link_over};
+static const struct lat_link_events link_events = {.on_message = take_message,
+                                                   .on_close = link_over};
 
 static void hello_due(void *arg)
 {
@@ -182,7 +185,8 @@ static void heartbeat_due(void *arg)
     struct lat__line *line = arg;
     int64_t beat_ms = line->dispatch->with.heartbeat_ms;
     /* Half a beat of grace, so that a beat that is a little late is not one that was missed. */
-    if (!line->held && now_ms(line) - line->heard_ms > beat_ms * LAT_DISPATCH_HEARTBEATS_MISSED + beat_ms / 2) {
+    if (!line->held &&
+        now_ms(line) - line->heard_ms > beat_ms * LAT_DISPATCH_HEARTBEATS_MISSED + beat_ms / 2) {
         fail(line, LAT_E_TIMEOUT, "The agent's heartbeats have stopped.");
         return;
     }
@@ -195,8 +199,8 @@ static void heartbeat_due(void *arg)
     lat_buf_done(&text);
 }
 
-void lat_dispatch_take(struct lat_dispatch *dispatch, struct lat_stream *stream, const char *node_id,
-                       const uint8_t key_digest[LAT_TLS_DIGEST_SIZE])
+void lat_dispatch_take(struct lat_dispatch *dispatch, struct lat_stream *stream,
+                       const char *node_id, const uint8_t key_digest[LAT_TLS_DIGEST_SIZE])
 {
     struct lat__line *line = LAT_NEW(struct lat__line);
     struct lat_link_options options = {.role = LAT_LINK_CONSOLE};
@@ -241,7 +245,8 @@ static void become_welcome(struct lat__line *line)
     line->welcomed = true;
     line->heard_ms = now_ms(line);
     lat_timer_stop(&line->hello_timer);
-    lat_timer_start(&line->heartbeat_timer, line->dispatch->with.heartbeat_ms, line->dispatch->with.heartbeat_ms);
+    lat_timer_start(&line->heartbeat_timer, line->dispatch->with.heartbeat_ms,
+                    line->dispatch->with.heartbeat_ms);
     lat_link_directory_enter(line->dispatch->with.directory, line->node_id, line->link);
 }
 
@@ -256,7 +261,8 @@ static void run_send(void *arg)
     for (size_t i = 0; line->link && i < command->messages.count; i++) {
         size_t end = command->messages.ends[i];
         /* What does not fit is not lost: the link is cut, and after the next welcome everything is sent again. */
-        if (lat_link_send(line->link, (const char *)command->messages.bytes.bytes + at, end - at, &err) < 0) {
+        if (lat_link_send(line->link, (const char *)command->messages.bytes.bytes + at, end - at,
+                          &err) < 0) {
             lat_link_close(line->link, &err);
             break;
         }

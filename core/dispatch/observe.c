@@ -42,30 +42,35 @@ static bool only_progress_differs(const char *a, const char *b)
 static void note_unknown(struct lat__session *session, const struct lat__report *report)
 {
     struct lat_dispatch *dispatch = session->dispatch;
-    if (report->status == LAT_ALLOCATION_REMOVED || lat_map_get(session->unknown, report->allocation))
+    if (report->status == LAT_ALLOCATION_REMOVED ||
+        lat_map_get(session->unknown, report->allocation))
         return;
     lat_map_put(session->unknown, report->allocation, session);
     lat_metric_add(dispatch->unknown, 1);
-    lat_log(dispatch->with.log, LAT_LOG_WARN, "a node keeps an allocation that this console does not know",
+    lat_log(dispatch->with.log, LAT_LOG_WARN,
+            "a node keeps an allocation that this console does not know",
             LAT_STR("node", session->node_id), LAT_STR("allocation", report->allocation),
             LAT_STR("status", lat_allocation_state_name(report->status)));
 }
 
 /* Tells whether a report of this row may be written: it is not older than what was seen, and the step is in the table. */
-static bool is_step(const struct lat__session *session, const struct lat_allocation *row, const struct lat__report *report)
+static bool is_step(const struct lat__session *session, const struct lat_allocation *row,
+                    const struct lat__report *report)
 {
     enum lat_allocation_state from;
     if (report->generation < row->observed_generation || report->generation > row->generation)
         return false;
-    if (lat_allocation_state_parse(row->status, &from) && lat_allocation_may_move(from, report->status))
+    if (lat_allocation_state_parse(row->status, &from) &&
+        lat_allocation_may_move(from, report->status))
         return true;
-    lat_log(session->dispatch->with.log, LAT_LOG_WARN, "an impossible step of an allocation was ignored",
-            LAT_STR("allocation", row->row.id), LAT_STR("from", row->status),
-            LAT_STR("to", lat_allocation_state_name(report->status)));
+    lat_log(session->dispatch->with.log, LAT_LOG_WARN,
+            "an impossible step of an allocation was ignored", LAT_STR("allocation", row->row.id),
+            LAT_STR("from", row->status), LAT_STR("to", lat_allocation_state_name(report->status)));
     return false;
 }
 
-static bool is_change(const struct lat_allocation *row, const struct lat__report *report, int64_t now)
+static bool is_change(const struct lat_allocation *row, const struct lat__report *report,
+                      int64_t now)
 {
     if (report->generation != row->observed_generation ||
         !lat_text_equal(row->status, lat_allocation_state_name(report->status)) ||
@@ -74,10 +79,12 @@ static bool is_change(const struct lat_allocation *row, const struct lat__report
     if (lat_text_equal(row->observed, report->observed))
         return false;
     int64_t since = now - row->updated_at;
-    return since < 0 || since >= LAT_DISPATCH_PROGRESS_MS || !only_progress_differs(row->observed, report->observed);
+    return since < 0 || since >= LAT_DISPATCH_PROGRESS_MS ||
+           !only_progress_differs(row->observed, report->observed);
 }
 
-static bool apply_observed(struct lat__session *session, struct lat_txn *txn, const struct lat__report *report)
+static bool apply_observed(struct lat__session *session, struct lat_txn *txn,
+                           const struct lat__report *report)
 {
     int64_t now = lat__dispatch_now_ms(session->dispatch);
     const struct lat_allocation *row =
@@ -102,8 +109,9 @@ static bool apply_observed(struct lat__session *session, struct lat_txn *txn, co
 
 static void tell(struct lat_dispatch *dispatch, const struct lat_node *node, int64_t at)
 {
-    lat_log(dispatch->with.log, LAT_LOG_INFO, "a node's state changed", LAT_STR("node", node->row.id),
-            LAT_STR("name", node->name), LAT_STR("status", node->status), LAT_STR("reason", node->reason));
+    lat_log(dispatch->with.log, LAT_LOG_INFO, "a node's state changed",
+            LAT_STR("node", node->row.id), LAT_STR("name", node->name),
+            LAT_STR("status", node->status), LAT_STR("reason", node->reason));
     if (dispatch->with.history)
         lat_history_add(dispatch->with.history, node->row.id, node->status, node->reason, "", at);
 }
@@ -114,8 +122,7 @@ static char *merge_labels(const char *there, const char *told)
     cJSON *merged = *there ? cJSON_Parse(there) : cJSON_CreateObject();
     cJSON *labels = *told ? cJSON_Parse(told) : NULL;
     const cJSON *label;
-    cJSON_ArrayForEach(label, labels)
-    {
+    cJSON_ArrayForEach (label, labels) {
         cJSON_DeleteItemFromObjectCaseSensitive(merged, label->string);
         cJSON_AddItemToObject(merged, label->string, cJSON_Duplicate(label, true));
     }
@@ -156,19 +163,22 @@ static bool nodes_differ(const struct lat_node *a, const struct lat_node *b)
     return !lat_text_equal(a->status, b->status) || !lat_text_equal(a->reason, b->reason) ||
            !lat_text_equal(a->architecture, b->architecture) || !lat_text_equal(a->os, b->os) ||
            !lat_text_equal(a->engine_version, b->engine_version) ||
-           !lat_text_equal(a->agent_version, b->agent_version) || !lat_text_equal(a->labels, b->labels) ||
-           a->cpu_milli != b->cpu_milli || a->memory_bytes != b->memory_bytes || a->disk_bytes != b->disk_bytes ||
+           !lat_text_equal(a->agent_version, b->agent_version) ||
+           !lat_text_equal(a->labels, b->labels) || a->cpu_milli != b->cpu_milli ||
+           a->memory_bytes != b->memory_bytes || a->disk_bytes != b->disk_bytes ||
            a->disk_free_bytes != b->disk_free_bytes;
 }
 
 static const struct lat_node *node_of(struct lat__session *session, struct lat_txn *txn)
 {
-    const struct lat_node *row = (const struct lat_node *)lat_txn_get(txn, LAT_TABLE_NODE, session->node_id);
+    const struct lat_node *row =
+        (const struct lat_node *)lat_txn_get(txn, LAT_TABLE_NODE, session->node_id);
     bool shut_out = !row || lat_text_equal(row->status, lat_node_state_name(LAT_NODE_REVOKED));
     return shut_out ? NULL : row;
 }
 
-static bool apply_node(struct lat__session *session, struct lat_txn *txn, const struct lat__report *report)
+static bool apply_node(struct lat__session *session, struct lat_txn *txn,
+                       const struct lat__report *report)
 {
     int64_t now = lat__dispatch_now_ms(session->dispatch);
     const struct lat_node *row = node_of(session, txn);
@@ -188,7 +198,8 @@ static bool apply_node(struct lat__session *session, struct lat_txn *txn, const 
     return true;
 }
 
-static bool apply_disk(struct lat__session *session, struct lat_txn *txn, const struct lat__report *report)
+static bool apply_disk(struct lat__session *session, struct lat_txn *txn,
+                       const struct lat__report *report)
 {
     const struct lat_node *row = node_of(session, txn);
     if (!row || !disk_moved(row->disk_free_bytes, report->disk_free_bytes, row->disk_bytes))
@@ -201,15 +212,13 @@ static bool apply_disk(struct lat__session *session, struct lat_txn *txn, const 
 
 /* ---- batches ---- */
 
-static bool apply(struct lat__session *session, struct lat_txn *txn, const struct lat__report *report)
+static bool apply(struct lat__session *session, struct lat_txn *txn,
+                  const struct lat__report *report)
 {
     switch (report->kind) {
-    case LAT__REPORT_NODE:
-        return apply_node(session, txn, report);
-    case LAT__REPORT_OBSERVED:
-        return apply_observed(session, txn, report);
-    case LAT__REPORT_DISK:
-        return apply_disk(session, txn, report);
+    case LAT__REPORT_NODE: return apply_node(session, txn, report);
+    case LAT__REPORT_OBSERVED: return apply_observed(session, txn, report);
+    case LAT__REPORT_DISK: return apply_disk(session, txn, report);
     }
     return false;
 }
@@ -225,7 +234,8 @@ static void taken(struct lat__session *session)
 static void failed(struct lat__session *session, const struct lat_err *err)
 {
     if (!session->failing)
-        lat_log(session->dispatch->with.log, LAT_LOG_WARN, "what a node told could not be written; it will be tried again",
+        lat_log(session->dispatch->with.log, LAT_LOG_WARN,
+                "what a node told could not be written; it will be tried again",
                 LAT_STR("node", session->node_id), LAT_ERR(err));
     session->failing = true;
     if (session->line)
@@ -280,7 +290,8 @@ static void lost_committed(void *arg, const struct lat_err *err)
 {
     struct lat_dispatch *dispatch = arg;
     if (err)
-        lat_log(dispatch->with.log, LAT_LOG_WARN, "a lost node could not be marked; it will be tried again", LAT_ERR(err));
+        lat_log(dispatch->with.log, LAT_LOG_WARN,
+                "a lost node could not be marked; it will be tried again", LAT_ERR(err));
     dispatch->commits--;
     lat__dispatch_maybe_finish(dispatch);
 }

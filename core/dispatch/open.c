@@ -75,8 +75,8 @@ static void too_late(void *arg)
 static void run_open(void *arg)
 {
     struct opening *opening = arg;
-    if (lat_link_directory_open(opening->directory, opening->node_id, &opening->header, replied, opening,
-                                &opening->stream, &opening->err) < 0) {
+    if (lat_link_directory_open(opening->directory, opening->node_id, &opening->header, replied,
+                                opening, &opening->stream, &opening->err) < 0) {
         finish(opening, NULL);
         return;
     }
@@ -90,8 +90,8 @@ static void run_failed(void *arg)
     finish(arg, NULL);
 }
 
-void lat_dispatch_open(struct lat_dispatch *dispatch, const char *node_id, const struct lat_stream_header *header,
-                       lat_dispatch_open_fn *fn, void *arg)
+void lat_dispatch_open(struct lat_dispatch *dispatch, const char *node_id,
+                       const struct lat_stream_header *header, lat_dispatch_open_fn *fn, void *arg)
 {
     struct opening *opening = LAT_NEW(struct opening);
     opening->directory = dispatch->with.directory;
@@ -104,7 +104,8 @@ void lat_dispatch_open(struct lat_dispatch *dispatch, const char *node_id, const
     opening->arg = arg;
     struct lat_loop *loop = lat_link_directory_loop_of(dispatch->with.directory, node_id);
     if (!loop) {
-        lat_err_set(&opening->err, LAT_E_UNAVAILABLE, "The node is not connected to this console now.");
+        lat_err_set(&opening->err, LAT_E_UNAVAILABLE,
+                    "The node is not connected to this console now.");
         lat_err_hint(&opening->err, "It goes on by itself once the node's agent has reconnected.");
     } else if (lat_loop_post(loop, run_open, opening) < 0) {
         lat_err_set(&opening->err, LAT_E_BUSY, NULL);

@@ -35,7 +35,8 @@ static char *print(const cJSON *json)
     return json ? lat_json_print(json) : lat_text_copy("");
 }
 
-static void add_observed(struct lat__reports *reports, const struct lat_observed_message *item, bool inventory)
+static void add_observed(struct lat__reports *reports, const struct lat_observed_message *item,
+                         bool inventory)
 {
     struct lat__report *report = add(reports, LAT__REPORT_OBSERVED);
     report->inventory = inventory;
@@ -92,24 +93,23 @@ static int read_heartbeat(struct lat__reports *reports, const cJSON *message, st
     return code;
 }
 
-int lat__reports_read(struct lat__reports *reports, enum lat_message_kind kind, const cJSON *message, struct lat_err *err)
+int lat__reports_read(struct lat__reports *reports, enum lat_message_kind kind,
+                      const cJSON *message, struct lat_err *err)
 {
     size_t before = reports->count;
     int code;
     switch (kind) {
-    case LAT_MESSAGE_NODE:
-        return read_node(reports, message, err);
-    case LAT_MESSAGE_OBSERVED:
-        return read_observed(reports, message, err);
-    case LAT_MESSAGE_HEARTBEAT:
-        return read_heartbeat(reports, message, err);
+    case LAT_MESSAGE_NODE: return read_node(reports, message, err);
+    case LAT_MESSAGE_OBSERVED: return read_observed(reports, message, err);
+    case LAT_MESSAGE_HEARTBEAT: return read_heartbeat(reports, message, err);
     case LAT_MESSAGE_INVENTORY:
         code = lat_inventory_message_read(message, add_item, reports, err);
         while (code < 0 && reports->count > before)
             report_done(&reports->items[--reports->count]);
         return code;
     default:
-        return lat_err_set(err, LAT_E_PROTOCOL, "An agent does not send \"%s\".", lat_message_name(kind));
+        return lat_err_set(err, LAT_E_PROTOCOL, "An agent does not send \"%s\".",
+                           lat_message_name(kind));
     }
 }
 

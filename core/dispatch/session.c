@@ -16,7 +16,8 @@ static int admit(struct lat_dispatch *dispatch, const struct lat__line *line, st
     const struct lat_node *node = lat_store_node(dispatch->with.store, line->node_id);
     if (!node) {
         lat_err_set(err, LAT_E_NOT_FOUND, "This console does not know the node %s.", line->node_id);
-        return lat_err_hint(err, "Join it again: empty the agent's data folder and give it a new join token.");
+        return lat_err_hint(
+            err, "Join it again: empty the agent's data folder and give it a new join token.");
     }
     if (lat_text_equal(node->status, lat_node_state_name(LAT_NODE_REVOKED))) {
         lat_err_set(err, LAT_E_FORBIDDEN, "The node %s was revoked.", node->name);
@@ -29,7 +30,8 @@ static int admit(struct lat_dispatch *dispatch, const struct lat__line *line, st
     return 0;
 }
 
-static void write_welcome(struct lat_dispatch *dispatch, const char *node_id, struct lat__outbox *out)
+static void write_welcome(struct lat_dispatch *dispatch, const char *node_id,
+                          struct lat__outbox *out)
 {
     const struct lat_node *node = lat_store_node(dispatch->with.store, node_id);
     struct lat_welcome_message welcome = {
@@ -128,8 +130,8 @@ void lat__session_gone(struct lat__line *line, const struct lat_err *err)
         if (session->current) {
             lat_map_remove(dispatch->sessions, session->node_id);
             lat_metric_set(dispatch->links, (int64_t)lat_map_count(dispatch->sessions));
-            lat_log(dispatch->with.log, LAT_LOG_INFO, "a node's link is gone", LAT_STR("node", session->node_id),
-                    LAT_STR("peer", line->peer), LAT_ERR(err));
+            lat_log(dispatch->with.log, LAT_LOG_INFO, "a node's link is gone",
+                    LAT_STR("node", session->node_id), LAT_STR("peer", line->peer), LAT_ERR(err));
             if (!dispatch->closing)
                 lat__observe_lost(dispatch, session->node_id,
                                   err->code ? err->sentence : "Its agent closed the link.");
@@ -150,8 +152,9 @@ void lat__session_gone(struct lat__line *line, const struct lat_err *err)
 /* Has the assignment itself changed, or only what is observed of it? */
 static bool is_news(const struct lat_allocation *before, const struct lat_allocation *after)
 {
-    return !before || before->generation != after->generation || before->restarts != after->restarts ||
-           before->keep_data != after->keep_data || !lat_text_equal(before->desired, after->desired) ||
+    return !before || before->generation != after->generation ||
+           before->restarts != after->restarts || before->keep_data != after->keep_data ||
+           !lat_text_equal(before->desired, after->desired) ||
            !lat_text_equal(before->node_id, after->node_id);
 }
 

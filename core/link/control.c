@@ -15,7 +15,8 @@ static bool next_message(struct lat_link *link, cJSON **ret_message)
     const uint8_t *front = lat__queue_front(&link->message);
     size_t len = lat__length_read(front);
     if (len == 0 || len > LAT_LINK_MESSAGE_MAX) {
-        lat__link_violation(link, "A message has %zu bytes; at most %d are taken.", len, LAT_LINK_MESSAGE_MAX);
+        lat__link_violation(link, "A message has %zu bytes; at most %d are taken.", len,
+                            LAT_LINK_MESSAGE_MAX);
         return false;
     }
     if (have < LENGTH_SIZE + len)
@@ -69,19 +70,22 @@ static void on_close(void *arg, const struct lat_err *err)
         lat_link_close(link, err);
 }
 
-const struct lat_stream_events lat__control_events = {.on_data = on_data, .on_end = on_end, .on_close = on_close};
+const struct lat_stream_events lat__control_events = {
+    .on_data = on_data, .on_end = on_end, .on_close = on_close};
 
 int lat_link_send(struct lat_link *link, const char *json, size_t len, struct lat_err *err)
 {
     LAT_CHECK_MAGIC(link, LAT__LINK_MAGIC);
     if (len > LAT_LINK_MESSAGE_MAX)
-        return lat_err_set(err, LAT_E_TOO_LARGE, "A message has at most %d bytes; this one has %zu.",
+        return lat_err_set(err, LAT_E_TOO_LARGE,
+                           "A message has at most %d bytes; this one has %zu.",
                            LAT_LINK_MESSAGE_MAX, len);
     if (link->state != LAT__LINK_OPEN || !link->control)
         return lat_err_set(err, LAT_E_CLOSED, "The link is closed.");
     struct lat_stream *control = &link->control->base;
     if (lat_stream_pending(control) + LENGTH_SIZE + len > LAT_LINK_CONTROL_QUEUED_MAX)
-        return lat_err_set(err, LAT_E_BUSY, "More than %d MB of messages wait for the other side to read.",
+        return lat_err_set(err, LAT_E_BUSY,
+                           "More than %d MB of messages wait for the other side to read.",
                            LAT_LINK_CONTROL_QUEUED_MAX / (1024 * 1024));
     uint8_t length[LENGTH_SIZE];
     lat__length_write(length, len);

@@ -26,13 +26,15 @@ struct lat__frame {
     uint8_t type;
     uint16_t flags;
     uint32_t stream;
-    uint32_t length; /* of the data; of a window: what is granted; of a ping: its number; of a go-away: its code */
+    uint32_t
+        length; /* of the data; of a window: what is granted; of a ping: its number; of a go-away: its code */
 };
 
 void lat__frame_write(const struct lat__frame *frame, struct lat_buf *out);
 
 /* Reads a header and checks all that can be said of it alone: PROTOCOL. */
-int lat__frame_read(const uint8_t bytes[LAT__FRAME_SIZE], struct lat__frame *ret_frame, struct lat_err *err);
+int lat__frame_read(const uint8_t bytes[LAT__FRAME_SIZE], struct lat__frame *ret_frame,
+                    struct lat_err *err);
 
 /* ---- queue.c: bytes that are added behind and taken in front, each moved a constant number of times ---- */
 
@@ -62,31 +64,32 @@ struct lat__stream {
     struct lat_link *link;
     uint32_t id;
     enum lat__phase phase;
-    UT_hash_handle hh; /* in link->streams until it is closed */
+    UT_hash_handle hh;               /* in link->streams until it is closed */
     struct lat__stream *prev, *next; /* in link->ready while `ready` */
 
-    struct lat__queue out;   /* written by our side, not yet framed */
-    uint32_t send_window;    /* bytes that the other side will still take */
-    bool above;              /* out has been above the low water since the last on_drain */
+    struct lat__queue out; /* written by our side, not yet framed */
+    uint32_t send_window;  /* bytes that the other side will still take */
+    bool above;            /* out has been above the low water since the last on_drain */
     bool ready;
     bool fin_sent;
 
-    struct lat__queue in;    /* came while paused */
-    int64_t receive_window;  /* bytes that the other side may still send */
-    int64_t window;          /* what receive_window is filled up to, less what `in` holds */
-    int64_t measured_bytes;  /* consumed since measured_ns: to see how fast a whole window is consumed */
+    struct lat__queue in;   /* came while paused */
+    int64_t receive_window; /* bytes that the other side may still send */
+    int64_t window;         /* what receive_window is filled up to, less what `in` holds */
+    int64_t
+        measured_bytes; /* consumed since measured_ns: to see how fast a whole window is consumed */
     int64_t measured_ns;
-    int64_t stalled_ns;      /* since when `in` has held bytes */
+    int64_t stalled_ns; /* since when `in` has held bytes */
     bool reading;
     bool fin_received;
     bool end_told;
 
-    struct lat_buf preface;  /* header or reply, as far as it came */
+    struct lat_buf preface; /* header or reply, as far as it came */
     lat_link_reply_fn *reply;
     void *reply_arg;
 
-    bool working;            /* lat__stream_work is deferred */
-    struct lat_err err;      /* what on_close gets */
+    bool working;       /* lat__stream_work is deferred */
+    struct lat_err err; /* what on_close gets */
 };
 
 /* Makes a stream and enters it into its link. */
@@ -145,37 +148,38 @@ struct lat_link {
 
     struct lat__stream *control;
     struct lat__stream *streams; /* by id, control included, closed ones not */
-    struct lat__stream *ready;   /* that have something to send, in turn; control is never among them */
-    size_t objects;              /* streams whose memory is still there */
+    struct lat__stream
+        *ready;     /* that have something to send, in turn; control is never among them */
+    size_t objects; /* streams whose memory is still there */
     size_t backlog;
-    uint32_t next_id;            /* of our next stream */
+    uint32_t next_id; /* of our next stream */
     uint32_t last_remote_id;
 
-    struct lat_buf urgent;       /* frames without data that go first */
-    struct lat_buf batch;        /* frames on their way to the transport */
-    bool pumping;                /* the pump is deferred */
-    bool started;                /* the transport is being read */
+    struct lat_buf urgent; /* frames without data that go first */
+    struct lat_buf batch;  /* frames on their way to the transport */
+    bool pumping;          /* the pump is deferred */
+    bool started;          /* the transport is being read */
 
     uint8_t header[LAT__FRAME_SIZE];
     size_t header_len;
-    struct lat__frame frame;     /* the data frame whose bytes are coming */
+    struct lat__frame frame; /* the data frame whose bytes are coming */
     size_t frame_left;
 
-    int64_t buffered;            /* sum of `in` of all streams */
-    int64_t grown;               /* sum of windows beyond LAT_LINK_WINDOW_START */
+    int64_t buffered; /* sum of `in` of all streams */
+    int64_t grown;    /* sum of windows beyond LAT_LINK_WINDOW_START */
 
-    struct lat__queue message;   /* control bytes not yet delivered */
-    bool held;                   /* lat_link_pause */
-    bool delivering;             /* in control.c's loop */
+    struct lat__queue message; /* control bytes not yet delivered */
+    bool held;                 /* lat_link_pause */
+    bool delivering;           /* in control.c's loop */
 
     struct lat_timer ping_timer;
     struct lat_timer linger_timer;
     uint32_t ping_number;
-    int64_t ping_sent_ns;        /* 0: none is on its way */
+    int64_t ping_sent_ns; /* 0: none is on its way */
     int64_t round_trip_ns;
     int64_t newest_round_trip_ns;
     int pings_missed;
-    bool heard;                  /* since the last ping */
+    bool heard; /* since the last ping */
 };
 #define LAT__LINK_MAGIC 0x4c496e6bu
 
@@ -183,7 +187,8 @@ struct lat_link {
 void lat__link_schedule(struct lat_link *link);
 
 /* Queues a frame without data in front of everything. */
-void lat__link_urgent(struct lat_link *link, enum lat__frame_type type, uint16_t flags, uint32_t stream, uint32_t length);
+void lat__link_urgent(struct lat_link *link, enum lat__frame_type type, uint16_t flags,
+                      uint32_t stream, uint32_t length);
 
 /* Ends a link whose other side broke the rules: go-away, then close. */
 void lat__link_violation(struct lat_link *link, const char *format, ...) LAT_PRINTF(2, 3);

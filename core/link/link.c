@@ -51,7 +51,7 @@ static void close_streams(struct lat_link *link, bool control_too)
 {
     struct lat__stream *stream;
     struct lat__stream *next;
-    HASH_ITER(hh, link->streams, stream, next) {
+    HASH_ITER (hh, link->streams, stream, next) {
         if (stream != link->control || control_too)
             lat_stream_abort(&stream->base, link->err.code ? &link->err : NULL);
     }
@@ -106,8 +106,9 @@ void lat__link_told_to_go(struct lat_link *link, uint32_t code)
         lat_link_close(link, NULL);
     } else {
         lat_err_set(&err, code == LAT__GO_PROTOCOL ? LAT_E_PROTOCOL : LAT_E_CLOSED,
-                    code == LAT__GO_PROTOCOL ? "The other side says that we broke the protocol."
-                                             : "The other side closed the link because of an error of its own.");
+                    code == LAT__GO_PROTOCOL
+                        ? "The other side says that we broke the protocol."
+                        : "The other side closed the link because of an error of its own.");
         lat_link_close(link, &err);
     }
 }
@@ -180,12 +181,14 @@ static void pump(void *arg)
     }
     if (link->urgent.len > LAT_LINK_URGENT_QUEUED_MAX && link->state == LAT__LINK_OPEN) {
         struct lat_err err;
-        lat_err_set(&err, LAT_E_LIMIT, "The other side makes us answer and does not read the answers.");
+        lat_err_set(&err, LAT_E_LIMIT,
+                    "The other side makes us answer and does not read the answers.");
         fail(link, &err);
     }
     if (link->state <= LAT__LINK_CLOSING)
         send_batches(link);
-    if (link->state == LAT__LINK_CLOSING && (!link->control || lat_stream_pending(&link->control->base) == 0))
+    if (link->state == LAT__LINK_CLOSING &&
+        (!link->control || lat_stream_pending(&link->control->base) == 0))
         say_go_away(link);
     lat__link_forget(link);
 }
@@ -199,11 +202,13 @@ void lat__link_schedule(struct lat_link *link)
     lat_loop_defer(link->loop, pump, link);
 }
 
-void lat__link_urgent(struct lat_link *link, enum lat__frame_type type, uint16_t flags, uint32_t stream, uint32_t length)
+void lat__link_urgent(struct lat_link *link, enum lat__frame_type type, uint16_t flags,
+                      uint32_t stream, uint32_t length)
 {
     if (link->state != LAT__LINK_OPEN)
         return;
-    struct lat__frame frame = {.type = (uint8_t)type, .flags = flags, .stream = stream, .length = length};
+    struct lat__frame frame = {
+        .type = (uint8_t)type, .flags = flags, .stream = stream, .length = length};
     lat__frame_write(&frame, &link->urgent);
     lat__link_schedule(link);
 }
@@ -226,7 +231,8 @@ void lat__link_pong(struct lat_link *link, uint32_t number)
     link->newest_round_trip_ns = took;
     /* A ping may have waited behind data: believe short ones at once and long ones slowly. */
     bool first = link->round_trip_ns == 0;
-    link->round_trip_ns = first || took < link->round_trip_ns ? took : (link->round_trip_ns * 7 + took) / 8;
+    link->round_trip_ns =
+        first || took < link->round_trip_ns ? took : (link->round_trip_ns * 7 + took) / 8;
 }
 
 static void ping_due(void *arg)
@@ -345,7 +351,8 @@ void lat_link_status(const struct lat_link *link, struct lat_link_status *ret_st
     struct lat_link_status status = {
         .buffered_bytes = (size_t)link->buffered,
         .window_bytes = (size_t)link->grown,
-        .queued_bytes = link->urgent.len + (link->transport ? lat_stream_pending(link->transport) : 0),
+        .queued_bytes =
+            link->urgent.len + (link->transport ? lat_stream_pending(link->transport) : 0),
         .round_trip_ns = link->newest_round_trip_ns,
     };
     for (struct lat__stream *at = link->streams; at; at = at->hh.next) {

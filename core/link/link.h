@@ -21,17 +21,20 @@
 enum {
     LAT_LINK_VERSION = 1, /* of the messages; see link/message.h */
 
-    LAT_LINK_STREAMS_MAX = 4096,               /* open at once, beside the control stream */
-    LAT_LINK_BACKLOG_MAX = 256,                /* opened by the other side and not yet accepted or refused */
-    LAT_LINK_FRAME_MAX = 16 * 1024 - 12,       /* data in a frame that we send: with its header, one TLS record */
-    LAT_LINK_FRAME_TAKEN_MAX = 64 * 1024,      /* data in a frame that we take */
-    LAT_LINK_WINDOW_START = 256 * 1024,        /* of every new stream; fixed by the protocol */
-    LAT_LINK_WINDOW_MAX = 4 * 1024 * 1024,     /* that a stream's window may grow to */
-    LAT_LINK_BUFFERED_MAX = 32 * 1024 * 1024,  /* sum of grown windows, and of bytes held for paused streams */
-    LAT_LINK_MESSAGE_MAX = 1024 * 1024,        /* one control message */
-    LAT_LINK_HEADER_MAX = 16 * 1024,           /* the header of an opening, and its reply */
+    LAT_LINK_STREAMS_MAX = 4096, /* open at once, beside the control stream */
+    LAT_LINK_BACKLOG_MAX = 256,  /* opened by the other side and not yet accepted or refused */
+    LAT_LINK_FRAME_MAX =
+        16 * 1024 - 12, /* data in a frame that we send: with its header, one TLS record */
+    LAT_LINK_FRAME_TAKEN_MAX = 64 * 1024,  /* data in a frame that we take */
+    LAT_LINK_WINDOW_START = 256 * 1024,    /* of every new stream; fixed by the protocol */
+    LAT_LINK_WINDOW_MAX = 4 * 1024 * 1024, /* that a stream's window may grow to */
+    LAT_LINK_BUFFERED_MAX =
+        32 * 1024 * 1024, /* sum of grown windows, and of bytes held for paused streams */
+    LAT_LINK_MESSAGE_MAX = 1024 * 1024,             /* one control message */
+    LAT_LINK_HEADER_MAX = 16 * 1024,                /* the header of an opening, and its reply */
     LAT_LINK_CONTROL_QUEUED_MAX = 32 * 1024 * 1024, /* control messages waiting to be sent */
-    LAT_LINK_URGENT_QUEUED_MAX = 256 * 1024,   /* openings, resets, refusals and answered pings waiting to be sent */
+    LAT_LINK_URGENT_QUEUED_MAX =
+        256 * 1024, /* openings, resets, refusals and answered pings waiting to be sent */
 
     LAT_LINK_PING_MS = 15000,  /* between keep-alives */
     LAT_LINK_PINGS_MISSED = 2, /* in a row, after which the other side counts as dead */
@@ -68,7 +71,8 @@ struct lat_link *lat_link_new(struct lat_stream *transport, const struct lat_lin
 
 /* Sends a control message (JSON text of an object, without a terminator). TOO_LARGE beyond LAT_LINK_MESSAGE_MAX, BUSY beyond
  * LAT_LINK_CONTROL_QUEUED_MAX, CLOSED when the link is closing. */
-int lat_link_send(struct lat_link *link, const char *json, size_t len, struct lat_err *err) LAT_MUST_USE;
+int lat_link_send(struct lat_link *link, const char *json, size_t len,
+                  struct lat_err *err) LAT_MUST_USE;
 
 /* Hold control messages back, or let them come again; meanwhile the other side's are slowed down. */
 void lat_link_pause(struct lat_link *link);
@@ -80,8 +84,8 @@ typedef void lat_link_reply_fn(void *arg, const struct lat_err *err);
 /* Opens a stream with a header (JSON text of an object). The stream (taken by the caller, without events) can be written to at once; what
  * the other side sends comes behind its answer. fn (may be NULL) comes at most once, and not after the stream's on_close.
  * Errors: TOO_LARGE, LIMIT beyond LAT_LINK_STREAMS_MAX, CLOSED. */
-int lat_link_open(struct lat_link *link, const char *header, size_t len, lat_link_reply_fn *fn, void *arg,
-                  struct lat_stream **ret_stream, struct lat_err *err) LAT_MUST_USE;
+int lat_link_open(struct lat_link *link, const char *header, size_t len, lat_link_reply_fn *fn,
+                  void *arg, struct lat_stream **ret_stream, struct lat_err *err) LAT_MUST_USE;
 
 /* Answer an opening that on_open handed over. Refusing ends and closes the stream; its on_close still comes. */
 void lat_link_accept(struct lat_stream *stream);

@@ -31,7 +31,8 @@ int lat_message_kind_of(const cJSON *message, enum lat_message_kind *ret_kind, s
             return 0;
         }
     }
-    return lat_err_field(err, LAT_E_NOT_FOUND, "type", "A message is of the unknown type \"%.64s\".", type);
+    return lat_err_field(err, LAT_E_NOT_FOUND, "type",
+                         "A message is of the unknown type \"%.64s\".", type);
 }
 
 /* ---- members ---- */
@@ -43,7 +44,8 @@ int lat__may_text(const cJSON *json, const char *name, const char **ret, struct 
     if (code < 0)
         return code;
     if (strlen(text) > LAT_MESSAGE_TEXT_MAX)
-        return lat_err_field(err, LAT_E_INVALID_FIELD, name, "%s is longer than %d bytes.", name, LAT_MESSAGE_TEXT_MAX);
+        return lat_err_field(err, LAT_E_INVALID_FIELD, name, "%s is longer than %d bytes.", name,
+                             LAT_MESSAGE_TEXT_MAX);
     *ret = text;
     return 0;
 }
@@ -72,10 +74,12 @@ int lat__need_id(const cJSON *json, const char *name, const char **ret, struct l
     return 0;
 }
 
-int lat__need_int(const cJSON *json, const char *name, int64_t min, int64_t *ret, struct lat_err *err)
+int lat__need_int(const cJSON *json, const char *name, int64_t min, int64_t *ret,
+                  struct lat_err *err)
 {
     if (!cJSON_IsNumber(lat_json_get(json, name)))
-        return lat_err_field(err, LAT_E_INVALID_FIELD, name, "%s is missing, or is no number.", name);
+        return lat_err_field(err, LAT_E_INVALID_FIELD, name, "%s is missing, or is no number.",
+                             name);
     return lat_json_read_int(json, name, min, LAT__INT_MAX, ret, err);
 }
 
@@ -88,7 +92,8 @@ int lat__may_object(const cJSON *json, const char *name, const cJSON **ret, stru
     return 0;
 }
 
-void lat__message_begin(struct lat_json_writer *writer, struct lat_buf *out, enum lat_message_kind kind)
+void lat__message_begin(struct lat_json_writer *writer, struct lat_buf *out,
+                        enum lat_message_kind kind)
 {
     lat_json_writer_init(writer, out);
     lat_json_object(writer, NULL);
@@ -116,19 +121,22 @@ static int read_versions(const cJSON *message, struct lat_hello_message *hello, 
 {
     const cJSON *versions = lat_json_get(message, "versions");
     if (!cJSON_IsArray(versions) || !versions->child)
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "versions", "versions must be an array of numbers.");
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "versions",
+                             "versions must be an array of numbers.");
     const cJSON *item;
-    cJSON_ArrayForEach(item, versions)
-    {
+    cJSON_ArrayForEach (item, versions) {
         if (!cJSON_IsNumber(item) || item->valuedouble < 1 || item->valuedouble > 1000000)
-            return lat_err_field(err, LAT_E_INVALID_FIELD, "versions", "A version is a number from 1 upwards.");
-        if (hello->version_count < LAT_HELLO_VERSIONS_MAX) /* the newest come first; more than these are no use */
+            return lat_err_field(err, LAT_E_INVALID_FIELD, "versions",
+                                 "A version is a number from 1 upwards.");
+        if (hello->version_count <
+            LAT_HELLO_VERSIONS_MAX) /* the newest come first; more than these are no use */
             hello->versions[hello->version_count++] = (int)item->valuedouble;
     }
     return 0;
 }
 
-int lat_hello_message_read(const cJSON *message, struct lat_hello_message *ret_hello, struct lat_err *err)
+int lat_hello_message_read(const cJSON *message, struct lat_hello_message *ret_hello,
+                           struct lat_err *err)
 {
     struct lat_hello_message hello = {0};
     int code = read_versions(message, &hello, err);
@@ -168,16 +176,17 @@ static int read_labels(const cJSON *message, const cJSON **ret, struct lat_err *
     if (code < 0)
         return code;
     const cJSON *item;
-    cJSON_ArrayForEach(item, labels)
-    {
+    cJSON_ArrayForEach (item, labels) {
         if (!cJSON_IsString(item) || strlen(item->valuestring) > LAT_MESSAGE_TEXT_MAX)
-            return lat_err_field(err, LAT_E_INVALID_FIELD, "labels", "The label %.64s must be short text.", item->string);
+            return lat_err_field(err, LAT_E_INVALID_FIELD, "labels",
+                                 "The label %.64s must be short text.", item->string);
     }
     *ret = labels;
     return 0;
 }
 
-int lat_node_message_read(const cJSON *message, struct lat_node_message *ret_node, struct lat_err *err)
+int lat_node_message_read(const cJSON *message, struct lat_node_message *ret_node,
+                          struct lat_err *err)
 {
     struct lat_node_message node = {0};
     const struct {
@@ -220,10 +229,12 @@ void lat_heartbeat_message_write(const struct lat_heartbeat_message *heartbeat, 
     lat_json_end(&writer, '}');
 }
 
-int lat_heartbeat_message_read(const cJSON *message, struct lat_heartbeat_message *ret_heartbeat, struct lat_err *err)
+int lat_heartbeat_message_read(const cJSON *message, struct lat_heartbeat_message *ret_heartbeat,
+                               struct lat_err *err)
 {
     struct lat_heartbeat_message heartbeat = {.disk_free_bytes = -1};
-    int code = lat_json_read_int(message, "disk_free_bytes", 0, LAT__INT_MAX, &heartbeat.disk_free_bytes, err);
+    int code = lat_json_read_int(message, "disk_free_bytes", 0, LAT__INT_MAX,
+                                 &heartbeat.disk_free_bytes, err);
     if (code == 0)
         *ret_heartbeat = heartbeat;
     return code;
@@ -246,7 +257,8 @@ void lat_welcome_message_write(const struct lat_welcome_message *welcome, struct
     lat_json_end(&writer, '}');
 }
 
-int lat_welcome_message_read(const cJSON *message, struct lat_welcome_message *ret_welcome, struct lat_err *err)
+int lat_welcome_message_read(const cJSON *message, struct lat_welcome_message *ret_welcome,
+                             struct lat_err *err)
 {
     struct lat_welcome_message welcome = {0};
     int64_t version = 0;

@@ -36,16 +36,18 @@ enum lat_message_kind {
 
 enum {
     LAT_HELLO_VERSIONS_MAX = 16,
-    LAT_MESSAGE_TEXT_MAX = 4096,       /* bytes of one text, other than those inside container and observed */
+    LAT_MESSAGE_TEXT_MAX =
+        4096, /* bytes of one text, other than those inside container and observed */
     LAT_OBSERVED_BYTES_MAX = 32 * 1024, /* `observed` of one allocation, as text */
-    LAT_INVENTORY_MAX = 4096,          /* allocations in one inventory; more go into another one */
-    LAT_ASSIGNED_MAX = 16384,          /* allocations in one `assigned` */
+    LAT_INVENTORY_MAX = 4096,           /* allocations in one inventory; more go into another one */
+    LAT_ASSIGNED_MAX = 16384,           /* allocations in one `assigned` */
 };
 
 const char *lat_message_name(enum lat_message_kind kind);
 
 /* Tells what kind a message is; LAT_E_NOT_FOUND for one that this version does not know (ignore it), INVALID_FIELD without a type. */
-int lat_message_kind_of(const cJSON *message, enum lat_message_kind *ret_kind, struct lat_err *err) LAT_MUST_USE;
+int lat_message_kind_of(const cJSON *message, enum lat_message_kind *ret_kind,
+                        struct lat_err *err) LAT_MUST_USE;
 
 struct lat_hello_message {
     int versions[LAT_HELLO_VERSIONS_MAX];
@@ -54,7 +56,8 @@ struct lat_hello_message {
     const char *node_name;
 };
 void lat_hello_message_write(const struct lat_hello_message *hello, struct lat_buf *out);
-int lat_hello_message_read(const cJSON *message, struct lat_hello_message *ret_hello, struct lat_err *err) LAT_MUST_USE;
+int lat_hello_message_read(const cJSON *message, struct lat_hello_message *ret_hello,
+                           struct lat_err *err) LAT_MUST_USE;
 
 struct lat_node_message {
     int64_t cpu_milli;
@@ -66,11 +69,12 @@ struct lat_node_message {
     const char *engine_version; /* "" while the engine is down */
     const char *engine_error;   /* why it is down; "" otherwise */
     const char *agent_version;
-    const cJSON *labels;        /* object of text, or NULL */
+    const cJSON *labels; /* object of text, or NULL */
     const char *labels_json;
 };
 void lat_node_message_write(const struct lat_node_message *node, struct lat_buf *out);
-int lat_node_message_read(const cJSON *message, struct lat_node_message *ret_node, struct lat_err *err) LAT_MUST_USE;
+int lat_node_message_read(const cJSON *message, struct lat_node_message *ret_node,
+                          struct lat_err *err) LAT_MUST_USE;
 
 /* Both the message `observed` and one item of `inventory`.
  * observed: {container, ports: {NAME: host port}, starts, exit_status, progress: text, volumes: [name]}, all optional. */
@@ -87,15 +91,19 @@ void lat_observed_message_write(const struct lat_observed_message *observed, str
 int lat_observed_message_read(const cJSON *message, struct lat_observed_message *ret_observed,
                               struct lat_err *err) LAT_MUST_USE;
 
-void lat_inventory_message_write(const struct lat_observed_message *items, size_t count, struct lat_buf *out);
+void lat_inventory_message_write(const struct lat_observed_message *items, size_t count,
+                                 struct lat_buf *out);
 /* Calls fn for every item; stops at the first that is wrong, or where fn returns an error. */
-typedef int lat_inventory_fn(void *arg, const struct lat_observed_message *item, struct lat_err *err);
-int lat_inventory_message_read(const cJSON *message, lat_inventory_fn *fn, void *arg, struct lat_err *err) LAT_MUST_USE;
+typedef int lat_inventory_fn(void *arg, const struct lat_observed_message *item,
+                             struct lat_err *err);
+int lat_inventory_message_read(const cJSON *message, lat_inventory_fn *fn, void *arg,
+                               struct lat_err *err) LAT_MUST_USE;
 
 struct lat_heartbeat_message {
     int64_t disk_free_bytes; /* -1: did not change */
 };
-void lat_heartbeat_message_write(const struct lat_heartbeat_message *heartbeat, struct lat_buf *out);
+void lat_heartbeat_message_write(const struct lat_heartbeat_message *heartbeat,
+                                 struct lat_buf *out);
 int lat_heartbeat_message_read(const cJSON *message, struct lat_heartbeat_message *ret_heartbeat,
                                struct lat_err *err) LAT_MUST_USE;
 
@@ -108,11 +116,13 @@ struct lat_welcome_message {
     int64_t time; /* wall ms of the console */
 };
 void lat_welcome_message_write(const struct lat_welcome_message *welcome, struct lat_buf *out);
-int lat_welcome_message_read(const cJSON *message, struct lat_welcome_message *ret_welcome, struct lat_err *err) LAT_MUST_USE;
+int lat_welcome_message_read(const cJSON *message, struct lat_welcome_message *ret_welcome,
+                             struct lat_err *err) LAT_MUST_USE;
 
 /* `refuse` carries an error: code, sentence, hint. */
 void lat_refuse_message_write(const struct lat_err *why, struct lat_buf *out);
-int lat_refuse_message_read(const cJSON *message, struct lat_err *ret_why, struct lat_err *err) LAT_MUST_USE;
+int lat_refuse_message_read(const cJSON *message, struct lat_err *ret_why,
+                            struct lat_err *err) LAT_MUST_USE;
 
 struct lat_assign_message {
     const char *allocation;
@@ -126,17 +136,19 @@ struct lat_assign_message {
     enum lat_want desired;
     int64_t restarts;
     bool keep_data;
-    const cJSON *container; /* see model/spec.h, whose lat_container_check the agent calls; NULL only when desired is removed */
+    const cJSON *
+        container; /* see model/spec.h, whose lat_container_check the agent calls; NULL only when desired is removed */
     const char *container_json;
     const char *request_id;
 };
 void lat_assign_message_write(const struct lat_assign_message *assign, struct lat_buf *out);
-int lat_assign_message_read(const cJSON *message, struct lat_assign_message *ret_assign, struct lat_err *err) LAT_MUST_USE;
+int lat_assign_message_read(const cJSON *message, struct lat_assign_message *ret_assign,
+                            struct lat_err *err) LAT_MUST_USE;
 
 void lat_assigned_message_write(const char *const *allocations, size_t count, struct lat_buf *out);
 /* Calls fn for every id. */
-int lat_assigned_message_read(const cJSON *message, void (*fn)(void *arg, const char *allocation), void *arg,
-                              struct lat_err *err) LAT_MUST_USE;
+int lat_assigned_message_read(const cJSON *message, void (*fn)(void *arg, const char *allocation),
+                              void *arg, struct lat_err *err) LAT_MUST_USE;
 
 /* ---- the header of a stream (see lat_link_open) ---- */
 
@@ -163,6 +175,7 @@ struct lat_stream_header {
     bool timestamps;    /* logs */
 };
 void lat_stream_header_write(const struct lat_stream_header *header, struct lat_buf *out);
-int lat_stream_header_read(const cJSON *json, struct lat_stream_header *ret_header, struct lat_err *err) LAT_MUST_USE;
+int lat_stream_header_read(const cJSON *json, struct lat_stream_header *ret_header,
+                           struct lat_err *err) LAT_MUST_USE;
 
 #endif

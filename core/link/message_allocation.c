@@ -37,13 +37,13 @@ static int check_ports(const cJSON *observed, struct lat_err *err)
         return code;
     int count = 0;
     const cJSON *port;
-    cJSON_ArrayForEach(port, ports)
-    {
+    cJSON_ArrayForEach (port, ports) {
         if (!cJSON_IsNumber(port) || port->valuedouble < 0 || port->valuedouble > 65535)
-            return lat_err_field(err, LAT_E_INVALID_FIELD, "observed.ports", "The port %.64s is no port.", port->string);
+            return lat_err_field(err, LAT_E_INVALID_FIELD, "observed.ports",
+                                 "The port %.64s is no port.", port->string);
         if (++count > LAT_PORTS_MAX)
-            return lat_err_field(err, LAT_E_INVALID_FIELD, "observed.ports", "There are more than %d ports.",
-                                 LAT_PORTS_MAX);
+            return lat_err_field(err, LAT_E_INVALID_FIELD, "observed.ports",
+                                 "There are more than %d ports.", LAT_PORTS_MAX);
     }
     return 0;
 }
@@ -52,12 +52,13 @@ static int check_volumes(const cJSON *observed, struct lat_err *err)
 {
     const cJSON *volumes = lat_json_get(observed, "volumes");
     if (volumes && !cJSON_IsNull(volumes) && !cJSON_IsArray(volumes))
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "observed.volumes", "volumes must be an array.");
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "observed.volumes",
+                             "volumes must be an array.");
     const cJSON *volume;
-    cJSON_ArrayForEach(volume, volumes)
-    {
+    cJSON_ArrayForEach (volume, volumes) {
         if (!cJSON_IsString(volume))
-            return lat_err_field(err, LAT_E_INVALID_FIELD, "observed.volumes", "The name of a volume is text.");
+            return lat_err_field(err, LAT_E_INVALID_FIELD, "observed.volumes",
+                                 "The name of a volume is text.");
     }
     return 0;
 }
@@ -70,8 +71,8 @@ static int check_observed(const cJSON *observed, struct lat_err *err)
     size_t len = strlen(printed);
     free(printed);
     if (len > LAT_OBSERVED_BYTES_MAX)
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "observed", "observed has more than %d bytes.",
-                             LAT_OBSERVED_BYTES_MAX);
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "observed",
+                             "observed has more than %d bytes.", LAT_OBSERVED_BYTES_MAX);
     int code = lat__may_text(observed, "container", &text, err);
     if (code == 0)
         code = lat__may_text(observed, "progress", &text, err);
@@ -86,7 +87,8 @@ static int check_observed(const cJSON *observed, struct lat_err *err)
     return code;
 }
 
-int lat_observed_message_read(const cJSON *message, struct lat_observed_message *ret_observed, struct lat_err *err)
+int lat_observed_message_read(const cJSON *message, struct lat_observed_message *ret_observed,
+                              struct lat_err *err)
 {
     struct lat_observed_message item = {0};
     const char *status = "";
@@ -96,7 +98,8 @@ int lat_observed_message_read(const cJSON *message, struct lat_observed_message 
     if (code == 0)
         code = lat__need_text(message, "status", &status, err);
     if (code == 0 && !lat_allocation_state_parse(status, &item.status))
-        code = lat_err_field(err, LAT_E_INVALID_FIELD, "status", "There is no status \"%.64s\".", status);
+        code = lat_err_field(err, LAT_E_INVALID_FIELD, "status", "There is no status \"%.64s\".",
+                             status);
     if (code == 0)
         code = lat__may_text(message, "reason", &item.reason, err);
     if (code == 0)
@@ -110,7 +113,8 @@ int lat_observed_message_read(const cJSON *message, struct lat_observed_message 
     return code;
 }
 
-void lat_inventory_message_write(const struct lat_observed_message *items, size_t count, struct lat_buf *out)
+void lat_inventory_message_write(const struct lat_observed_message *items, size_t count,
+                                 struct lat_buf *out)
 {
     LAT_ASSERT(count <= LAT_INVENTORY_MAX);
     struct lat_json_writer writer;
@@ -125,17 +129,18 @@ void lat_inventory_message_write(const struct lat_observed_message *items, size_
     lat_json_end(&writer, '}');
 }
 
-int lat_inventory_message_read(const cJSON *message, lat_inventory_fn *fn, void *arg, struct lat_err *err)
+int lat_inventory_message_read(const cJSON *message, lat_inventory_fn *fn, void *arg,
+                               struct lat_err *err)
 {
     const cJSON *allocations = lat_json_get(message, "allocations");
     if (!cJSON_IsArray(allocations))
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "allocations", "allocations must be an array.");
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "allocations",
+                             "allocations must be an array.");
     if (cJSON_GetArraySize(allocations) > LAT_INVENTORY_MAX)
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "allocations", "There are more than %d allocations.",
-                             LAT_INVENTORY_MAX);
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "allocations",
+                             "There are more than %d allocations.", LAT_INVENTORY_MAX);
     const cJSON *json;
-    cJSON_ArrayForEach(json, allocations)
-    {
+    cJSON_ArrayForEach (json, allocations) {
         struct lat_observed_message item;
         int code = lat_observed_message_read(json, &item, err);
         if (code == 0)
@@ -169,7 +174,8 @@ void lat_assign_message_write(const struct lat_assign_message *assign, struct la
     lat_json_end(&writer, '}');
 }
 
-static int read_assign_names(const cJSON *message, struct lat_assign_message *assign, struct lat_err *err)
+static int read_assign_names(const cJSON *message, struct lat_assign_message *assign,
+                             struct lat_err *err)
 {
     int code = lat__need_id(message, "allocation", &assign->allocation, err);
     if (code == 0)
@@ -185,7 +191,8 @@ static int read_assign_names(const cJSON *message, struct lat_assign_message *as
     return code;
 }
 
-int lat_assign_message_read(const cJSON *message, struct lat_assign_message *ret_assign, struct lat_err *err)
+int lat_assign_message_read(const cJSON *message, struct lat_assign_message *ret_assign,
+                            struct lat_err *err)
 {
     struct lat_assign_message assign = {0};
     const char *desired = "";
@@ -199,7 +206,8 @@ int lat_assign_message_read(const cJSON *message, struct lat_assign_message *ret
     if (code == 0)
         code = lat__need_text(message, "desired", &desired, err);
     if (code == 0 && !lat_want_parse(desired, &assign.desired))
-        code = lat_err_field(err, LAT_E_INVALID_FIELD, "desired", "Nothing is desired as \"%.64s\".", desired);
+        code = lat_err_field(err, LAT_E_INVALID_FIELD, "desired",
+                             "Nothing is desired as \"%.64s\".", desired);
     if (code == 0)
         code = lat_json_read_int(message, "restarts", 0, LAT__INT_MAX, &assign.restarts, err);
     if (code == 0)
@@ -225,20 +233,20 @@ void lat_assigned_message_write(const char *const *allocations, size_t count, st
     lat_json_end(&writer, '}');
 }
 
-int lat_assigned_message_read(const cJSON *message, void (*fn)(void *arg, const char *allocation), void *arg,
-                              struct lat_err *err)
+int lat_assigned_message_read(const cJSON *message, void (*fn)(void *arg, const char *allocation),
+                              void *arg, struct lat_err *err)
 {
     const cJSON *allocations = lat_json_get(message, "allocations");
     if (!cJSON_IsArray(allocations))
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "allocations", "allocations must be an array.");
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "allocations",
+                             "allocations must be an array.");
     const cJSON *item;
-    cJSON_ArrayForEach(item, allocations)
-    {
+    cJSON_ArrayForEach (item, allocations) {
         if (!cJSON_IsString(item))
-            return lat_err_field(err, LAT_E_INVALID_FIELD, "allocations", "An allocation is named by its id.");
+            return lat_err_field(err, LAT_E_INVALID_FIELD, "allocations",
+                                 "An allocation is named by its id.");
     }
-    cJSON_ArrayForEach(item, allocations)
-    {
+    cJSON_ArrayForEach (item, allocations) {
         fn(arg, item->valuestring);
     }
     return 0;
@@ -283,10 +291,12 @@ static int read_kind(const cJSON *json, enum lat_stream_kind *ret_kind, struct l
             return 0;
         }
     }
-    return lat_err_field(err, LAT_E_INVALID_FIELD, "kind", "There are no streams of the kind \"%.64s\".", name);
+    return lat_err_field(err, LAT_E_INVALID_FIELD, "kind",
+                         "There are no streams of the kind \"%.64s\".", name);
 }
 
-int lat_stream_header_read(const cJSON *json, struct lat_stream_header *ret_header, struct lat_err *err)
+int lat_stream_header_read(const cJSON *json, struct lat_stream_header *ret_header,
+                           struct lat_err *err)
 {
     struct lat_stream_header header = {.port = "", .tail = -1};
     int code = read_kind(json, &header.kind, err);

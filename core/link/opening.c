@@ -30,16 +30,18 @@ static void write_preface(struct lat__stream *stream, const char *json, size_t l
 
 /* ---- the opener ---- */
 
-int lat_link_open(struct lat_link *link, const char *header, size_t len, lat_link_reply_fn *fn, void *arg,
-                  struct lat_stream **ret_stream, struct lat_err *err)
+int lat_link_open(struct lat_link *link, const char *header, size_t len, lat_link_reply_fn *fn,
+                  void *arg, struct lat_stream **ret_stream, struct lat_err *err)
 {
     LAT_CHECK_MAGIC(link, LAT__LINK_MAGIC);
     if (link->state != LAT__LINK_OPEN)
         return lat_err_set(err, LAT_E_CLOSED, "The link is closed.");
     if (len > LAT_LINK_HEADER_MAX)
-        return lat_err_set(err, LAT_E_TOO_LARGE, "The header of a stream has at most %d bytes.", LAT_LINK_HEADER_MAX);
+        return lat_err_set(err, LAT_E_TOO_LARGE, "The header of a stream has at most %d bytes.",
+                           LAT_LINK_HEADER_MAX);
     if (HASH_COUNT(link->streams) > LAT_LINK_STREAMS_MAX)
-        return lat_err_set(err, LAT_E_LIMIT, "A link carries at most %d streams at once.", LAT_LINK_STREAMS_MAX);
+        return lat_err_set(err, LAT_E_LIMIT, "A link carries at most %d streams at once.",
+                           LAT_LINK_STREAMS_MAX);
     if (link->next_id > UINT32_MAX - 2)
         return lat_err_set(err, LAT_E_LIMIT, "The link has used up the numbers of its streams.");
     struct lat__stream *stream = lat__stream_new(link, link->next_id, LAT__PHASE_REPLY);
@@ -64,7 +66,8 @@ static void read_reply(struct lat__stream *stream, const cJSON *json)
     }
     struct lat_err err;
     int code = lat_error_from_name(lat_json_text(json, "code", ""));
-    lat_err_set(&err, code, "%s", lat_json_text(json, "sentence", "The other side refused the stream."));
+    lat_err_set(&err, code, "%s",
+                lat_json_text(json, "sentence", "The other side refused the stream."));
     const char *hint = lat_json_text(json, "hint", NULL);
     if (hint)
         lat_err_hint(&err, "%s", hint);
@@ -118,7 +121,8 @@ void lat_link_refuse(struct lat_stream *base, const struct lat_err *why)
     /* Nothing was sent on this stream yet, so the reply fits its window; it goes in front of the reset that closing sends. */
     uint8_t length[4];
     lat__length_write(length, json.len);
-    lat__link_urgent(stream->link, LAT__DATA, LAT__FIN, stream->id, (uint32_t)(json.len + sizeof(length)));
+    lat__link_urgent(stream->link, LAT__DATA, LAT__FIN, stream->id,
+                     (uint32_t)(json.len + sizeof(length)));
     lat_buf_add(&stream->link->urgent, length, sizeof(length));
     lat_buf_add(&stream->link->urgent, json.bytes, json.len);
     lat_buf_done(&json);
@@ -132,8 +136,10 @@ static void read_preface(struct lat__stream *stream)
 {
     cJSON *json = NULL;
     struct lat_err err;
-    if (lat_json_parse((const char *)stream->preface.bytes + 4, stream->preface.len - 4, &json, &err) < 0) {
-        lat__link_violation(stream->link, "What opens stream %u is not JSON: %s", stream->id, err.sentence);
+    if (lat_json_parse((const char *)stream->preface.bytes + 4, stream->preface.len - 4, &json,
+                       &err) < 0) {
+        lat__link_violation(stream->link, "What opens stream %u is not JSON: %s", stream->id,
+                            err.sentence);
     } else if (!cJSON_IsObject(json)) {
         lat__link_violation(stream->link, "What opens stream %u is not an object.", stream->id);
     } else {
@@ -154,7 +160,8 @@ size_t lat__opening_take(struct lat__stream *stream, const uint8_t *bytes, size_
         if (stream->preface.len >= 4) {
             size_t length = lat__length_read(stream->preface.bytes);
             if (length == 0 || length > LAT_LINK_HEADER_MAX) {
-                lat__link_violation(stream->link, "What opens stream %u has %zu bytes; at most %d are taken.",
+                lat__link_violation(stream->link,
+                                    "What opens stream %u has %zu bytes; at most %d are taken.",
                                     stream->id, length, LAT_LINK_HEADER_MAX);
                 return len;
             }

@@ -26,7 +26,8 @@ static bool ever_was(const struct lat_link *link, uint32_t id)
 static void open_control(struct lat_link *link, uint32_t id)
 {
     if (id != 1) {
-        lat__link_violation(link, "The first stream is %u; it has to be the control stream, 1.", id);
+        lat__link_violation(link, "The first stream is %u; it has to be the control stream, 1.",
+                            id);
         return;
     }
     link->control = lat__stream_new(link, id, LAT__PHASE_OPEN);
@@ -39,7 +40,8 @@ static void open_control(struct lat_link *link, uint32_t id)
 static bool take_syn(struct lat_link *link, const struct lat__frame *frame)
 {
     if (is_ours(link, frame->stream) || frame->stream <= link->last_remote_id) {
-        lat__link_violation(link, "Stream %u was opened, which is not the other side's next one.", frame->stream);
+        lat__link_violation(link, "Stream %u was opened, which is not the other side's next one.",
+                            frame->stream);
         return false;
     }
     bool first = link->options.role == LAT_LINK_CONSOLE && link->last_remote_id == 0;
@@ -50,7 +52,8 @@ static bool take_syn(struct lat_link *link, const struct lat__frame *frame)
         open_control(link, frame->stream);
         if (link->state != LAT__LINK_OPEN)
             return false;
-    } else if (link->backlog >= LAT_LINK_BACKLOG_MAX || HASH_COUNT(link->streams) > LAT_LINK_STREAMS_MAX) {
+    } else if (link->backlog >= LAT_LINK_BACKLOG_MAX ||
+               HASH_COUNT(link->streams) > LAT_LINK_STREAMS_MAX) {
         lat__link_urgent(link, LAT__WINDOW, LAT__RST, frame->stream, 0);
         return true;
     } else {
@@ -77,7 +80,8 @@ static void take_stream_frame(struct lat_link *link, const struct lat__frame *fr
     if ((frame->flags & LAT__SYN) && !take_syn(link, frame))
         return;
     if (!ever_was(link, frame->stream)) {
-        lat__link_violation(link, "A frame is for stream %u, which was never opened.", frame->stream);
+        lat__link_violation(link, "A frame is for stream %u, which was never opened.",
+                            frame->stream);
         return;
     }
     struct lat__stream *stream = find(link, frame->stream);
@@ -87,8 +91,9 @@ static void take_stream_frame(struct lat_link *link, const struct lat__frame *fr
         return;
     }
     if (stream && data && frame->length > stream->receive_window) {
-        lat__link_violation(link, "A frame of %u bytes is for stream %u, whose window is %lld bytes.", frame->length,
-                            frame->stream, (long long)stream->receive_window);
+        lat__link_violation(link,
+                            "A frame of %u bytes is for stream %u, whose window is %lld bytes.",
+                            frame->length, frame->stream, (long long)stream->receive_window);
         return;
     }
     if (stream && !data && !lat__stream_granted(stream, frame->length)) {
@@ -113,18 +118,14 @@ static void take_frame(struct lat_link *link)
     }
     switch ((enum lat__frame_type)frame.type) {
     case LAT__DATA:
-    case LAT__WINDOW:
-        take_stream_frame(link, &frame);
-        break;
+    case LAT__WINDOW: take_stream_frame(link, &frame); break;
     case LAT__PING:
         if (frame.flags == LAT__SYN)
             lat__link_urgent(link, LAT__PING, LAT__ACK, 0, frame.length);
         else
             lat__link_pong(link, frame.length);
         break;
-    case LAT__GO_AWAY:
-        lat__link_told_to_go(link, frame.length);
-        break;
+    case LAT__GO_AWAY: lat__link_told_to_go(link, frame.length); break;
     }
 }
 
@@ -157,7 +158,8 @@ void lat__receive(struct lat_link *link, const uint8_t *bytes, size_t len)
 {
     link->heard = true;
     while (len && link->state <= LAT__LINK_CLOSING) {
-        size_t part = link->frame_left ? take_data(link, bytes, len) : take_header(link, bytes, len);
+        size_t part =
+            link->frame_left ? take_data(link, bytes, len) : take_header(link, bytes, len);
         bytes += part;
         len -= part;
     }

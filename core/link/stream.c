@@ -82,8 +82,10 @@ static void emit_data(struct lat__stream *stream)
     if (len > stream->send_window)
         len = stream->send_window;
     bool last = stream->base.ended && len == waiting;
-    struct lat__frame frame = {
-        .type = LAT__DATA, .flags = last ? LAT__FIN : 0, .stream = stream->id, .length = (uint32_t)len};
+    struct lat__frame frame = {.type = LAT__DATA,
+                               .flags = last ? LAT__FIN : 0,
+                               .stream = stream->id,
+                               .length = (uint32_t)len};
     lat__frame_write(&frame, &stream->link->batch);
     if (len) {
         lat_buf_add(&stream->link->batch, lat__queue_front(&stream->out), len);
@@ -130,7 +132,8 @@ static void consumed(struct lat__stream *stream, size_t len)
     stream->measured_bytes += (int64_t)len;
     if (stream->measured_bytes >= stream->window) {
         int64_t took = lat__link_now_ns(link) - stream->measured_ns;
-        if (took < GROW_ROUND_TRIPS * link->round_trip_ns && stream->window * 2 <= LAT_LINK_WINDOW_MAX &&
+        if (took < GROW_ROUND_TRIPS * link->round_trip_ns &&
+            stream->window * 2 <= LAT_LINK_WINDOW_MAX &&
             link->grown + stream->window <= LAT_LINK_BUFFERED_MAX) {
             link->grown += stream->window;
             stream->window *= 2;
@@ -145,13 +148,15 @@ static void relieve(struct lat_link *link)
 {
     struct lat__stream *worst = NULL;
     for (struct lat__stream *at = link->streams; at; at = at->hh.next) {
-        if (at != link->control && lat__queue_len(&at->in) && (!worst || at->stalled_ns < worst->stalled_ns))
+        if (at != link->control && lat__queue_len(&at->in) &&
+            (!worst || at->stalled_ns < worst->stalled_ns))
             worst = at;
     }
     if (!worst)
         return;
     struct lat_err err;
-    lat_err_set(&err, LAT_E_LIMIT, "More than %d MB wait on this link for readers that do not read.",
+    lat_err_set(&err, LAT_E_LIMIT,
+                "More than %d MB wait on this link for readers that do not read.",
                 LAT_LINK_BUFFERED_MAX / (1024 * 1024));
     lat_stream_abort(&worst->base, &err);
 }
@@ -191,7 +196,8 @@ void lat__stream_take_end(struct lat__stream *stream)
         lat_stream_close(&stream->base);
     } else if (stream->phase == LAT__PHASE_REPLY) {
         struct lat_err err;
-        lat_err_set(&err, LAT_E_PROTOCOL, "The other side ended the stream instead of answering its opening.");
+        lat_err_set(&err, LAT_E_PROTOCOL,
+                    "The other side ended the stream instead of answering its opening.");
         lat_stream_abort(&stream->base, &err);
     } else {
         schedule(stream);
@@ -243,8 +249,8 @@ static void deliver_held(struct lat__stream *stream)
 
 static void tell_end(struct lat__stream *stream)
 {
-    if (!stream->fin_received || stream->end_told || !stream->reading || stream->phase != LAT__PHASE_OPEN ||
-        lat__queue_len(&stream->in))
+    if (!stream->fin_received || stream->end_told || !stream->reading ||
+        stream->phase != LAT__PHASE_OPEN || lat__queue_len(&stream->in))
         return;
     stream->end_told = true;
     if (stream->base.events->on_end)

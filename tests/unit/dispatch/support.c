@@ -23,8 +23,8 @@ void run_for(struct lat_loop *loop, int64_t ms)
 
 /* ---- the console ---- */
 
-static int render(void *arg, const struct lat_workload *workload, const struct lat_allocation *allocation,
-                  char **ret_json, struct lat_err *err)
+static int render(void *arg, const struct lat_workload *workload,
+                  const struct lat_allocation *allocation, char **ret_json, struct lat_err *err)
 {
     struct console *console = arg;
     (void)allocation;
@@ -124,7 +124,8 @@ static void stream_closed(void *arg, const struct lat_err *err)
     agent->stream_closed = true;
 }
 
-static const struct lat_stream_events stream_events = {.on_data = stream_data, .on_close = stream_closed};
+static const struct lat_stream_events stream_events = {.on_data = stream_data,
+                                                       .on_close = stream_closed};
 
 static void take_stream(void *arg, struct lat_stream *stream, const cJSON *header)
 {
@@ -166,13 +167,16 @@ struct agent *agent_new(struct lat_loop *loop, struct lat_stream *stream)
     return agent;
 }
 
-struct agent *agent_connect(struct console *console, const char *node_id, const uint8_t key[LAT_TLS_DIGEST_SIZE])
+struct agent *agent_connect(struct console *console, const char *node_id,
+                            const uint8_t key[LAT_TLS_DIGEST_SIZE])
 {
     struct lat_stream *a;
     struct lat_stream *b;
     lat_stream_pair(console->loop, &a, &b);
     struct agent *agent = agent_new(console->loop, a);
-    agent_say(agent, "{\"type\":\"hello\",\"versions\":[1],\"agent_version\":\"0.1\",\"node_name\":\"n1\"}");
+    agent_say(
+        agent,
+        "{\"type\":\"hello\",\"versions\":[1],\"agent_version\":\"0.1\",\"node_name\":\"n1\"}");
     lat_dispatch_take(console->dispatch, b, node_id, key);
     return agent;
 }
@@ -213,21 +217,28 @@ void agent_say(struct agent *agent, const char *json)
 void agent_say_node(struct agent *agent, const char *engine_version, const char *engine_error)
 {
     struct lat_buf text = {0};
-    struct lat_node_message node = {.cpu_milli = 2000, .memory_bytes = 4096, .disk_bytes = 1000, .disk_free_bytes = 500,
-                                    .architecture = "amd64", .os = "Debian 12", .engine_version = engine_version,
-                                    .engine_error = engine_error, .agent_version = "0.1",
+    struct lat_node_message node = {.cpu_milli = 2000,
+                                    .memory_bytes = 4096,
+                                    .disk_bytes = 1000,
+                                    .disk_free_bytes = 500,
+                                    .architecture = "amd64",
+                                    .os = "Debian 12",
+                                    .engine_version = engine_version,
+                                    .engine_error = engine_error,
+                                    .agent_version = "0.1",
                                     .labels_json = "{\"zone\":\"a\"}"};
     lat_node_message_write(&node, &text);
     agent_say(agent, lat_buf_text(&text));
     lat_buf_done(&text);
 }
 
-void agent_say_observed(struct agent *agent, const char *allocation, int64_t generation, const char *status,
-                        const char *reason, const char *observed)
+void agent_say_observed(struct agent *agent, const char *allocation, int64_t generation,
+                        const char *status, const char *reason, const char *observed)
 {
-    char *text = lat_text_format("{\"type\":\"observed\",\"allocation\":\"%s\",\"generation\":%lld,\"status\":\"%s\","
-                                 "\"reason\":\"%s\",\"observed\":%s,\"request_id\":\"r-7\"}",
-                                 allocation, (long long)generation, status, reason, observed);
+    char *text = lat_text_format(
+        "{\"type\":\"observed\",\"allocation\":\"%s\",\"generation\":%lld,\"status\":\"%s\","
+        "\"reason\":\"%s\",\"observed\":%s,\"request_id\":\"r-7\"}",
+        allocation, (long long)generation, status, reason, observed);
     agent_say(agent, text);
     free(text);
 }
@@ -281,10 +292,12 @@ void make_allocation(struct console *console, const char *node_id, char ret_id[L
     commit_now(console->bed, txn);
 }
 
-void change_allocation(struct console *console, const char *id, const char *desired, int64_t generation)
+void change_allocation(struct console *console, const char *id, const char *desired,
+                       int64_t generation)
 {
     struct lat_txn *txn = lat_txn_begin(console->store, "");
-    const struct lat_allocation *latest = (const struct lat_allocation *)lat_txn_get(txn, LAT_TABLE_ALLOCATION, id);
+    const struct lat_allocation *latest =
+        (const struct lat_allocation *)lat_txn_get(txn, LAT_TABLE_ALLOCATION, id);
     struct lat_allocation *row = lat_allocation_edit(latest);
     lat_row_set(row->desired, desired);
     row->generation = generation;

@@ -16,7 +16,7 @@ enum { AGENT_MESSAGES_MAX = 512 };
 /* The other end of a link, by script. */
 struct agent {
     struct lat_loop *loop;
-    struct lat_link *link; /* NULL once closed */
+    struct lat_link *link;              /* NULL once closed */
     char *messages[AGENT_MESSAGES_MAX]; /* printed, in order */
     int count;
     int read;
@@ -50,15 +50,16 @@ void console_make_dispatch(struct console *console, int64_t heartbeat_ms);
 void console_close_dispatch(struct console *console);
 
 /* Connects an agent and says hello; then, if it is welcomed, reads up to `assigned`. */
-struct agent *agent_connect(struct console *console, const char *node_id, const uint8_t key[LAT_TLS_DIGEST_SIZE]);
+struct agent *agent_connect(struct console *console, const char *node_id,
+                            const uint8_t key[LAT_TLS_DIGEST_SIZE]);
 struct agent *agent_welcomed(struct console *console);
 struct agent *agent_free(struct agent *agent);
 /* The agent's end alone, on a loop, without hello. */
 struct agent *agent_new(struct lat_loop *loop, struct lat_stream *stream);
 void agent_say(struct agent *agent, const char *json);
 void agent_say_node(struct agent *agent, const char *engine_version, const char *engine_error);
-void agent_say_observed(struct agent *agent, const char *allocation, int64_t generation, const char *status,
-                        const char *reason, const char *observed);
+void agent_say_observed(struct agent *agent, const char *allocation, int64_t generation,
+                        const char *status, const char *reason, const char *observed);
 
 /* Waits for the next message that is no heartbeat; owned JSON. */
 cJSON *agent_next(struct agent *agent);
@@ -68,7 +69,8 @@ void agent_expect_quiet(struct agent *agent);
 
 /* Rows. */
 void make_allocation(struct console *console, const char *node_id, char ret_id[LAT_ID_SIZE]);
-void change_allocation(struct console *console, const char *id, const char *desired, int64_t generation);
+void change_allocation(struct console *console, const char *id, const char *desired,
+                       int64_t generation);
 void set_node_status(struct console *console, const char *status);
 const struct lat_allocation *allocation_of(struct console *console, const char *id);
 const struct lat_node *node_of(struct console *console);

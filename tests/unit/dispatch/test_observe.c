@@ -9,7 +9,8 @@ static void observation_is_written(void **state)
     char id[LAT_ID_SIZE];
     make_allocation(console, console->node, id);
     struct agent *agent = agent_welcomed(console);
-    agent_say_observed(agent, id, 1, "running", "healthy", "{\"container\":\"c1\",\"ports\":{\"http\":32768}}");
+    agent_say_observed(agent, id, 1, "running", "healthy",
+                       "{\"container\":\"c1\",\"ports\":{\"http\":32768}}");
     await_allocation(console, id, "running");
     const struct lat_allocation *row = allocation_of(console, id);
     assert_string_equal(row->reason, "healthy");
@@ -33,7 +34,8 @@ static void what_did_not_change_is_not_written(void **state)
     int commits = console->bed->script->commits;
     agent_say_observed(agent, id, 1, "running", "", "{\"starts\":1}");
     agent_say_node(agent, "20.10", "");
-    agent_say(agent, "{\"type\":\"heartbeat\",\"disk_free_bytes\":501}"); /* less than a hundredth */
+    agent_say(agent,
+              "{\"type\":\"heartbeat\",\"disk_free_bytes\":501}"); /* less than a hundredth */
     run_for(console->loop, 50);
     assert_int_equal(console->bed->script->commits, commits);
     agent_say(agent, "{\"type\":\"heartbeat\",\"disk_free_bytes\":400}");
@@ -94,7 +96,8 @@ static void progress_is_written_twice_a_second(void **state)
         run_for(console->loop, 40);
     }
     assert_in_range(console->bed->script->commits - commits, 1, 2);
-    agent_say_observed(agent, id, 1, "pulling", "", "{\"container\":\"c1\",\"progress\":\"done\"}"); /* more than progress */
+    agent_say_observed(agent, id, 1, "pulling", "",
+                       "{\"container\":\"c1\",\"progress\":\"done\"}"); /* more than progress */
     agent_say_observed(agent, id, 1, "starting", "", "{}");
     await_allocation(console, id, "starting");
     agent_free(agent);
@@ -199,8 +202,11 @@ static void flood_is_coalesced_and_loses_nothing(void **state)
     console->bed->script->delay_ms = 5;
     for (int round = 0; round < ROUNDS; round++) {
         for (int i = 0; i < ROWS; i++)
-            agent_say_observed(agent, ids[i], 1, round == ROUNDS - 1 ? "running" : round % 2 ? "starting" : "pulling", "",
-                               "{}");
+            agent_say_observed(agent, ids[i], 1,
+                               round == ROUNDS - 1 ? "running"
+                               : round % 2         ? "starting"
+                                                   : "pulling",
+                               "", "{}");
         run_for(console->loop, 0);
     }
     for (int i = 0; i < ROWS; i++)

@@ -20,7 +20,8 @@ static void result_close(void *arg, const struct lat_err *err)
     ((struct result *)arg)->closed = true;
 }
 
-static const struct lat_stream_events result_events = {.on_data = result_data, .on_close = result_close};
+static const struct lat_stream_events result_events = {.on_data = result_data,
+                                                       .on_close = result_close};
 
 static void opened(void *arg, struct lat_stream *stream, const struct lat_err *err)
 {
@@ -36,8 +37,10 @@ static void opened(void *arg, struct lat_stream *stream, const struct lat_err *e
     }
 }
 
-static const struct lat_stream_header logs = {
-    .kind = LAT_STREAM_LOGS, .allocation = "0193b1f0-0000-7000-8000-000000000001", .request_id = "r-9", .tail = 10};
+static const struct lat_stream_header logs = {.kind = LAT_STREAM_LOGS,
+                                              .allocation = "0193b1f0-0000-7000-8000-000000000001",
+                                              .request_id = "r-9",
+                                              .tail = 10};
 
 static void accepted_stream_carries_bytes(void **state)
 {
@@ -47,9 +50,10 @@ static void accepted_stream_carries_bytes(void **state)
     lat_dispatch_open(console->dispatch, console->node, &logs, opened, &result);
     run_until(console->bed, &result.done);
     assert_non_null(result.stream);
-    assert_string_equal(lat_buf_text(&agent->header),
-                        "{\"kind\":\"logs\",\"allocation\":\"0193b1f0-0000-7000-8000-000000000001\",\"request_id\":\"r-9\","
-                        "\"follow\":false,\"tail\":10,\"timestamps\":false}");
+    assert_string_equal(
+        lat_buf_text(&agent->header),
+        "{\"kind\":\"logs\",\"allocation\":\"0193b1f0-0000-7000-8000-000000000001\",\"request_id\":\"r-9\","
+        "\"follow\":false,\"tail\":10,\"timestamps\":false}");
     lat_stream_write(agent->stream, "a line\n", 7);
     run_for(console->loop, 10);
     assert_string_equal(lat_buf_text(&result.got), "a line\n");
@@ -106,11 +110,14 @@ static void directory_opens_on_the_loop_of_the_link(void **state)
     struct lat_stream_header tunnel = {
         .kind = LAT_STREAM_TUNNEL, .allocation = logs.allocation, .generation = 3, .port = "http"};
     assert_null(lat_link_directory_loop_of(console->directory, console->node));
-    assert_int_equal(lat_link_directory_open(console->directory, console->node, &tunnel, NULL, NULL, &stream, &err),
+    assert_int_equal(lat_link_directory_open(console->directory, console->node, &tunnel, NULL, NULL,
+                                             &stream, &err),
                      LAT_E_UNAVAILABLE);
     struct agent *agent = agent_welcomed(console);
     assert_ptr_equal(lat_link_directory_loop_of(console->directory, console->node), console->loop);
-    assert_int_equal(lat_link_directory_open(console->directory, console->node, &tunnel, NULL, NULL, &stream, &err), 0);
+    assert_int_equal(lat_link_directory_open(console->directory, console->node, &tunnel, NULL, NULL,
+                                             &stream, &err),
+                     0);
     lat_stream_set_events(stream, &result_events, &result);
     lat_stream_write(stream, "GET /", 5);
     run_for(console->loop, 20);

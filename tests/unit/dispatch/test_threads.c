@@ -41,7 +41,8 @@ static void talk(void *arg)
         if (!agent->link || agent->count == 0)
             continue;
         agent_say_node(agent, "20.10", "");
-        agent_say_observed(agent, io->allocations[i], 1, io->round >= ROUNDS ? "running" : steps[io->round % 3], "", "{}");
+        agent_say_observed(agent, io->allocations[i], 1,
+                           io->round >= ROUNDS ? "running" : steps[io->round % 3], "", "{}");
     }
     if (io->round == ROUNDS / 2 && io->agents[0]->link)
         lat_link_close(io->agents[0]->link, NULL);
@@ -129,16 +130,19 @@ static void links_on_other_threads_reach_one_store(void **state)
     for (int i = 0; i < LOOPS; i++) {
         for (int j = 1; j < NODES_EACH; j++) {
             await_allocation(console, ios[i].allocations[j], "running");
-            assert_ptr_equal(lat_link_directory_loop_of(console->directory, ios[i].nodes[j]), ios[i].loop);
+            assert_ptr_equal(lat_link_directory_loop_of(console->directory, ios[i].nodes[j]),
+                             ios[i].loop);
             change_allocation(console, ios[i].allocations[j], "stopped", 2);
-            struct lat_stream_header header = {.kind = LAT_STREAM_STATS, .allocation = ios[i].allocations[j]};
+            struct lat_stream_header header = {.kind = LAT_STREAM_STATS,
+                                               .allocation = ios[i].allocations[j]};
             lat_dispatch_open(console->dispatch, ios[i].nodes[j], &header, opened, &streams);
         }
     }
     for (int i = 0; i < 5000 && atomic_load(&streams) < LOOPS * (NODES_EACH - 1); i++)
         run_for(console->loop, 1);
     assert_int_equal(atomic_load(&streams), LOOPS * (NODES_EACH - 1));
-    for (int i = 0; i < 5000 && lat_dispatch_link_count(console->dispatch) > LOOPS * (NODES_EACH - 1); i++)
+    for (int i = 0;
+         i < 5000 && lat_dispatch_link_count(console->dispatch) > LOOPS * (NODES_EACH - 1); i++)
         run_for(console->loop, 1);
     assert_int_equal(lat_dispatch_link_count(console->dispatch), LOOPS * (NODES_EACH - 1));
     console_close_dispatch(console);
@@ -154,7 +158,8 @@ static void links_on_other_threads_reach_one_store(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(links_on_other_threads_reach_one_store, console_open, console_close),
+        cmocka_unit_test_setup_teardown(links_on_other_threads_reach_one_store, console_open,
+                                        console_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

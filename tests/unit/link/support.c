@@ -156,7 +156,8 @@ static void end_closed(void *arg, const struct lat_err *err)
 static const struct lat_link_events end_events = {
     .on_message = end_message, .on_open = end_opened, .on_close = end_closed};
 
-void end_make(struct end *end, struct lat_stream *transport, enum lat_link_role role, int64_t ping_ms)
+void end_make(struct end *end, struct lat_stream *transport, enum lat_link_role role,
+              int64_t ping_ms)
 {
     struct lat_link_options options = {.role = role, .ping_ms = ping_ms};
     end->link = lat_link_new(transport, &options, &end_events, end);
@@ -172,7 +173,8 @@ struct ear *end_open(struct end *end, struct ear *ear, const char *header)
 {
     struct lat_err err;
     struct lat_stream *stream = NULL;
-    assert_int_equal(lat_link_open(end->link, header, strlen(header), ear_reply, ear, &stream, &err), 0);
+    assert_int_equal(
+        lat_link_open(end->link, header, strlen(header), ear_reply, ear, &stream, &err), 0);
     ear_take(ear, stream);
     lat_stream_resume(stream);
     return ear;
@@ -247,7 +249,8 @@ static void add32(struct lat_buf *out, uint32_t value)
         lat_buf_add_byte(out, (uint8_t)(value >> shift));
 }
 
-void frame_bytes(struct lat_buf *out, int type, int flags, uint32_t stream, uint32_t length, const void *data)
+void frame_bytes(struct lat_buf *out, int type, int flags, uint32_t stream, uint32_t length,
+                 const void *data)
 {
     const uint8_t head[] = {0, (uint8_t)type, 0, (uint8_t)flags};
     lat_buf_add(out, head, sizeof(head));
@@ -257,7 +260,8 @@ void frame_bytes(struct lat_buf *out, int type, int flags, uint32_t stream, uint
         lat_buf_add(out, data, length);
 }
 
-void raw_send(struct raw *raw, int type, int flags, uint32_t stream, uint32_t length, const void *data)
+void raw_send(struct raw *raw, int type, int flags, uint32_t stream, uint32_t length,
+              const void *data)
 {
     struct lat_buf bytes = {0};
     frame_bytes(&bytes, type, flags, stream, length, data);
@@ -275,8 +279,12 @@ static bool read_frame(struct raw *raw, struct frame *ret_frame)
     const uint8_t *at = raw->wire.got.bytes + raw->read;
     if (raw->wire.got.len - raw->read < 12)
         return false;
-    struct frame frame = {.version = at[0], .type = at[1], .flags = at[2] << 8 | at[3],
-                          .stream = get32(at + 4), .length = get32(at + 8), .data = at + 12};
+    struct frame frame = {.version = at[0],
+                          .type = at[1],
+                          .flags = at[2] << 8 | at[3],
+                          .stream = get32(at + 4),
+                          .length = get32(at + 8),
+                          .data = at + 12};
     raw->read += 12;
     if (frame.type == DATA) {
         assert_true(raw->wire.got.len - raw->read >= frame.length);

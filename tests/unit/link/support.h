@@ -30,7 +30,7 @@ struct ear {
     struct lat_buf got;
     bool ended;
     bool closed;
-    bool end_too;  /* end our side when the other has ended */
+    bool end_too; /* end our side when the other has ended */
     int drains;
     struct lat_err err;
     bool replied;
@@ -43,21 +43,22 @@ void ear_done(struct ear *ear);
 
 /* One end of a link, with what came. */
 struct end {
-    struct lat_link *link; /* NULL after on_close */
+    struct lat_link *link;   /* NULL after on_close */
     struct lat_buf messages; /* each printed, with a line feed */
     int message_count;
     struct ear ears[STREAMS_MAX];
-    int opened;            /* ears taken by openings of the other side */
+    int opened; /* ears taken by openings of the other side */
     struct lat_buf headers;
     enum { ACCEPT, REFUSE, WAIT } answer;
-    bool keep_paused;      /* accepted streams are not resumed */
+    bool keep_paused; /* accepted streams are not resumed */
     bool end_too;
     bool pause_at_message;
     bool closed;
     struct lat_err err;
 };
 
-void end_make(struct end *end, struct lat_stream *transport, enum lat_link_role role, int64_t ping_ms);
+void end_make(struct end *end, struct lat_stream *transport, enum lat_link_role role,
+              int64_t ping_ms);
 void end_send(struct end *end, const char *json);
 struct ear *end_open(struct end *end, struct ear *ear, const char *header);
 
@@ -74,8 +75,8 @@ void duo_free(struct duo *duo);
 struct raw {
     struct lat_loop *loop;
     struct end end;
-    struct ear wire;  /* our side of the transport: wire.got are the bytes that the link sent */
-    size_t read;      /* of wire.got */
+    struct ear wire; /* our side of the transport: wire.got are the bytes that the link sent */
+    size_t read;     /* of wire.got */
 };
 struct raw *raw_new(enum lat_link_role role, int64_t ping_ms);
 void raw_free(struct raw *raw);
@@ -85,8 +86,10 @@ struct frame {
     uint32_t stream, length;
     const uint8_t *data;
 };
-void raw_send(struct raw *raw, int type, int flags, uint32_t stream, uint32_t length, const void *data);
-void frame_bytes(struct lat_buf *out, int type, int flags, uint32_t stream, uint32_t length, const void *data);
+void raw_send(struct raw *raw, int type, int flags, uint32_t stream, uint32_t length,
+              const void *data);
+void frame_bytes(struct lat_buf *out, int type, int flags, uint32_t stream, uint32_t length,
+                 const void *data);
 
 /* Runs a little, then takes the next frame that the link sent; false when there is none. Pings are left out. */
 bool raw_next(struct raw *raw, struct frame *ret_frame);

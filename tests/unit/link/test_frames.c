@@ -87,7 +87,8 @@ static void opening_refused_says_why_and_resets(void **state)
     assert_true(raw_next(raw, &frame));
     assert_int_equal(frame.type, DATA);
     assert_int_equal(frame.flags, FIN);
-    const char *why = "{\"code\":\"not_found\",\"sentence\":\"There is no such allocation.\",\"hint\":\"Look again.\"}";
+    const char *why =
+        "{\"code\":\"not_found\",\"sentence\":\"There is no such allocation.\",\"hint\":\"Look again.\"}";
     assert_int_equal(frame.length, strlen(why) + 4);
     assert_memory_equal(frame.data + 4, why, strlen(why));
     raw_expect(raw, WINDOW, RST, 2, 0);
@@ -319,7 +320,8 @@ static void anything_may_be_split_anywhere(void **state)
         settle(raw->loop);
         lat_stream_write(raw->wire.stream, script.bytes + at, script.len - at);
         settle(raw->loop);
-        assert_string_equal(lat_buf_text(&raw->end.messages), "{\"type\":\"hello\"}\n{\"type\":\"heartbeat\"}\n");
+        assert_string_equal(lat_buf_text(&raw->end.messages),
+                            "{\"type\":\"hello\"}\n{\"type\":\"heartbeat\"}\n");
         assert_string_equal(lat_buf_text(&raw->end.ears[0].got), "hello world");
         assert_true(raw->end.ears[0].closed);
         assert_int_equal(raw->end.ears[0].err.code, LAT_OK);

@@ -46,7 +46,8 @@ static void messages_end_at_their_limits(void **state)
     memset(json, ' ', LAT_LINK_MESSAGE_MAX + 1);
     json[0] = '{';
     json[LAT_LINK_MESSAGE_MAX - 1] = '}';
-    assert_int_equal(lat_link_send(duo->agent.link, json, LAT_LINK_MESSAGE_MAX + 1, &err), LAT_E_TOO_LARGE);
+    assert_int_equal(lat_link_send(duo->agent.link, json, LAT_LINK_MESSAGE_MAX + 1, &err),
+                     LAT_E_TOO_LARGE);
     lat_link_pause(duo->console.link);
     int sent = 0;
     while (lat_link_send(duo->agent.link, json, LAT_LINK_MESSAGE_MAX, &err) == 0)
@@ -161,7 +162,8 @@ static void closing_does_not_wait_for_ever(void **state)
     json[0] = '{';
     json[sizeof(json) - 1] = '}';
     struct lat_err err;
-    assert_int_equal(lat_link_send(raw->end.link, json, sizeof(json), &err), 0); /* more than the window */
+    assert_int_equal(lat_link_send(raw->end.link, json, sizeof(json), &err),
+                     0); /* more than the window */
     settle(raw->loop);
     lat_link_close(raw->end.link, NULL);
     bool never = false;
@@ -216,7 +218,8 @@ static void note_close(void *arg, const struct lat_err *err)
 static void closing_from_within_a_callback_is_safe(void **state)
 {
     (void)state;
-    static const struct lat_link_events events = {.on_message = close_at_message, .on_close = note_close};
+    static const struct lat_link_events events = {.on_message = close_at_message,
+                                                  .on_close = note_close};
     struct raw *raw = LAT_NEW(struct raw);
     struct lat_stream *a;
     struct lat_stream *b;
@@ -237,7 +240,8 @@ static void closing_from_within_a_callback_is_safe(void **state)
 static void opening_that_nobody_takes_is_reset(void **state)
 {
     (void)state;
-    static const struct lat_link_events events = {.on_message = close_at_message, .on_close = note_close};
+    static const struct lat_link_events events = {.on_message = close_at_message,
+                                                  .on_close = note_close};
     struct raw *raw = LAT_NEW(struct raw);
     struct lat_stream *a;
     struct lat_stream *b;

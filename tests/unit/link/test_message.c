@@ -32,7 +32,8 @@ static void hello_reads_back(void **state)
 {
     (void)state;
     struct lat_buf text = {0};
-    struct lat_hello_message in = {.versions = {2, 1}, .version_count = 2, .agent_version = "0.1", .node_name = "a"};
+    struct lat_hello_message in = {
+        .versions = {2, 1}, .version_count = 2, .agent_version = "0.1", .node_name = "a"};
     struct lat_hello_message out;
     lat_hello_message_write(&in, &text);
     cJSON *json = parse(&text);
@@ -49,9 +50,16 @@ static void node_reads_back(void **state)
 {
     (void)state;
     struct lat_buf text = {0};
-    struct lat_node_message in = {.cpu_milli = 8000, .memory_bytes = 1LL << 40, .disk_bytes = 5, .disk_free_bytes = 3,
-                                  .architecture = "amd64", .os = "Debian 12", .engine_version = "20.10",
-                                  .engine_error = "", .agent_version = "0.1", .labels_json = "{\"a\":\"b\"}"};
+    struct lat_node_message in = {.cpu_milli = 8000,
+                                  .memory_bytes = 1LL << 40,
+                                  .disk_bytes = 5,
+                                  .disk_free_bytes = 3,
+                                  .architecture = "amd64",
+                                  .os = "Debian 12",
+                                  .engine_version = "20.10",
+                                  .engine_error = "",
+                                  .agent_version = "0.1",
+                                  .labels_json = "{\"a\":\"b\"}"};
     struct lat_node_message out;
     lat_node_message_write(&in, &text);
     cJSON *json = parse(&text);
@@ -75,10 +83,14 @@ static void observed_and_inventory_read_back(void **state)
 {
     (void)state;
     struct lat_buf text = {0};
-    struct lat_observed_message in = {.allocation = ID, .generation = 3, .status = LAT_ALLOCATION_RUNNING,
-                                      .reason = "healthy", .request_id = "r1",
-                                      .observed_json = "{\"container\":\"c\",\"ports\":{\"pg\":32768},\"starts\":1,"
-                                                       "\"volumes\":[\"v\"],\"later\":[1]}"};
+    struct lat_observed_message in = {
+        .allocation = ID,
+        .generation = 3,
+        .status = LAT_ALLOCATION_RUNNING,
+        .reason = "healthy",
+        .request_id = "r1",
+        .observed_json = "{\"container\":\"c\",\"ports\":{\"pg\":32768},\"starts\":1,"
+                         "\"volumes\":[\"v\"],\"later\":[1]}"};
     struct lat_observed_message out;
     lat_observed_message_write(&in, &text);
     cJSON *json = parse(&text);
@@ -109,10 +121,19 @@ static void assign_and_assigned_read_back(void **state)
 {
     (void)state;
     struct lat_buf text = {0};
-    struct lat_assign_message in = {.allocation = ID, .workload = ID2, .workload_name = "db", .project = ID,
-                                    .project_name = "main", .ordinal = 1, .generation = 4, .epoch = 1,
-                                    .desired = LAT_WANT_STOPPED, .restarts = 2, .keep_data = true,
-                                    .container_json = "{\"image\":\"nginx\"}", .request_id = "r"};
+    struct lat_assign_message in = {.allocation = ID,
+                                    .workload = ID2,
+                                    .workload_name = "db",
+                                    .project = ID,
+                                    .project_name = "main",
+                                    .ordinal = 1,
+                                    .generation = 4,
+                                    .epoch = 1,
+                                    .desired = LAT_WANT_STOPPED,
+                                    .restarts = 2,
+                                    .keep_data = true,
+                                    .container_json = "{\"image\":\"nginx\"}",
+                                    .request_id = "r"};
     struct lat_assign_message out;
     lat_assign_message_write(&in, &text);
     cJSON *json = parse(&text);
@@ -138,7 +159,11 @@ static void welcome_refuse_and_heartbeat_read_back(void **state)
 {
     (void)state;
     struct lat_buf text = {0};
-    struct lat_welcome_message in = {.version = 1, .node_id = ID, .node_name = "a", .epoch = 7, .heartbeat_ms = 5000,
+    struct lat_welcome_message in = {.version = 1,
+                                     .node_id = ID,
+                                     .node_name = "a",
+                                     .epoch = 7,
+                                     .heartbeat_ms = 5000,
                                      .time = 1700000000000};
     struct lat_welcome_message out;
     lat_welcome_message_write(&in, &text);
@@ -175,7 +200,11 @@ static void stream_headers_read_back(void **state)
 {
     (void)state;
     struct lat_stream_header in[] = {
-        {.kind = LAT_STREAM_TUNNEL, .allocation = ID, .request_id = "r", .generation = 2, .port = "pg"},
+        {.kind = LAT_STREAM_TUNNEL,
+         .allocation = ID,
+         .request_id = "r",
+         .generation = 2,
+         .port = "pg"},
         {.kind = LAT_STREAM_LOGS, .allocation = ID, .follow = true, .tail = 10, .timestamps = true},
         {.kind = LAT_STREAM_STATS, .allocation = ID},
     };
@@ -220,28 +249,19 @@ static int read_any(const cJSON *json, struct lat_err *err)
     if (code < 0)
         return code;
     switch (kind) {
-    case LAT_MESSAGE_HELLO:
-        return lat_hello_message_read(json, &out.hello, err);
-    case LAT_MESSAGE_NODE:
-        return lat_node_message_read(json, &out.node, err);
-    case LAT_MESSAGE_INVENTORY:
-        return lat_inventory_message_read(json, skip_item, NULL, err);
-    case LAT_MESSAGE_OBSERVED:
-        return lat_observed_message_read(json, &out.observed, err);
-    case LAT_MESSAGE_HEARTBEAT:
-        return lat_heartbeat_message_read(json, &out.heartbeat, err);
-    case LAT_MESSAGE_WELCOME:
-        return lat_welcome_message_read(json, &out.welcome, err);
-    case LAT_MESSAGE_REFUSE:
-        return lat_refuse_message_read(json, &out.refuse, err);
-    case LAT_MESSAGE_ASSIGN:
-        return lat_assign_message_read(json, &out.assign, err);
+    case LAT_MESSAGE_HELLO: return lat_hello_message_read(json, &out.hello, err);
+    case LAT_MESSAGE_NODE: return lat_node_message_read(json, &out.node, err);
+    case LAT_MESSAGE_INVENTORY: return lat_inventory_message_read(json, skip_item, NULL, err);
+    case LAT_MESSAGE_OBSERVED: return lat_observed_message_read(json, &out.observed, err);
+    case LAT_MESSAGE_HEARTBEAT: return lat_heartbeat_message_read(json, &out.heartbeat, err);
+    case LAT_MESSAGE_WELCOME: return lat_welcome_message_read(json, &out.welcome, err);
+    case LAT_MESSAGE_REFUSE: return lat_refuse_message_read(json, &out.refuse, err);
+    case LAT_MESSAGE_ASSIGN: return lat_assign_message_read(json, &out.assign, err);
     case LAT_MESSAGE_ASSIGNED:
         code = lat_assigned_message_read(json, note_id, &ids, err);
         lat_buf_done(&ids);
         return code;
-    case LAT_MESSAGE_COUNT:
-        break;
+    case LAT_MESSAGE_COUNT: break;
     }
     return LAT_E_INTERNAL;
 }
@@ -266,26 +286,33 @@ static void what_is_wrong_is_named(void **state)
         {"{\"type\":\"hello\",\"versions\":[1],\"node_name\":1}", LAT_E_INVALID_FIELD, "node_name"},
         {"{\"type\":\"node\"}", LAT_E_INVALID_FIELD, "cpu_milli"},
         {"{\"type\":\"node\",\"cpu_milli\":-1}", LAT_E_INVALID_FIELD, "cpu_milli"},
-        {"{\"type\":\"node\",\"cpu_milli\":1,\"memory_bytes\":1.5}", LAT_E_INVALID_FIELD, "memory_bytes"},
+        {"{\"type\":\"node\",\"cpu_milli\":1,\"memory_bytes\":1.5}", LAT_E_INVALID_FIELD,
+         "memory_bytes"},
         {"{\"type\":\"observed\"}", LAT_E_INVALID_FIELD, "allocation"},
         {"{\"type\":\"observed\",\"allocation\":\"../x\"}", LAT_E_INVALID_FIELD, "allocation"},
         {"{\"type\":\"observed\"," A "}", LAT_E_INVALID_FIELD, "generation"},
-        {"{\"type\":\"observed\"," A ",\"generation\":1,\"status\":\"lost\"}", LAT_E_INVALID_FIELD, "status"},
-        {"{\"type\":\"observed\"," A ",\"generation\":1,\"status\":\"running\",\"observed\":[]}", LAT_E_INVALID_FIELD,
-         "observed"},
-        {"{\"type\":\"observed\"," A ",\"generation\":1,\"status\":\"running\",\"observed\":{\"ports\":{\"a\":65536}}}",
+        {"{\"type\":\"observed\"," A ",\"generation\":1,\"status\":\"lost\"}", LAT_E_INVALID_FIELD,
+         "status"},
+        {"{\"type\":\"observed\"," A ",\"generation\":1,\"status\":\"running\",\"observed\":[]}",
+         LAT_E_INVALID_FIELD, "observed"},
+        {"{\"type\":\"observed\"," A
+         ",\"generation\":1,\"status\":\"running\",\"observed\":{\"ports\":{\"a\":65536}}}",
          LAT_E_INVALID_FIELD, "observed.ports"},
-        {"{\"type\":\"observed\"," A ",\"generation\":1,\"status\":\"running\",\"observed\":{\"volumes\":[1]}}",
+        {"{\"type\":\"observed\"," A
+         ",\"generation\":1,\"status\":\"running\",\"observed\":{\"volumes\":[1]}}",
          LAT_E_INVALID_FIELD, "observed.volumes"},
         {"{\"type\":\"inventory\"}", LAT_E_INVALID_FIELD, "allocations"},
         {"{\"type\":\"inventory\",\"allocations\":[{}]}", LAT_E_INVALID_FIELD, "allocation"},
-        {"{\"type\":\"heartbeat\",\"disk_free_bytes\":\"x\"}", LAT_E_INVALID_FIELD, "disk_free_bytes"},
+        {"{\"type\":\"heartbeat\",\"disk_free_bytes\":\"x\"}", LAT_E_INVALID_FIELD,
+         "disk_free_bytes"},
         {"{\"type\":\"welcome\",\"version\":1}", LAT_E_INVALID_FIELD, "node_id"},
         {"{\"type\":\"refuse\"}", LAT_E_INVALID_FIELD, "code"},
         {"{\"type\":\"assign\"," A "}", LAT_E_INVALID_FIELD, "workload"},
-        {"{\"type\":\"assign\"," A "," W ",\"ordinal\":0,\"generation\":1,\"epoch\":1,\"desired\":\"flying\"}",
+        {"{\"type\":\"assign\"," A "," W
+         ",\"ordinal\":0,\"generation\":1,\"epoch\":1,\"desired\":\"flying\"}",
          LAT_E_INVALID_FIELD, "desired"},
-        {"{\"type\":\"assign\"," A "," W ",\"ordinal\":0,\"generation\":1,\"epoch\":1,\"desired\":\"running\"}",
+        {"{\"type\":\"assign\"," A "," W
+         ",\"ordinal\":0,\"generation\":1,\"epoch\":1,\"desired\":\"running\"}",
          LAT_E_INVALID_FIELD, "container"},
         {"{\"type\":\"assigned\",\"allocations\":[1]}", LAT_E_INVALID_FIELD, "allocations"},
     };
@@ -305,7 +332,8 @@ static void what_is_unknown_is_ignored(void **state)
     static const char *const texts[] = {
         "{\"type\":\"hello\",\"versions\":[3,1],\"mood\":\"good\"}",
         "{\"type\":\"heartbeat\",\"load\":[1,2]}",
-        "{\"type\":\"observed\"," A ",\"generation\":1,\"status\":\"running\",\"observed\":{\"colour\":{}},\"x\":null}",
+        "{\"type\":\"observed\"," A
+        ",\"generation\":1,\"status\":\"running\",\"observed\":{\"colour\":{}},\"x\":null}",
         "{\"type\":\"assign\"," A "," W
         ",\"ordinal\":0,\"generation\":1,\"epoch\":1,\"desired\":\"removed\",\"lease\":{}}",
     };
@@ -323,7 +351,8 @@ static void limits_hold_at_and_one_past(void **state)
     (void)state;
     for (size_t over = 0; over < 2; over++) {
         struct lat_buf text = {0};
-        lat_buf_add_text(&text, "{\"type\":\"observed\"," A ",\"generation\":1,\"status\":\"running\",\"reason\":\"");
+        lat_buf_add_text(&text, "{\"type\":\"observed\"," A
+                                ",\"generation\":1,\"status\":\"running\",\"reason\":\"");
         for (size_t i = 0; i < LAT_MESSAGE_TEXT_MAX + over; i++)
             lat_buf_add_byte(&text, 'x');
         lat_buf_add_text(&text, "\"}");
@@ -333,7 +362,8 @@ static void limits_hold_at_and_one_past(void **state)
         cJSON_Delete(json);
 
         const char *frame = "{\"x\":\"\"}";
-        lat_buf_add_text(&text, "{\"type\":\"observed\"," A ",\"generation\":1,\"status\":\"running\",\"observed\":{\"x\":\"");
+        lat_buf_add_text(&text, "{\"type\":\"observed\"," A
+                                ",\"generation\":1,\"status\":\"running\",\"observed\":{\"x\":\"");
         for (size_t i = 0; i < LAT_OBSERVED_BYTES_MAX - strlen(frame) + over; i++)
             lat_buf_add_byte(&text, 'x');
         lat_buf_add_text(&text, "\"}}");

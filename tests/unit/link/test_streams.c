@@ -226,7 +226,8 @@ static void streams_take_turns(void **state)
         bool once = true;
         (void)lat_loop_run_until(duo->loop, &once, 1);
         settle(duo->loop);
-        size_t apart = at_a->got.len > at_b->got.len ? at_a->got.len - at_b->got.len : at_b->got.len - at_a->got.len;
+        size_t apart = at_a->got.len > at_b->got.len ? at_a->got.len - at_b->got.len
+                                                     : at_b->got.len - at_a->got.len;
         assert_true(apart <= LAT_LINK_FRAME_MAX);
     }
     free(bytes);
@@ -244,7 +245,8 @@ static void streams_end_at_their_limit(void **state)
     duo->agent.answer = WAIT;
     for (int i = 0; i < LAT_LINK_STREAMS_MAX; i++)
         end_open(&duo->console, &ears[i], "{}");
-    assert_int_equal(lat_link_open(duo->console.link, "{}", 2, NULL, NULL, &one_more, &err), LAT_E_LIMIT);
+    assert_int_equal(lat_link_open(duo->console.link, "{}", 2, NULL, NULL, &one_more, &err),
+                     LAT_E_LIMIT);
     settle(duo->loop);
     assert_false(ears[LAT_LINK_BACKLOG_MAX - 1].closed);
     assert_true(ears[LAT_LINK_BACKLOG_MAX].closed);

@@ -34,7 +34,8 @@ static const struct violation violations[] = {
     {"message too long", LAT_LINK_CONSOLE, DATA, 0, 1, 4, "\0\x10\0\1", "at most"},
     {"message empty", LAT_LINK_CONSOLE, DATA, 0, 1, 4, "\0\0\0\0", "0 bytes"},
     {"message not JSON", LAT_LINK_CONSOLE, DATA, 0, 1, 6, "\0\0\0\2{]", "not JSON"},
-    {"message with a key twice", LAT_LINK_CONSOLE, DATA, 0, 1, 17, "\0\0\0\15{\"a\":1,\"a\":1}", "not JSON"},
+    {"message with a key twice", LAT_LINK_CONSOLE, DATA, 0, 1, 17, "\0\0\0\15{\"a\":1,\"a\":1}",
+     "not JSON"},
     {"message not an object", LAT_LINK_CONSOLE, DATA, 0, 1, 6, "\0\0\0\2[]", "not a JSON object"},
 };
 
@@ -133,7 +134,8 @@ static void largest_frame_and_message_are_taken(void **state)
     memcpy(bytes, "\0\x10\0\0{\"a\":1", 10);
     bytes[size - 1] = '}';
     for (size_t at = 0; at < size;) {
-        uint32_t part = size - at < LAT_LINK_FRAME_TAKEN_MAX ? (uint32_t)(size - at) : LAT_LINK_FRAME_TAKEN_MAX;
+        uint32_t part =
+            size - at < LAT_LINK_FRAME_TAKEN_MAX ? (uint32_t)(size - at) : LAT_LINK_FRAME_TAKEN_MAX;
         raw_send(raw, DATA, 0, 1, part, bytes + at);
         at += part;
         settle(raw->loop);
@@ -223,7 +225,8 @@ static void rubbish_never_does_more_than_end_the_link(void **state)
                 uint8_t data[64];
                 uint32_t length = (uint32_t)lat_random_below(random, sizeof(data));
                 lat_random_bytes(random, data, sizeof(data));
-                frame_bytes(&bytes, (int)lat_random_below(random, 4), (int)lat_random_below(random, 16),
+                frame_bytes(&bytes, (int)lat_random_below(random, 4),
+                            (int)lat_random_below(random, 16),
                             (uint32_t)lat_random_below(random, 8), length, data);
             }
         }
