@@ -126,7 +126,7 @@ static int need_text(const cJSON *answer, const char *name, const char **ret, st
 
 int lat__identity_renew(struct lat__identity *identity, const cJSON *answer, struct lat_err *err)
 {
-    const char *certificate;
+    const char *certificate = "";
     int64_t begin_ms;
     int64_t end_ms;
     int code = need_text(answer, "certificate", &certificate, err);
@@ -144,8 +144,8 @@ int lat__identity_renew(struct lat__identity *identity, const cJSON *answer, str
 
 int lat__identity_join(struct lat__identity *identity, const cJSON *answer, struct lat_err *err)
 {
-    const char *id;
-    const char *authority;
+    const char *id = "";
+    const char *authority = "";
     int code = need_text(answer, "node_id", &id, err);
     if (code == 0)
         code = need_text(answer, "authority", &authority, err);
