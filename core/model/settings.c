@@ -20,10 +20,16 @@ static const char variable_prefix[] = "LATTICE_";
 enum { LAT_SECRET_FILE_MAX = 4096 };
 
 #define ROW(kind_, name_, default_, reloadable_, help_)                                            \
-    {LAT_SETTING_##kind_, #name_, default_, reloadable_, help_},
+    {                                                                                              \
+        .kind = LAT_SETTING_##kind_,                                                               \
+        .reloadable = (reloadable_),                                                               \
+        .name = #name_,                                                                            \
+        .default_text = (default_),                                                                \
+        .help = (help_),                                                                           \
+    },
 #define END                                                                                        \
     {                                                                                              \
-        LAT_SETTING_TEXT, NULL, NULL, false, NULL                                                  \
+        .name = NULL                                                                               \
     }
 
 static const struct lat_setting console_settings[] = {LAT_CONSOLE_SETTINGS(ROW) END};
@@ -132,6 +138,7 @@ static int set_value(struct lat_settings *settings, size_t at, const char *text,
     const char *wanted;
     int64_t number;
 
+    LAT_ASSERT(text != NULL);
     if (parse_value(setting->kind, text, &number, &wanted) != 0) {
         const char *shown = setting->kind == LAT_SETTING_SECRET ? "(a secret)" : text;
 

@@ -57,9 +57,9 @@ enum lat_setting_kind {
 
 struct lat_setting {
     enum lat_setting_kind kind;
+    bool reloadable;
     const char *name;
     const char *default_text;
-    bool reloadable;
     const char *help;
 };
 

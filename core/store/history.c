@@ -128,7 +128,7 @@ static int64_t write_events(struct lat_history *history, struct event *events)
         if (rc != 0) {
             lost += count;
             if (sqlite3_get_autocommit(history->db) == 0) {
-                rc = lat__db_execute(history->db, "ROLLBACK", &ignored);
+                sqlite3_exec(history->db, "ROLLBACK", NULL, NULL, NULL);
             }
         }
     }
@@ -215,7 +215,7 @@ static struct timespec after_ms(int64_t ms)
 /* Waits for reason to write, with the lock held: closing, a read, a full batch, or a second after the first event. */
 static void wait_for_reason(struct lat_history *history)
 {
-    struct timespec forget_at = after_ms(FORGET_EVERY_S * 1000);
+    struct timespec forget_at = after_ms((int64_t)FORGET_EVERY_S * 1000);
 
     while (!history->is_closing && history->asked == NULL && history->event_count == 0) {
         if (pthread_cond_timedwait(&history->wake, &history->lock, &forget_at) != 0) {
@@ -232,10 +232,20 @@ static void wait_for_reason(struct lat_history *history)
     }
 }
 
+/* Forgets a step once an hour, and on each waking while there is more. */
+static void forget_when_due(struct lat_history *history, time_t *forget_at)
+{
+    struct timespec now = after_ms(0);
+
+    if (now.tv_sec >= *forget_at && !forget_step(history)) {
+        *forget_at = now.tv_sec + FORGET_EVERY_S;
+    }
+}
+
 static void writer_main(void *arg)
 {
     struct lat_history *history = arg;
-    time_t forgot_at = 0;
+    time_t forget_at = 0;
     bool is_over = false;
 
     while (!is_over) {
@@ -254,17 +264,15 @@ static void writer_main(void *arg)
 
         int64_t lost = write_events(history, events);
 
-        answer(history, asked);
-        struct timespec now = after_ms(0);
-
-        if (!is_over && now.tv_sec - forgot_at >= FORGET_EVERY_S && !forget_step(history)) {
-            forgot_at = now.tv_sec;
-        }
         if (lost > 0) {
             pthread_mutex_lock(&history->lock);
             history->dropped += lost;
             pthread_mutex_unlock(&history->lock);
         }
+        if (!is_over) {
+            forget_when_due(history, &forget_at);
+        }
+        answer(history, asked);
     }
 }
 

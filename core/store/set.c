@@ -102,7 +102,7 @@ void lat__set_put(struct lat__set *set, const char *key, const struct lat_row *r
     }
     int height = next_height(set);
     size_t key_size = strlen(key) + 1;
-    size_t links_size = (size_t)height * sizeof(node->next[0]);
+    size_t links_size = (size_t)height * sizeof(void *);
 
     node = lat_alloc(sizeof(*node) + links_size + key_size);
     node->row = row;

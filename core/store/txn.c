@@ -111,10 +111,10 @@ static struct lat__write *write_add(struct lat_txn *txn, int table, const char *
         txn->write_cap = txn->write_cap == 0 ? 4 : txn->write_cap * 2;
         txn->writes = lat_grow(txn->writes, txn->write_cap, sizeof(*txn->writes));
     }
+    LAT_ASSERT(txn->writes != NULL);
     struct lat__write *write = &txn->writes[txn->write_count++];
 
-    memset(write, 0, sizeof(*write));
-    write->table = table;
+    *write = (struct lat__write){.table = table};
     lat_text_bound(write->id, sizeof(write->id), id);
     write->base_version = version_of(row_beneath(txn, table, id));
     return write;
@@ -126,7 +126,7 @@ static void write_set(struct lat_txn *txn, struct lat__write *write, struct lat_
     if (write->after != NULL) {
         if (txn->replaced_count == txn->replaced_cap) {
             txn->replaced_cap = txn->replaced_cap == 0 ? 4 : txn->replaced_cap * 2;
-            txn->replaced = lat_grow(txn->replaced, txn->replaced_cap, sizeof(*txn->replaced));
+            txn->replaced = lat_grow(txn->replaced, txn->replaced_cap, sizeof(void *));
         }
         txn->replaced[txn->replaced_count++] = write->after;
     }

@@ -11,13 +11,13 @@
 #define WORD(text) ((char[]){text})
 
 static const struct lat_setting table[] = {
-    {LAT_SETTING_TEXT, "data_dir", "/var/x", false, "help"},
-    {LAT_SETTING_INT, "io_threads", "2", false, "help"},
-    {LAT_SETTING_SIZE, "cache", "64m", false, "help"},
-    {LAT_SETTING_DURATION, "deadline", "500ms", true, "help"},
-    {LAT_SETTING_BOOL, "verbose", "false", true, "help"},
-    {LAT_SETTING_SECRET, "token", "", false, "help"},
-    {LAT_SETTING_TEXT, NULL, NULL, false, NULL},
+    {LAT_SETTING_TEXT, false, "data_dir", "/var/x", "help"},
+    {LAT_SETTING_INT, false, "io_threads", "2", "help"},
+    {LAT_SETTING_SIZE, false, "cache", "64m", "help"},
+    {LAT_SETTING_DURATION, true, "deadline", "500ms", "help"},
+    {LAT_SETTING_BOOL, true, "verbose", "false", "help"},
+    {LAT_SETTING_SECRET, false, "token", "", "help"},
+    {LAT_SETTING_TEXT, false, NULL, NULL, NULL},
 };
 
 static void defaults_of_every_table_are_good(void **state)

@@ -51,21 +51,30 @@ static struct lat_history *history_open(struct bed *bed)
     return history;
 }
 
+/* A time that is not too old to be kept. */
+static int64_t now(void)
+{
+    return lat_clock_wall_ms(lat_clock_system());
+}
+
 static void what_was_added_is_read_in_order(void **state)
 {
     struct bed *bed = *state;
     struct lat_history *history = history_open(bed);
+    int64_t at = now();
+    char time[LAT_TIME_SIZE];
 
-    lat_history_add(history, "w1", "placed", "Placed on \"n1\".", "r1", 1000);
-    lat_history_add(history, "w2", "placed", "Another.", NULL, 2000);
-    lat_history_add(history, "w1", "running", "It runs.", "r1", 3000);
+    lat_history_add(history, "w1", "placed", "Placed on \"n1\".", "r1", at);
+    lat_history_add(history, "w2", "placed", "Another.", NULL, at);
+    lat_history_add(history, "w1", "running", "It runs.", "r1", at + 1);
     cJSON *events = read_all(bed, history, "w1", 100);
     assert_int_equal(cJSON_GetArraySize(events), 2);
     cJSON *first = cJSON_GetArrayItem(events, 0);
     assert_string_equal(lat_json_text(first, "message", ""), "Placed on \"n1\".");
     assert_string_equal(lat_json_text(first, "kind", ""), "placed");
     assert_string_equal(lat_json_text(first, "request_id", ""), "r1");
-    assert_string_equal(lat_json_text(first, "at", ""), "1970-01-01T00:00:01.000Z");
+    lat_time_format(at, time);
+    assert_string_equal(lat_json_text(first, "at", ""), time);
     cJSON_Delete(events);
     events = read_all(bed, history, "w1", 1);
     assert_int_equal(cJSON_GetArraySize(events), 1);
@@ -82,7 +91,7 @@ static void closing_writes_what_waits(void **state)
     struct bed *bed = *state;
     struct lat_history *history = history_open(bed);
 
-    lat_history_add(history, "w1", "placed", "Placed.", "", lat_clock_wall_ms(lat_clock_system()));
+    lat_history_add(history, "w1", "placed", "Placed.", "", now());
     lat_history_close(history);
     history = history_open(bed);
     cJSON *events = read_all(bed, history, "w1", 10);
@@ -99,13 +108,28 @@ static void only_the_newest_events_of_a_subject_are_kept(void **state)
 
     for (int i = 0; i < LAT_HISTORY_EVENTS_PER_SUBJECT + 50; i++) {
         snprintf(message, sizeof(message), "%d", i);
-        lat_history_add(history, "w1", "k", message, "", 5);
+        lat_history_add(history, "w1", "k", message, "", now());
     }
     cJSON *events = read_all(bed, history, "w1", LAT_HISTORY_READ_MAX + 1);
     assert_int_equal(cJSON_GetArraySize(events), LAT_HISTORY_EVENTS_PER_SUBJECT);
     assert_string_equal(lat_json_text(cJSON_GetArrayItem(events, 0), "message", ""), "50");
     cJSON_Delete(events);
     assert_int_equal(lat_history_dropped(history), 0);
+    lat_history_close(history);
+}
+
+static void what_is_too_old_is_forgotten(void **state)
+{
+    struct bed *bed = *state;
+    struct lat_history *history = history_open(bed);
+    const int64_t day = 86400000;
+
+    lat_history_add(history, "w1", "k", "old", "", now() - (LAT_HISTORY_DAYS + 1) * day);
+    lat_history_add(history, "w1", "k", "young", "", now() - (LAT_HISTORY_DAYS - 1) * day);
+    cJSON *events = read_all(bed, history, "w1", 10);
+    assert_int_equal(cJSON_GetArraySize(events), 1);
+    assert_string_equal(lat_json_text(cJSON_GetArrayItem(events, 0), "message", ""), "young");
+    cJSON_Delete(events);
     lat_history_close(history);
 }
 
@@ -118,7 +142,7 @@ static void a_long_message_is_cut_between_characters(void **state)
     memset(message, 'x', sizeof(message) - 1);
     message[sizeof(message) - 1] = '\0';
     memcpy(message + LAT_HISTORY_MESSAGE_MAX - 1, "\xc3\xa4", 2);
-    lat_history_add(history, "w1", "k", message, "", 5);
+    lat_history_add(history, "w1", "k", message, "", now());
     cJSON *events = read_all(bed, history, "w1", 1);
     assert_int_equal(strlen(lat_json_text(cJSON_GetArrayItem(events, 0), "message", "")),
                      LAT_HISTORY_MESSAGE_MAX - 1);
@@ -133,7 +157,7 @@ static void a_full_queue_drops_and_counts(void **state)
     int added = 0;
 
     while (lat_history_dropped(history) == 0 && added < 2000000) {
-        lat_history_add(history, "w1", "k", "m", "", 5);
+        lat_history_add(history, "w1", "k", "m", "", now());
         added++;
     }
     assert_true(lat_history_dropped(history) > 0);
@@ -147,7 +171,7 @@ static void a_read_is_answered_even_when_closing(void **state)
     struct lat_history *history = history_open(bed);
     struct got got = {0};
 
-    lat_history_add(history, "w1", "k", "m", "", 5);
+    lat_history_add(history, "w1", "k", "m", "", now());
     lat_history_read(history, "w1", 10, take, &got);
     lat_history_close(history);
     run_until(bed, &got.is_there);
@@ -162,6 +186,7 @@ int main(void)
         CASE(what_was_added_is_read_in_order),
         CASE(closing_writes_what_waits),
         CASE(only_the_newest_events_of_a_subject_are_kept),
+        CASE(what_is_too_old_is_forgotten),
         CASE(a_long_message_is_cut_between_characters),
         CASE(a_full_queue_drops_and_counts),
         CASE(a_read_is_answered_even_when_closing),
