@@ -50,6 +50,8 @@ struct lat__flusher {
     struct lat__flusher *prev;
 };
 
+struct lat__work; /* worker.c */
+
 struct lat_loop {
     uv_loop_t uv;
     uv_async_t wake;       /* posts have come */
@@ -78,6 +80,10 @@ struct lat_loop {
     size_t timer_count;
     size_t timer_cap;
     uint64_t timer_order;
+
+    struct lat__work *slow_first; /* slow work that waits for its turn */
+    struct lat__work *slow_last;
+    unsigned slow_running;
 
     uint8_t *read_buffer; /* LAT__READ_SIZE, made on first use */
     struct lat__pool pool; /* of LAT__CHUNK_SIZE */

@@ -98,8 +98,12 @@ struct lat_signal *lat_signal_free(struct lat_signal *signal);
 
 /* Runs work(arg) on a worker thread, then done(arg) on the loop. Never fails; in the whole process at most
  * LAT_WORKERS run at once (name look-ups among them), the rest wait in order. */
-enum { LAT_WORKERS = 4 };
+enum { LAT_WORKERS = 4, LAT_WORKERS_SLOW = 2 };
 void lat_work(struct lat_loop *loop, lat_call_fn *work, lat_call_fn *done, void *arg);
+
+/* Like lat_work, for work that keeps a processor busy for long (hashing passwords): at most LAT_WORKERS_SLOW of a
+ * loop's run at once, so that a flood of it leaves workers for what others wait for. */
+void lat_work_slow(struct lat_loop *loop, lat_call_fn *work, lat_call_fn *done, void *arg);
 
 /* ---- threads ---- */
 

@@ -33,16 +33,19 @@ static X509 *next_certificate(BIO *bio)
     return PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
 }
 
-static int use_own_certificate(SSL_CTX *context, const char *cert_pem, const char *key_pem, struct lat_err *err)
+/* A server sends the authority too, for clients that have pinned it. A client does not: the server knows its authority,
+ * and would keep another copy of it for each connection. */
+static int use_own_certificate(struct lat_tls *tls, const char *cert_pem, const char *key_pem, struct lat_err *err)
 {
+    SSL_CTX *context = tls->context;
     BIO *bio = reader(cert_pem);
     X509 *leaf = next_certificate(bio);
     bool ok = leaf && SSL_CTX_use_certificate(context, leaf) == 1;
     X509_free(leaf);
     for (X509 *more; ok && (more = next_certificate(bio)) != NULL;) {
-        ok = SSL_CTX_add0_chain_cert(context, more) == 1;
-        if (!ok)
-            X509_free(more);
+        if (tls->server || X509_self_signed(more, 0) == 0)
+            ok = SSL_CTX_add1_chain_cert(context, more) == 1;
+        X509_free(more);
     }
     BIO_free(bio);
     if (!ok)
@@ -127,7 +130,8 @@ static void harden(struct lat_tls *tls, int min_version)
     LAT_ASSERT(SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL") == 1);
     SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                      SSL_OP_PRIORITIZE_CHACHA);
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(context,
+                     SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     if (asks) {
         SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
@@ -141,7 +145,7 @@ static int configure(struct lat_tls *tls, const struct lat_tls_config *config, s
 {
     int code = LAT_OK;
     if (config->cert_pem)
-        code = use_own_certificate(tls->context, config->cert_pem, config->key_pem, err);
+        code = use_own_certificate(tls, config->cert_pem, config->key_pem, err);
     if (code == LAT_OK && config->ca_pem)
         code = use_authorities(tls, config->ca_pem, err);
     else if (code == LAT_OK && tls->verify == LAT_TLS_VERIFY_REQUIRED && !tls->server &&

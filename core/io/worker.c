@@ -1,6 +1,7 @@
 /* Signals, workers and threads. Callbacks come on the loop's thread; only `work` of lat_work() runs elsewhere.
  *
- * Workers are libuv's pool, which serves the whole process and which name look-ups share. */
+ * Workers are libuv's pool, which serves the whole process and which name look-ups share. Slow work waits in a queue
+ * of its loop, of which only LAT_WORKERS_SLOW are with the pool. */
 #include "internal.h"
 
 #include <stdlib.h>
@@ -52,33 +53,76 @@ struct lat_signal *lat_signal_free(struct lat_signal *signal)
     return NULL;
 }
 
-struct work {
+struct lat__work {
     uv_work_t uv;
+    struct lat_loop *loop;
     lat_call_fn *work;
     lat_call_fn *done;
     void *arg;
+    bool slow;
+    struct lat__work *next; /* behind it in the slow queue */
 };
 
 static void on_work(uv_work_t *request)
 {
-    struct work *work = LAT_CONTAINER(request, struct work, uv);
+    struct lat__work *work = LAT_CONTAINER(request, struct lat__work, uv);
     work->work(work->arg);
+}
+
+static void hand_to_worker(struct lat__work *work);
+
+static void start_slow(struct lat_loop *loop)
+{
+    struct lat__work *work = loop->slow_first;
+    if (!work || loop->slow_running == LAT_WORKERS_SLOW)
+        return;
+    loop->slow_first = work->next;
+    if (!loop->slow_first)
+        loop->slow_last = NULL;
+    loop->slow_running++;
+    hand_to_worker(work);
 }
 
 static void on_work_done(uv_work_t *request, int status)
 {
-    struct work *work = LAT_CONTAINER(request, struct work, uv);
+    struct lat__work *work = LAT_CONTAINER(request, struct lat__work, uv);
     LAT_ASSERT(status == 0);
+    if (work->slow) {
+        work->loop->slow_running--;
+        start_slow(work->loop);
+    }
     work->done(work->arg);
     free(work);
 }
 
-void lat_work(struct lat_loop *loop, lat_call_fn *work, lat_call_fn *done, void *arg)
+static void hand_to_worker(struct lat__work *work)
+{
+    LAT_ASSERT(uv_queue_work(&work->loop->uv, &work->uv, on_work, on_work_done) == 0);
+}
+
+static struct lat__work *work_new(struct lat_loop *loop, lat_call_fn *work, lat_call_fn *done, void *arg)
 {
     LAT_ASSERT(lat_loop_is_current(loop));
-    struct work *item = LAT_NEW(struct work);
-    *item = (struct work){.work = work, .done = done, .arg = arg};
-    LAT_ASSERT(uv_queue_work(&loop->uv, &item->uv, on_work, on_work_done) == 0);
+    struct lat__work *item = LAT_NEW(struct lat__work);
+    *item = (struct lat__work){.loop = loop, .work = work, .done = done, .arg = arg};
+    return item;
+}
+
+void lat_work(struct lat_loop *loop, lat_call_fn *work, lat_call_fn *done, void *arg)
+{
+    hand_to_worker(work_new(loop, work, done, arg));
+}
+
+void lat_work_slow(struct lat_loop *loop, lat_call_fn *work, lat_call_fn *done, void *arg)
+{
+    struct lat__work *item = work_new(loop, work, done, arg);
+    item->slow = true;
+    if (loop->slow_last)
+        loop->slow_last->next = item;
+    else
+        loop->slow_first = item;
+    loop->slow_last = item;
+    start_slow(loop);
 }
 
 struct lat_thread {

@@ -188,6 +188,35 @@ static void work_runs_elsewhere_and_ends_on_the_loop(void **state)
     assert_true(jobs.most >= 2 && jobs.most <= LAT_WORKERS);
 }
 
+static void slow_work_leaves_workers_free(void **state)
+{
+    struct jobs jobs = {.loop = *state, .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct jobs quick = {.loop = *state, .lock = PTHREAD_MUTEX_INITIALIZER};
+    for (int i = 0; i < (int)LAT_COUNT(jobs.items); i++) {
+        jobs.items[i] = (struct job){.jobs = &jobs, .value = i};
+        quick.items[i] = (struct job){.jobs = &quick, .value = i};
+        lat_work_slow(*state, work, work_done, &jobs.items[i]);
+    }
+    for (int i = 0; i < (int)LAT_COUNT(quick.items); i++)
+        lat_work(*state, work, work_done, &quick.items[i]);
+    run_until(*state, &quick.all);
+    assert_false(jobs.all);
+    run_until(*state, &jobs.all);
+    assert_int_equal(jobs.most, LAT_WORKERS_SLOW);
+}
+
+static void a_loop_waits_for_its_work_before_it_is_freed(void **state)
+{
+    (void)state;
+    struct jobs jobs = {.loop = lat_loop_new(lat_clock_system()), .lock = PTHREAD_MUTEX_INITIALIZER};
+    for (int i = 0; i < (int)LAT_COUNT(jobs.items); i++) {
+        jobs.items[i] = (struct job){.jobs = &jobs, .value = i};
+        lat_work_slow(jobs.loop, work, work_done, &jobs.items[i]);
+    }
+    lat_loop_free(jobs.loop);
+    assert_true(jobs.all);
+}
+
 /* ---- two loops ---- */
 
 struct handed {
@@ -251,6 +280,8 @@ int main(void)
         cmocka_unit_test(what_was_posted_runs_before_a_loop_is_freed),
         cmocka_unit_test(a_held_loop_waits_for_posts),
         T(work_runs_elsewhere_and_ends_on_the_loop),
+        T(slow_work_leaves_workers_free),
+        cmocka_unit_test(a_loop_waits_for_its_work_before_it_is_freed),
         T(a_connection_can_be_handed_to_another_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
