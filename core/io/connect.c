@@ -150,7 +150,8 @@ static void set_failure(struct lat_connect *dial, int errno_value)
     case EHOSTUNREACH:
     case ENETUNREACH:
     case ENOENT:
-        lat_err_set(&dial->err, LAT_E_REFUSED, "Nobody answers at %s: %s.", name, strerror(errno_value));
+        lat_err_set(&dial->err, LAT_E_REFUSED, "Nobody answers at %s: %s.", name,
+                    strerror(errno_value));
         break;
     default:
         snprintf(what, sizeof(what), "connect to %s", name);
@@ -251,7 +252,8 @@ static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo 
     } else if (status < 0) {
         bool later = status == UV_EAI_AGAIN;
         lat_err_set(&dial->err, later ? LAT_E_UNAVAILABLE : LAT_E_REFUSED,
-                    later ? "The name '%s' cannot be looked up now." : "There is no host named '%s'.",
+                    later ? "The name '%s' cannot be looked up now."
+                          : "There is no host named '%s'.",
                     dial->host);
         fail(dial);
     } else {
@@ -262,7 +264,8 @@ static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo 
 
 static void look_up(struct lat_connect *dial)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | AI_NUMERICHOST};
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_NUMERICSERV | AI_NUMERICHOST};
     char service[16];
     snprintf(service, sizeof(service), "%d", dial->port);
     if (getaddrinfo(dial->host, service, &hints, &dial->addresses) == 0) {
@@ -272,7 +275,8 @@ static void look_up(struct lat_connect *dial)
     }
     dial->addresses = NULL;
     hints.ai_flags = AI_NUMERICSERV | AI_ADDRCONFIG;
-    int status = uv_getaddrinfo(&dial->loop->uv, &dial->lookup, on_looked_up, dial->host, service, &hints);
+    int status =
+        uv_getaddrinfo(&dial->loop->uv, &dial->lookup, on_looked_up, dial->host, service, &hints);
     if (status < 0) {
         lat_err_set(&dial->err, LAT_E_INVALID, "'%s' is not the name of a host.", dial->host);
         fail(dial);
@@ -290,8 +294,9 @@ static void on_timer(void *arg)
     if (dial->attempt) {
         next_address(dial, ETIMEDOUT);
     } else if (dial->looking_up) {
-        lat_err_set(&dial->err, LAT_E_TIMEOUT, "The name '%s' could not be looked up within %lld ms.",
-                    dial->host, (long long)dial->timeout_ms);
+        lat_err_set(&dial->err, LAT_E_TIMEOUT,
+                    "The name '%s' could not be looked up within %lld ms.", dial->host,
+                    (long long)dial->timeout_ms);
         fail(dial);
     } else if (dial->at) {
         try_next(dial);
@@ -302,8 +307,8 @@ static void on_timer(void *arg)
     }
 }
 
-static struct lat_connect *start(struct lat_loop *loop, const char *host, int port, int64_t timeout_ms,
-                                 lat_connect_fn *fn, void *arg)
+static struct lat_connect *start(struct lat_loop *loop, const char *host, int port,
+                                 int64_t timeout_ms, lat_connect_fn *fn, void *arg)
 {
     struct lat_connect *dial = LAT_NEW(struct lat_connect);
     dial->magic = CONNECT_MAGIC;
@@ -319,8 +324,8 @@ static struct lat_connect *start(struct lat_loop *loop, const char *host, int po
     return dial;
 }
 
-struct lat_connect *lat_tcp_connect(struct lat_loop *loop, const char *host, int port, int64_t timeout_ms,
-                                    lat_connect_fn *fn, void *arg)
+struct lat_connect *lat_tcp_connect(struct lat_loop *loop, const char *host, int port,
+                                    int64_t timeout_ms, lat_connect_fn *fn, void *arg)
 {
     LAT_ASSERT(port >= 0 && port <= 65535);
     return start(loop, host, port, timeout_ms, fn, arg);
@@ -332,15 +337,16 @@ struct lat_connect *lat_unix_connect(struct lat_loop *loop, const char *path, in
     struct lat_connect *dial = start(loop, path, -1, timeout_ms, fn, arg);
     size_t len = strlen(path);
     if (len >= sizeof(dial->local.sun_path)) {
-        lat_err_set(&dial->err, LAT_E_INVALID, "The path of a socket has at most %zu characters: %s",
+        lat_err_set(&dial->err, LAT_E_INVALID,
+                    "The path of a socket has at most %zu characters: %s",
                     sizeof(dial->local.sun_path) - 1, path);
         return dial;
     }
     dial->local.sun_family = AF_UNIX;
     memcpy(dial->local.sun_path, path, len);
     dial->local_address = (struct addrinfo){.ai_family = AF_UNIX,
-                                               .ai_addr = (struct sockaddr *)&dial->local,
-                                               .ai_addrlen = sizeof(dial->local)};
+                                            .ai_addr = (struct sockaddr *)&dial->local,
+                                            .ai_addrlen = sizeof(dial->local)};
     dial->at = &dial->local_address;
     return dial;
 }

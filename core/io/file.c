@@ -33,7 +33,8 @@ static int read_all(int fd, const char *path, size_t max, struct lat_buf *out, s
     size_t before = out->len;
     for (;;) {
         size_t left = max - (out->len - before);
-        size_t step = left < READ_STEP ? left + 1 : READ_STEP; /* one byte more shows that it is too large */
+        size_t step =
+            left < READ_STEP ? left + 1 : READ_STEP; /* one byte more shows that it is too large */
         ssize_t len = read(fd, lat_buf_reserve(out, step), step);
         if (len < 0 && errno == EINTR)
             continue;
@@ -42,7 +43,8 @@ static int read_all(int fd, const char *path, size_t max, struct lat_buf *out, s
         if (len == 0)
             return LAT_OK;
         if ((size_t)len > left)
-            return lat_err_set(err, LAT_E_TOO_LARGE, "read %s: it has more than %zu bytes.", path, max);
+            return lat_err_set(err, LAT_E_TOO_LARGE, "read %s: it has more than %zu bytes.", path,
+                               max);
         out->len += (size_t)len;
     }
 }
@@ -98,7 +100,8 @@ static unsigned mode_of(const char *path, unsigned otherwise)
     return stat(path, &there) == 0 ? there.st_mode & 07777 : otherwise;
 }
 
-int lat_file_replace(const char *path, const void *bytes, size_t len, unsigned mode, struct lat_err *err)
+int lat_file_replace(const char *path, const void *bytes, size_t len, unsigned mode,
+                     struct lat_err *err)
 {
     char *fresh = lat_text_format("%s.new-XXXXXX", path);
     int fd = mkostemp(fresh, O_CLOEXEC);
@@ -106,7 +109,8 @@ int lat_file_replace(const char *path, const void *bytes, size_t len, unsigned m
     if (fd < 0) {
         code = fail(err, "write", path);
     } else {
-        bool written = fchmod(fd, mode_of(path, mode)) == 0 && write_all(fd, bytes, len) == 0 && fsync(fd) == 0;
+        bool written = fchmod(fd, mode_of(path, mode)) == 0 && write_all(fd, bytes, len) == 0 &&
+                       fsync(fd) == 0;
         if (!written)
             code = fail(err, "write", path);
         if (close(fd) < 0 && written)
@@ -158,7 +162,8 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int lat_dir_list(const char *path, void (*fn)(void *arg, const char *name), void *arg, struct lat_err *err)
+int lat_dir_list(const char *path, void (*fn)(void *arg, const char *name), void *arg,
+                 struct lat_err *err)
 {
     DIR *dir = opendir(path);
     if (!dir)

@@ -7,10 +7,12 @@
 #include "io/loop.h"
 
 /* Reads a file of at most max bytes into out (appended). NOT_FOUND when there is none. */
-int lat_file_read(const char *path, size_t max, struct lat_buf *out, struct lat_err *err) LAT_MUST_USE;
+int lat_file_read(const char *path, size_t max, struct lat_buf *out,
+                  struct lat_err *err) LAT_MUST_USE;
 
 /* Replaces the file with these bytes: temporary file, fsync, rename, fsync of the folder. mode is for a new file. */
-int lat_file_replace(const char *path, const void *bytes, size_t len, unsigned mode, struct lat_err *err) LAT_MUST_USE;
+int lat_file_replace(const char *path, const void *bytes, size_t len, unsigned mode,
+                     struct lat_err *err) LAT_MUST_USE;
 
 /* Removes a file; one that is not there is no error. */
 int lat_file_remove(const char *path, struct lat_err *err) LAT_MUST_USE;
@@ -19,7 +21,8 @@ int lat_file_remove(const char *path, struct lat_err *err) LAT_MUST_USE;
 int lat_dir_make(const char *path, unsigned mode, struct lat_err *err) LAT_MUST_USE;
 
 /* Calls fn for every name in the folder, sorted, without "." and "..". */
-int lat_dir_list(const char *path, void (*fn)(void *arg, const char *name), void *arg, struct lat_err *err) LAT_MUST_USE;
+int lat_dir_list(const char *path, void (*fn)(void *arg, const char *name), void *arg,
+                 struct lat_err *err) LAT_MUST_USE;
 
 bool lat_file_exists(const char *path);
 

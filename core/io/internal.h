@@ -69,7 +69,7 @@ struct lat_loop {
 
     pthread_mutex_t lock; /* guards posted and waiting */
     struct lat__calls posted;
-    size_t waiting; /* posted and not yet run */
+    size_t waiting;             /* posted and not yet run */
     struct lat__calls draining; /* the batch being run, of posted */
 
     struct lat__calls deferred;
@@ -85,7 +85,7 @@ struct lat_loop {
     struct lat__work *slow_last;
     unsigned slow_running;
 
-    uint8_t *read_buffer; /* LAT__READ_SIZE, made on first use */
+    uint8_t *read_buffer;  /* LAT__READ_SIZE, made on first use */
     struct lat__pool pool; /* of LAT__CHUNK_SIZE */
     struct lat__pool large_pool;
 };

@@ -98,23 +98,20 @@ static void on_readable(uv_poll_t *handle, int status, int events)
             continue;
         }
         switch (errno) {
-        case EAGAIN:
-            return;
+        case EAGAIN: return;
         case EMFILE:
         case ENFILE:
         case ENOBUFS:
-        case ENOMEM:
-            take_rest(listener);
-            return;
-        default:
-            break; /* that one connection has failed; the next may be sound */
+        case ENOMEM: take_rest(listener); return;
+        default: break; /* that one connection has failed; the next may be sound */
         }
     }
 }
 
 /* Takes fd, which is bound. */
-static int start(struct lat_loop *loop, int fd, enum lat__fd_kind kind, const struct lat_listener *what,
-                 struct lat_listener **ret_listener, struct lat_err *err)
+static int start(struct lat_loop *loop, int fd, enum lat__fd_kind kind,
+                 const struct lat_listener *what, struct lat_listener **ret_listener,
+                 struct lat_err *err)
 {
     LAT_ASSERT(lat_loop_is_current(loop));
     if (listen(fd, BACKLOG) < 0) {
@@ -210,7 +207,8 @@ static int bind_error(int errno_value, const char *host, int port, struct lat_er
 }
 
 static int tcp_listen(struct lat_loop *loop, const char *host, int port, bool shared,
-                      const struct lat_listener *what, struct lat_listener **ret_listener, struct lat_err *err)
+                      const struct lat_listener *what, struct lat_listener **ret_listener,
+                      struct lat_err *err)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *addresses;
@@ -231,15 +229,16 @@ static int tcp_listen(struct lat_loop *loop, const char *host, int port, bool sh
     return start(loop, fd, LAT__FD_TCP, what, ret_listener, err);
 }
 
-int lat_tcp_listen(struct lat_loop *loop, const char *host, int port, bool shared, lat_accept_fn *fn, void *arg,
-                   struct lat_listener **ret_listener, struct lat_err *err)
+int lat_tcp_listen(struct lat_loop *loop, const char *host, int port, bool shared,
+                   lat_accept_fn *fn, void *arg, struct lat_listener **ret_listener,
+                   struct lat_err *err)
 {
     struct lat_listener what = {.fn = fn, .arg = arg};
     return tcp_listen(loop, host, port, shared, &what, ret_listener, err);
 }
 
-int lat_tcp_listen_fd(struct lat_loop *loop, const char *host, int port, lat_accept_fd_fn *fn, void *arg,
-                      struct lat_listener **ret_listener, struct lat_err *err)
+int lat_tcp_listen_fd(struct lat_loop *loop, const char *host, int port, lat_accept_fd_fn *fn,
+                      void *arg, struct lat_listener **ret_listener, struct lat_err *err)
 {
     struct lat_listener what = {.fd_fn = fn, .arg = arg};
     return tcp_listen(loop, host, port, false, &what, ret_listener, err);
@@ -253,7 +252,8 @@ static bool somebody_answers(const struct sockaddr_un *address)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return true;
-    bool answers = connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN;
+    bool answers =
+        connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN;
     close(fd);
     return answers;
 }
@@ -268,8 +268,10 @@ static int bind_unix(int fd, const struct sockaddr_un *address, struct lat_err *
     if (errno != EADDRINUSE || lstat(address->sun_path, &there) < 0 || !S_ISSOCK(there.st_mode))
         return lat_err_errno(err, errno, what);
     if (somebody_answers(address))
-        return lat_err_set(err, LAT_E_CONFLICT, "Another program listens on %s.", address->sun_path);
-    if (unlink(address->sun_path) < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
+        return lat_err_set(err, LAT_E_CONFLICT, "Another program listens on %s.",
+                           address->sun_path);
+    if (unlink(address->sun_path) < 0 ||
+        bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
         return lat_err_errno(err, errno, what);
     return LAT_OK;
 }
@@ -280,7 +282,8 @@ int lat_unix_listen(struct lat_loop *loop, const char *path, lat_accept_fn *fn, 
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t len = strlen(path);
     if (len >= sizeof(address.sun_path))
-        return lat_err_set(err, LAT_E_INVALID, "The path of a socket has at most %zu characters: %s",
+        return lat_err_set(err, LAT_E_INVALID,
+                           "The path of a socket has at most %zu characters: %s",
                            sizeof(address.sun_path) - 1, path);
     memcpy(address.sun_path, path, len);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

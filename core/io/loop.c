@@ -84,7 +84,8 @@ static void arm_timers(struct lat_loop *loop)
     int64_t next_ns = lat__timers_next_ns(loop);
     if (loop->timer_fd < 0 || next_ns >= loop->armed_ns)
         return;
-    struct itimerspec when = {.it_value = {.tv_sec = next_ns / 1000000000, .tv_nsec = next_ns % 1000000000}};
+    struct itimerspec when = {
+        .it_value = {.tv_sec = next_ns / 1000000000, .tv_nsec = next_ns % 1000000000}};
     LAT_ASSERT(timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &when, NULL) == 0);
     loop->armed_ns = next_ns;
 }
@@ -196,7 +197,9 @@ static struct lat__pool *pool_for(struct lat_loop *loop, size_t cap)
 
 struct lat__chunk *lat__chunk_new(struct lat_loop *loop, size_t size)
 {
-    size_t cap = size <= LAT__CHUNK_SIZE ? LAT__CHUNK_SIZE : size <= LAT__LARGE_SIZE ? LAT__LARGE_SIZE : size;
+    size_t cap = size <= LAT__CHUNK_SIZE   ? LAT__CHUNK_SIZE
+                 : size <= LAT__LARGE_SIZE ? LAT__LARGE_SIZE
+                                           : size;
     struct lat__pool *pool = pool_for(loop, cap);
     struct lat__chunk *chunk = pool ? pool->first : NULL;
     if (chunk) {
@@ -215,7 +218,8 @@ struct lat__chunk *lat__chunk_free(struct lat_loop *loop, struct lat__chunk *chu
     if (!chunk)
         return NULL;
     struct lat__pool *pool = pool_for(loop, chunk->cap);
-    if (pool && pool->count < (chunk->cap == LAT__CHUNK_SIZE ? LAT__CHUNKS_KEPT : LAT__LARGE_KEPT)) {
+    if (pool &&
+        pool->count < (chunk->cap == LAT__CHUNK_SIZE ? LAT__CHUNKS_KEPT : LAT__LARGE_KEPT)) {
         chunk->next = pool->first;
         pool->first = chunk;
         pool->count++;
@@ -465,9 +469,7 @@ int lat__uv_err(struct lat_err *err, int status, const char *what)
     case UV_ECONNABORTED:
     case UV_ENOTCONN:
         return lat_err_set(err, LAT_E_CLOSED, "%s: the other side closed the connection", what);
-    case UV_ECANCELED:
-        return lat_err_set(err, LAT_E_CANCELLED, "%s: cancelled", what);
-    default:
-        return lat_err_errno(err, -status, what);
+    case UV_ECANCELED: return lat_err_set(err, LAT_E_CANCELLED, "%s: cancelled", what);
+    default: return lat_err_errno(err, -status, what);
     }
 }

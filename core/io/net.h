@@ -13,10 +13,12 @@ typedef void lat_accept_fd_fn(void *arg, int fd);
 
 /* Listens on host ("127.0.0.1", "::", "0.0.0.0") and port (0: any). Several loops may listen on one port when
  * `shared` is set (SO_REUSEPORT). Errors: a taken port is LAT_E_IO with a sentence that names it. */
-int lat_tcp_listen(struct lat_loop *loop, const char *host, int port, bool shared, lat_accept_fn *fn,
-                   void *arg, struct lat_listener **ret_listener, struct lat_err *err) LAT_MUST_USE;
-int lat_tcp_listen_fd(struct lat_loop *loop, const char *host, int port, lat_accept_fd_fn *fn, void *arg,
-                      struct lat_listener **ret_listener, struct lat_err *err) LAT_MUST_USE;
+int lat_tcp_listen(struct lat_loop *loop, const char *host, int port, bool shared,
+                   lat_accept_fn *fn, void *arg, struct lat_listener **ret_listener,
+                   struct lat_err *err) LAT_MUST_USE;
+int lat_tcp_listen_fd(struct lat_loop *loop, const char *host, int port, lat_accept_fd_fn *fn,
+                      void *arg, struct lat_listener **ret_listener,
+                      struct lat_err *err) LAT_MUST_USE;
 /* Listens on a path that only this user may open (chmod it for others); a socket left there by a program that
  * has died is replaced, one that answers is CONFLICT. lat_listener_free removes the path. */
 int lat_unix_listen(struct lat_loop *loop, const char *path, lat_accept_fn *fn, void *arg,
@@ -29,7 +31,8 @@ int lat_listener_port(const struct lat_listener *listener);
 struct lat_listener *lat_listener_free(struct lat_listener *listener);
 
 /* Makes a stream of a connected TCP descriptor (takes it, also on failure), with TCP_NODELAY and keep-alive. */
-int lat_tcp_adopt(struct lat_loop *loop, int fd, struct lat_stream **ret_stream, struct lat_err *err) LAT_MUST_USE;
+int lat_tcp_adopt(struct lat_loop *loop, int fd, struct lat_stream **ret_stream,
+                  struct lat_err *err) LAT_MUST_USE;
 
 /* The end of a connection attempt: stream (taken by the callback) or NULL with err. Comes exactly once and
  * asynchronously, unless lat_connect_cancel() was called. */
@@ -38,8 +41,8 @@ typedef void lat_connect_fn(void *arg, struct lat_stream *stream, const struct l
 struct lat_connect;
 
 /* Resolve host (any address family, tried in turn) and connect within timeout_ms. The returned attempt is valid until fn is called. */
-struct lat_connect *lat_tcp_connect(struct lat_loop *loop, const char *host, int port, int64_t timeout_ms,
-                                    lat_connect_fn *fn, void *arg);
+struct lat_connect *lat_tcp_connect(struct lat_loop *loop, const char *host, int port,
+                                    int64_t timeout_ms, lat_connect_fn *fn, void *arg);
 struct lat_connect *lat_unix_connect(struct lat_loop *loop, const char *path, int64_t timeout_ms,
                                      lat_connect_fn *fn, void *arg);
 

@@ -19,10 +19,10 @@ struct pair_end {
     struct lat_buf in;      /* written by the other, not delivered */
     struct lat_err *err;    /* owned; what on_close gets */
     bool reading;
-    bool in_over;           /* the other will write no more */
-    bool end_told;          /* on_end has come */
-    bool scheduled;         /* `work` is deferred */
-    bool above;             /* our pending has been above the low water since the last on_drain */
+    bool in_over;   /* the other will write no more */
+    bool end_told;  /* on_end has come */
+    bool scheduled; /* `work` is deferred */
+    bool above;     /* our pending has been above the low water since the last on_drain */
 };
 
 static struct pair_end *pair_of(const struct lat_stream *stream)

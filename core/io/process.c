@@ -42,11 +42,12 @@ static void on_exit_status(uv_process_t *handle, int64_t status, int signal)
     process_close(process);
 }
 
-static int spawn(struct lat_loop *loop, struct lat_process *process, const struct lat_process_options *options,
-                 int child_fd)
+static int spawn(struct lat_loop *loop, struct lat_process *process,
+                 const struct lat_process_options *options, int child_fd)
 {
     static char *const no_environment[] = {NULL};
-    uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_IGNORE}};
+    uv_stdio_container_t stdio[3] = {
+        {.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_IGNORE}};
     if (child_fd >= 0) {
         stdio[0].flags = stdio[1].flags = UV_INHERIT_FD;
         stdio[0].data.fd = stdio[1].data.fd = child_fd;

@@ -7,11 +7,11 @@
 struct lat_process;
 
 struct lat_process_options {
-    const char *file;         /* path of the program */
-    const char *const *argv;  /* ends with NULL; argv[0] included */
-    const char *const *env;   /* "A=b", ends with NULL; NULL: an empty environment */
-    bool pipes;               /* stdin and stdout are one socket (see lat_process_stream); otherwise /dev/null */
-    int stderr_fd;            /* descriptor for its stderr; -1: /dev/null */
+    const char *file;        /* path of the program */
+    const char *const *argv; /* ends with NULL; argv[0] included */
+    const char *const *env;  /* "A=b", ends with NULL; NULL: an empty environment */
+    bool pipes; /* stdin and stdout are one socket (see lat_process_stream); otherwise /dev/null */
+    int stderr_fd; /* descriptor for its stderr; -1: /dev/null */
 };
 
 /* It ended. status is its exit status, signal the number that killed it or 0. After this the process object is gone. */

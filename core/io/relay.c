@@ -79,7 +79,8 @@ static const struct lat_stream_events relay_events = {
     .on_close = on_close,
 };
 
-struct lat_relay *lat_relay_start(struct lat_stream *a, struct lat_stream *b, lat_relay_done_fn *done, void *arg)
+struct lat_relay *lat_relay_start(struct lat_stream *a, struct lat_stream *b,
+                                  lat_relay_done_fn *done, void *arg)
 {
     LAT_ASSERT(lat_stream_loop(a) == lat_stream_loop(b));
     struct lat_relay *relay = LAT_NEW(struct lat_relay);

@@ -2,7 +2,8 @@
  * written after). What a kind does is in its class. Runs on the loop's thread. */
 #include "internal.h"
 
-void lat_stream_init(struct lat_stream *stream, const struct lat_stream_class *class, struct lat_loop *loop)
+void lat_stream_init(struct lat_stream *stream, const struct lat_stream_class *class,
+                     struct lat_loop *loop)
 {
     *stream = (struct lat_stream){.magic = LAT_STREAM_MAGIC, .class = class, .loop = loop};
 }
@@ -13,7 +14,8 @@ static void check(const struct lat_stream *stream)
     LAT_ASSERT(lat_loop_is_current(stream->loop));
 }
 
-void lat_stream_set_events(struct lat_stream *stream, const struct lat_stream_events *events, void *arg)
+void lat_stream_set_events(struct lat_stream *stream, const struct lat_stream_events *events,
+                           void *arg)
 {
     check(stream);
     stream->events = events;

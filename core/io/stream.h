@@ -36,7 +36,8 @@ struct lat_stream_events {
 };
 
 /* Sets who listens. events is borrowed for the stream's life (make it static const). A new stream is paused. */
-void lat_stream_set_events(struct lat_stream *stream, const struct lat_stream_events *events, void *arg);
+void lat_stream_set_events(struct lat_stream *stream, const struct lat_stream_events *events,
+                           void *arg);
 
 /* Let on_data come, or hold it back; while paused the peer is slowed down. Idempotent. */
 void lat_stream_resume(struct lat_stream *stream);
@@ -67,8 +68,8 @@ void lat_stream_peer(const struct lat_stream *stream, char *ret_text, size_t siz
  * calls done(arg, bytes_a_to_b, bytes_b_to_a). Takes both streams; abort early with lat_relay_close(), done still comes. */
 struct lat_relay;
 typedef void lat_relay_done_fn(void *arg, uint64_t a_to_b, uint64_t b_to_a);
-struct lat_relay *lat_relay_start(struct lat_stream *a, struct lat_stream *b, lat_relay_done_fn *done,
-                                  void *arg);
+struct lat_relay *lat_relay_start(struct lat_stream *a, struct lat_stream *b,
+                                  lat_relay_done_fn *done, void *arg);
 void lat_relay_close(struct lat_relay *relay);
 
 /* Returns two streams connected to each other in memory (what is written into one comes out of the other), for tests and simulation. */
@@ -102,6 +103,7 @@ struct lat_stream {
 #define LAT_STREAM_MAGIC 0x5374724du
 
 /* Prepares the head: paused, without events. */
-void lat_stream_init(struct lat_stream *stream, const struct lat_stream_class *class, struct lat_loop *loop);
+void lat_stream_init(struct lat_stream *stream, const struct lat_stream_class *class,
+                     struct lat_loop *loop);
 
 #endif

@@ -29,9 +29,9 @@
 #include <unistd.h>
 
 enum {
-    DIRECT_MIN = 8 * 1024,                   /* from here on a write is not gathered */
-    GATHER_MAX = 4 * LAT__CHUNK_SIZE,        /* gathered bytes that do not wait for the end of the turn */
-    FLIGHT_MAX = LAT_STREAM_LOW_WATER,       /* bytes in one uv_write */
+    DIRECT_MIN = 8 * 1024,             /* from here on a write is not gathered */
+    GATHER_MAX = 4 * LAT__CHUNK_SIZE,  /* gathered bytes that do not wait for the end of the turn */
+    FLIGHT_MAX = LAT_STREAM_LOW_WATER, /* bytes in one uv_write */
     IOVECS = 16,
     PEER_SIZE = 32,
     KEEPALIVE_IDLE_S = 30, /* silence before the first probe */
@@ -54,14 +54,14 @@ struct fd_stream {
     struct lat__chunk *last;
     size_t pending;
     unsigned chunks;
-    unsigned flying;        /* the first so many of them belong to the uv_write in flight */
+    unsigned flying; /* the first so many of them belong to the uv_write in flight */
     enum lat__fd_kind kind;
-    bool above;             /* pending has been above the low water since the last on_drain */
+    bool above; /* pending has been above the low water since the last on_drain */
     bool want_read;
-    bool shutting;          /* our end is on its way */
-    bool read_over;         /* the peer ended */
-    bool write_over;        /* we ended, and the socket knows */
-    struct lat_err *err;    /* owned; what on_close gets, NULL: nothing went wrong */
+    bool shutting;       /* our end is on its way */
+    bool read_over;      /* the peer ended */
+    bool write_over;     /* we ended, and the socket knows */
+    struct lat_err *err; /* owned; what on_close gets, NULL: nothing went wrong */
     char peer[PEER_SIZE];
 };
 
@@ -135,8 +135,8 @@ static void chunks_take(struct fd_stream *s, size_t len)
 }
 
 /* Fills bufs with the first chunks, at most max bytes of them but one chunk at least; returns how many. */
-static unsigned chunks_collect(const struct fd_stream *s, uv_buf_t bufs[IOVECS], unsigned max_bufs, size_t max,
-                               size_t *ret_total)
+static unsigned chunks_collect(const struct fd_stream *s, uv_buf_t bufs[IOVECS], unsigned max_bufs,
+                               size_t max, size_t *ret_total)
 {
     unsigned count = 0;
     size_t total = 0;
@@ -445,10 +445,12 @@ void lat__tcp_tune(int fd)
     };
     /* A socket that has broken already says so soon enough by itself. */
     for (size_t i = 0; i < LAT_COUNT(options); i++)
-        (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(options[i].value));
+        (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+                         sizeof(options[i].value));
 }
 
-int lat_tcp_adopt(struct lat_loop *loop, int fd, struct lat_stream **ret_stream, struct lat_err *err)
+int lat_tcp_adopt(struct lat_loop *loop, int fd, struct lat_stream **ret_stream,
+                  struct lat_err *err)
 {
     lat__tcp_tune(fd);
     return lat__stream_of_fd(loop, fd, LAT__FD_TCP, NULL, ret_stream, err);

@@ -133,7 +133,8 @@ void lat__timers_run(struct lat_loop *loop)
         if (timer->deadline_ns > now_ns || timer->order > last_order)
             break;
         if (timer->repeat_ns) {
-            timer->deadline_ns += timer->repeat_ns * ((now_ns - timer->deadline_ns) / timer->repeat_ns + 1);
+            timer->deadline_ns +=
+                timer->repeat_ns * ((now_ns - timer->deadline_ns) / timer->repeat_ns + 1);
             settle(loop, 1, timer);
         } else {
             lat_timer_stop(timer);

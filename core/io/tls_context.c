@@ -35,7 +35,8 @@ static X509 *next_certificate(BIO *bio)
 
 /* A server sends the authority too, for clients that have pinned it. A client does not: the server knows its authority,
  * and would keep another copy of it for each connection. */
-static int use_own_certificate(struct lat_tls *tls, const char *cert_pem, const char *key_pem, struct lat_err *err)
+static int use_own_certificate(struct lat_tls *tls, const char *cert_pem, const char *key_pem,
+                               struct lat_err *err)
 {
     SSL_CTX *context = tls->context;
     BIO *bio = reader(cert_pem);
@@ -54,7 +55,8 @@ static int use_own_certificate(struct lat_tls *tls, const char *cert_pem, const 
 
     bio = reader(key_pem);
     EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
-    ok = key && SSL_CTX_use_PrivateKey(context, key) == 1 && SSL_CTX_check_private_key(context) == 1;
+    ok =
+        key && SSL_CTX_use_PrivateKey(context, key) == 1 && SSL_CTX_check_private_key(context) == 1;
     EVP_PKEY_free(key);
     BIO_free(bio);
     return ok ? LAT_OK : lat__tls_config_error(err, "the certificate's key");
@@ -82,14 +84,14 @@ static int use_authorities(struct lat_tls *tls, const char *ca_pem, struct lat_e
 /* ---- protocols ---- */
 
 /* A server takes the first of its own protocols that the client offers, and refuses when there is none. */
-static int select_alpn(SSL *ssl, const unsigned char **ret_name, unsigned char *ret_len, const unsigned char *offered,
-                       unsigned int offered_len, void *arg)
+static int select_alpn(SSL *ssl, const unsigned char **ret_name, unsigned char *ret_len,
+                       const unsigned char *offered, unsigned int offered_len, void *arg)
 {
     const struct lat_tls *tls = arg;
     unsigned char *name;
     (void)ssl;
-    if (SSL_select_next_proto(&name, ret_len, tls->alpn, (unsigned int)tls->alpn_len, offered, offered_len) !=
-        OPENSSL_NPN_NEGOTIATED)
+    if (SSL_select_next_proto(&name, ret_len, tls->alpn, (unsigned int)tls->alpn_len, offered,
+                              offered_len) != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *ret_name = name;
     return SSL_TLSEXT_ERR_OK;
@@ -114,7 +116,8 @@ static int use_alpn(struct lat_tls *tls, const char *const *names, struct lat_er
     if (tls->server)
         SSL_CTX_set_alpn_select_cb(tls->context, select_alpn, tls);
     else
-        LAT_ASSERT(SSL_CTX_set_alpn_protos(tls->context, tls->alpn, (unsigned int)tls->alpn_len) == 0);
+        LAT_ASSERT(SSL_CTX_set_alpn_protos(tls->context, tls->alpn, (unsigned int)tls->alpn_len) ==
+                   0);
     return LAT_OK;
 }
 
@@ -124,14 +127,17 @@ static void harden(struct lat_tls *tls, int min_version)
 {
     SSL_CTX *context = tls->context;
     bool asks = tls->server && tls->verify != LAT_TLS_VERIFY_NONE;
-    LAT_ASSERT(SSL_CTX_set_min_proto_version(context, min_version == 13 ? TLS1_3_VERSION : TLS1_2_VERSION) == 1);
+    LAT_ASSERT(SSL_CTX_set_min_proto_version(context, min_version == 13 ? TLS1_3_VERSION
+                                                                        : TLS1_2_VERSION) == 1);
     LAT_ASSERT(SSL_CTX_set_ciphersuites(
-                   context, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256") == 1);
+                   context,
+                   "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256") ==
+               1);
     LAT_ASSERT(SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL") == 1);
-    SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-                                     SSL_OP_PRIORITIZE_CHACHA);
-    SSL_CTX_set_mode(context,
-                     SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
+    SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
+                                     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                  SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     if (asks) {
         SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
@@ -159,14 +165,17 @@ static int configure(struct lat_tls *tls, const struct lat_tls_config *config, s
 /* A configuration that would verify less than it seems to is a mistake of its caller. */
 static int check_config(const struct lat_tls_config *config, struct lat_err *err)
 {
-    bool asks = config->verify == LAT_TLS_VERIFY_OPTIONAL || config->verify == LAT_TLS_VERIFY_REQUIRED;
+    bool asks =
+        config->verify == LAT_TLS_VERIFY_OPTIONAL || config->verify == LAT_TLS_VERIFY_REQUIRED;
     if (config->server && !config->cert_pem)
         return lat_err_set(err, LAT_E_INVALID, "A TLS server needs a certificate.");
     if (config->server && config->verify == LAT_TLS_VERIFY_PINNED)
         return lat_err_set(err, LAT_E_INVALID, "Only a TLS client can pin an authority.");
     if (config->server && asks && !config->ca_pem)
-        return lat_err_set(err, LAT_E_INVALID, "A TLS server that asks for certificates needs an authority.");
-    if (!config->server && config->verify != LAT_TLS_VERIFY_REQUIRED && config->verify != LAT_TLS_VERIFY_PINNED)
+        return lat_err_set(err, LAT_E_INVALID,
+                           "A TLS server that asks for certificates needs an authority.");
+    if (!config->server && config->verify != LAT_TLS_VERIFY_REQUIRED &&
+        config->verify != LAT_TLS_VERIFY_PINNED)
         return lat_err_set(err, LAT_E_INVALID, "A TLS client must verify its server.");
     if (config->cert_pem && !config->key_pem)
         return lat_err_set(err, LAT_E_INVALID, "The certificate's key is missing.");

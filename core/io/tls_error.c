@@ -16,16 +16,20 @@ static const char not_accepted[] = "The other side does not accept our certifica
 static const struct row rows[] = {
     {SSL_R_WRONG_VERSION_NUMBER, "The client does not speak TLS.",
      "The server does not speak TLS on this port."},
-    {SSL_R_HTTP_REQUEST, "The client speaks plain HTTP to a port for TLS; it should use https.", NULL},
+    {SSL_R_HTTP_REQUEST, "The client speaks plain HTTP to a port for TLS; it should use https.",
+     NULL},
     {SSL_R_HTTPS_PROXY_REQUEST, "The client takes this port for a proxy.", NULL},
     {SSL_R_UNSUPPORTED_PROTOCOL, "The client's TLS is too old for this server.",
      "The server's TLS is too old for this client."},
     {SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, "The client refuses this server's TLS version.",
      "The server refuses this client's TLS version."},
     {SSL_R_NO_SHARED_CIPHER, "The client offers no cipher that this server takes.", NULL},
-    {SSL_R_NO_APPLICATION_PROTOCOL, "The client offers no protocol (ALPN) that this server speaks.", NULL},
-    {SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL, NULL, "The server speaks none of our protocols (ALPN)."},
-    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "The client sent no certificate, and one is required.", NULL},
+    {SSL_R_NO_APPLICATION_PROTOCOL, "The client offers no protocol (ALPN) that this server speaks.",
+     NULL},
+    {SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL, NULL,
+     "The server speaks none of our protocols (ALPN)."},
+    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE,
+     "The client sent no certificate, and one is required.", NULL},
     {SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, NULL, "The server requires a client certificate."},
     {SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, "The client broke the handshake off.",
      "The server broke the handshake off: it wants another cipher or a client certificate."},
@@ -65,7 +69,9 @@ int lat__tls_error(struct lat_err *err, bool server)
         lat_err_set(err, LAT_E_TLS, "%s", sentence);
     else
         lat_err_set(err, LAT_E_TLS, "TLS failed: %s.", reason_of(code));
-    lat_err_hint(err, "%s", "Check that both sides speak TLS 1.2 or later and that their certificates are valid.");
+    lat_err_hint(
+        err, "%s",
+        "Check that both sides speak TLS 1.2 or later and that their certificates are valid.");
     ERR_clear_error();
     return LAT_E_TLS;
 }

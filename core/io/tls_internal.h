@@ -35,7 +35,7 @@ struct lat__tls_wire {
     struct lat_stream *plain; /* NULL: gone */
     const uint8_t *in;        /* encrypted bytes that OpenSSL may read; borrowed */
     size_t in_len;
-    struct lat__chunk *out;   /* what it wrote since the last flush */
+    struct lat__chunk *out; /* what it wrote since the last flush */
 };
 
 /* tls_wire.c: the kind of BIO that works on a wire; owned. */
@@ -51,7 +51,8 @@ void lat__tls_flush(struct lat__tls_wire *wire);
 void lat__tls_verify_setup(struct lat_tls *tls);
 
 /* tls_verify.c: tells a client's connection which name to send and to verify (check->host). */
-int lat__tls_verify_host(SSL *ssl, const struct lat__tls_check *check, struct lat_err *err) LAT_MUST_USE;
+int lat__tls_verify_host(SSL *ssl, const struct lat__tls_check *check,
+                         struct lat_err *err) LAT_MUST_USE;
 
 /* tls_verify.c: writes the common name of a certificate, "" when there is none or it hides a NUL. */
 void lat__tls_common_name(X509 *certificate, char *ret_name, size_t size);

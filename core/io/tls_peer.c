@@ -19,7 +19,8 @@ static bool key_digest(X509 *certificate, uint8_t ret_digest[LAT_TLS_DIGEST_SIZE
     unsigned char *der = NULL;
     unsigned int digest_len = 0;
     int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
-    bool ok = len > 0 && EVP_Digest(der, (size_t)len, ret_digest, &digest_len, EVP_sha256(), NULL) == 1 &&
+    bool ok = len > 0 &&
+              EVP_Digest(der, (size_t)len, ret_digest, &digest_len, EVP_sha256(), NULL) == 1 &&
               digest_len == LAT_TLS_DIGEST_SIZE;
     OPENSSL_free(der);
     return ok;

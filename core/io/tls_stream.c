@@ -37,17 +37,17 @@ struct tls_stream {
     struct lat__tls_check check;
     lat_tls_fn *fn;
     void *fn_arg;
-    struct lat_timer timer;   /* of the handshake, later of lingering */
+    struct lat_timer timer; /* of the handshake, later of lingering */
     struct lat__flusher flusher;
     struct lat_buf held;
     struct lat__chunk *gather;
-    char *alpn;               /* owned; what both sides chose, NULL: nothing */
-    struct lat_err *err;      /* owned; what on_close gets */
+    char *alpn;          /* owned; what both sides chose, NULL: nothing */
+    struct lat_err *err; /* owned; what on_close gets */
     enum state state;
     bool reading;
     bool pumping;
-    bool end_told;            /* the peer's close_notify came */
-    bool failing;             /* closed for a failure of TLS: let the alert out */
+    bool end_told; /* the peer's close_notify came */
+    bool failing;  /* closed for a failure of TLS: let the alert out */
 };
 
 static const struct lat_stream_class tls_class;
@@ -116,9 +116,11 @@ static void fail_cut_off(struct tls_stream *s)
 {
     struct lat_err err;
     if (s->state == SHAKING)
-        lat_err_set(&err, LAT_E_CLOSED, "The other side closed the connection during the TLS handshake.");
+        lat_err_set(&err, LAT_E_CLOSED,
+                    "The other side closed the connection during the TLS handshake.");
     else
-        lat_err_set(&err, LAT_E_TLS, "The encrypted connection was cut off before its end (truncated).");
+        lat_err_set(&err, LAT_E_TLS,
+                    "The encrypted connection was cut off before its end (truncated).");
     fail_with(s, &err);
 }
 
@@ -334,7 +336,8 @@ static void on_timer(void *arg)
     struct tls_stream *s = arg;
     struct lat_err err;
     if (s->state == SHAKING) {
-        lat_err_set(&err, LAT_E_TIMEOUT, "The TLS handshake took more than %d ms.", LAT_TLS_HANDSHAKE_MS);
+        lat_err_set(&err, LAT_E_TIMEOUT, "The TLS handshake took more than %d ms.",
+                    LAT_TLS_HANDSHAKE_MS);
         fail_handshake(s, &err);
     } else if (s->wire.plain) {
         lat_stream_close(s->wire.plain);
@@ -404,7 +407,8 @@ static void tls_write(struct lat_stream *stream, const void *bytes, size_t len)
 static size_t tls_pending(const struct lat_stream *stream)
 {
     const struct tls_stream *s = tls_of(stream);
-    return (s->wire.plain ? lat_stream_pending(s->wire.plain) : 0) + (s->gather ? s->gather->len : 0);
+    return (s->wire.plain ? lat_stream_pending(s->wire.plain) : 0) +
+           (s->gather ? s->gather->len : 0);
 }
 
 static void tls_end(struct lat_stream *stream)
@@ -484,7 +488,8 @@ static const struct lat_stream_class tls_class = {
 
 /* ---- beginning ---- */
 
-static struct tls_stream *start(struct lat_tls *tls, struct lat_stream *plain, lat_tls_fn *fn, void *arg)
+static struct tls_stream *start(struct lat_tls *tls, struct lat_stream *plain, lat_tls_fn *fn,
+                                void *arg)
 {
     LAT_CHECK_MAGIC(tls, LAT__TLS_MAGIC);
     struct tls_stream *s = LAT_NEW(struct tls_stream);
@@ -507,8 +512,8 @@ static struct tls_stream *start(struct lat_tls *tls, struct lat_stream *plain, l
     return s;
 }
 
-struct lat_stream *lat_tls_accept(struct lat_tls *tls, struct lat_stream *plain, const void *head, size_t head_len,
-                                  lat_tls_fn *fn, void *arg)
+struct lat_stream *lat_tls_accept(struct lat_tls *tls, struct lat_stream *plain, const void *head,
+                                  size_t head_len, lat_tls_fn *fn, void *arg)
 {
     LAT_ASSERT(tls->server);
     struct tls_stream *s = start(tls, plain, fn, arg);
@@ -526,8 +531,8 @@ static void on_bad_host(struct lat__flusher *flusher)
     fail_handshake(s, &err);
 }
 
-struct lat_stream *lat_tls_connect(struct lat_tls *tls, struct lat_stream *plain, const char *host, lat_tls_fn *fn,
-                                   void *arg)
+struct lat_stream *lat_tls_connect(struct lat_tls *tls, struct lat_stream *plain, const char *host,
+                                   lat_tls_fn *fn, void *arg)
 {
     LAT_ASSERT(!tls->server);
     struct tls_stream *s = start(tls, plain, fn, arg);

@@ -51,7 +51,8 @@ static void names_of(X509 *certificate, char ret_names[NAMES_SIZE])
         const ASN1_STRING *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(all, i), &type);
         char text[INET6_ADDRSTRLEN];
         if (type == GEN_DNS) {
-            add_name(ret_names, (const char *)ASN1_STRING_get0_data(value), ASN1_STRING_length(value));
+            add_name(ret_names, (const char *)ASN1_STRING_get0_data(value),
+                     ASN1_STRING_length(value));
         } else if (type == GEN_IPADD) {
             int family = ASN1_STRING_length(value) == 4 ? AF_INET : AF_INET6;
             if (ASN1_STRING_length(value) == (family == AF_INET ? 4 : 16) &&
@@ -70,7 +71,8 @@ static void names_of(X509 *certificate, char ret_names[NAMES_SIZE])
 static void time_of(const ASN1_TIME *time, char ret_text[TIME_SIZE])
 {
     struct tm parts;
-    if (ASN1_TIME_to_tm(time, &parts) != 1 || !strftime(ret_text, TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &parts))
+    if (ASN1_TIME_to_tm(time, &parts) != 1 ||
+        !strftime(ret_text, TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &parts))
         snprintf(ret_text, TIME_SIZE, "a time that cannot be read");
 }
 
@@ -78,8 +80,8 @@ static bool digest_is(X509 *certificate, const uint8_t digest[LAT_TLS_DIGEST_SIZ
 {
     uint8_t actual[EVP_MAX_MD_SIZE];
     unsigned int len;
-    return X509_digest(certificate, EVP_sha256(), actual, &len) == 1 && len == LAT_TLS_DIGEST_SIZE &&
-           memcmp(actual, digest, LAT_TLS_DIGEST_SIZE) == 0;
+    return X509_digest(certificate, EVP_sha256(), actual, &len) == 1 &&
+           len == LAT_TLS_DIGEST_SIZE && memcmp(actual, digest, LAT_TLS_DIGEST_SIZE) == 0;
 }
 
 /* ---- sentences ---- */
@@ -90,7 +92,8 @@ static struct lat__tls_check *check_of(X509_STORE_CTX *store)
     return SSL_get_app_data(ssl);
 }
 
-static void set_why(struct lat_err *why, int error, X509 *certificate, const struct lat__tls_check *check)
+static void set_why(struct lat_err *why, int error, X509 *certificate,
+                    const struct lat__tls_check *check)
 {
     const char *whose = check->host ? "server" : "client";
     char names[NAMES_SIZE] = "";
@@ -105,12 +108,14 @@ static void set_why(struct lat_err *why, int error, X509 *certificate, const str
         break;
     case X509_V_ERR_CERT_HAS_EXPIRED:
         time_of(X509_get0_notAfter(certificate), time);
-        lat_err_set(why, LAT_E_TLS, "The %s's certificate for %s expired at %s.", whose, names, time);
+        lat_err_set(why, LAT_E_TLS, "The %s's certificate for %s expired at %s.", whose, names,
+                    time);
         lat_err_hint(why, "Renew the certificate, and check this machine's clock.");
         break;
     case X509_V_ERR_CERT_NOT_YET_VALID:
         time_of(X509_get0_notBefore(certificate), time);
-        lat_err_set(why, LAT_E_TLS, "The %s's certificate for %s is not valid before %s.", whose, names, time);
+        lat_err_set(why, LAT_E_TLS, "The %s's certificate for %s is not valid before %s.", whose,
+                    names, time);
         lat_err_hint(why, "Check this machine's clock.");
         break;
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
@@ -118,18 +123,20 @@ static void set_why(struct lat_err *why, int error, X509 *certificate, const str
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-        lat_err_set(why, LAT_E_TLS, "The authority of the %s's certificate for %s is unknown here.", whose, names);
+        lat_err_set(why, LAT_E_TLS, "The authority of the %s's certificate for %s is unknown here.",
+                    whose, names);
         if (check->host)
             lat_err_hint(why, "Set LATTICE_CACERT to a file with the authority's certificate.");
         else
             lat_err_hint(why, "Use a certificate of this console's authority.");
         break;
     case X509_V_ERR_INVALID_PURPOSE:
-        lat_err_set(why, LAT_E_TLS, "The certificate for %s is not meant for a TLS %s.", names, whose);
+        lat_err_set(why, LAT_E_TLS, "The certificate for %s is not meant for a TLS %s.", names,
+                    whose);
         break;
     default:
-        lat_err_set(why, LAT_E_TLS, "The %s's certificate for %s does not verify: %s.", whose, names,
-                    X509_verify_cert_error_string(error));
+        lat_err_set(why, LAT_E_TLS, "The %s's certificate for %s does not verify: %s.", whose,
+                    names, X509_verify_cert_error_string(error));
     }
 }
 
@@ -139,7 +146,8 @@ static int on_verify(int ok, X509_STORE_CTX *store)
     struct lat__tls_check *check = check_of(store);
     if (!ok && !check->why) {
         check->why = LAT_NEW(struct lat_err);
-        set_why(check->why, X509_STORE_CTX_get_error(store), X509_STORE_CTX_get_current_cert(store), check);
+        set_why(check->why, X509_STORE_CTX_get_error(store), X509_STORE_CTX_get_current_cert(store),
+                check);
     }
     return ok;
 }
@@ -161,8 +169,11 @@ static int refuse_pin(X509_STORE_CTX *store)
     struct lat__tls_check *check = check_of(store);
     if (!check->why) {
         check->why = LAT_NEW(struct lat_err);
-        lat_err_set(check->why, LAT_E_TLS, "The server's certificate authority is not the one that was pinned.");
-        lat_err_hint(check->why, "Get a fresh join command from the console; if it is fresh, somebody is in between.");
+        lat_err_set(check->why, LAT_E_TLS,
+                    "The server's certificate authority is not the one that was pinned.");
+        lat_err_hint(
+            check->why,
+            "Get a fresh join command from the console; if it is fresh, somebody is in between.");
     }
     X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_UNTRUSTED);
     return 0;
@@ -205,7 +216,8 @@ int lat__tls_verify_host(SSL *ssl, const struct lat__tls_check *check, struct la
 {
     X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
     struct in6_addr address;
-    bool is_address = inet_pton(AF_INET, check->host, &address) == 1 || inet_pton(AF_INET6, check->host, &address) == 1;
+    bool is_address = inet_pton(AF_INET, check->host, &address) == 1 ||
+                      inet_pton(AF_INET6, check->host, &address) == 1;
     bool ok;
     if (is_address) {
         ok = X509_VERIFY_PARAM_set1_ip_asc(param, check->host) == 1;
@@ -215,6 +227,6 @@ int lat__tls_verify_host(SSL *ssl, const struct lat__tls_check *check, struct la
              SSL_set_tlsext_host_name(ssl, check->host) == 1;
     }
     ERR_clear_error();
-    return ok ? LAT_OK : lat_err_set(err, LAT_E_INVALID, "'%s' is not the name of a host.", check->host);
+    return ok ? LAT_OK
+              : lat_err_set(err, LAT_E_INVALID, "'%s' is not the name of a host.", check->host);
 }
-

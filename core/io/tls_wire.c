@@ -60,7 +60,8 @@ BIO_METHOD *lat__tls_bio_new(void)
 {
     BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "stream");
     LAT_ASSERT(method != NULL && BIO_meth_set_write_ex(method, on_write) == 1 &&
-               BIO_meth_set_read_ex(method, on_read) == 1 && BIO_meth_set_ctrl(method, on_control) == 1);
+               BIO_meth_set_read_ex(method, on_read) == 1 &&
+               BIO_meth_set_ctrl(method, on_control) == 1);
     return method;
 }
 

@@ -100,7 +100,8 @@ static void hand_to_worker(struct lat__work *work)
     LAT_ASSERT(uv_queue_work(&work->loop->uv, &work->uv, on_work, on_work_done) == 0);
 }
 
-static struct lat__work *work_new(struct lat_loop *loop, lat_call_fn *work, lat_call_fn *done, void *arg)
+static struct lat__work *work_new(struct lat_loop *loop, lat_call_fn *work, lat_call_fn *done,
+                                  void *arg)
 {
     LAT_ASSERT(lat_loop_is_current(loop));
     struct lat__work *item = LAT_NEW(struct lat__work);

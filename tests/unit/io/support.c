@@ -135,7 +135,8 @@ static void on_accept(void *arg, struct lat_stream *stream)
     meeting->both = meeting->a && meeting->b;
 }
 
-void wire_connect(struct lat_loop *loop, enum wire wire, struct lat_stream **ret_a, struct lat_stream **ret_b)
+void wire_connect(struct lat_loop *loop, enum wire wire, struct lat_stream **ret_a,
+                  struct lat_stream **ret_b)
 {
     struct meeting meeting = {0};
     struct lat_listener *listener = NULL;
@@ -146,7 +147,9 @@ void wire_connect(struct lat_loop *loop, enum wire wire, struct lat_stream **ret
         return;
     }
     if (wire == WIRE_TCP) {
-        assert_int_equal(lat_tcp_listen(loop, "127.0.0.1", 0, false, on_accept, &meeting, &listener, &err), LAT_OK);
+        assert_int_equal(
+            lat_tcp_listen(loop, "127.0.0.1", 0, false, on_accept, &meeting, &listener, &err),
+            LAT_OK);
         lat_tcp_connect(loop, "127.0.0.1", lat_listener_port(listener), 5000, on_connect, &meeting);
     } else {
         folder = scratch_make();

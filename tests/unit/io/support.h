@@ -26,8 +26,8 @@ struct probe {
     int drains;
     int closes;
     struct lat_err err;
-    int pause_every;           /* after so many on_data: pause, resume a little later; 0: never */
-    int calls;                 /* of on_data */
+    int pause_every; /* after so many on_data: pause, resume a little later; 0: never */
+    int calls;       /* of on_data */
     bool close_on_data;
     bool end_on_end;
     struct lat_timer nap;
@@ -52,7 +52,8 @@ void probe_finish(struct lat_loop *loop, struct probe *probe);
 
 /* Makes two connected streams of a kind. */
 enum wire { WIRE_PAIR, WIRE_TCP, WIRE_UNIX };
-void wire_connect(struct lat_loop *loop, enum wire wire, struct lat_stream **ret_a, struct lat_stream **ret_b);
+void wire_connect(struct lat_loop *loop, enum wire wire, struct lat_stream **ret_a,
+                  struct lat_stream **ret_b);
 
 /* Returns owned bytes that repeat for a seed. */
 uint8_t *noise(size_t len, uint64_t seed);

@@ -115,7 +115,8 @@ static void readers_never_see_half_a_file(void **state)
         ended = waitpid(child, &status, WNOHANG);
         assert_int_equal(lat_file_read(place->path, SIZE, &buf, NULL), LAT_OK);
         assert_int_equal(buf.len, SIZE);
-        assert_true(memcmp(buf.bytes, texts[0], SIZE) == 0 || memcmp(buf.bytes, texts[1], SIZE) == 0);
+        assert_true(memcmp(buf.bytes, texts[0], SIZE) == 0 ||
+                    memcmp(buf.bytes, texts[1], SIZE) == 0);
         lat_buf_done(&buf);
     } while (ended == 0);
     assert_int_equal(status, 0);
@@ -213,7 +214,8 @@ static void changes_close_together_are_told_once(void **state)
     struct watcher watcher = {0};
     struct lat_watch *watch;
     struct lat_err err;
-    assert_int_equal(lat_watch_start(loop, place->folder, on_change, &watcher, &watch, &err), LAT_OK);
+    assert_int_equal(lat_watch_start(loop, place->folder, on_change, &watcher, &watch, &err),
+                     LAT_OK);
     run_for(loop, 30);
     assert_int_equal(watcher.calls, 0);
     put(place->path, "one");
@@ -230,7 +232,8 @@ static void changes_close_together_are_told_once(void **state)
     calls = watcher.calls;
     run_for(loop, 40);
     assert_int_equal(watcher.calls, calls);
-    assert_int_equal(lat_watch_start(loop, "/no/such/folder", on_change, &watcher, &watch, &err), LAT_E_IO);
+    assert_int_equal(lat_watch_start(loop, "/no/such/folder", on_change, &watcher, &watch, &err),
+                     LAT_E_IO);
     assert_non_null(strstr(err.sentence, "/no/such/folder"));
     assert_null(lat_watch_free(NULL));
     lat_loop_free(loop);

@@ -268,7 +268,8 @@ static void an_idle_loop_does_not_spin(void **state)
     run_for(*state, 200);
     getrusage(RUSAGE_SELF, &after);
     int64_t used_us = (after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec -
-                       before.ru_stime.tv_sec) * 1000000LL +
+                       before.ru_stime.tv_sec) *
+                          1000000LL +
                       (after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec -
                        before.ru_stime.tv_usec);
     assert_true(used_us < 50000);

@@ -55,7 +55,8 @@ static void close_all(struct accepted *accepted)
         lat_stream_close(accepted->streams[--accepted->count]);
 }
 
-static struct lat_listener *listen_on(struct lat_loop *loop, const char *host, int port, struct accepted *accepted)
+static struct lat_listener *listen_on(struct lat_loop *loop, const char *host, int port,
+                                      struct accepted *accepted)
 {
     struct lat_listener *listener;
     struct lat_err err;
@@ -96,14 +97,17 @@ static void a_taken_port_is_named(void **state)
     struct lat_err err;
     char port[16];
     snprintf(port, sizeof(port), "%d", lat_listener_port(listener));
-    assert_int_equal(lat_tcp_listen(*state, "127.0.0.1", lat_listener_port(listener), false, on_accept, &accepted,
-                                    &second, &err), LAT_E_IO);
+    assert_int_equal(lat_tcp_listen(*state, "127.0.0.1", lat_listener_port(listener), false,
+                                    on_accept, &accepted, &second, &err),
+                     LAT_E_IO);
     assert_non_null(strstr(err.sentence, port));
     assert_non_null(strstr(err.sentence, "taken"));
-    assert_int_equal(lat_tcp_listen(*state, "no..host", 0, false, on_accept, &accepted, &second, &err),
-                     LAT_E_IO);
-    assert_int_equal(lat_tcp_listen(*state, "127.0.0.1", 70000, false, on_accept, &accepted, &second, &err),
-                     LAT_E_INVALID);
+    assert_int_equal(
+        lat_tcp_listen(*state, "no..host", 0, false, on_accept, &accepted, &second, &err),
+        LAT_E_IO);
+    assert_int_equal(
+        lat_tcp_listen(*state, "127.0.0.1", 70000, false, on_accept, &accepted, &second, &err),
+        LAT_E_INVALID);
     lat_listener_free(listener);
 }
 
@@ -112,9 +116,12 @@ static void a_shared_port_takes_several_listeners(void **state)
     struct accepted accepted = {0};
     struct lat_listener *listeners[2];
     struct lat_err err;
-    assert_int_equal(lat_tcp_listen(*state, "127.0.0.1", 0, true, on_accept, &accepted, &listeners[0], &err), LAT_OK);
-    assert_int_equal(lat_tcp_listen(*state, "127.0.0.1", lat_listener_port(listeners[0]), true, on_accept, &accepted,
-                                    &listeners[1], &err), LAT_OK);
+    assert_int_equal(
+        lat_tcp_listen(*state, "127.0.0.1", 0, true, on_accept, &accepted, &listeners[0], &err),
+        LAT_OK);
+    assert_int_equal(lat_tcp_listen(*state, "127.0.0.1", lat_listener_port(listeners[0]), true,
+                                    on_accept, &accepted, &listeners[1], &err),
+                     LAT_OK);
     lat_listener_free(listeners[0]);
     lat_listener_free(listeners[1]);
 }
@@ -223,11 +230,15 @@ static void cancelled_attempts_never_call_back(void **state)
     struct silent silent;
     struct outcome outcome = {0};
     silent_make(&silent);
-    lat_connect_cancel(lat_tcp_connect(*state, "127.0.0.1", silent.port, 5000, on_connect, &outcome));
-    lat_connect_cancel(lat_tcp_connect(*state, "localhost", silent.port, 5000, on_connect, &outcome));
+    lat_connect_cancel(
+        lat_tcp_connect(*state, "127.0.0.1", silent.port, 5000, on_connect, &outcome));
+    lat_connect_cancel(
+        lat_tcp_connect(*state, "localhost", silent.port, 5000, on_connect, &outcome));
     lat_connect_cancel(lat_unix_connect(*state, "/no/such/socket", 5000, on_connect, &outcome));
-    struct lat_connect *waiting = lat_tcp_connect(*state, "127.0.0.1", silent.port, 5000, on_connect, &outcome);
-    struct lat_connect *looking = lat_tcp_connect(*state, "localhost", silent.port, 5000, on_connect, &outcome);
+    struct lat_connect *waiting =
+        lat_tcp_connect(*state, "127.0.0.1", silent.port, 5000, on_connect, &outcome);
+    struct lat_connect *looking =
+        lat_tcp_connect(*state, "localhost", silent.port, 5000, on_connect, &outcome);
     lat_loop_turn(*state);
     lat_connect_cancel(waiting);
     lat_connect_cancel(looking);
@@ -239,7 +250,8 @@ static void cancelled_attempts_never_call_back(void **state)
 static void names_that_do_not_exist_are_told(void **state)
 {
     struct outcome outcome = {0};
-    lat_tcp_connect(*state, "no..host", 80, 10000, on_connect, &outcome); /* no resolver needs a network for this one */
+    lat_tcp_connect(*state, "no..host", 80, 10000, on_connect,
+                    &outcome); /* no resolver needs a network for this one */
     run_until(*state, &outcome.done);
     assert_null(outcome.stream);
     assert_int_equal(outcome.err.code, LAT_E_REFUSED);
@@ -271,7 +283,8 @@ static void unix_sockets_are_private_and_replace_the_dead(void **state)
     assert_int_equal(lat_unix_listen(*state, path, on_accept, &accepted, &listener, &err), LAT_OK);
     assert_int_equal(stat(path, &there), 0);
     assert_int_equal(there.st_mode & 0777, 0600);
-    assert_int_equal(lat_unix_listen(*state, path, on_accept, &accepted, &second, &err), LAT_E_CONFLICT);
+    assert_int_equal(lat_unix_listen(*state, path, on_accept, &accepted, &second, &err),
+                     LAT_E_CONFLICT);
     run_for(*state, 5); /* the probe of the second is accepted and gone */
     close_all(&accepted);
     lat_listener_free(listener);
@@ -288,7 +301,8 @@ static void unix_sockets_are_private_and_replace_the_dead(void **state)
     lat_unix_connect(*state, long_path, 1000, on_connect, &too_long);
     run_until(*state, &too_long.done);
     assert_int_equal(too_long.err.code, LAT_E_INVALID);
-    assert_int_equal(lat_unix_listen(*state, long_path, on_accept, &accepted, &listener, &err), LAT_E_INVALID);
+    assert_int_equal(lat_unix_listen(*state, long_path, on_accept, &accepted, &listener, &err),
+                     LAT_E_INVALID);
     free(long_path);
     free(path);
     scratch_remove(folder);
@@ -303,7 +317,8 @@ static void a_file_that_is_no_socket_is_left_alone(void **state)
     struct lat_err err;
     int fd = open(path, O_CREAT | O_WRONLY, 0600);
     close(fd);
-    assert_int_equal(lat_unix_listen(*state, path, on_accept, &accepted, &listener, &err), LAT_E_IO);
+    assert_int_equal(lat_unix_listen(*state, path, on_accept, &accepted, &listener, &err),
+                     LAT_E_IO);
     assert_int_equal(access(path, F_OK), 0);
     free(path);
     scratch_remove(folder);
@@ -313,7 +328,8 @@ static int64_t cpu_us(void)
 {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000LL + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000LL + usage.ru_utime.tv_usec +
+           usage.ru_stime.tv_usec;
 }
 
 static void out_of_descriptors_it_refuses_calmly_and_recovers(void **state)
@@ -342,7 +358,8 @@ static void out_of_descriptors_it_refuses_calmly_and_recovers(void **state)
     assert_true(cpu_us() - before < 100000);
     assert_int_equal(accepted.count, 0);
     char byte;
-    assert_int_equal(recv(clients[0], &byte, 1, MSG_DONTWAIT), 0); /* closed at once, not left hanging */
+    assert_int_equal(recv(clients[0], &byte, 1, MSG_DONTWAIT),
+                     0); /* closed at once, not left hanging */
 
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     int late = socket(AF_INET, SOCK_STREAM, 0);
@@ -372,7 +389,8 @@ static void a_listener_can_be_freed_in_its_own_callback(void **state)
 {
     struct closer closer = {0};
     struct outcome outcomes[3] = {0};
-    assert_int_equal(lat_tcp_listen(*state, "127.0.0.1", 0, false, close_listener, &closer, &closer.listener, NULL),
+    assert_int_equal(lat_tcp_listen(*state, "127.0.0.1", 0, false, close_listener, &closer,
+                                    &closer.listener, NULL),
                      LAT_OK);
     int port = lat_listener_port(closer.listener);
     for (size_t i = 0; i < LAT_COUNT(outcomes); i++)

@@ -25,8 +25,8 @@ static void on_exit_status(void *arg, int64_t status, int signal)
     ending->done = true;
 }
 
-static struct lat_process *start(struct lat_loop *loop, const char *script, const char *const *env, bool pipes,
-                                 int stderr_fd, struct ending *ending)
+static struct lat_process *start(struct lat_loop *loop, const char *script, const char *const *env,
+                                 bool pipes, int stderr_fd, struct ending *ending)
 {
     const char *const argv[] = {"sh", "-c", script, NULL};
     struct lat_process_options options = {
@@ -82,7 +82,8 @@ static void the_environment_is_what_was_given(void **state)
     static const char *const env[] = {"LATTICE_TEST=blue", NULL};
     struct ending ending = {0};
     struct probe probe = {0};
-    struct lat_process *process = start(*state, "echo \"$LATTICE_TEST-$HOME\"", env, true, -1, &ending);
+    struct lat_process *process =
+        start(*state, "echo \"$LATTICE_TEST-$HOME\"", env, true, -1, &ending);
     probe_take(&probe, lat_process_stream(process));
     lat_stream_end(probe.stream);
     run_until(*state, &probe.closed);
@@ -99,7 +100,8 @@ static void no_descriptor_of_ours_reaches_a_child(void **state)
     struct lat_stream *a;
     struct lat_stream *b;
     wire_connect(*state, WIRE_TCP, &a, &b);
-    struct lat_process *process = start(*state, "ls -l /proc/self/fd | grep -c socket:", NULL, true, -1, &ending);
+    struct lat_process *process =
+        start(*state, "ls -l /proc/self/fd | grep -c socket:", NULL, true, -1, &ending);
     probe_take(&probe, lat_process_stream(process));
     lat_stream_end(probe.stream);
     run_until(*state, &probe.closed);
@@ -149,7 +151,8 @@ static void sigpipe_is_not_inherited(void **state)
 static void a_program_that_is_not_there_is_an_error_at_once(void **state)
 {
     static const char *const argv[] = {"nothing", NULL};
-    struct lat_process_options options = {.file = "/no/such/program", .argv = argv, .pipes = true, .stderr_fd = -1};
+    struct lat_process_options options = {
+        .file = "/no/such/program", .argv = argv, .pipes = true, .stderr_fd = -1};
     struct ending ending = {0};
     struct lat_process *process;
     struct lat_err err;

@@ -88,7 +88,8 @@ static void a_slow_reader_costs_no_memory(void **state)
         setup_relay(loop, wires[i], &setup);
         lat_stream_pause(setup.right.stream);
         size_t most = 0;
-        for (int round = 0; round < 100; round++) { /* what the left side wants to send has no end */
+        for (int round = 0; round < 100;
+             round++) { /* what the left side wants to send has no end */
             if (lat_stream_pending(setup.left.stream) < (size_t)BIG)
                 lat_stream_write(setup.left.stream, bytes, BIG);
             run_for(loop, 1);

@@ -89,7 +89,8 @@ static void write_some(struct actor *actor)
 {
     static const size_t sizes[] = {1, 40, 4095, 4096, 16384, 16385, 70000};
     struct storm *storm = actor->storm;
-    size_t len = 1 + lat_random_below(storm->random, sizes[lat_random_below(storm->random, LAT_COUNT(sizes))]);
+    size_t len = 1 + lat_random_below(storm->random,
+                                      sizes[lat_random_below(storm->random, LAT_COUNT(sizes))]);
     if (len > SOURCE - actor->sent)
         len = SOURCE - actor->sent;
     if (actor->over || actor->stream->ended || actor->stream->closed)
@@ -105,9 +106,7 @@ static void act_on(struct actor *actor)
     if (!stream || actor->storm->acts > MOST_ACTS)
         return;
     switch (lat_random_below(actor->storm->random, 40)) {
-    case 0:
-        lat_stream_end(stream);
-        break;
+    case 0: lat_stream_end(stream); break;
     case 1:
         actor->over = true;
         lat_stream_close(stream);
@@ -120,20 +119,14 @@ static void act_on(struct actor *actor)
     case 3:
     case 4:
     case 5:
-    case 6:
-        lat_stream_pause(stream);
-        break;
+    case 6: lat_stream_pause(stream); break;
     case 7:
     case 8:
     case 9:
     case 10:
     case 11:
-    case 12:
-        lat_stream_resume(stream);
-        break;
-    default:
-        write_some(actor);
-        break;
+    case 12: lat_stream_resume(stream); break;
+    default: write_some(actor); break;
     }
 }
 
@@ -187,7 +180,8 @@ struct world {
 
 static void blow(struct lat_loop *loop, const struct world *world, uint64_t seed)
 {
-    struct storm storm = {.loop = loop, .source = world->source, .random = lat_random_new_seeded(seed)};
+    struct storm storm = {
+        .loop = loop, .source = world->source, .random = lat_random_new_seeded(seed)};
     enum wire wire = (enum wire)lat_random_below(storm.random, 3);
     storm.tls = lat_random_below(storm.random, 2);
     storm.relayed = lat_random_below(storm.random, 3) == 0;
@@ -213,8 +207,8 @@ static void blow(struct lat_loop *loop, const struct world *world, uint64_t seed
     run_until(loop, &storm.over);
     if (storm.relayed)
         run_until(loop, &storm.relay_over);
-    if (storm.a.code == LAT_OK && storm.b.code == LAT_OK && storm.a.ended && storm.b.ended && !storm.a.over &&
-        !storm.b.over) {
+    if (storm.a.code == LAT_OK && storm.b.code == LAT_OK && storm.a.ended && storm.b.ended &&
+        !storm.a.over && !storm.b.over) {
         assert_int_equal(storm.a.got, storm.b.sent); /* a clean end is a whole one */
         assert_int_equal(storm.b.got, storm.a.sent);
     }
@@ -231,7 +225,8 @@ static void no_order_of_acts_breaks_a_stream(void **state)
     test_cert_server(&cert, &ca, "DNS:console.example");
     struct lat_tls_config server = {
         .server = true, .cert_pem = cert.chain_pem, .key_pem = cert.key_pem, .min_version = 12};
-    struct lat_tls_config client = {.ca_pem = ca.cert_pem, .verify = LAT_TLS_VERIFY_REQUIRED, .min_version = 12};
+    struct lat_tls_config client = {
+        .ca_pem = ca.cert_pem, .verify = LAT_TLS_VERIFY_REQUIRED, .min_version = 12};
     struct world world = {.source = noise(SOURCE, 1)};
     assert_int_equal(lat_tls_new(&server, &world.server, NULL), LAT_OK);
     assert_int_equal(lat_tls_new(&client, &world.client, NULL), LAT_OK);
@@ -252,7 +247,8 @@ static void no_order_of_acts_breaks_a_stream(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(no_order_of_acts_breaks_a_stream, test_loop_setup, test_loop_teardown),
+        cmocka_unit_test_setup_teardown(no_order_of_acts_breaks_a_stream, test_loop_setup,
+                                        test_loop_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,7 +42,8 @@ static void post_all(void *arg)
     struct poster *poster = arg;
     for (int i = 0; i < MESSAGES; i++) {
         struct message *message = LAT_NEW(struct message);
-        *message = (struct message){.counter = poster->counter, .thread = poster->thread, .number = i};
+        *message =
+            (struct message){.counter = poster->counter, .thread = poster->thread, .number = i};
         while (lat_loop_post(poster->counter->loop, take, message) == LAT_E_BUSY) {
             poster->refused++;
             sched_yield();
@@ -208,7 +209,8 @@ static void slow_work_leaves_workers_free(void **state)
 static void a_loop_waits_for_its_work_before_it_is_freed(void **state)
 {
     (void)state;
-    struct jobs jobs = {.loop = lat_loop_new(lat_clock_system()), .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct jobs jobs = {.loop = lat_loop_new(lat_clock_system()),
+                        .lock = PTHREAD_MUTEX_INITIALIZER};
     for (int i = 0; i < (int)LAT_COUNT(jobs.items); i++) {
         jobs.items[i] = (struct job){.jobs = &jobs, .value = i};
         lat_work_slow(jobs.loop, work, work_done, &jobs.items[i]);
@@ -256,7 +258,8 @@ static void a_connection_can_be_handed_to_another_loop(void **state)
     struct lat_listener *listener;
     lat_loop_hold(handed.server.loop);
     struct lat_thread *thread = lat_thread_start("server", serve, &handed.server);
-    assert_int_equal(lat_tcp_listen_fd(*state, "127.0.0.1", 0, pass_on, &handed, &listener, NULL), LAT_OK);
+    assert_int_equal(lat_tcp_listen_fd(*state, "127.0.0.1", 0, pass_on, &handed, &listener, NULL),
+                     LAT_OK);
     lat_tcp_connect(*state, "127.0.0.1", lat_listener_port(listener), 5000, on_connect, &client);
     while (client.got.len < 7)
         run_for(*state, 1);

@@ -47,7 +47,8 @@ static void extend(X509 *certificate, X509 *issuer, int nid, const char *value)
     X509_EXTENSION_free(extension);
 }
 
-static void fill(X509 *certificate, X509 *issuer, EVP_PKEY *key, const struct test_cert_options *options)
+static void fill(X509 *certificate, X509 *issuer, EVP_PKEY *key,
+                 const struct test_cert_options *options)
 {
     uint64_t serial;
     LAT_ASSERT(RAND_bytes((unsigned char *)&serial, sizeof(serial)) == 1);
@@ -59,11 +60,13 @@ static void fill(X509 *certificate, X509 *issuer, EVP_PKEY *key, const struct te
     X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_UTF8,
                                (const unsigned char *)options->common_name, -1, -1, 0);
     X509_set_issuer_name(certificate, X509_get_subject_name(issuer));
-    extend(certificate, issuer, NID_basic_constraints, options->authority ? "critical,CA:TRUE" : "CA:FALSE");
+    extend(certificate, issuer, NID_basic_constraints,
+           options->authority ? "critical,CA:TRUE" : "CA:FALSE");
     extend(certificate, issuer, NID_key_usage,
            options->authority ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature");
     if (!options->authority)
-        extend(certificate, issuer, NID_ext_key_usage, options->client ? "clientAuth" : "serverAuth");
+        extend(certificate, issuer, NID_ext_key_usage,
+               options->client ? "clientAuth" : "serverAuth");
     if (options->names)
         extend(certificate, issuer, NID_subject_alt_name, options->names);
 }
@@ -82,8 +85,8 @@ void test_cert_make(struct test_cert *ret_cert, const struct test_cert_options *
     BIO *bio = BIO_new(BIO_s_mem());
     LAT_ASSERT(PEM_write_bio_X509(bio, certificate) == 1);
     ret_cert->cert_pem = text_of(bio);
-    ret_cert->chain_pem =
-        lat_text_format("%s%s", ret_cert->cert_pem, options->issuer ? options->issuer->chain_pem : "");
+    ret_cert->chain_pem = lat_text_format("%s%s", ret_cert->cert_pem,
+                                          options->issuer ? options->issuer->chain_pem : "");
     bio = BIO_new(BIO_s_mem());
     LAT_ASSERT(PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1);
     ret_cert->key_pem = text_of(bio);
@@ -92,7 +95,8 @@ void test_cert_make(struct test_cert *ret_cert, const struct test_cert_options *
     unsigned char *der = NULL;
     int der_len = i2d_PUBKEY(key, &der);
     LAT_ASSERT(der_len > 0);
-    LAT_ASSERT(EVP_Digest(der, (size_t)der_len, ret_cert->key_digest, &len, EVP_sha256(), NULL) == 1);
+    LAT_ASSERT(EVP_Digest(der, (size_t)der_len, ret_cert->key_digest, &len, EVP_sha256(), NULL) ==
+               1);
     OPENSSL_free(der);
 
     if (options->issuer) {
@@ -130,7 +134,8 @@ void test_cert_server(struct test_cert *ret_cert, const struct test_cert *issuer
                                                          .ends_s = 24 * HOUR_S});
 }
 
-void test_cert_client(struct test_cert *ret_cert, const struct test_cert *issuer, const char *common_name)
+void test_cert_client(struct test_cert *ret_cert, const struct test_cert *issuer,
+                      const char *common_name)
 {
     test_cert_make(ret_cert, &(struct test_cert_options){.common_name = common_name,
                                                          .issuer = issuer,
