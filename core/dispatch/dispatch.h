@@ -2,7 +2,7 @@
  *
  *       I/O loop                                   state loop
  *   lat_dispatch_take ─► link ── messages ───────► session ──► store (observed, node)
- *                             ◄─ assign ────────── session ◄── watch (allocation, workload, node)
+ *                             ◄─ assign ────────── session ◄── watch (allocation, node)
  *
  * Of an allocation dispatch writes status, reason and observed alone (and only for its newest generation); desired is the
  * reconciler's. Contact lost changes the node's status, never an allocation. */

@@ -122,6 +122,14 @@ void lat__session_maybe_free(struct lat__session *session)
         session_free(session);
 }
 
+static void mark_lost(const struct lat__session *session, const struct lat_err *err)
+{
+    char *reason = err->code ? lat_text_format("Its link was lost: %s", err->sentence)
+                             : lat_text_copy("Its agent closed the link.");
+    lat__observe_lost(session->dispatch, session->node_id, reason);
+    free(reason);
+}
+
 void lat__session_gone(struct lat__line *line, const struct lat_err *err)
 {
     struct lat_dispatch *dispatch = line->dispatch;
@@ -133,8 +141,7 @@ void lat__session_gone(struct lat__line *line, const struct lat_err *err)
             lat_log(dispatch->with.log, LAT_LOG_INFO, "a node's link is gone",
                     LAT_STR("node", session->node_id), LAT_STR("peer", line->peer), LAT_ERR(err));
             if (!dispatch->closing)
-                lat__observe_lost(dispatch, session->node_id,
-                                  err->code ? err->sentence : "Its agent closed the link.");
+                mark_lost(session, err);
         }
         if (session->dirty)
             DL_DELETE(dispatch->dirty, session);
