@@ -36,8 +36,7 @@ bool lat__op_runs(const struct lat__docker_driver *driver, const char *allocatio
 {
     const struct lat__op *op;
 
-    TAILQ_FOREACH(op, &driver->ops, link)
-    {
+    TAILQ_FOREACH (op, &driver->ops, link) {
         if (strcmp(op->allocation, allocation) == 0) {
             return true;
         }

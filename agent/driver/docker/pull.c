@@ -45,8 +45,7 @@ static void tell(struct lat__pull *pull)
 {
     struct lat__op *op;
 
-    TAILQ_FOREACH(op, &pull->waiting, in_pull)
-    {
+    TAILQ_FOREACH (op, &pull->waiting, in_pull) {
         op->progress(op->arg, "pulling", pull->text);
     }
 }
@@ -120,8 +119,7 @@ void lat__pull(struct lat__op *op, const char *image, lat__next_fn *next)
     struct lat__pull *pull;
 
     op->next = next;
-    TAILQ_FOREACH(pull, &driver->pulls, link)
-    {
+    TAILQ_FOREACH (pull, &driver->pulls, link) {
         if (!pull->over && strcmp(pull->image, image) == 0) {
             break;
         }

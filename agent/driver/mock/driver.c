@@ -141,8 +141,7 @@ static void answer_list(const struct op *op, struct lat_mock *mock)
     const struct lat__mock_container *container;
     size_t at = 0;
 
-    TAILQ_FOREACH(container, &mock->containers, link)
-    {
+    TAILQ_FOREACH (container, &mock->containers, link) {
         statuses[at++] = container->status;
     }
     op->tell.list(op->arg, statuses, count, NULL);

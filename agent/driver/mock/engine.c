@@ -33,8 +33,7 @@ struct lat__mock_container *lat__mock_find(struct lat_mock *mock, const char *al
 {
     struct lat__mock_container *container;
 
-    TAILQ_FOREACH(container, &mock->containers, link)
-    {
+    TAILQ_FOREACH (container, &mock->containers, link) {
         if (strcmp(container->status.allocation, allocation) == 0) {
             return container;
         }
@@ -69,8 +68,7 @@ static void end_followers(struct lat_mock *mock, const char *allocation)
 {
     struct lat__mock_follower *follower;
 
-    TAILQ_FOREACH(follower, &mock->followers, link)
-    {
+    TAILQ_FOREACH (follower, &mock->followers, link) {
         if (strcmp(follower->allocation, allocation) == 0) {
             lat_stream_end(follower->stream);
         }
@@ -94,8 +92,7 @@ static bool has_volume(const struct lat_mock *mock, const char *workload, int64_
 {
     const struct lat__mock_volume *volume;
 
-    TAILQ_FOREACH(volume, &mock->volumes, link)
-    {
+    TAILQ_FOREACH (volume, &mock->volumes, link) {
         if (strcmp(volume->workload, workload) == 0 && volume->ordinal == ordinal) {
             return true;
         }
@@ -227,8 +224,7 @@ void lat_mock_write_log(struct lat_mock *mock, const char *allocation, const cha
 
     LAT_ASSERT(container != NULL);
     lat_buf_add_text(&container->log, text);
-    TAILQ_FOREACH(follower, &mock->followers, link)
-    {
+    TAILQ_FOREACH (follower, &mock->followers, link) {
         if (strcmp(follower->allocation, allocation) == 0) {
             lat_stream_write(follower->stream, text, strlen(text));
         }
@@ -262,8 +258,7 @@ void lat_mock_engine(struct lat_mock *mock, bool up)
         return;
     }
     mock->up = up;
-    TAILQ_FOREACH(container, &mock->containers, link)
-    {
+    TAILQ_FOREACH (container, &mock->containers, link) {
         lat__mock_end(mock, container, 137, false);
     }
     lat__mock_tell_engine(mock);
@@ -309,8 +304,7 @@ static size_t count_containers(const struct lat_mock *mock, bool running)
     const struct lat__mock_container *container;
     size_t count = 0;
 
-    TAILQ_FOREACH(container, &mock->containers, link)
-    {
+    TAILQ_FOREACH (container, &mock->containers, link) {
         count += !running || container->status.running;
     }
     return count;
@@ -331,8 +325,7 @@ size_t lat_mock_volumes(const struct lat_mock *mock)
     const struct lat__mock_volume *volume;
     size_t count = 0;
 
-    TAILQ_FOREACH(volume, &mock->volumes, link)
-    {
+    TAILQ_FOREACH (volume, &mock->volumes, link) {
         count++;
     }
     return count;

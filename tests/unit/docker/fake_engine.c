@@ -90,8 +90,7 @@ void engine_answer(struct engine *engine, const char *request, int status, const
 {
     struct answer *answer;
 
-    TAILQ_FOREACH(answer, &engine->answers, link)
-    {
+    TAILQ_FOREACH (answer, &engine->answers, link) {
         if (strcmp(answer->request, request) == 0 && !answer->once) {
             answer_free(engine, answer);
             break;
@@ -128,8 +127,7 @@ static struct answer *find_answer(struct engine *engine, const char *request)
     struct answer *best = NULL;
     size_t best_len = 0;
 
-    TAILQ_FOREACH(answer, &engine->answers, link)
-    {
+    TAILQ_FOREACH (answer, &engine->answers, link) {
         size_t len = strlen(answer->request) * 2 + answer->once;
 
         if (lat_text_starts(request, answer->request) && len > best_len) {
@@ -313,8 +311,7 @@ void engine_break(struct engine *engine, bool listening)
 {
     struct connection *connection;
 
-    TAILQ_FOREACH(connection, &engine->connections, link)
-    {
+    TAILQ_FOREACH (connection, &engine->connections, link) {
         lat_stream_close(connection->stream);
     }
     if (listening) {
@@ -331,8 +328,7 @@ size_t engine_count(const struct engine *engine, const char *request)
     const struct asked *asked;
     size_t count = 0;
 
-    TAILQ_FOREACH(asked, &engine->asked, link)
-    {
+    TAILQ_FOREACH (asked, &engine->asked, link) {
         count += lat_text_starts(asked->request, request);
     }
     return count;
@@ -342,8 +338,7 @@ static const struct asked *last_asked(const struct engine *engine, const char *r
 {
     const struct asked *asked;
 
-    TAILQ_FOREACH_REVERSE(asked, &engine->asked, requests, link)
-    {
+    TAILQ_FOREACH_REVERSE (asked, &engine->asked, requests, link) {
         if (lat_text_starts(asked->request, request)) {
             return asked;
         }
@@ -375,8 +370,7 @@ size_t engine_open(const struct engine *engine)
     const struct connection *connection;
     size_t count = 0;
 
-    TAILQ_FOREACH(connection, &engine->connections, link)
-    {
+    TAILQ_FOREACH (connection, &engine->connections, link) {
         count++;
     }
     return count;
@@ -424,8 +418,7 @@ struct engine *engine_free(struct engine *engine)
     struct asked *asked;
 
     engine_break(engine, false);
-    TAILQ_FOREACH(connection, &engine->connections, link)
-    {
+    TAILQ_FOREACH (connection, &engine->connections, link) {
         connection->engine = NULL;
     }
     while (!TAILQ_EMPTY(&engine->answers)) {
