@@ -93,7 +93,7 @@ static void sweep(void *arg)
 {
     struct lat_dispatch *dispatch = arg;
     if (lat_clock_boot_ms(lat_loop_clock(dispatch->with.loop)) - dispatch->started_ms <
-        LAT__RETURN_MS)
+        dispatch->with.return_ms)
         return;
     void *cursor = NULL;
     const struct lat_node *node;
@@ -133,7 +133,11 @@ struct lat_dispatch *lat_dispatch_new(const struct lat_dispatch_config *config)
     dispatch->watcher = lat_store_watch(
         config->store, 1U << LAT_TABLE_ALLOCATION | 1U << LAT_TABLE_NODE, changed, dispatch);
     lat_timer_init(&dispatch->sweep, config->loop, sweep, dispatch);
-    lat_timer_start(&dispatch->sweep, LAT__SWEEP_MS, LAT__SWEEP_MS);
+    if (dispatch->with.return_ms <= 0)
+        dispatch->with.return_ms = LAT_DISPATCH_RETURN_MS;
+    int64_t look_ms =
+        dispatch->with.return_ms < LAT__SWEEP_MS ? dispatch->with.return_ms : LAT__SWEEP_MS;
+    lat_timer_start(&dispatch->sweep, look_ms, look_ms);
     lat_loop_hold(config->loop);
     return dispatch;
 }

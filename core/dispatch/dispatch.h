@@ -19,6 +19,7 @@ struct lat_dispatch;
 enum {
     LAT_DISPATCH_HELLO_MS = 10000,      /* that a new link has to say hello */
     LAT_DISPATCH_HEARTBEATS_MISSED = 2, /* in a row, after which a link counts as dead */
+    LAT_DISPATCH_RETURN_MS = 25000,     /* after a start, that nodes have to come back */
     LAT_DISPATCH_PROGRESS_MS =
         500, /* at least between two writes that change nothing but progress */
     LAT_DISPATCH_BATCH_MAX =
@@ -38,11 +39,12 @@ struct lat_dispatch_config {
     struct lat_metrics *metrics;
     struct lat_history *history; /* may be NULL */
     int64_t heartbeat_ms;        /* that agents are told to keep */
+    int64_t return_ms;           /* 0: LAT_DISPATCH_RETURN_MS */
     lat_dispatch_render_fn *render;
     void *render_arg;
 };
 
-/* Makes a dispatch. Nodes that were linked before and do not come back within half a minute are marked as unreachable. On the state loop. */
+/* Makes a dispatch. Nodes that were linked before and do not come back within return_ms are marked as unreachable. On the state loop. */
 struct lat_dispatch *lat_dispatch_new(const struct lat_dispatch_config *config);
 
 /* Takes an authenticated connection of an agent; on an I/O loop, which must keep running until the dispatch is closed, and not once it

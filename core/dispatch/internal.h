@@ -151,9 +151,7 @@ void lat__observe_lost(struct lat_dispatch *dispatch, const char *node_id, const
 /* ---- dispatch.c ---- */
 
 enum {
-    LAT__SWEEP_MS = 5000, /* between looks for nodes whose status was not written */
-    LAT__RETURN_MS =
-        25000, /* after a start, that nodes have to come back before they count as unreachable */
+    LAT__SWEEP_MS = 5000,     /* at most, between looks for nodes whose status was not written */
     LAT__RETRY_MS = 500,      /* before a transaction that failed is tried again */
     LAT__COMPLAINTS_MAX = 10, /* unreadable messages of a link that are logged */
     LAT__OPEN_MS = 15000,     /* that an agent has to answer an opening */

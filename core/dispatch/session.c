@@ -139,7 +139,8 @@ void lat__session_gone(struct lat__line *line, const struct lat_err *err)
             lat_map_remove(dispatch->sessions, session->node_id);
             lat_metric_set(dispatch->links, (int64_t)lat_map_count(dispatch->sessions));
             lat_log(dispatch->with.log, LAT_LOG_INFO, "a node's link is gone",
-                    LAT_STR("node", session->node_id), LAT_STR("peer", line->peer), LAT_ERR(err));
+                    LAT_STR("node", session->node_id), LAT_STR("peer", line->peer),
+                    LAT_STR("error", err->code ? err->sentence : NULL));
             if (!dispatch->closing)
                 mark_lost(session, err);
         }

@@ -43,6 +43,7 @@ void console_make_dispatch(struct console *console, int64_t heartbeat_ms)
         .directory = console->directory,
         .metrics = console->bed->metrics,
         .heartbeat_ms = heartbeat_ms,
+        .return_ms = console->return_ms,
         .render = render,
         .render_arg = console,
     };

@@ -37,6 +37,7 @@ struct console {
     struct lat_dispatch *dispatch;
     const char *render_fails_for; /* workload id */
     int renders;
+    int64_t return_ms; /* of the next dispatch that is made */
     bool gone;
     char project[LAT_ID_SIZE], node[LAT_ID_SIZE], workload[LAT_ID_SIZE];
 };

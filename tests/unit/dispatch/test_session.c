@@ -222,6 +222,21 @@ static void stopping_console_marks_no_node(void **state)
     agent_free(silent);
 }
 
+static void node_that_does_not_come_back_after_a_start_is_unreachable(void **state)
+{
+    struct console *console = *state;
+    struct agent *agent = agent_welcomed(console);
+    agent_say_node(agent, "20.10", "");
+    await_node(console, "ready");
+    console_close_dispatch(console);
+    agent_free(agent);
+    console->return_ms = 60;
+    console_make_dispatch(console, 5000);
+    run_for(console->loop, 30);
+    assert_string_equal(node_of(console)->status, "ready");
+    await_node(console, "unreachable");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, console_open, console_close)
@@ -238,6 +253,7 @@ int main(void)
         TEST(lost_link_makes_the_node_unreachable_and_touches_no_allocation),
         TEST(silence_of_two_heartbeats_ends_the_link),
         TEST(stopping_console_marks_no_node),
+        TEST(node_that_does_not_come_back_after_a_start_is_unreachable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
