@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define CREATE "POST /v1.41/containers/create?name=lattice-web-0-0000a110"
+#define OTHER_CREATE "POST /v1.41/containers/create?name=lattice-web-0-0000a220"
 #define NETWORK "GET /v1.41/networks/lattice-000000de"
 #define LIST "GET /v1.41/containers/json"
 #define ID "315790ee664c8179aca89a6a02c692b1dd4683daf05f89cd099c42c32f74ac60"
@@ -135,11 +136,9 @@ static void missing_image_is_pulled_once_for_two_who_need_it(void **state)
     struct lat_driver_task second = task_of(f->container, 7);
 
     second.allocation = OTHER_ALLOCATION;
-    engine_next(f->engine, "POST /v1.41/containers/create", 404,
-                "{\"message\":\"No such image: web:1\"}");
-    engine_next(f->engine, "POST /v1.41/containers/create", 404,
-                "{\"message\":\"No such image: web:1\"}");
-    engine_answer(f->engine, "POST /v1.41/containers/create", 201, "{\"Id\":\"" ID "\"}");
+    engine_next(f->engine, CREATE, 404, "{\"message\":\"No such image: web:1\"}");
+    engine_next(f->engine, OTHER_CREATE, 404, "{\"message\":\"No such image: web:1\"}");
+    engine_answer(f->engine, OTHER_CREATE, 201, "{\"Id\":\"" ID "\"}");
     engine_answer(
         f->engine, "POST /v1.41/images/create?fromImage=web%3A1", 200,
         "{\"status\":\"Downloading\",\"id\":\"a\",\"progressDetail\":{\"current\":1000000,\"total\":2500000}}\n");
