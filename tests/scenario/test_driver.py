@@ -331,3 +331,36 @@ def test_full_disk_while_pulling_is_no_space(bed: Bed, small_engine: Engine, pro
     with pytest.raises(DriverError) as refused:
         driver.do("start", task=Assignment(image="postgres:15").task, timeout_s=120)
     assert refused.value.code == "no_space", refused.value
+
+
+def test_shipped_types_images_run_with_the_rights_that_are_left(bed: Bed, engine: Engine, probes: Callable[[Engine], DriverProbe]) -> None:
+    bed.registry.ensure("postgres", "redis", "nginx")
+    driver = probes(engine)
+    database = Assignment(name="db", image="postgres:15", env={"POSTGRES_PASSWORD": "x"}, volumes=[{"name": "data", "path": "/var/lib/postgresql/data"}])
+    cache = Assignment(name="cache", image="redis:7", volumes=[{"name": "data", "path": "/data"}], memory_bytes=64 << 20)
+    page = Assignment(name="page", image="nginx:1.22", ports=[{"name": "http", "port": 80}])
+
+    def ends_well(assignment: Assignment, *command: str) -> bool:
+        return driver.do("exec", allocation=assignment.allocation, command=list(command))["exit_status"] == 0
+
+    for each in (database, cache, page):
+        start(driver, each.task)
+    wait_until(lambda: ends_well(database, "pg_isready", "-h", "127.0.0.1"), "PostgreSQL is ready")
+    wait_until(lambda: ends_well(cache, "redis-cli", "ping"), "Redis answers")
+    assert "nginx" in text_of(driver.do("inspect", allocation=page.allocation)["status"]["ports"]["http"])
+
+
+def test_many_starts_and_removals_leave_nothing_behind(driver: DriverProbe, engine: Engine) -> None:
+    def descriptors() -> int:
+        return len(list(Path(f"/proc/{driver.pid}/fd").iterdir()))
+
+    for number in range(12):
+        batch = [Assignment(name=f"web-{each}", ports=[{"name": "http", "port": 80}], volumes=[{"name": "data", "path": "/data"}]) for each in range(3)]
+        for pending in [driver.begin("start", task=web.task) for web in batch]:
+            pending.result()
+        for pending in [driver.begin("remove", allocation=web.allocation) for web in batch]:
+            pending.result()
+        if number == 3:
+            before = descriptors()
+    assert engine.containers(ours=False) == engine.volumes(ours=False) == [] and not engine.published_ports()
+    assert descriptors() <= before

@@ -59,6 +59,7 @@ class DriverProbe:
         self._process = subprocess.Popen([str(PROGRAM), str(path), engine.host, node_id], stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
+        self.pid = self._process.pid
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.connect(str(path))
         self._pending: dict[int, Pending] = {}
