@@ -31,6 +31,7 @@ struct agent {
     struct lat_settings *settings;
     char name[LAT_NAME_MAX + 1];
     char *labels; /* JSON */
+    enum lat_log_level log_level;
     struct lat_log *log;
     struct lat_metrics *metrics;
     struct lat_loop *loop;
@@ -271,6 +272,9 @@ static int read_settings(struct agent *agent, int argc, char **argv, struct lat_
     if (code == 0 && !*lat_settings_text(agent->settings, "console")) {
         code = lat_err_field(err, LAT_E_INVALID_FIELD, "console", "Which console? Start with --console HOST:PORT.");
     }
+    if (code == 0 && lat_log_level_parse(lat_settings_text(agent->settings, "log_level"), &agent->log_level)) {
+        code = lat_err_field(err, LAT_E_INVALID_FIELD, "log_level", "log_level is debug, info, warn or error.");
+    }
     code = code ? code : read_labels(lat_settings_text(agent->settings, "labels"), &agent->labels, err);
     if (code) {
         return code;
@@ -353,23 +357,18 @@ static int open_parts(struct agent *agent, struct lat_err *err)
 
 static int run(struct agent *agent, int argc, char **argv)
 {
-    enum lat_log_level level;
     struct lat_err err;
 
     agent->settings = lat_settings_new(lat_settings_of_agent());
     if (read_settings(agent, argc, argv, &err) || take_data_dir(agent, lat_settings_text(agent->settings, "data_dir"), &err)) {
         return fail(&err);
     }
-    if (lat_log_level_parse(lat_settings_text(agent->settings, "log_level"), &level)) {
-        lat_err_field(&err, LAT_E_INVALID_FIELD, "log_level", "log_level is debug, info, warn or error.");
-        return fail(&err);
-    }
-    agent->log = lat_log_new(2, level, "agent", lat_clock_system());
+    agent->log = lat_log_new(2, agent->log_level, "agent", lat_clock_system());
     agent->metrics = lat_metrics_new();
     agent->loop = lat_loop_new(lat_clock_system());
     lat_loop_hold(agent->loop);
     if (open_parts(agent, &err)) {
-        return fail(&err);
+        _exit(fail(&err)); /* parts may be half open; nothing was promised to anybody yet */
     }
     lat_log(agent->log, LAT_LOG_INFO, "agent started", LAT_STR("version", LAT_VERSION), LAT_STR("name", agent->name),
             LAT_STR("console", lat_settings_text(agent->settings, "console")));
@@ -378,8 +377,6 @@ static int run(struct agent *agent, int argc, char **argv)
     lat_loop_free(agent->loop);
     lat_metrics_free(agent->metrics);
     lat_log_free(agent->log);
-    lat_settings_free(agent->settings);
-    free(agent->labels);
     close(agent->lock_fd);
     return agent->exit_status;
 }
@@ -387,6 +384,7 @@ static int run(struct agent *agent, int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct agent agent = {.lock_fd = -1};
+    int status;
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
@@ -398,5 +396,8 @@ int main(int argc, char **argv)
         printf("lattice-agent %s\n", LAT_VERSION);
         return 0;
     }
-    return run(&agent, argc, argv);
+    status = run(&agent, argc, argv);
+    lat_settings_free(agent.settings);
+    free(agent.labels);
+    return status;
 }

@@ -159,7 +159,7 @@ void lat__login(struct lat__call *call)
     login->password = lat_text_copy(password);
     login->hash = lat_text_copy(user ? user->password_hash : NULL);
     call->api->logins++;
-    lat_work(call->api->with.loop, check_password, password_checked, login);
+    lat_work_slow(call->api->with.loop, check_password, password_checked, login);
 }
 
 void lat__me(struct lat__call *call)

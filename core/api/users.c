@@ -138,5 +138,5 @@ void lat__users_create(struct lat__call *call)
     newcomer->call = call;
     newcomer->password = lat_text_copy(lat_json_text(call->body, "password", ""));
     call->api->logins++;
-    lat_work(call->api->with.loop, hash_password, password_hashed, newcomer);
+    lat_work_slow(call->api->with.loop, hash_password, password_hashed, newcomer);
 }

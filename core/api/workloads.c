@@ -201,7 +201,7 @@ static void create(struct rendering *rendering, const cJSON *rendered)
     fill_workload(call->api, workload, rendering->spec, rendered);
     lat_row_set(workload->desired, lat_want_name(LAT_WANT_RUNNING));
     workload->generation = 1;
-    lat_row_set(workload->status, lat_workload_state_name(LAT_WORKLOAD_PENDING));
+    lat_row_set(workload->status, lat_workload_state_name(LAT_WORKLOAD_PLACING));
     lat_row_set(workload->request_id, lat_http_request_id(call->req));
     workload->created_at = workload->updated_at;
     txn = lat__call_begin(call);

@@ -39,8 +39,13 @@ static void announce(struct lat__console *console)
             LAT_INT("nodes", (int64_t)lat_store_count(console->store, LAT_TABLE_NODE)));
 }
 
+/* After the loop has ended: closing the store runs it once more, until the last commits are answered. */
 static void free_rest(struct lat__console *console)
 {
+    console->orch = lat_orch_free(console->orch);
+    console->api = lat_api_free(console->api);
+    console->store = lat_store_close(console->store);
+    console->history = lat_history_close(console->history);
     console->front = lat__front_free(console->front);
     lat_link_directory_free(console->directory);
     lat_authority_free(console->authority);
@@ -67,6 +72,7 @@ int lat_console_main(int argc, char **argv)
         return 0;
     }
     if (take_data_dir(&console, &err)) {
+        lat__config_done(&console.config);
         return fail(&err);
     }
     console.log = lat_log_new(2, console.config.log_level, "console", console.clock);

@@ -178,8 +178,27 @@ static void listen_here(void *arg)
     lat_loop_post_always(lane->front->console->loop, listening_done, listening);
 }
 
+/* The lanes share the port, which would let a second console share it too, and take half of the connections. */
+static int check_port_is_free(struct lat__front *front, struct lat_err *err)
+{
+    const struct lat__config *config = &front->console->config;
+    struct lat_listener *alone;
+    int code = lat_tcp_listen(front->console->loop, config->listen_host, config->listen_port, false, accepted, &front->lanes[0],
+                              &alone, err);
+
+    if (code == 0) {
+        lat_listener_free(alone);
+    }
+    return code;
+}
+
 int lat__front_listen(struct lat__front *front, struct lat_err *err)
 {
+    int code = check_port_is_free(front, err);
+
+    if (code) {
+        return code;
+    }
     for (size_t i = 0; i < front->count; i++) {
         struct listening listening = {.lane = &front->lanes[i]};
 

@@ -1,7 +1,7 @@
 /* The console's life: every part is made from the bottom of the house to its top, and taken down from the top.
  *
  *   start:  store, identity ─► Lua host ─► plugins ─► policies ─► front's threads ─► dispatch, orch, api, ingress ─► listen
- *   stop:   ingress ─► event streams ─► front (answers end) ─► dispatch ─► Lua host ─► orch, api ─► store
+ *   stop:   ingress ─► event streams ─► front (answers end) ─► dispatch ─► Lua host ─► the loop ends ─► orch, api, store
  *
  * A start that fails half way exits: nothing was acknowledged to anybody yet. A stop takes no container down. */
 #include "console/console_internal.h"
@@ -214,10 +214,6 @@ static void lua_closed(void *arg)
 {
     struct lat__console *console = arg;
 
-    console->orch = lat_orch_free(console->orch);
-    console->api = lat_api_free(console->api);
-    console->store = lat_store_close(console->store);
-    console->history = lat_history_close(console->history);
     lat_signal_free(console->term);
     lat_signal_free(console->interrupt);
     lat_signal_free(console->hangup);
