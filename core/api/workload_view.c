@@ -158,6 +158,22 @@ static void write_credentials(const cJSON *rendered, bool secrets, struct lat_js
     lat_wipe_free(credentials);
 }
 
+/* Where it keeps data: what is lost when an instance goes. */
+static void write_volumes(const cJSON *rendered, struct lat_json_writer *writer)
+{
+    const cJSON *volume;
+
+    lat_json_array(writer, "volumes");
+    cJSON_ArrayForEach(volume, lat_json_get(lat_json_get(rendered, "container"), "volumes"))
+    {
+        lat_json_object(writer, NULL);
+        lat_json_add_text(writer, "name", lat_json_text(volume, "name", ""));
+        lat_json_add_text(writer, "path", lat_json_text(volume, "path", ""));
+        lat_json_end(writer, '}');
+    }
+    lat_json_end(writer, ']');
+}
+
 static void write_spec(struct lat_api *api, const struct lat_workload *workload, struct lat_json_writer *writer)
 {
     char purpose[64];
@@ -198,6 +214,7 @@ void lat__workload_write(struct lat_api *api, struct lat_txn *txn, const struct 
     lat_json_add_int(writer, "memory_bytes", workload->memory_bytes);
     write_allocations(api, txn, workload, writer);
     write_endpoints(api, txn, workload, rendered, secrets, writer);
+    write_volumes(rendered, writer);
     write_credentials(rendered, secrets, writer);
     if (secrets) {
         write_spec(api, workload, writer);

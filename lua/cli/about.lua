@@ -25,7 +25,8 @@ local function config_show(context, options)
         rows[index] = { setting.name, units.clean(setting.value), units.clean(setting.origin), setting.help }
     end
     if loaded.login.authority and loaded.authority == loaded.login.authority then
-        rows[#rows + 1] = { "authority", "(kept by login)", "file " .. loaded.path, "the console's certificate authority" }
+        rows[#rows + 1] = { "authority", "(kept by login)", "file " .. loaded.path,
+            "the console's certificate authority" }
     end
     context.out:table({ "NAME", "VALUE", "ORIGIN", "WHAT IT IS" }, rows)
 end
@@ -49,8 +50,8 @@ local function version(context, options)
     end
     context.out:line(("lattice %s (build %s)"):format(system.version, system.build))
     if console then
-        context.out:line(("console %s (%s)"):format(
-            console.version and units.clean(console.version) or units.clean("unknown: " .. console.error), console.addr))
+        local said = console.version or "unknown: " .. console.error
+        context.out:line(("console %s (%s)"):format(units.clean(said), console.addr))
     end
 end
 
@@ -67,7 +68,8 @@ end
 
 local function show_type(context, manifest)
     context.out:line("")
-    context.out:line(context.out:paint("bold", units.clean(manifest.name)) .. "   " .. units.clean(manifest.description))
+    local title = context.out:paint("bold", units.clean(manifest.name))
+    context.out:line(("%s   %s"):format(title, units.clean(manifest.description)))
     local names, rows = {}, {}
     for name in pairs(manifest.params or {}) do names[#names + 1] = name end
     table.sort(names)

@@ -111,7 +111,10 @@ function args.split(words, commands)
         at = take_flag(words, at, args.globals, options, false, "`lattice help` lists the commands.") + 1
     end
     local first, second = words[at], words[at + 1]
-    if not first then return index.help, options, {} end
+    if not first then
+        options.help = nil -- which it is anyhow
+        return index.help, options, {}
+    end
     if groups[first] then
         local command = second and index[first .. " " .. second]
         if command then return command, options, table.move(words, at + 2, #words, 1, {}) end

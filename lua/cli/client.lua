@@ -62,11 +62,11 @@ end
 
 local function explain(self, err)
     if err.code == "tls" then
-        err.hint = "If you trust this console, log in with --cacert FILE (ca.pem in the console's data folder), "
+        err.hint = self.pin and "Either the fingerprint is wrong, or this is not the console that you mean."
+            or "If you trust this console, log in with --cacert FILE (ca.pem in the console's data folder), "
             .. "or with --trust-fingerprint and the SHA-256 of that certificate."
     elseif err.code == "connection_refused" then
-        err.detail = ("Nobody answers at %s: %s"):format(self.addr, err.detail)
-        err.hint = "Check the address, and that the console is running."
+        err.hint = ("Check the address (%s), and that the console is running."):format(self.addr)
     end
     return err
 end

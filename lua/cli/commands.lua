@@ -1,6 +1,7 @@
 -- The one table of commands: what is understood, the help, the completion and docs/cli.md all come from it.
 --
---   { name, section, summary, operands, flags, rest, details, examples, run = function(context, options, operands, rest) }
+--   { name, section, summary, operands, flags, rest, details, examples,
+--     run = function(context, options, operands, rest) }
 --
 -- See cli/args.lua for flags and operands.
 

@@ -44,7 +44,7 @@ function context:confirm(question)
     end
 end
 
--- The secret in a file ("-": stdin), or typed in; `twice` for a new one. usage: the flag that gives it without a terminal.
+-- The secret in a file ("-": stdin), or typed in; `twice` for a new one. usage: how it is given without a terminal.
 function context:secret(file, prompt, usage, twice)
     if file == "-" then return problem.check(self.terminal.ask("", true)) end
     if file then return (problem.check(self.system.read_file(file)):gsub("\r?\n$", "")) end

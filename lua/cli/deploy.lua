@@ -24,20 +24,26 @@ local function deploy(context, options, operands, rest)
         context.out:line(item.name)
     end
     if options.detach then return end
-    for _, url in ipairs(urls) do context.out:line(url) end
-    if type(item.credentials) == "table" and next(item.credentials) then
+    local told = false
+    for _, url in ipairs(urls) do
+        context.out:line(url)
+        told = told or url:find("@", 1, true) ~= nil
+    end
+    if not told and type(item.credentials) == "table" and next(item.credentials) then
         context.out:note(("Its credentials: lattice show %s"):format(item.name))
     end
 end
 
 local flags = {
-    { name = "param", value = "NAME=VALUE", kind = "list", help = "a parameter of the type; again for more, or for a list" },
+    { name = "param", value = "NAME=VALUE", kind = "list",
+        help = "a parameter of the type; again for more, or for a list" },
     { name = "image", value = "IMAGE", help = "the image" },
     { name = "port", short = "p", value = "PORT/PROTOCOL", kind = "list",
         help = "a port that gets an address: 80/http, 5432/tcp, web:8080/http" },
     { name = "env", short = "e", value = "NAME=VALUE", kind = "list",
         help = "a variable; NAME alone takes it from this environment" },
-    { name = "volume", short = "v", value = "NAME:PATH", kind = "list", help = "a volume that is kept: data:/var/lib/x" },
+    { name = "volume", short = "v", value = "NAME:PATH", kind = "list",
+        help = "a volume that is kept: data:/var/lib/x" },
     { name = "command", value = "ARGUMENT", kind = "list", help = "one argument of the command; or all behind --" },
     { name = "entrypoint", value = "ARGUMENT", kind = "list", help = "program instead of the image's own" },
     { name = "health", value = "CHECK", help = "when it is healthy: none, tcp, http:/PATH, exec:COMMAND" },
@@ -59,9 +65,10 @@ return {
         operands = { { name = "TYPE" }, { name = "NAME" } },
         flags = table.move(wait.flags, 1, #wait.flags, #flags + 1, flags),
         rest = true,
-        details = "`lattice help deploy TYPE` says which parameters a type takes; --image, --port, --env, --volume, --command,\n"
-            .. "--entrypoint, --health, --user and --workdir are parameters under a shorter name.\n"
-            .. "Prints the addresses, one a line. What the console accepted goes on when the command is interrupted.",
+        details = [[
+`lattice help deploy TYPE` says which parameters a type takes; --image, --port, --env, --volume, --command,
+--entrypoint, --health, --user and --workdir are parameters under a shorter name.
+Prints the addresses, one a line. What the console accepted goes on when the command is interrupted.]],
         examples = {
             "lattice deploy postgres my-db --param database=shop",
             "lattice deploy custom web --image nginx:1.27 --port 80/http --memory 128m --count 2",

@@ -41,6 +41,14 @@ local function trust(context, options, addr)
     if variable and variable ~= "" then return problem.check(context.system.read_file(variable)) end
 end
 
+-- Takes the token of the login before back, if it was one to the same console; nothing depends on it.
+local function forget_token(console, before, token)
+    if before.addr ~= console.addr or not before.token_id then return end
+    local path = "/api/v1/tokens/" .. before.token_id
+    local ok, raised = pcall(console.call, console, "DELETE", path, nil, { token = token })
+    if not ok and not problem.is(raised) then error(raised, 0) end
+end
+
 local function login(context, options, operands)
     local addr = config.address(operands.URL)
     local authority, pin = trust(context, options, addr)
@@ -60,6 +68,7 @@ local function login(context, options, operands)
         token_id = token.id,
         authority = pin and console.session:authority() or authority,
     })
+    forget_token(console, context:config().login, token.token)
     if options.json then
         context:print_json { addr = addr, user = access.user, role = access.role, expires_at = token.expires_at }
     else
@@ -94,16 +103,18 @@ return {
         operands = { { name = "URL" } },
         flags = {
             { name = "user", value = "NAME", help = "who logs in (asked for; admin without a terminal)" },
-            { name = "password-file", value = "FILE", help = "where the password stands; '-': the first line of stdin" },
+            { name = "password-file", value = "FILE",
+                help = "where the password stands; '-': the first line of stdin" },
             { name = "trust-fingerprint", value = "SHA256",
                 help = "trust the authority whose certificate has this fingerprint, and keep it" },
         },
-        details = "The console has to prove itself before a password is sent: by an authority in --cacert, by one that\n"
-            .. "the system trusts, or by --trust-fingerprint. The authority is kept with the login.\n"
-            .. "A token of " .. TOKEN_LIFE .. " is made for this machine; `lattice logout` takes it back.",
+        details = [[
+The console has to prove itself before a password is sent: by an authority in --cacert, by one that the system
+trusts, or by --trust-fingerprint. The authority is kept with the login.
+A token for this machine is made, good for ]] .. TOKEN_LIFE .. "; `lattice logout` takes it back.",
         examples = {
             "lattice login console.example.org:8443 --cacert ca.pem",
-            "lattice login https://10.0.0.2:8443 --user admin --password-file admin-password --trust-fingerprint 3A:0F:...",
+            "lattice login 10.0.0.2 --user admin --password-file admin-password --trust-fingerprint 3A:0F:...",
         },
         run = login,
     },

@@ -77,8 +77,11 @@ local function show_instances(context, item)
         local observed = type(allocation.observed) == "table" and allocation.observed or {}
         local said = units.clean(allocation.reason or "")
         if observed.progress then said = units.clean(observed.progress) end
-        rows[index] = { ("  %d"):format(allocation.ordinal), units.clean(allocation.node), context.out:status(allocation.status),
-            tostring(observed.starts or ""), age(context, allocation.created_at), said }
+        rows[index] = {
+            ("  %d"):format(allocation.ordinal), units.clean(allocation.node),
+            context.out:status(units.clean(allocation.status)), tostring(observed.starts or ""),
+            age(context, allocation.created_at), said,
+        }
     end
     if #rows == 0 then return end
     heading(context, "Instances")
@@ -90,8 +93,7 @@ local function show_history(context, path)
     local items, fields = history.items or {}, {}
     for index = math.max(1, #items - HISTORY_SHOWN + 1), #items do
         local event = items[index]
-        local message = units.clean(event.message or "")
-        fields[#fields + 1] = { units.moment(event.at), units.clean(event.kind) .. (message ~= "" and ": " .. message or "") }
+        fields[#fields + 1] = { units.moment(event.at), ("%s%s"):format(workload.said(event.kind, event.message)) }
     end
     if #fields == 0 then return end
     heading(context, "History")
@@ -112,9 +114,9 @@ local function show(context, options, operands)
         context.out:line(text)
         return
     end
-    local reason = units.clean(item.reason or "")
+    local status, reason = workload.said(item.status, item.reason)
     context.out:line(("%s   %s%s"):format(context.out:paint("bold", units.clean(item.name)),
-        context.out:status(units.clean(item.status)), reason ~= "" and ": " .. reason or ""))
+        context.out:status(status), reason))
     context.out:fields({
         { "type", units.clean(item.type) },
         { "image", units.clean(item.image or "") },
@@ -210,8 +212,10 @@ local function explain(context, options, operands)
     }, 0)
     local rows = {}
     for index, node in ipairs(type(newest.receipt) == "table" and newest.receipt.nodes or {}) do
-        rows[index] = { units.clean(node.name), units.clean(node.verdict),
-            node.score and ("%.4g"):format(node.score) or "", units.clean(node.rule or ""), units.clean(node.reason or "") }
+        rows[index] = {
+            units.clean(node.name), units.clean(node.verdict), node.score and ("%.4g"):format(node.score) or "",
+            units.clean(node.rule or ""), units.clean(node.reason or ""),
+        }
     end
     if #rows == 0 then return end
     context.out:line("")

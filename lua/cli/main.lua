@@ -50,6 +50,7 @@ local function main(words)
     local ok, raised = xpcall(run, keep, words, out)
     if parts.system.interrupted() then
         out:clear()
+        if out.farewell and not out.json then out:note(out.farewell) end
         return INTERRUPTED_STATUS
     elseif ok then
         return 0

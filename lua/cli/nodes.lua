@@ -64,7 +64,8 @@ local function show(context, options, operands)
     context.out:fields({
         { "pool", units.clean(node.pool or "") },
         { "labels", labels_text(node.labels) },
-        { "system", units.clean(node.os or "") .. ((node.architecture or "") ~= "" and ", " .. node.architecture or "") },
+        { "system", units.clean(node.os or "") },
+        { "architecture", units.clean(node.architecture or "") },
         { "engine", units.clean(node.engine_version or "") },
         { "agent", units.clean(node.agent_version or "") },
         { "instances", tostring(node.allocations or "") },
@@ -101,7 +102,8 @@ local function join_token(context, options)
     if type(token.token) ~= "string" then
         problem.raise { code = "protocol", detail = "The console's answer has no token in it." }
     end
-    local command = ("lattice-agent --console %s --join-token %s"):format(host_port(context:console().addr), token.token)
+    local console = host_port(context:console().addr)
+    local command = ("lattice-agent --console %s --join-token %s"):format(console, token.token)
     if options.name then command = command .. " --name " .. options.name end
     if options.json then
         token.command = command
@@ -132,13 +134,15 @@ return {
         section = SECTION,
         summary = "Make a token with which a machine joins",
         flags = {
-            { name = "uses", value = "NUMBER", kind = "integer", min = 1, help = "how many machines may join with it (default 1)" },
+            { name = "uses", value = "NUMBER", kind = "integer", min = 1,
+                help = "how many machines may join with it (default 1)" },
             { name = "life", value = "TIME", help = "how long it is good: 12h, 7d (default 1d)" },
             { name = "name", value = "NODE", help = "the only name that it admits" },
             { name = "pool", value = "POOL", help = "the pool of the machines that join with it" },
         },
-        details = "Prints the token on stdout, and on stderr the command for the machine that joins. The token pins this\n"
-            .. "console's certificate authority, so the machine needs nothing else to trust it.",
+        details = [[
+Prints the token on stdout, and on stderr the command for the machine that joins. The token pins this console's
+certificate authority, so the machine needs nothing else to trust it.]],
         run = join_token,
     },
 }

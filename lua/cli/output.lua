@@ -10,6 +10,7 @@ local output = {}
 output.__index = output
 
 local EPIPE, BROKEN_PIPE_STATUS = 32, 141
+local LAST_COLUMN_MIN = 20
 local COLOURS = { red = 31, green = 32, yellow = 33, dim = 2, bold = 1 }
 local STATUS_COLOURS = {
     running = "green", ready = "green", stopped = "dim",
@@ -71,28 +72,31 @@ local function visible(text)
     return units.width((text:gsub("\27%[%d*m", "")))
 end
 
--- rows: arrays of text, as long as header. Columns without any text are left out.
+-- rows: arrays of text, as long as header. Columns without any text are left out, and a table without rows too. On a
+-- terminal the last column is cut to what is left of the line.
 function output:table(header, rows)
     local widths, wanted = {}, {}
+    local room = self.terminal.width "stdout" or math.huge
     for column, title in ipairs(header) do
         widths[column] = visible(title)
         for _, row in ipairs(rows) do
             widths[column] = math.max(widths[column], visible(row[column]))
             if row[column] ~= "" then wanted[column] = true end
         end
-        if #rows == 0 then wanted[column] = true end
     end
     local function print_row(row, colour)
-        local cells = {}
+        local cells, used = {}, 0
         for column, cell in ipairs(row) do
             if wanted[column] then
+                if column == #row and room - used >= LAST_COLUMN_MIN then cell = units.cut(cell, room - used) end
                 cells[#cells + 1] = cell .. (" "):rep(widths[column] - visible(cell))
+                used = used + widths[column] + 3
             end
         end
         local line = table.concat(cells, "   "):gsub("%s+$", "")
         self:line(colour and self:paint(colour, line) or line)
     end
-    print_row(header, "dim")
+    if #rows > 0 then print_row(header, "dim") end
     for _, row in ipairs(rows) do print_row(row) end
 end
 
@@ -132,10 +136,10 @@ function output:progress(step, text)
         self.stderr:write("\r", units.cut(text, (self.terminal.width "stderr" or 80) - 1), "\27[K")
         self.stderr:flush()
         self.shown = true
-    elseif step ~= self.step and not self.json then
+    elseif step ~= self.step and text ~= self.said and not self.json then
         self.stderr:write(text, "\n")
     end
-    self.step = step
+    self.step, self.said = step, text
 end
 
 -- Tells of a problem (cli/problem.lua): as text, or with --json as one line of JSON.

@@ -78,7 +78,8 @@ return {
         operands = { { name = "NAME" } },
         flags = {
             { name = "role", value = "ROLE", help = "user or admin (default user)" },
-            { name = "password-file", value = "FILE", help = "where the password stands; '-': the first line of stdin" },
+            { name = "password-file", value = "FILE",
+                help = "where the password stands; '-': the first line of stdin" },
         },
         run = create_user,
     },

@@ -27,7 +27,8 @@ local function read_env(list, getenv)
         if not text:find("=", 1, true) then
             local value = getenv(text)
             if not value then
-                problem.usage(("There is no variable '%s' here."):format(text), "Say which value: --env " .. text .. "=...")
+                problem.usage(("There is no variable '%s' here."):format(text),
+                    ("Say which value: --env %s=..."):format(text))
             end
             env[text] = value
         else

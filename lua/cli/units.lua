@@ -51,7 +51,7 @@ end
 
 -- The first so many columns of a text.
 function units.cut(text, columns)
-    if units.width(text) <= columns then return text end
+    if columns == math.huge or units.width(text) <= columns then return text end
     local stop = utf8.len(text) and utf8.offset(text, columns) or columns
     return text:sub(1, stop - 1) .. "…"
 end

@@ -33,13 +33,20 @@ local function give_up(item, goal, waited_ms)
     local status, reason = units.clean(item.status), units.clean(item.reason or "")
     local because = reason ~= "" and ": " .. reason:gsub("%.$", "") or ""
     if status == "failed" then
-        problem.raise { code = "failed", detail = ("'%s' failed%s."):format(item.name, because),
-            hint = ("`lattice logs %s` shows what it said; `lattice show %s` how it stands."):format(item.name, item.name) }
+        problem.raise {
+            code = "failed",
+            detail = ("'%s' failed%s."):format(item.name, because),
+            hint = ("`lattice logs %s` shows what it wrote. It is kept and tried again; `lattice rm %s` removes it.")
+                :format(item.name, item.name),
+        }
     end
-    problem.raise { code = "timeout",
-        detail = ("'%s' is still %s after %s, not %s%s."):format(item.name, status, units.age(waited_ms), goal, because),
+    local waited = units.age(waited_ms)
+    problem.raise {
+        code = "timeout",
+        detail = ("'%s' is still %s after %s, not %s%s."):format(item.name, status, waited, goal, because),
         hint = status == "pending" and ("`lattice explain %s` says why no node takes it."):format(item.name)
-            or ("`lattice show %s` says how it stands; nothing was taken back."):format(item.name) }
+            or ("`lattice show %s` says how it stands; nothing was taken back."):format(item.name),
+    }
 end
 
 local function read_until(context, path, deadline)
@@ -64,6 +71,7 @@ function wait.until_status(context, id, goal, timeout_ms)
     local path = workload.path(context.system, id)
     local _, start = context.system.now()
     local deadline, pause, failed_at = start + timeout_ms, PAUSE_MIN_MS, nil
+    context.out.farewell = "It goes on without you; `lattice ps` says how it stands."
     while true do
         local item, text = read_until(context, path, deadline)
         local _, now = context.system.now()

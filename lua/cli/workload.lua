@@ -61,6 +61,14 @@ function workload.urls(item)
     return urls
 end
 
+-- A status with its reason, without saying a word twice: "failed: no such image", "pulling nginx:1".
+function workload.said(status, reason)
+    status, reason = text(status), text(reason)
+    if reason == "" or reason == status or (status == "running" and reason == "healthy") then return status, "" end
+    if reason:sub(1, #status + 1) == status .. " " then return status, reason:sub(#status + 1) end
+    return status, ": " .. reason
+end
+
 -- Which step of its way it is at, and that in words: "pulling", "web: pulling 12.3 of 45.0 MB".
 function workload.step(item)
     local parts = {}
@@ -69,14 +77,9 @@ function workload.step(item)
         local progress = text(observed.progress)
         if progress ~= "" and allocation.status == item.status then parts[#parts + 1] = progress end
     end
-    local reason = text(item.reason)
-    local said = ("%s: %s"):format(text(item.name), text(item.status))
-    if #parts > 0 then
-        said = said .. " " .. table.concat(parts, ", ")
-    elseif reason ~= "" then
-        said = said .. ": " .. reason
-    end
-    return text(item.status) .. "\0" .. reason, said
+    local reason = #parts > 0 and table.concat(parts, ", ") or item.reason
+    return text(item.status) .. "\0" .. text(item.reason),
+        ("%s: %s%s"):format(text(item.name), workload.said(item.status, reason))
 end
 
 return workload

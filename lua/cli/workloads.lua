@@ -21,7 +21,9 @@ local function finish(context, options, item, text, goal)
     if not options.detach then
         local done
         done, text = wait.until_status(context, item.id, goal, wait.timeout_ms(context, options))
-        if not done then text = problem.check(context.json.encode { id = item.id, name = item.name, status = "removed" }) end
+        if not done then
+            text = problem.check(context.json.encode { id = item.id, name = item.name, status = "removed" })
+        end
     end
     context.out:line(options.json and text or item.name)
 end
@@ -97,8 +99,8 @@ return {
         summary = "Change how many instances there are",
         operands = { { name = "NAME" }, { name = "COUNT" } },
         flags = with { { name = "yes", help = "lose the data of the instances that go" } },
-        details = "Where instances with volumes go, their data goes too: that is asked for on a terminal, and needs --yes\n"
-            .. "elsewhere.",
+        details = [[
+Where instances with volumes go, their data goes too: that is asked about on a terminal, and needs --yes elsewhere.]],
         examples = { "lattice scale web 4" },
         run = scale,
     },

@@ -7,6 +7,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -79,8 +80,7 @@ static int read_line(struct lat__cli *cli, struct lat_buf *line, struct lat_err 
 static int terminal_ask(lua_State *L)
 {
     struct lat__cli *cli = lat__cli_of(L);
-    size_t len;
-    const char *prompt = luaL_checklstring(L, 1, &len);
+    const char *prompt = luaL_checkstring(L, 1);
     bool hidden = lua_toboolean(L, 2);
     struct lat_buf line = {0};
     struct termios shown;
@@ -95,10 +95,9 @@ static int terminal_ask(lua_State *L)
         quiet.c_lflag |= ECHONL;
         hidden = tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) == 0;
     }
-    if (write(STDERR_FILENO, prompt, len) < 0) {
-        len = 0; /* nobody sees it; the answer may come all the same */
-    }
+    fputs(prompt, stderr);
     if (read_line(cli, &line, &err) != 0) {
+        fputs("\n", stderr); /* the prompt's line is left as it is */
         pushed = lat__cli_fail(L, &err);
     } else {
         lua_pushlstring(L, (const char *)line.bytes, line.len);

@@ -158,6 +158,7 @@ int lat_cli_main(int argc, char **argv)
     }
     lua_close(L);
     lat_signal_free(cli.interrupt);
+    lat_loop_run(cli.loop); /* ends what is being closed */
     lat_loop_free(cli.loop);
     return status;
 }
