@@ -480,6 +480,17 @@ static void drop(struct lat_docker_call *call)
     sink->on_drop(arg);
 }
 
+static void drop_all(struct call_list *list)
+{
+    struct lat_docker_call *call;
+    struct lat_docker_call *next;
+
+    for (call = TAILQ_FIRST(list); call != NULL; call = next) {
+        next = TAILQ_NEXT(call, link);
+        drop(call);
+    }
+}
+
 void lat_docker_cancel(struct lat_docker_call *call)
 {
     LAT_CHECK_MAGIC(call, CALL_MAGIC);
@@ -521,19 +532,15 @@ int lat_docker_new(struct lat_loop *loop, const char *host, struct lat_metrics *
 
 struct lat_docker *lat_docker_free(struct lat_docker *docker)
 {
-    struct lat_docker_call *call;
-
     if (docker == NULL) {
         return NULL;
     }
     if (docker->asking != NULL) {
         drop(docker->asking);
     }
-    while ((call = TAILQ_FIRST(&docker->waiting)) != NULL ||
-           (call = TAILQ_FIRST(&docker->running)) != NULL ||
-           (call = TAILQ_FIRST(&docker->doomed)) != NULL) {
-        drop(call);
-    }
+    drop_all(&docker->waiting);
+    drop_all(&docker->running);
+    drop_all(&docker->doomed);
     idle_clear(docker);
     lat_timer_done(&docker->doom_timer);
     lat_buf_done(&docker->answer);

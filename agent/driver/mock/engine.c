@@ -334,6 +334,7 @@ size_t lat_mock_volumes(const struct lat_mock *mock)
 struct lat_mock *lat_mock_free(struct lat_mock *mock)
 {
     struct lat__mock_container *container;
+    struct lat__mock_container *next;
     struct lat__mock_volume *volume;
     struct lat__mock_follower *follower;
 
@@ -341,7 +342,8 @@ struct lat_mock *lat_mock_free(struct lat_mock *mock)
         return NULL;
     }
     LAT_ASSERT(mock->driver == NULL);
-    while ((container = TAILQ_FIRST(&mock->containers)) != NULL) {
+    for (container = TAILQ_FIRST(&mock->containers); container != NULL; container = next) {
+        next = TAILQ_NEXT(container, link);
         container_free(mock, container);
     }
     while ((volume = TAILQ_FIRST(&mock->volumes)) != NULL) {

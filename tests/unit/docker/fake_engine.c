@@ -231,6 +231,7 @@ static void on_request(struct connection *connection, const char *request, const
     TAILQ_INSERT_TAIL(&engine->asked, asked, link);
     if (answer == NULL) {
         fail_msg("nobody recorded an answer to: %s", request);
+        return;
     }
     send_answer(connection, answer);
     if (answer->once) {
@@ -415,14 +416,17 @@ struct engine *engine_new(struct lat_loop *loop)
 struct engine *engine_free(struct engine *engine)
 {
     struct connection *connection;
+    struct answer *answer;
+    struct answer *next;
     struct asked *asked;
 
     engine_break(engine, false);
     TAILQ_FOREACH (connection, &engine->connections, link) {
         connection->engine = NULL;
     }
-    while (!TAILQ_EMPTY(&engine->answers)) {
-        answer_free(engine, TAILQ_FIRST(&engine->answers));
+    for (answer = TAILQ_FIRST(&engine->answers); answer != NULL; answer = next) {
+        next = TAILQ_NEXT(answer, link);
+        answer_free(engine, answer);
     }
     while ((asked = TAILQ_FIRST(&engine->asked)) != NULL) {
         TAILQ_REMOVE(&engine->asked, asked, link);
