@@ -6,6 +6,8 @@ exclude_files = { "lua/api/lattice.d.lua" }
 
 -- A policy and a plugin define their decisions as globals; plugins see the library of the Lua host.
 files["policies"] = { globals = { "filter", "score" } }
+files["examples/policies"] = { globals = { "filter", "score" } }
+files["examples/plugins"] = { globals = { "render" }, read_globals = { "lattice" } }
 files["plugins"] = { globals = { "render" }, read_globals = { "lattice" } }
 files["lua"] = { read_globals = { "lattice" } }
 
