@@ -104,6 +104,9 @@ struct lat_driver_class {
      * the image is pulled only when it is missing), start. Errors: NO_IMAGE, NO_SPACE, ENGINE, ENGINE_DOWN, NOT_ALLOWED. */
     void (*start)(struct lat_driver *driver, const struct lat_driver_task *task,
                   lat_driver_progress_fn *progress, lat_driver_status_fn *done, void *arg);
+    /* Gives up a start that waits for its image, and for nothing that is done already: it ends with CANCELLED, in a later turn.
+     * What is pulled goes on only for others that wait for it. Without such a start nothing happens. */
+    void (*give_up)(struct lat_driver *driver, const char *allocation);
     /* Stops its container and keeps it. None there is success. */
     void (*stop)(struct lat_driver *driver, const char *allocation, lat_driver_done_fn *done,
                  void *arg);

@@ -16,7 +16,29 @@ enum { ENTROPY_BYTES = 256 }; /* for all passwords of one rendering */
 struct rendering {
     lat_luahost_ask_fn *fn;
     void *arg;
+    cJSON *params; /* what the user gave, for their names */
 };
+
+/* What is refused in the container came in most cases from the parameter of the same name: that is the one the user knows. */
+static void name_parameter(const struct rendering *rendering, struct lat_err *err)
+{
+    static const char container[] = "container.";
+    const char *member = err->field + strlen(container);
+    char name[LAT_ERR_FIELD_MAX];
+
+    if (!lat_text_starts(err->field, container)) {
+        return;
+    }
+    lat_text_bound(name, sizeof(name), member);
+    name[strcspn(name, ".[")] = '\0';
+    if (lat_json_get(rendering->params, name) != NULL) {
+        const char *bracket = strchr(member, ']');
+        char *field = lat_text_format("params.%.*s", bracket != NULL ? (int)(bracket + 1 - member) : (int)strlen(member), member);
+
+        lat_text_bound(err->field, sizeof(err->field), field);
+        free(field);
+    }
+}
 
 static void on_rendered(void *arg, const cJSON *value, const struct lat_err *err)
 {
@@ -24,10 +46,12 @@ static void on_rendered(void *arg, const cJSON *value, const struct lat_err *err
     struct lat_err refusal;
 
     if (err == NULL && lat_rendered_check(value, &refusal) != 0) {
+        name_parameter(rendering, &refusal);
         value = NULL;
         err = &refusal;
     }
     rendering->fn(rendering->arg, value, err);
+    cJSON_Delete(rendering->params);
     free(rendering);
 }
 
@@ -78,7 +102,8 @@ void lat_luahost_render(struct lat_luahost *host, const cJSON *spec, const cJSON
     struct lat_buf input = {0};
     struct lat_json_writer writer;
 
-    *rendering = (struct rendering){.fn = fn, .arg = arg};
+    *rendering = (struct rendering){
+        .fn = fn, .arg = arg, .params = cJSON_Duplicate(lat_json_get(spec, "params"), true)};
     if (lat_luahost_manifest(host, type) == NULL) {
         struct lat__ask *ask = LAT_NEW(struct lat__ask);
         struct lat_err err;

@@ -235,6 +235,10 @@ class Cloud:
             self.wait_node(name)
         return agent
 
+    def containers(self) -> list[str]:
+        """Ids of the containers that are ours, on all nodes and in any state."""
+        return sorted(each["Id"] for agent in self.agents for each in agent.engine.containers())
+
     def node(self, name: str) -> dict[str, Any]:
         return self.api("GET", f"/api/v1/nodes/{name}")
 
@@ -262,10 +266,26 @@ class Cloud:
         return done
 
     def remove_all(self) -> None:
-        """Removes every workload, so that the engine is as it was."""
+        """Removes every workload; fails if anything is left of one."""
         for name in self.api.names():
             self.api("DELETE", f"/api/v1/workloads/{name}")
         wait_until(lambda: not self.api.names(), "every workload is gone", 90)
+        engines = [agent.engine for agent in self.agents]
+        left = [each for engine in engines for each in [*engine.containers(), *engine.volumes()]]
+        assert not left, f"workloads are gone, and left on the engines: {left}"
+
+    def clear_up(self) -> None:
+        """After the weather: brings back what was hurt, and removes every workload."""
+        for engine in {agent.engine for agent in self.agents}:
+            engine.revive()
+        if not self.console.runs():
+            self.console.start()
+        for agent in self.agents:
+            if not agent.runs():
+                agent.start()
+        for agent in self.agents:
+            self.wait_node(agent.node)
+        self.remove_all()
 
     def stop(self) -> None:
         """Stops everything, and fails if anything ended badly: a leak that a sanitizer reports is a failure."""

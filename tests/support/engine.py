@@ -167,18 +167,26 @@ class Engine:
             if "PublicPort" in port
         }
 
-    def wipe(self) -> None:
-        """Removes every container, volume and network; images stay. An engine that was stopped or paused is brought back for it."""
+    def revive(self) -> None:
+        """Brings it back, whatever was done to it."""
         if (self.state / "pid").exists() and _alive(self.pid()):
             self.resume()
         if not self.answers():
             self.start()
+
+    def wipe(self) -> None:
+        """Removes every container, volume and network; images stay. An engine that was stopped or paused is brought back for it."""
+        self.revive()
         for container in self.containers(ours=False):
             self.api("DELETE", f"/containers/{container['Id']}?force=true&v=true")
         for volume in self.volumes(ours=False):
             self.api("DELETE", f"/volumes/{volume['Name']}?force=true")
         for network in self.networks(ours=False):
             self.api("DELETE", f"/networks/{network['Id']}")
+
+    def forget_images(self) -> None:
+        for image in self.api("GET", "/images/json"):
+            self.api("DELETE", f"/images/{image['Id']}?force=true")
 
 
 class Container:

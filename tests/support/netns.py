@@ -165,6 +165,8 @@ class Node:
 class Network:
     """The home namespace, which is the router, and its nodes. Names begin with `prefix`."""
 
+    address = "10.77.0.1"  # of the router; every node reaches it, whichever other cable is cut
+
     def __init__(self, prefix: str):
         self.prefix = prefix
         self.home = Namespace(f"{prefix}-home")
@@ -175,6 +177,7 @@ class Network:
         # Before any engine does it: one that switches forwarding on by itself also forbids it to everybody else.
         self.home.set("net.ipv4.ip_forward", 1)
         self.home.set("net.ipv4.icmp_ratelimit", 0)
+        run("ip", "-n", self.home.name, "address", "add", f"{self.address}/32", "dev", "lo")
         for nameserver in nameservers():
             run("ip", "-n", self.home.name, "address", "add", f"{nameserver}/32", "dev", "lo")
 

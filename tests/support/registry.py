@@ -46,6 +46,10 @@ class Registry:
     def down(self) -> None:
         self._script("down")
 
+    @property
+    def port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
     def mirror(self, address: str = "127.0.0.1") -> str:
         """The URL under which an engine that sees the registry at `address` uses it."""
-        return f"http://{address}:{self.listen.rpartition(':')[2]}"
+        return f"http://{address}:{self.port}"

@@ -143,6 +143,7 @@ static void driver_free(struct lat_driver *base)
 static const struct lat_driver_class docker_class = {
     .name = "docker",
     .start = lat__docker_start,
+    .give_up = lat__docker_give_up,
     .stop = lat__docker_stop,
     .restart = lat__docker_restart,
     .remove = lat__docker_remove,

@@ -158,6 +158,7 @@ void lat__observe_engine(const cJSON *engine, struct lat_driver_facts *ret_facts
 
 void lat__docker_start(struct lat_driver *driver, const struct lat_driver_task *task,
                        lat_driver_progress_fn *progress, lat_driver_status_fn *done, void *arg);
+void lat__docker_give_up(struct lat_driver *driver, const char *allocation);
 void lat__docker_stop(struct lat_driver *driver, const char *allocation, lat_driver_done_fn *done,
                       void *arg);
 void lat__docker_restart(struct lat_driver *driver, const char *allocation,

@@ -299,6 +299,21 @@ static void mock_start(struct lat_driver *base, const struct lat_driver_task *ta
     }
 }
 
+static void mock_give_up(struct lat_driver *base, const char *allocation)
+{
+    struct lat__mock_driver *driver = driver_of(base);
+    struct op *op;
+
+    TAILQ_FOREACH (op, &driver->ops, link) {
+        if (op->pulling && strcmp(op->allocation, allocation) == 0) {
+            driver->mock->image_missing = true;
+            lat_err_set(&op->failure, LAT_E_CANCELLED, NULL);
+            lat_timer_start(&op->timer, 0, 0);
+            return;
+        }
+    }
+}
+
 static void mock_stop(struct lat_driver *base, const char *allocation, lat_driver_done_fn *done,
                       void *arg)
 {
@@ -382,6 +397,7 @@ static void mock_free(struct lat_driver *base)
 static const struct lat_driver_class mock_class = {
     .name = "mock",
     .start = mock_start,
+    .give_up = mock_give_up,
     .stop = mock_stop,
     .restart = mock_restart,
     .remove = mock_remove,

@@ -155,6 +155,35 @@ static void missing_image_is_pulled_once_for_two_who_need_it(void **state)
     assert_string_equal("pulling:;pulling:1.0 of 2.5 MB;starting:;", f->heard.phases);
 }
 
+static void who_gives_up_a_pull_leaves_it_to_the_other(void **state)
+{
+    struct fixture *f = *state;
+    struct heard other = {0};
+    struct lat_driver_task task = task_of(f->container, 7);
+    struct lat_driver_task second = task_of(f->container, 7);
+
+    second.allocation = OTHER_ALLOCATION;
+    engine_answer(f->engine, CREATE, 404, "{\"message\":\"No such image: web:1\"}");
+    engine_answer(f->engine, OTHER_CREATE, 404, "{\"message\":\"No such image: web:1\"}");
+    engine_answer(f->engine, "POST /v1.41/images/create", 200, "{\"status\":\"Pulling\"}\n");
+    engine_manner(f->engine, ENGINE_SILENT);
+    heard_reset(&f->heard);
+    f->driver->class->start(f->driver, &task, heard_progress, heard_status, &f->heard);
+    f->driver->class->start(f->driver, &second, heard_progress, heard_status, &other);
+    while (f->heard.phases[0] == '\0' || other.phases[0] == '\0') {
+        run_for(f->loop, 5);
+    }
+    f->driver->class->give_up(f->driver, ALLOCATION);
+    assert_false(f->heard.answered); /* in a later turn */
+    expect_answer(f->loop, &f->heard, LAT_E_CANCELLED);
+    run_for(f->loop, 20);
+    assert_false(other.answered);
+    f->driver->class->give_up(f->driver, OTHER_ALLOCATION);
+    expect_answer(f->loop, &other, LAT_E_CANCELLED);
+    assert_int_equal(1, engine_count(f->engine, "POST /v1.41/images/create"));
+    f->driver->class->give_up(f->driver, OTHER_ALLOCATION); /* nothing waits */
+}
+
 static void image_that_cannot_be_had_ends_the_start(void **state)
 {
     struct fixture *f = *state;
@@ -162,7 +191,12 @@ static void image_that_cannot_be_had_ends_the_start(void **state)
     engine_answer(f->engine, CREATE, 404, "{\"message\":\"No such image: web:1\"}");
     engine_answer(f->engine, "POST /v1.41/images/create", 404,
                   "{\"message\":\"manifest unknown\"}");
-    start(f, LAT_E_NO_IMAGE);
+    struct lat_driver_task task = task_of(f->container, 7);
+
+    f->driver->class->start(f->driver, &task, heard_progress, heard_status, &f->heard);
+    run_until(f->loop, &f->heard.answered);
+    assert_string_equal("web:1 cannot be pulled: manifest unknown", f->heard.err.sentence);
+    expect_answer(f->loop, &f->heard, LAT_E_NO_IMAGE);
     engine_answer(f->engine, "POST /v1.41/images/create", 200,
                   "{\"errorDetail\":{\"message\":\"no space left on device\"}}\n");
     start(f, LAT_E_NO_SPACE);
@@ -530,6 +564,7 @@ int main(void)
         CASE(usual_start_takes_three_calls),
         CASE(newer_engines_are_driven_the_same_way),
         CASE(missing_image_is_pulled_once_for_two_who_need_it),
+        CASE(who_gives_up_a_pull_leaves_it_to_the_other),
         CASE(image_that_cannot_be_had_ends_the_start),
         CASE(failed_pull_on_a_disk_too_small_for_it_is_no_space),
         CASE(equal_container_is_used_and_started_if_need_be),

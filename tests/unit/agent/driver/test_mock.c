@@ -134,6 +134,19 @@ static void image_is_pulled_when_it_was_forgotten(void **state)
     assert_string_equal("pulling:1.0 of 2.0 MB;starting:;", f->heard.phases);
 }
 
+static void start_that_waits_for_its_image_can_be_given_up(void **state)
+{
+    struct fixture *f = *state;
+    struct lat_driver_task task = task_of(f->container, 1);
+
+    lat_mock_delay(f->mock, LAT_MOCK_START, 60 * 1000);
+    lat_mock_forget_image(f->mock);
+    f->driver->class->start(f->driver, &task, heard_progress, heard_status, &f->heard);
+    f->driver->class->give_up(f->driver, ALLOCATION);
+    expect_answer(f->loop, &f->heard, LAT_E_CANCELLED);
+    assert_int_equal(0, lat_mock_containers(f->mock));
+}
+
 static void engine_that_stops_takes_its_containers_along(void **state)
 {
     struct fixture *f = *state;
@@ -256,6 +269,7 @@ int main(void)
         CASE(containers_outlive_their_driver),
         CASE(scripted_failures_come_as_often_as_asked),
         CASE(image_is_pulled_when_it_was_forgotten),
+        CASE(start_that_waits_for_its_image_can_be_given_up),
         CASE(engine_that_stops_takes_its_containers_along),
         CASE(delayed_operation_is_broken_off_with_its_driver),
         CASE(data_goes_with_remove_unless_it_is_kept),
