@@ -27,7 +27,7 @@ struct lat__pull {
     char *image;
     struct lat_docker_call *call; /* NULL when over */
     struct lat__ops waiting;      /* linked by in_pull */
-    char text[64];           /* the last word about it */
+    char text[64];                /* the last word about it */
     int64_t told_ms;
     int64_t total_bytes; /* of its layers, packed; 0: none has begun to arrive */
     bool over;
@@ -110,9 +110,9 @@ static void on_done(void *arg, const struct lat_err *err)
         pull->err = *err;
     }
     /* Where nobody reached a registry, the engine speaks of the registry alone. */
-    if (pull->err.code == LAT_E_NO_IMAGE && strstr(err->sentence, pull->image) == NULL) {
+    if (pull->err.code == LAT_E_NO_IMAGE && strstr(pull->err.sentence, pull->image) == NULL) {
         lat_err_set(&pull->err, LAT_E_NO_IMAGE, "%.120s cannot be pulled: %s", pull->image,
-                    err->sentence);
+                    pull->err.sentence);
     }
     if (pull->err.code == LAT_E_NO_IMAGE && pull->total_bytes > 0) {
         lat_docker_call(pull->driver->docker, &request, on_disk, pull);
@@ -157,8 +157,7 @@ static struct lat__op *find_waiting(struct lat__pull *pull, const char *allocati
 {
     struct lat__op *op;
 
-    TAILQ_FOREACH(op, &pull->waiting, in_pull)
-    {
+    TAILQ_FOREACH (op, &pull->waiting, in_pull) {
         if (lat_text_equal(op->allocation, allocation)) {
             break;
         }
@@ -173,8 +172,7 @@ void lat__docker_give_up(struct lat_driver *base, const char *allocation)
     struct lat__pull *pull;
     struct lat__pull *left;
 
-    TAILQ_FOREACH(pull, &driver->pulls, link)
-    {
+    TAILQ_FOREACH (pull, &driver->pulls, link) {
         if (!pull->over && (op = find_waiting(pull, allocation)) != NULL) {
             break;
         }
@@ -197,8 +195,10 @@ void lat__docker_give_up(struct lat_driver *base, const char *allocation)
 void lat__pulls_free(struct lat__docker_driver *driver)
 {
     struct lat__pull *pull;
+    struct lat__pull *next;
 
-    while ((pull = TAILQ_FIRST(&driver->pulls)) != NULL) {
+    for (pull = TAILQ_FIRST(&driver->pulls); pull != NULL; pull = next) {
+        next = TAILQ_NEXT(pull, link);
         pull_free(pull);
     }
 }

@@ -381,8 +381,10 @@ static void mock_free(struct lat_driver *base)
     struct lat__mock_driver *driver = driver_of(base);
     struct news *news;
     struct op *op;
+    struct op *next;
 
-    while ((op = TAILQ_FIRST(&driver->ops)) != NULL) {
+    for (op = TAILQ_FIRST(&driver->ops); op != NULL; op = next) {
+        next = TAILQ_NEXT(op, link);
         op_free(op);
     }
     while ((news = TAILQ_FIRST(&driver->news)) != NULL) {

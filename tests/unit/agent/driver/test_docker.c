@@ -193,10 +193,11 @@ static void image_that_cannot_be_had_ends_the_start(void **state)
                   "{\"message\":\"manifest unknown\"}");
     struct lat_driver_task task = task_of(f->container, 7);
 
+    heard_reset(&f->heard);
     f->driver->class->start(f->driver, &task, heard_progress, heard_status, &f->heard);
     run_until(f->loop, &f->heard.answered);
+    assert_int_equal(LAT_E_NO_IMAGE, f->heard.err.code);
     assert_string_equal("web:1 cannot be pulled: manifest unknown", f->heard.err.sentence);
-    expect_answer(f->loop, &f->heard, LAT_E_NO_IMAGE);
     engine_answer(f->engine, "POST /v1.41/images/create", 200,
                   "{\"errorDetail\":{\"message\":\"no space left on device\"}}\n");
     start(f, LAT_E_NO_SPACE);
