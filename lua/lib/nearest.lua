@@ -2,19 +2,21 @@
 
 local nearest = {}
 
--- Edits (insert, remove, replace one byte) that turn a into b.
+-- Edits (insert, remove, replace one byte, swap two neighbours) that turn a into b.
 local function distance(a, b)
-    local row = {}
+    local before, row = nil, {}
     for j = 0, #b do row[j] = j end
     for i = 1, #a do
-        local diagonal = row[0]
-        row[0] = i
+        local next_row = { [0] = i }
         for j = 1, #b do
-            local above = row[j]
-            local replaced = a:byte(i) == b:byte(j) and diagonal or diagonal + 1
-            row[j] = math.min(above + 1, row[j - 1] + 1, replaced)
-            diagonal = above
+            local same = a:byte(i) == b:byte(j)
+            local edits = math.min(row[j] + 1, next_row[j - 1] + 1, same and row[j - 1] or row[j - 1] + 1)
+            if before and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+                edits = math.min(edits, before[j - 2] + 1)
+            end
+            next_row[j] = edits
         end
+        before, row = row, next_row
     end
     return row[#b]
 end
