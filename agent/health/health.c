@@ -1,6 +1,7 @@
 /* When to probe, and what a row of probes means.
  *
- * A probe that is under way when probing stops may still answer: the object lives until it has. */
+ * A command that is under way when probing stops may still answer: the object lives until it has, or until its driver
+ * is gone. */
 #include "agent/health/health_internal.h"
 
 #include "base/mem.h"
@@ -34,6 +35,7 @@ static void destroy(struct lat_health *health)
     for (size_t i = 0; health->command && health->command[i]; i++) {
         free(health->command[i]);
     }
+    TAILQ_REMOVE(&health->healths->all, health, link);
     free(health->command);
     free(health->path);
     free(health);
@@ -99,14 +101,39 @@ static int port_of(const struct lat_driver_status *status, const char *name)
     return 0;
 }
 
-struct lat_health *lat_health_start(struct lat_loop *loop, struct lat_driver *driver, const char *allocation,
-                                    const cJSON *check, const struct lat_driver_status *status, bool was_healthy,
-                                    lat_health_fn *fn, void *arg)
+struct lat_healths *lat_healths_new(struct lat_loop *loop, struct lat_driver *driver)
 {
+    struct lat_healths *healths = LAT_NEW(struct lat_healths);
+
+    healths->loop = loop;
+    healths->driver = driver;
+    TAILQ_INIT(&healths->all);
+    return healths;
+}
+
+struct lat_healths *lat_healths_free(struct lat_healths *healths)
+{
+    struct lat_health *health;
+
+    if (healths) {
+        while ((health = TAILQ_FIRST(&healths->all))) {
+            LAT_ASSERT(health->stopped);
+            destroy(health);
+        }
+        free(healths);
+    }
+    return NULL;
+}
+
+struct lat_health *lat_health_start(struct lat_healths *healths, const char *allocation, const cJSON *check,
+                                    const struct lat_driver_status *status, bool was_healthy, lat_health_fn *fn, void *arg)
+{
+    struct lat_loop *loop = healths->loop;
     struct lat_health *health = LAT_NEW(struct lat_health);
 
+    health->healths = healths;
     health->loop = loop;
-    health->driver = driver;
+    TAILQ_INSERT_TAIL(&healths->all, health, link);
     health->fn = fn;
     health->arg = arg;
     lat_text_bound(health->allocation, sizeof(health->allocation), allocation);

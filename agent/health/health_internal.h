@@ -6,11 +6,20 @@
 #include "http/client.h"
 #include "io/net.h"
 
+#include <sys/queue.h>
+
 enum lat__probe_kind { LAT__PROBE_EXEC, LAT__PROBE_HTTP, LAT__PROBE_TCP };
 
-struct lat_health {
+struct lat_healths {
     struct lat_loop *loop;
     struct lat_driver *driver;
+    TAILQ_HEAD(, lat_health) all;
+};
+
+struct lat_health {
+    TAILQ_ENTRY(lat_health) link;
+    struct lat_healths *healths;
+    struct lat_loop *loop;
     char allocation[LAT_ID_SIZE];
     lat_health_fn *fn;
     void *arg;

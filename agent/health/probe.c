@@ -76,8 +76,9 @@ static void connected(void *arg, struct lat_stream *stream, const struct lat_err
 void lat__health_probe(struct lat_health *health)
 {
     if (health->kind == LAT__PROBE_EXEC) {
-        health->driver->class->exec(health->driver, health->allocation, (const char *const *)health->command,
-                                    health->timeout_ms, executed, health);
+        struct lat_driver *driver = health->healths->driver;
+
+        driver->class->exec(driver, health->allocation, (const char *const *)health->command, health->timeout_ms, executed, health);
     } else {
         health->connect = lat_tcp_connect(health->loop, "127.0.0.1", health->port, health->timeout_ms, connected, health);
     }

@@ -24,7 +24,7 @@ struct lat_machine_options {
 
 struct lat_machine *lat_machine_new(const struct lat_machine_options *options);
 
-/* Frees it; before its driver. Takes NULL, returns NULL. */
+/* Frees it; after its driver, which answers no more. Takes NULL, returns NULL. */
 struct lat_machine *lat_machine_free(struct lat_machine *machine);
 
 /* The engine came up or went down (the driver's on_engine): looks again, and tells. */

@@ -58,8 +58,8 @@ static void watch_health(struct lat__allocation *allocation)
     } else {
         lat__report(allocation, LAT_ALLOCATION_STARTING, "waiting until it is healthy");
     }
-    allocation->health = lat_health_start(allocation->runner->with.loop, allocation->runner->driver, allocation->id, check,
-                                          &allocation->engine, allocation->healthy, health_changed, allocation);
+    allocation->health = lat_health_start(allocation->runner->healths, allocation->id, check, &allocation->engine,
+                                          allocation->healthy, health_changed, allocation);
 }
 
 static void forget_health(struct lat__allocation *allocation)
@@ -93,7 +93,7 @@ void lat__converge_seen(struct lat__allocation *allocation, const struct lat_dri
     allocation->engine = *status;
     if (!status->running) {
         forget_health(allocation);
-        if (ran && allocation->wanted.desired == LAT_WANT_RUNNING && allocation->operation == LAT__NOTHING) {
+        if (ran && allocation->wanted.desired == LAT_WANT_RUNNING) {
             if (now_ms(allocation) - allocation->started_ms >= LAT_RUNNER_STABLE_MS) {
                 allocation->retry_ms = LAT_RUNNER_RETRY_MIN_MS;
             }
@@ -104,6 +104,13 @@ void lat__converge_seen(struct lat__allocation *allocation, const struct lat_dri
 }
 
 /* ---- operations ---- */
+
+static void begin(struct lat__allocation *allocation, enum lat__operation operation)
+{
+    forget_health(allocation);
+    allocation->operation = operation;
+    allocation->operation_generation = allocation->wanted.generation;
+}
 
 static void operation_ended(struct lat__allocation *allocation)
 {
@@ -119,12 +126,18 @@ static void operation_ended(struct lat__allocation *allocation)
 
 static void failed(struct lat__allocation *allocation, const struct lat_err *err)
 {
+    if (err->code == LAT_E_CANCELLED) {
+        return; /* by us, because something else is wanted now */
+    }
     lat_metric_add(allocation->runner->failures, 1);
     lat_log(allocation->runner->with.log, LAT_LOG_WARN, "an operation failed",
             LAT_STR("request_id", allocation->wanted.request_id), LAT_STR("allocation", allocation->id), LAT_ERR(err));
     if (err->code == LAT_E_ENGINE_DOWN) {
         allocation->known = false;
         return; /* goes on when the engine is back */
+    }
+    if (allocation->operation_generation != allocation->wanted.generation) {
+        return; /* it was for an older assignment: says nothing of this one */
     }
     lat__report(allocation, LAT_ALLOCATION_FAILED, "%s", err->sentence);
     allocation->hopeless = err->code == LAT_E_NOT_ALLOWED || err->code == LAT_E_INVALID_FIELD;
@@ -162,6 +175,7 @@ static void started(void *arg, const struct lat_driver_status *status, const str
         allocation->started_ms = now_ms(allocation);
         allocation->restarts_done = allocation->operation_restarts;
         lat_metric_add(allocation->runner->starts, 1);
+        allocation->engine.running = true; /* one that stands still by now has ended by itself */
         lat__converge_seen(allocation, status);
     }
     operation_ended(allocation);
@@ -182,16 +196,15 @@ static void start(struct lat__allocation *allocation)
         .container = wanted->container,
     };
 
-    forget_health(allocation);
-    allocation->operation = LAT__STARTING;
+    begin(allocation, LAT__STARTING);
     allocation->operation_restarts = wanted->restarts;
+    allocation->operation_digest = wanted->spec_digest;
     allocation->runner->driver->class->start(allocation->runner->driver, &task, progressed, started, allocation);
 }
 
 static void restart(struct lat__allocation *allocation)
 {
-    forget_health(allocation);
-    allocation->operation = LAT__RESTARTING;
+    begin(allocation, LAT__RESTARTING);
     allocation->operation_restarts = allocation->wanted.restarts;
     lat__report(allocation, LAT_ALLOCATION_STARTING, "restarting");
     allocation->runner->driver->class->restart(allocation->runner->driver, allocation->id, started, allocation);
@@ -211,8 +224,7 @@ static void stopped(void *arg, const struct lat_err *err)
 
 static void stop(struct lat__allocation *allocation)
 {
-    forget_health(allocation);
-    allocation->operation = LAT__STOPPING;
+    begin(allocation, LAT__STOPPING);
     lat__report(allocation, LAT_ALLOCATION_STOPPING, "%s", "");
     allocation->runner->driver->class->stop(allocation->runner->driver, allocation->id, stopped, allocation);
 }
@@ -221,11 +233,12 @@ static void removed(void *arg, const struct lat_err *err)
 {
     struct lat__allocation *allocation = arg;
 
-    allocation->operation = LAT__NOTHING;
     if (err) {
         failed(allocation, err);
+        operation_ended(allocation);
         return;
     }
+    allocation->operation = LAT__NOTHING;
     lat__report(allocation, LAT_ALLOCATION_REMOVED, "%s", "");
     lat_log(allocation->runner->with.log, LAT_LOG_INFO, "removed", LAT_STR("request_id", allocation->wanted.request_id),
             LAT_STR("allocation", allocation->id));
@@ -236,8 +249,7 @@ static void removed(void *arg, const struct lat_err *err)
 
 static void remove_container(struct lat__allocation *allocation)
 {
-    forget_health(allocation);
-    allocation->operation = LAT__REMOVING;
+    begin(allocation, LAT__REMOVING);
     lat__report(allocation, LAT_ALLOCATION_STOPPING, "being removed");
     allocation->runner->driver->class->remove(allocation->runner->driver, allocation->id, allocation->wanted.keep_data, removed,
                                               allocation);
@@ -249,9 +261,7 @@ static void converge_running(struct lat__allocation *allocation)
 {
     const struct lat_driver_status *engine = &allocation->engine;
 
-    if (allocation->hopeless || lat_timer_running(&allocation->retry)) {
-        lat__report_again(allocation);
-    } else if (!allocation->wanted.container) {
+    if (!allocation->wanted.container) {
         lat__report(allocation, LAT_ALLOCATION_FAILED, "the console never said what to run");
         allocation->hopeless = true;
     } else if (!engine->running || engine->spec_digest != allocation->wanted.spec_digest) {
@@ -282,6 +292,10 @@ void lat__converge(struct lat__allocation *allocation)
             lat_runner_container(runner, allocation->id);
         }
         return; /* the survey that is under way ends here again */
+    }
+    if (allocation->hopeless || lat_timer_running(&allocation->retry)) {
+        lat__report_again(allocation);
+        return;
     }
     switch (allocation->wanted.desired) {
     case LAT_WANT_REMOVED: remove_container(allocation); break;

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LAT__JOURNAL_FILE_MAX = 1024 * 1024, LAT__JOURNAL_VERSION = 1 };
+enum { LAT__JOURNAL_FILE_MAX = 2 * 1024 * 1024, LAT__JOURNAL_VERSION = 1 };
 
 /* A write or removal on its way through a worker. */
 struct task {
@@ -124,14 +124,15 @@ struct reading {
     size_t broken;
 };
 
-static int parse(struct lat_runner *runner, const cJSON *json, struct lat_err *err)
+/* The name says which allocation it is: a copy under another name would be a second one of the same. */
+static int parse(struct lat_runner *runner, const char *name, const cJSON *json, struct lat_err *err)
 {
     const char *id = lat_json_text(json, "allocation", "");
     enum lat_want desired = LAT_WANT_RUNNING;
     struct lat__allocation *allocation;
     cJSON *container;
 
-    if (!lat_id_is(id) || lat_json_int(json, "version", 0) != LAT__JOURNAL_VERSION ||
+    if (!lat_id_is(id) || !lat_text_starts(name, id) || !lat_text_equal(name + strlen(id), ".json") || lat_json_int(json, "version", 0) != LAT__JOURNAL_VERSION ||
         !lat_want_parse(lat_json_text(json, "desired", ""), &desired)) {
         return lat_err_set(err, LAT_E_INVALID, "It is not an allocation of this version.");
     }
@@ -163,6 +164,9 @@ static int parse(struct lat_runner *runner, const cJSON *json, struct lat_err *e
         .container = container,
         .spec_digest = lat__container_digest(container),
     };
+    if (allocation->wanted.epoch > runner->epoch) {
+        runner->epoch = allocation->wanted.epoch;
+    }
     allocation->restarts_done = lat_json_int(json, "restarts_done", allocation->wanted.restarts);
     allocation->starts = lat_json_int(json, "starts", 0);
     allocation->healthy = lat_json_bool(json, "healthy", false);
@@ -179,7 +183,7 @@ static void read_one(void *arg, const char *name)
 
     if (lat_text_ends(name, ".json") &&
         (lat_file_read(path, LAT__JOURNAL_FILE_MAX, &text, &err) ||
-         lat_json_parse((const char *)text.bytes, text.len, &json, &err) || parse(reading->runner, json, &err))) {
+         lat_json_parse((const char *)text.bytes, text.len, &json, &err) || parse(reading->runner, name, json, &err))) {
         char *aside = lat_text_format("%s.broken", path);
 
         reading->broken++;

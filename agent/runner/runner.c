@@ -110,13 +110,16 @@ void lat_runner_assign(struct lat_runner *runner, const struct lat_assign_messag
             LAT_INT("generation", assign->generation), LAT_STR("desired", lat_want_name(assign->desired)));
     if (!allocation) {
         allocation = lat__allocation_new(runner, assign->allocation);
-        allocation->restarts_done = assign->restarts;
-        allocation->known = runner->surveyed; /* the survey did not find it: there is no container */
+        allocation->restarts_done = assign->restarts; /* its container, if the journal was lost and there is one, is looked at first */
     }
     take_assignment(&allocation->wanted, assign);
     allocation->hopeless = false;
     allocation->retry_ms = LAT_RUNNER_RETRY_MIN_MS;
     lat_timer_stop(&allocation->retry);
+    if (allocation->operation == LAT__STARTING &&
+        (assign->desired != LAT_WANT_RUNNING || allocation->wanted.spec_digest != allocation->operation_digest)) {
+        runner->driver->class->give_up(runner->driver, allocation->id); /* what is pulled is not wanted any more */
+    }
     lat__converge(allocation);
     if (!allocation->gone) {
         lat__journal_write(allocation);
@@ -165,7 +168,7 @@ void lat_runner_send_inventory(struct lat_runner *runner)
     void *value;
     size_t count = 0;
 
-    if (runner->engine_up && !runner->surveyed) {
+    if (!runner->engine_heard || (runner->engine_up && !runner->surveyed)) {
         runner->inventory_due = true;
         return;
     }
@@ -207,9 +210,12 @@ static void surveyed(void *arg, const struct lat_driver_status *statuses, size_t
     const char *id;
     void *value;
 
+    if (!runner->engine_up || runner->stopped) {
+        return; /* it is asked anew when it comes up */
+    }
     if (err) {
-        /* The engine is going down again; it is asked anew when it comes up. */
         lat_log(runner->with.log, LAT_LOG_WARN, "the engine could not say what runs", LAT_ERR(err));
+        lat_timer_start(&runner->survey, LAT_RUNNER_RETRY_MIN_MS, 0);
         return;
     }
     runner->surveyed = true;
@@ -234,16 +240,25 @@ static void surveyed(void *arg, const struct lat_driver_status *statuses, size_t
     }
 }
 
+static void survey(void *arg)
+{
+    struct lat_runner *runner = arg;
+
+    runner->driver->class->list(runner->driver, surveyed, runner);
+}
+
 void lat_runner_engine(struct lat_runner *runner, bool up, const struct lat_err *err)
 {
     void *cursor = NULL;
     const char *id;
     void *value;
 
+    runner->engine_heard = true;
     runner->engine_up = up;
     runner->surveyed = false;
+    lat_timer_stop(&runner->survey);
     if (up) {
-        runner->driver->class->list(runner->driver, surveyed, runner);
+        survey(runner);
         return;
     }
     runner->engine_err = *err;
@@ -268,6 +283,7 @@ static void inspected(void *arg, const struct lat_driver_status *status, const s
     } else if (err->code == LAT_E_NOT_FOUND) {
         lat__converge_seen(allocation, &(struct lat_driver_status){0});
     } else {
+        allocation->known = false; /* so that the next step is to ask again */
         lat_timer_start(&allocation->retry, LAT_RUNNER_RETRY_MIN_MS, 0);
         return;
     }
@@ -283,7 +299,7 @@ void lat_runner_container(struct lat_runner *runner, const char *id)
 {
     struct lat__allocation *allocation = lat_map_get(runner->allocations, id);
 
-    if (!allocation || !runner->engine_up) {
+    if (!allocation || !runner->engine_up || runner->stopped) {
         return;
     }
     if (allocation->operation != LAT__NOTHING) {
@@ -334,6 +350,8 @@ int lat_runner_new(const struct lat_runner_options *options, struct lat_runner *
     runner->failures = lat_metrics_counter(metrics, "lattice_agent_start_failures_total", "", "Starts that failed.");
     runner->exits = lat_metrics_counter(metrics, "lattice_agent_exits_total", "", "Containers that ended by themselves.");
     lat_err_set(&runner->engine_err, LAT_E_ENGINE_DOWN, NULL);
+    lat_timer_init(&runner->survey, options->loop, survey, runner);
+    TAILQ_INIT(&runner->servings);
     if ((code = lat__journal_read(runner, err))) {
         lat_runner_free(runner);
         return code;
@@ -345,6 +363,7 @@ int lat_runner_new(const struct lat_runner_options *options, struct lat_runner *
 void lat_runner_set_driver(struct lat_runner *runner, struct lat_driver *driver)
 {
     runner->driver = driver;
+    runner->healths = lat_healths_new(runner->with.loop, driver);
 }
 
 void lat_runner_stop(struct lat_runner *runner)
@@ -354,6 +373,7 @@ void lat_runner_stop(struct lat_runner *runner)
     void *value;
 
     runner->stopped = true;
+    lat_timer_stop(&runner->survey);
     while (lat_map_next(runner->allocations, &cursor, &id, &value)) {
         struct lat__allocation *allocation = value;
 
@@ -373,6 +393,9 @@ struct lat_runner *lat_runner_free(struct lat_runner *runner)
             lat__allocation_free(value);
         }
         lat_map_free(runner->allocations);
+        lat__serving_free_all(runner);
+        lat_healths_free(runner->healths);
+        lat_timer_done(&runner->survey);
         free(runner->dir);
         free(runner);
     }

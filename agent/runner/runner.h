@@ -38,10 +38,11 @@ struct lat_runner_options {
 /* Reads the journal. Nothing is done before lat_runner_set_driver. */
 int lat_runner_new(const struct lat_runner_options *options, struct lat_runner **ret_runner, struct lat_err *err) LAT_MUST_USE;
 
-/* Gives it its driver (borrowed), whose events are then to be handed to lat_runner_engine and lat_runner_container. */
+/* Gives it its driver (borrowed), once, whose events are then to be handed to lat_runner_engine and lat_runner_container. */
 void lat_runner_set_driver(struct lat_runner *runner, struct lat_driver *driver);
 
-/* Frees it and stops no container. After its driver. Takes NULL, returns NULL. */
+/* Frees it and stops no container. After lat_runner_stop, after its driver, and once the loop has nothing left to do (the journal is
+ * written in workers). Takes NULL, returns NULL. */
 struct lat_runner *lat_runner_free(struct lat_runner *runner);
 
 /* Stops probes and timers, so that the driver can be freed. */

@@ -9,6 +9,7 @@
 #include "base/text.h"
 
 #include <stdlib.h>
+#include <sys/queue.h>
 
 /* What is wanted of an allocation. Texts are owned. */
 struct lat__assignment {
@@ -33,6 +34,8 @@ struct lat__allocation {
     struct lat_driver_status engine;
     int64_t restarts_done;      /* of wanted.restarts */
     int64_t operation_restarts; /* what restarts_done becomes when the operation succeeds */
+    int64_t operation_digest;   /* of what a start makes */
+    int64_t operation_generation; /* which assignment the operation is for */
 
     enum lat_allocation_state status;
     char reason[LAT_ERR_SENTENCE_MAX];
@@ -58,11 +61,15 @@ struct lat_runner {
     char *dir; /* of the journal */
     struct lat_driver *driver;
     struct lat_map *allocations; /* struct lat__allocation, owned */
+    bool engine_heard; /* the driver has said whether the engine is up */
     bool engine_up;
     bool surveyed; /* the engine was asked what there is, since it last came up */
     bool inventory_due;
     bool stopped;
     struct lat_err engine_err;
+    struct lat_timer survey; /* asks again what there is, after the engine could not say */
+    struct lat_healths *healths;
+    TAILQ_HEAD(, lat__serving) servings; /* streams that wait for the driver */
     int64_t epoch; /* newest seen */
     struct lat_metric *starts, *failures, *exits;
 };
@@ -96,6 +103,11 @@ void lat__journal_remove(struct lat__allocation *allocation);
 
 /* Reads all files; a broken one is set aside, and said. */
 int lat__journal_read(struct lat_runner *runner, struct lat_err *err) LAT_MUST_USE;
+
+/* ---- serve.c ---- */
+
+/* Frees what waits for a driver that is gone and will not answer. */
+void lat__serving_free_all(struct lat_runner *runner);
 
 /* ---- runner.c ---- */
 

@@ -6,7 +6,8 @@
 #include <stdio.h>
 
 /* One stream that is served, until its close. */
-struct serving {
+struct lat__serving {
+    TAILQ_ENTRY(lat__serving) link; /* of those that wait */
     struct lat_runner *runner;
     struct lat_stream *stream; /* NULL once it closed: what the driver brings is then thrown away */
     bool waiting;              /* for the driver */
@@ -21,7 +22,7 @@ static void ignore_data(void *arg, const uint8_t *bytes, size_t len)
 
 static void stream_closed(void *arg, const struct lat_err *err)
 {
-    struct serving *serving = arg;
+    struct lat__serving *serving = arg;
 
     (void)err;
     serving->stream = NULL;
@@ -33,11 +34,12 @@ static void stream_closed(void *arg, const struct lat_err *err)
 static const struct lat_stream_events waiting_events = {.on_data = ignore_data, .on_close = stream_closed};
 
 /* Ends the wait for the driver. Returns the stream to answer on, or NULL (the serving is gone) when it closed meanwhile. */
-static struct lat_stream *finish_waiting(struct serving *serving)
+static struct lat_stream *finish_waiting(struct lat__serving *serving)
 {
     struct lat_stream *stream = serving->stream;
 
     serving->waiting = false;
+    TAILQ_REMOVE(&serving->runner->servings, serving, link);
     if (!stream) {
         free(serving);
     }
@@ -53,7 +55,7 @@ static void relayed(void *arg, uint64_t a_to_b, uint64_t b_to_a)
 
 static void log_opened(void *arg, struct lat_stream *log, const struct lat_err *err)
 {
-    struct serving *serving = arg;
+    struct lat__serving *serving = arg;
     struct lat_stream *stream = finish_waiting(serving);
 
     if (!stream) {
@@ -102,7 +104,7 @@ static void stats_read(void *arg, const struct lat_driver_stats *stats, const st
 
 void lat_runner_serve(struct lat_runner *runner, struct lat_stream *stream, const struct lat_stream_header *header)
 {
-    struct serving *serving = LAT_NEW(struct serving);
+    struct lat__serving *serving = LAT_NEW(struct lat__serving);
     struct lat_driver *driver = runner->driver;
     struct lat_err err;
 
@@ -112,11 +114,24 @@ void lat_runner_serve(struct lat_runner *runner, struct lat_stream *stream, cons
     if (!lat_map_get(runner->allocations, header->allocation)) {
         lat_err_set(&err, LAT_E_NOT_FOUND, "The allocation is not on this node.");
         lat_link_refuse(stream, &err);
-    } else if (header->kind == LAT_STREAM_LOGS) {
-        serving->waiting = true;
+        return;
+    }
+    serving->waiting = true;
+    TAILQ_INSERT_TAIL(&runner->servings, serving, link);
+    if (header->kind == LAT_STREAM_LOGS) {
         driver->class->logs(driver, header->allocation, header->follow, header->tail, header->timestamps, log_opened, serving);
     } else {
-        serving->waiting = true;
         driver->class->stats(driver, header->allocation, stats_read, serving);
+    }
+}
+
+void lat__serving_free_all(struct lat_runner *runner)
+{
+    struct lat__serving *serving;
+
+    while ((serving = TAILQ_FIRST(&runner->servings))) {
+        LAT_ASSERT(!serving->stream); /* the link is closed before the driver is freed */
+        TAILQ_REMOVE(&runner->servings, serving, link);
+        free(serving);
     }
 }
