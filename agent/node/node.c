@@ -58,6 +58,9 @@ static void facts_came(void *arg, const struct lat_driver_facts *facts, const st
     machine->asking = false;
     if (err) {
         lat_log(machine->with.log, LAT_LOG_WARN, "the engine could not describe this machine", LAT_ERR(err));
+        if (!machine->known) {
+            lat_timer_start(&machine->look, LAT_MACHINE_RETRY_MS, LAT_MACHINE_FACTS_MS);
+        }
         return;
     }
     machine->known = machine->driver != NULL;

@@ -9,6 +9,7 @@ struct lat_machine;
 
 enum {
     LAT_MACHINE_FACTS_MS = 30 * 1000,          /* between two looks at the machine */
+    LAT_MACHINE_RETRY_MS = 1000,               /* until the next one, after a first look that failed */
     LAT_MACHINE_DISK_STEP = 64 * 1024 * 1024,  /* bytes; a smaller change of free disk is not told */
 };
 
