@@ -54,7 +54,8 @@ struct lat__work; /* worker.c */
 
 struct lat_loop {
     uv_loop_t uv;
-    uv_async_t wake;       /* posts have come */
+    uv_poll_t wake;        /* wake_fd: posts have come */
+    int wake_fd;           /* eventfd */
     uv_prepare_t turn_end; /* runs timers, deferred calls and flushes before the loop sleeps */
     uv_idle_t busy;        /* active while something must run without sleep */
     uv_poll_t timer_poll;  /* timer_fd, when the clock is the system's */

@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -119,11 +120,25 @@ static void on_timer_fd(uv_poll_t *handle, int status, int events)
         loop->armed_ns = INT64_MAX;
 }
 
-/* ---- posts ---- */
+/* ---- posts ----
+ *
+ * An eventfd of our own and not uv_async_t: that one's receiver spins, and gives up its processor, while a
+ * sender has not returned from its system call, which on a busy machine costs milliseconds. */
 
-static void on_wake(uv_async_t *handle)
+static void wake_up(struct lat_loop *loop)
+{
+    static const uint64_t one = 1;
+    LAT_ASSERT(write(loop->wake_fd, &one, sizeof(one)) == (ssize_t)sizeof(one));
+}
+
+static void on_wake(uv_poll_t *handle, int status, int events)
 {
     struct lat_loop *loop = LAT_CONTAINER(handle, struct lat_loop, wake);
+    uint64_t times;
+    (void)events;
+    LAT_ASSERT(status == 0);
+    if (read(loop->wake_fd, &times, sizeof(times)) != (ssize_t)sizeof(times))
+        return;
     pthread_mutex_lock(&loop->lock);
     calls_swap(&loop->posted, &loop->draining);
     pthread_mutex_unlock(&loop->lock);
@@ -143,7 +158,7 @@ static int post(struct lat_loop *loop, size_t max, lat_call_fn *fn, void *arg)
         calls_push(&loop->posted, fn, arg);
         loop->waiting++;
         if (first) /* under the lock: the loop cannot be freed by a call that has not run */
-            uv_async_send(&loop->wake);
+            wake_up(loop);
     }
     pthread_mutex_unlock(&loop->lock);
     return full ? LAT_E_BUSY : LAT_OK;
@@ -269,7 +284,10 @@ struct lat_loop *lat_loop_new(const struct lat_clock *clock)
     loop->flushers.next = loop->flushers.prev = &loop->flushers;
     pthread_mutex_init(&loop->lock, NULL);
     LAT_ASSERT(uv_loop_init(&loop->uv) == 0);
-    LAT_ASSERT(uv_async_init(&loop->uv, &loop->wake, on_wake) == 0);
+    loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    LAT_ASSERT(loop->wake_fd >= 0);
+    LAT_ASSERT(uv_poll_init(&loop->uv, &loop->wake, loop->wake_fd) == 0);
+    LAT_ASSERT(uv_poll_start(&loop->wake, UV_READABLE, on_wake) == 0);
     uv_prepare_init(&loop->uv, &loop->turn_end);
     uv_prepare_start(&loop->turn_end, on_turn_end);
     uv_idle_init(&loop->uv, &loop->busy);
@@ -335,6 +353,7 @@ struct lat_loop *lat_loop_free(struct lat_loop *loop)
     LAT_ASSERT(uv_loop_close(&loop->uv) == 0);
     if (loop->timer_fd >= 0)
         close(loop->timer_fd);
+    close(loop->wake_fd);
     pthread_mutex_destroy(&loop->lock);
     pool_done(&loop->pool);
     pool_done(&loop->large_pool);
