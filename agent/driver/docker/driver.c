@@ -6,7 +6,8 @@
  *                    │       ▼                                              ▼
  *                    └── wait 0.2 s to 2 s ◄─────────────────────── on_engine(down)
  *
- * The stream of events is also how the engine's death is noticed: a connection that is always open ends at once. Who
+ * The stream of events is also how the engine's death is noticed: a connection that is always open ends at once. One that
+ * hangs keeps it open: so it is asked for a sign of life now and then, and one that gives none counts as gone. Who
  * hears that the engine is up has to look at every container: what happened before the stream began is not in it.
  *
  * Runs on the loop's thread. */
@@ -19,6 +20,7 @@
 #include <string.h>
 
 static void watch(void *arg);
+static void on_watch_done(void *arg, const struct lat_err *cause);
 
 struct lat__docker_driver *lat__docker_driver_of(struct lat_driver *driver)
 {
@@ -29,6 +31,29 @@ struct lat__docker_driver *lat__docker_driver_of(struct lat_driver *driver)
 }
 
 /* ---- the watch over the engine ---- */
+
+static void on_pulse(void *arg, const cJSON *reply, const struct lat_err *err)
+{
+    struct lat__docker_driver *driver = arg;
+
+    (void)reply;
+    driver->pulse_call = NULL;
+    if (err != NULL && err->code == LAT_E_ENGINE_DOWN) {
+        lat_docker_cancel(driver->watch);
+        on_watch_done(driver, err);
+    }
+}
+
+static void pulse(void *arg)
+{
+    static const struct lat_docker_request request = {
+        .method = LAT_HTTP_HEAD, .path = "/_ping", .timeout_ms = LAT__PULSE_ANSWER_MS, .slow = true};
+    struct lat__docker_driver *driver = arg;
+
+    if (driver->watch != NULL && driver->pulse_call == NULL) {
+        driver->pulse_call = lat_docker_call(driver->docker, &request, on_pulse, driver);
+    }
+}
 
 static void on_ready(struct lat__op *op, const struct lat_err *err)
 {
@@ -41,6 +66,7 @@ static void on_ready(struct lat__op *op, const struct lat_err *err)
     }
     driver->engine = LAT__ENGINE_UP;
     driver->retry_ms = LAT__RETRY_MIN_MS;
+    lat_timer_start(&driver->pulse, LAT__PULSE_MS, LAT__PULSE_MS);
     driver->events->on_engine(driver->arg, true, NULL);
 }
 
@@ -81,6 +107,11 @@ static void on_watch_done(void *arg, const struct lat_err *cause)
     struct lat_err err;
 
     driver->watch = NULL;
+    lat_timer_stop(&driver->pulse);
+    if (driver->pulse_call != NULL) {
+        lat_docker_cancel(driver->pulse_call);
+        driver->pulse_call = NULL;
+    }
     if (cause != NULL) {
         err = *cause;
     } else {
@@ -136,6 +167,7 @@ static void driver_free(struct lat_driver *base)
     }
     lat_map_free(driver->known);
     lat_timer_done(&driver->retry);
+    lat_timer_done(&driver->pulse);
     driver->magic = 0;
     free(driver);
 }
@@ -180,6 +212,7 @@ int lat_driver_new_docker(const struct lat_driver_options *options, const char *
     driver->known = lat_map_new();
     driver->retry_ms = LAT__RETRY_MIN_MS;
     lat_timer_init(&driver->retry, driver->loop, watch, driver);
+    lat_timer_init(&driver->pulse, driver->loop, pulse, driver);
     watch(driver);
     *ret_driver = &driver->base;
     return 0;

@@ -12,6 +12,8 @@
 enum {
     LAT__RETRY_MIN_MS = 200,  /* between two attempts to reach the engine: doubled each time, */
     LAT__RETRY_MAX_MS = 2000, /* up to this */
+    LAT__PULSE_MS = 5000,         /* between two signs of life that the engine is asked for */
+    LAT__PULSE_ANSWER_MS = 10000, /* that it has for one, before it counts as gone */
     LAT__EXEC_OUTPUT_MAX = 4096,
     LAT__STOP_TIMEOUT_S = 10, /* the engine's, for containers that name none */
     LAT__PROGRESS_MS = 250,   /* between two words about a pull */
@@ -44,6 +46,8 @@ struct lat__docker_driver {
     struct lat_map *known;         /* allocation to struct lat__known, owned */
     int64_t machine_memory_bytes;  /* 0: not asked yet */
     struct lat_docker_call *watch; /* the stream of events */
+    struct lat_docker_call *pulse_call; /* a sign of life that was asked for */
+    struct lat_timer pulse;
     struct lat_timer retry;
     int64_t retry_ms;
     enum { LAT__ENGINE_UNKNOWN, LAT__ENGINE_DOWN, LAT__ENGINE_UP } engine;

@@ -1,0 +1,25 @@
+"""A client of PostgreSQL, given an address as `lattice show` prints it."""
+
+import psycopg2
+
+from .waiting import wait_until
+
+
+def connect(url: str) -> "psycopg2.extensions.connection":
+    connection = psycopg2.connect(url, connect_timeout=10)
+    connection.autocommit = True
+    return connection
+
+
+def ask(url: str, sql: str) -> list[tuple]:
+    connection = connect(url)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
+
+
+def ask_until(url: str, sql: str, timeout_s: float = 60) -> list[tuple]:
+    return wait_until(lambda: ask(url, sql), f"{sql!r} is answered", timeout_s, tolerate=(psycopg2.OperationalError,))
