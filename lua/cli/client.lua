@@ -12,6 +12,7 @@ client.__index = client
 local PAUSE_MS = 250
 local BODY_MAX = 64 * 1024 * 1024
 local NO_LIMIT = -1
+local NO_CONTENT = 204
 
 -- What may pass by itself.
 local PASSING = {
@@ -47,7 +48,7 @@ local function read_body(session)
     end
 end
 
--- The problem that an answer of status 400 or more stands for.
+-- The problem that an answer stands for which is not what was asked for.
 function client:problem_of(status, headers, text)
     local body = (headers["content-type"] or ""):find("problem+json", 1, true) and self.json.decode(text)
     if type(body) == "table" and type(body.code) == "string" then return body end
@@ -75,9 +76,13 @@ end
 function client:attempt(call)
     local session = self:open()
     local status, headers = session:start(call)
-    if not status then return nil, explain(self, headers) end
-    self.reached = true
-    return status, headers
+    if status then
+        self.reached = true
+        return status, headers
+    end
+    self.reached = self.reached or headers.sent == true
+    headers.sent = nil
+    return nil, explain(self, headers)
 end
 
 function client:build(method, target, body, options)
@@ -105,7 +110,8 @@ function client:call(method, target, body, options)
         local status, headers = self:attempt(call)
         local text, err
         if status then text, err = read_body(self.session) else err = headers end
-        if text and status < 400 then return text ~= "" and self.json.decode(text) or nil, text end
+        local decoded = text and text ~= "" and self.json.decode(text)
+        if decoded and status < 400 or status == NO_CONTENT then return decoded, text end
         local raised = err or self:problem_of(status, headers, text)
         local _, now = self.system.now()
         local patient = self.reached and PASSING[raised.code] and now - start < (options.patience_ms or 0)

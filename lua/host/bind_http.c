@@ -146,6 +146,13 @@ static void on_done(void *arg)
 
 static void on_error(void *arg, const struct lat_err *err)
 {
+    struct lat_err closed;
+
+    /* Whom it was spoken to was verified before the call began: what breaks here is the connection, not the trust. */
+    if (err->code == LAT_E_TLS) {
+        lat_err_set(&closed, LAT_E_CLOSED, NULL);
+        err = &closed;
+    }
     fail(arg, err);
 }
 
@@ -238,7 +245,8 @@ static void push_head(lua_State *L, const struct lat_buf *head)
     }
 }
 
-/* session:start{method, target, headers, content_type, body, head_ms, idle_ms} -> status, headers | nil, err */
+/* session:start{method, target, headers, content_type, body, head_ms, idle_ms} -> status, headers | nil, err
+ * err.sent: there was a connection, so the console may have got the request. */
 static int session_start(lua_State *L)
 {
     struct session *session = check_session(L);
@@ -265,7 +273,10 @@ static int session_start(lua_State *L)
         return lat__cli_interrupted(L);
     }
     if (session->status == 0) {
-        return lat__cli_fail(L, &session->err);
+        lat__cli_fail(L, &session->err);
+        lua_pushboolean(L, session->client != NULL);
+        lua_setfield(L, -2, "sent");
+        return 2;
     }
     lua_pushinteger(L, session->status);
     push_head(L, &session->head);

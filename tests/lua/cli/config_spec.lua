@@ -1,12 +1,12 @@
 local config = require "cli.config"
 local fakes = require "tests.lua.cli.fakes"
 
-local PATH = "/home/me/.config/lattice/config.json"
+local PATH = "/users/me/.config/lattice/config.json"
 local LOGIN = '{"addr":"https://mine:8443","token":"lat_mine","authority":"MY PEM","user":"me","token_id":"t1"}'
 
 local function load(options, environment, files)
     environment = environment or {}
-    environment.HOME = environment.HOME or "/home/me"
+    environment.HOME = environment.HOME or "/users/me"
     return config.load({
         settings = fakes.settings(environment), system = fakes.system(files or { [PATH] = LOGIN }), json = fakes.json,
         getenv = function(name) return environment[name] end,

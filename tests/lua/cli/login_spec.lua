@@ -11,7 +11,7 @@ local function console(call)
         if body.password ~= "secret" then return { 401, { code = "unauthenticated", detail = "Wrong." } } end
         return { 200, { token = "access", user = body.user, role = "admin" } }
     end
-    if call.method == "DELETE" then return { 204, "" } end
+    if call.method == "DELETE" then return { 204, nil } end
     assert.are.equal("Bearer access", call.headers.authorization)
     return { 201, { id = "t2", token = "lat_2", expires_at = "2027-01-02T03:04:05.000Z", name = body.name } }
 end
