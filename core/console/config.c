@@ -102,6 +102,7 @@ static int parse(struct lat__config *config, struct lat_err *err)
     struct lat_settings *settings = config->settings;
     const char *advertise = lat_settings_text(settings, "advertise");
     int64_t threads = lat_settings_int(settings, "io_threads");
+    int64_t connections = lat_settings_int(settings, "connections_max");
     int code;
 
     if ((code = lat_address_split(lat_settings_text(settings, "listen"), "0.0.0.0", LAT__PORT_DEFAULT, config->listen_host,
@@ -112,11 +113,15 @@ static int parse(struct lat__config *config, struct lat_err *err)
     if (threads < 1 || threads > LAT__IO_THREADS_MAX) {
         return lat_err_field(err, LAT_E_INVALID_FIELD, "io_threads", "io_threads is a number from 1 to %d.", LAT__IO_THREADS_MAX);
     }
+    if (connections < 1 || connections > LAT__CONNECTIONS_MAX) {
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "connections_max", "connections_max is a number from 1 to %d.",
+                             LAT__CONNECTIONS_MAX);
+    }
     if (lat_log_level_parse(lat_settings_text(settings, "log_level"), &config->log_level)) {
         return lat_err_field(err, LAT_E_INVALID_FIELD, "log_level", "log_level is debug, info, warn or error.");
     }
     config->io_threads = (int)threads;
-    config->connections_max = lat_settings_int(settings, "connections_max");
+    config->connections_max = connections;
     config->data_dir = lat_text_copy(lat_settings_text(settings, "data_dir"));
     config->policies_dir = dir_or(lat_settings_text(settings, "policies_dir"), config->data_dir, "policies");
     config->plugins_dir = dir_or(lat_settings_text(settings, "plugins_dir"), config->data_dir, "plugins");

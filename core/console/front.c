@@ -8,6 +8,7 @@
 #include "console/console_internal.h"
 
 #include <stdio.h>
+#include <sys/queue.h>
 
 enum { LAT__ANSWER_GRACE_MS = 2000 };
 
@@ -19,7 +20,14 @@ struct lane {
     struct lat_tls *tls;
     struct lat_listener *listener;
     struct lat_http_server *server;
-    uint32_t handshakes; /* under way */
+    TAILQ_HEAD(, handshake) handshakes; /* under way */
+};
+
+/* A connection that is not yet encrypted. */
+struct handshake {
+    TAILQ_ENTRY(handshake) link;
+    struct lane *lane;
+    struct lat_stream *stream;
 };
 
 struct lat__front {
@@ -69,13 +77,13 @@ static void take_link(struct lane *lane, struct lat_stream *stream)
 
 static void encrypted(void *arg, struct lat_stream *stream, const struct lat_err *err)
 {
-    struct lane *lane = arg;
+    struct handshake *handshake = arg;
+    struct lane *lane = handshake->lane;
 
-    lane->handshakes--;
+    TAILQ_REMOVE(&lane->handshakes, handshake, link);
+    free(handshake);
     if (err) {
         lat_metric_add(lane->front->handshakes_failed, 1);
-    } else if (!lane->listener) {
-        lat_stream_close(stream); /* closing */
     } else if (lat_text_equal(lat_tls_alpn(stream), LAT_LINK_ALPN)) {
         take_link(lane, stream);
     } else {
@@ -85,10 +93,11 @@ static void encrypted(void *arg, struct lat_stream *stream, const struct lat_err
 
 static void accepted(void *arg, struct lat_stream *stream)
 {
-    struct lane *lane = arg;
+    struct handshake *handshake = LAT_NEW(struct handshake);
 
-    lane->handshakes++;
-    lat_tls_accept(lane->tls, stream, NULL, 0, encrypted, lane);
+    handshake->lane = arg;
+    TAILQ_INSERT_TAIL(&handshake->lane->handshakes, handshake, link);
+    handshake->stream = lat_tls_accept(handshake->lane->tls, stream, NULL, 0, encrypted, handshake);
 }
 
 /* ---- opening ---- */
@@ -129,6 +138,7 @@ int lat__front_new(struct lat__console *console, struct lat__front **ret_front, 
         struct lane *lane = &front->lanes[i];
 
         lane->front = front;
+        TAILQ_INIT(&lane->handshakes);
         lane->loop = front->loops[i] = lat_loop_new(console->clock);
         lane->random = lat_random_new_system();
         lane->tls = lat_tls_ref(tls);
@@ -234,8 +244,14 @@ static void lane_closed(void *arg)
 static void close_lane(void *arg)
 {
     struct lane *lane = arg;
+    struct handshake *handshake;
 
     lane->listener = lat_listener_free(lane->listener);
+    while ((handshake = TAILQ_FIRST(&lane->handshakes))) {
+        lat_stream_close(handshake->stream); /* given up: nothing more comes of it */
+        TAILQ_REMOVE(&lane->handshakes, handshake, link);
+        free(handshake);
+    }
     lat_http_server_close(lane->server, LAT__ANSWER_GRACE_MS, lane_closed, lane);
 }
 
@@ -249,10 +265,10 @@ void lat__front_close(struct lat__front *front, lat_call_fn *done, void *arg)
     }
 }
 
+/* The loop ends once nothing is left: an alert of TLS may still be on its way out. */
 static void let_go(void *arg)
 {
     lat_loop_release(arg);
-    lat_loop_stop(arg);
 }
 
 struct lat__front *lat__front_free(struct lat__front *front)

@@ -22,12 +22,12 @@ struct lat__connection {
     struct lat__backend backend;
     int fd;                    /* until it is adopted */
     struct lat_stream *client; /* while its first bytes are awaited */
+    struct lat_stream *handshake; /* while TLS is agreed on */
     struct lat_timer hello;
     uint8_t head[LAT__POSTGRES_HELLO_SIZE];
     size_t head_len;
     struct lat_buf early;      /* bytes that came behind the head */
     struct lat_relay *relay;
-    bool closing;              /* the lane closes: end as soon as possible */
 };
 
 static void settle(struct lat__connection *connection)
@@ -76,9 +76,8 @@ static void open_tunnel(struct lat__connection *connection, struct lat_stream *c
     struct lat_stream *tunnel;
     struct lat_err err;
 
-    if (connection->closing ||
-        lat_link_directory_open(connection->lane->ingress->with.directory, connection->backend.node_id, &header,
-                                NULL, NULL, &tunnel, &err)) {
+    if (lat_link_directory_open(connection->lane->ingress->with.directory, connection->backend.node_id, &header, NULL, NULL,
+                                &tunnel, &err)) {
         give_up(connection, client);
         return;
     }
@@ -93,6 +92,7 @@ static void encrypted(void *arg, struct lat_stream *stream, const struct lat_err
 {
     struct lat__connection *connection = arg;
 
+    connection->handshake = NULL;
     if (err) {
         lat_metric_add(connection->lane->ingress->refused, 1);
         settle(connection);
@@ -105,7 +105,8 @@ static void encrypt(struct lat__connection *connection, struct lat_stream *clien
 {
     struct lat_tls *tls = lat__ingress_tls(connection->lane->ingress);
 
-    lat_tls_accept(tls, client, connection->early.bytes, connection->early.len, encrypted, connection);
+    connection->handshake =
+        lat_tls_accept(tls, client, connection->early.bytes, connection->early.len, encrypted, connection);
     lat_buf_done(&connection->early);
     lat_tls_unref(tls);
 }
@@ -256,18 +257,22 @@ void lat__ingress_hand_over(struct lat__lane *lane, int fd, const struct lat__ro
 static void close_all(void *arg)
 {
     struct lat__lane *lane = arg;
-    struct lat__connection *connection;
+    struct lat__connection *connection = TAILQ_FIRST(&lane->connections);
 
-    lane->closing = true;
-    TAILQ_FOREACH(connection, &lane->connections, link)
-    {
-        connection->closing = true;
+    while (connection) {
+        struct lat__connection *next = TAILQ_NEXT(connection, link);
+
         if (connection->relay) {
             lat_relay_close(connection->relay);
         } else if (connection->client) {
             lat_stream_close(connection->client);
+        } else { /* given up: nothing more comes of it */
+            lat_stream_close(connection->handshake);
+            settle(connection);
         }
+        connection = next;
     }
+    lane->closing = true;
     if (lane->count == 0) {
         lat__ingress_part_closed(lane->ingress);
     }

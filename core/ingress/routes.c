@@ -153,6 +153,8 @@ static void retry_later(struct lat__routes *routes, const char *workload_id)
     }
 }
 
+static void commit_port(struct lat__routes *routes, const char *endpoint_id, int port);
+
 static void look_at_endpoint(struct lat__routes *routes, const struct lat_endpoint *endpoint)
 {
     struct place *place = lat_map_get(routes->places, endpoint->row.id);
@@ -181,6 +183,9 @@ static void look_at_endpoint(struct lat__routes *routes, const struct lat_endpoi
     }
     route = make_route(routes, endpoint, place->port);
     fingerprint = fingerprint_of(route);
+    if (place->open && endpoint->port != place->port) {
+        commit_port(routes, endpoint->row.id, place->port); /* it could not be written before */
+    }
     if (place->open && fingerprint == place->fingerprint) {
         free(route);
         return;
