@@ -19,11 +19,14 @@ struct look {
     const struct lat_workload *workload;
     size_t left;  /* allocations that remain */
     bool changed; /* the transaction holds something */
+    bool news;    /* its status moved: told once that is durable */
 };
 
+/* A look that is being written. */
 struct commit {
     struct lat_orch *orch;
     char workload_id[LAT_ID_SIZE];
+    const struct lat_workload *story; /* held; NULL when there is none to tell */
 };
 
 static bool is_wanted(const char *desired, enum lat_want want)
@@ -101,10 +104,7 @@ static void update_status(struct look *look)
     lat_row_set(edited->status, status);
     lat_row_set(edited->reason, outlook.reason);
     edited->updated_at = lat_clock_wall_ms(lat_loop_clock(look->orch->with.loop));
-    if (look->orch->with.history && !lat_text_equal(workload->status, status)) {
-        lat_history_add(look->orch->with.history, workload->row.id, status, outlook.reason,
-                        workload->request_id, edited->updated_at);
-    }
+    look->news = !lat_text_equal(workload->status, status);
     look->workload = (const struct lat_workload *)lat_txn_put(look->txn, &edited->row);
     look->changed = true;
 }
@@ -136,11 +136,20 @@ int64_t lat__orch_missing_ordinal(struct lat_txn *txn, const struct lat_workload
 static void committed(void *arg, const struct lat_err *err)
 {
     struct commit *commit = arg;
+    const struct lat_workload *story = commit->story;
 
-    if (!lat__orch_release(commit->orch) && err) {
+    if (lat__orch_release(commit->orch)) {
+        /* stopped: what is durable is looked at by the next one */
+    } else if (err) {
         lat_log(commit->orch->with.log, LAT_LOG_WARN, "a step of a workload could not be written",
                 LAT_STR("workload", commit->workload_id), LAT_ERR(err));
         lat__orch_mark_later(commit->orch, commit->workload_id);
+    } else if (story && commit->orch->with.history) {
+        lat_history_add(commit->orch->with.history, story->row.id, story->status, story->reason, story->request_id,
+                        story->updated_at);
+    }
+    if (story) {
+        lat_row_unref(&story->row);
     }
     free(commit);
 }
@@ -152,6 +161,10 @@ static void commit_look(struct look *look, const char *workload_id)
 
     commit->orch = look->orch;
     lat_text_bound(commit->workload_id, sizeof(commit->workload_id), workload_id);
+    if (look->news) {
+        commit->story = look->workload;
+        lat_row_ref(&commit->story->row);
+    }
     lat__orch_hold(look->orch);
     if (lat_txn_commit(look->txn, committed, commit, &err)) {
         committed(commit, &err);

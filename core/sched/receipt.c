@@ -103,6 +103,6 @@ void lat_frame_sentence(const struct lat_frame *frame, struct lat_buf *out)
         }
     }
     if (count > LAT__REASONS_SHOWN) {
-        lat_buf_addf(out, "; and %zu more reasons", count - LAT__REASONS_SHOWN);
+        lat_buf_addf(out, "; and %zu more reason%s", count - LAT__REASONS_SHOWN, count == LAT__REASONS_SHOWN + 1 ? "" : "s");
     }
 }
