@@ -215,7 +215,6 @@ void lat__tokens_create(struct lat__call *call)
 {
     static const char *const known[] = {"name", "life", NULL};
     const char *name = "token";
-    const char *life = "";
     struct lat_api_token *row;
     struct lat_json_writer writer;
     struct lat_buf answer = {0};
@@ -226,12 +225,7 @@ void lat__tokens_create(struct lat__call *call)
     char *token;
 
     if (lat__call_read_body(call, known, &err) || lat_json_read_text(call->body, "name", &name, &err) ||
-        lat_json_read_text(call->body, "life", &life, &err) || lat_name_check(name, "name", &err)) {
-        lat__call_fail(call, &err);
-        return;
-    }
-    if (*life && lat_text_to_duration(life, &life_ms)) {
-        lat_err_field(&err, LAT_E_INVALID_FIELD, "life", "'%.40s' is not a duration such as 12h or 30d.", life);
+        lat_name_check(name, "name", &err) || lat__call_read_life(call, &life_ms, &err)) {
         lat__call_fail(call, &err);
         return;
     }

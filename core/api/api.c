@@ -1,8 +1,6 @@
 /* The table of routes, and the way of a request from its I/O loop to its handler. */
 #include "api/api_internal.h"
 
-enum { LAT__SWEEP_MS = 60 * 1000 };
-
 struct route {
     enum lat_http_method method;
     const char *pattern;
@@ -121,7 +119,7 @@ struct lat_api *lat_api_new(const struct lat_api_config *config)
     }
     api->events = lat__events_new(api);
     lat_timer_init(&api->sweep, config->loop, lat__sweep_idempotency, api);
-    lat_timer_start(&api->sweep, LAT__SWEEP_MS, LAT__SWEEP_MS);
+    lat__sweep_idempotency(api);
     return api;
 }
 

@@ -55,7 +55,7 @@ struct lat_api *lat_api_free(struct lat_api *api);
 /* Takes a request of any server: from its I/O loop. arg is the API (a lat_http_handler_fn). */
 void lat_api_handle(void *arg, struct lat_http_request *req);
 
-/* Ends every event stream and followed log, so that the servers can close. On the state loop. */
+/* Ends every event stream, so that the servers can close; followed logs are cut off with their servers. On the state loop. */
 void lat_api_end_streams(struct lat_api *api);
 
 /* Changes the lives of tokens and certificates that are made from now on. */

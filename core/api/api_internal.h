@@ -68,6 +68,9 @@ bool lat__call_replay(struct lat__call *call);
 /* Reads ?limit= and ?cursor= ; *ret_cursor is borrowed or "". */
 int lat__call_page(struct lat__call *call, size_t *ret_limit, const char **ret_cursor, struct lat_err *err) LAT_MUST_USE;
 
+/* Reads the member `life`, a duration of at least a second and at most ten years; *ret_ms stays as it is without one. */
+int lat__call_read_life(const struct lat__call *call, int64_t *ret_ms, struct lat_err *err) LAT_MUST_USE;
+
 /* Removes idempotency rows that have expired; a timer's callback. */
 void lat__sweep_idempotency(void *arg);
 

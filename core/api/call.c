@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LAT__KEY_MAX = 255, LAT__SWEEP_ROWS = 256 };
+enum { LAT__KEY_MAX = 255, LAT__SWEEP_ROWS = 256, LAT__SWEEP_MS = 60 * 1000, LAT__SWEEP_MORE_MS = 100 };
+
+static const int64_t life_min_ms = 1000;
+static const int64_t life_max_ms = INT64_C(3650) * 24 * 60 * 60 * 1000;
 
 int64_t lat__now(const struct lat_api *api)
 {
@@ -35,6 +38,22 @@ int lat__call_read_body(struct lat__call *call, const char *const *known, struct
         return lat_err_set(err, LAT_E_INVALID, "The body has to be a JSON object.");
     }
     return known ? lat_json_only(call->body, known, err) : 0;
+}
+
+int lat__call_read_life(const struct lat__call *call, int64_t *ret_ms, struct lat_err *err)
+{
+    const char *life = "";
+    int64_t ms;
+    int code = lat_json_read_text(call->body, "life", &life, err);
+
+    if (code || !*life) {
+        return code;
+    }
+    if (lat_text_to_duration(life, &ms) || ms < life_min_ms || ms > life_max_ms) {
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "life", "'%.40s' is not a duration such as 12h or 30d, of at most 3650d.", life);
+    }
+    *ret_ms = ms;
+    return 0;
 }
 
 int lat__call_page(struct lat__call *call, size_t *ret_limit, const char **ret_cursor, struct lat_err *err)
@@ -238,6 +257,8 @@ void lat__sweep_idempotency(void *arg)
             removed++;
         }
     }
+    /* As fast as they come, a piece at a time: other work waits for a turn at most. */
+    lat_timer_start(&api->sweep, removed == LAT__SWEEP_ROWS ? LAT__SWEEP_MORE_MS : LAT__SWEEP_MS, 0);
     if (removed == 0) {
         lat_txn_cancel(txn);
     } else if (lat_txn_commit(txn, NULL, NULL, &err)) {

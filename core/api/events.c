@@ -24,7 +24,7 @@ struct lat__events {
     struct lat_watcher *watcher;
     TAILQ_HEAD(, follower) followers;
     struct lat_timer keep_alive;
-    bool armed;
+    struct lat_timer pump; /* at the end of the turn: stops with the events */
 };
 
 /* What followers are told of: people, tokens and secrets are nobody's news. */
@@ -123,7 +123,6 @@ static void pump_all(void *arg)
     struct lat__events *events = arg;
     struct follower *follower = TAILQ_FIRST(&events->followers);
 
-    events->armed = false;
     while (follower) {
         struct follower *next = TAILQ_NEXT(follower, link);
 
@@ -137,9 +136,8 @@ static void store_changed(void *arg, const struct lat_change *change)
     struct lat__events *events = arg;
 
     (void)change;
-    if (!events->armed && !TAILQ_EMPTY(&events->followers)) {
-        events->armed = true;
-        lat_loop_defer(events->api->with.loop, pump_all, events);
+    if (!lat_timer_running(&events->pump) && !TAILQ_EMPTY(&events->followers)) {
+        lat_timer_start(&events->pump, 0, 0);
     }
 }
 
@@ -220,6 +218,7 @@ struct lat__events *lat__events_new(struct lat_api *api)
 
     events->api = api;
     TAILQ_INIT(&events->followers);
+    lat_timer_init(&events->pump, api->with.loop, pump_all, events);
     lat_timer_init(&events->keep_alive, api->with.loop, keep_alive, events);
     lat_timer_start(&events->keep_alive, LAT__KEEP_ALIVE_MS, LAT__KEEP_ALIVE_MS);
     events->watcher = lat_store_watch(api->with.store, UINT32_MAX, store_changed, events);
@@ -242,6 +241,7 @@ struct lat__events *lat__events_free(struct lat__events *events)
         lat__events_end(events);
         lat_store_unwatch(events->watcher);
         lat_timer_done(&events->keep_alive);
+        lat_timer_done(&events->pump);
         free(events);
     }
     return NULL;

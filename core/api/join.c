@@ -42,7 +42,6 @@ void lat__join_tokens_list(struct lat__call *call)
 static int read_join_token(struct lat__call *call, struct lat_join_token *row, struct lat_err *err)
 {
     static const char *const known[] = {"uses", "life", "pool", "node", NULL};
-    const char *life = "";
     const char *pool = "default";
     const char *node = "";
     int64_t life_ms = LAT_API_JOIN_TOKEN_MS;
@@ -50,14 +49,11 @@ static int read_join_token(struct lat__call *call, struct lat_join_token *row, s
     int code;
 
     if ((code = lat__call_read_body(call, known, err)) || (code = lat_json_read_int(call->body, "uses", 1, LAT__USES_MAX, &uses, err)) ||
-        (code = lat_json_read_text(call->body, "life", &life, err)) ||
+        (code = lat__call_read_life(call, &life_ms, err)) ||
         (code = lat_json_read_text(call->body, "pool", &pool, err)) ||
         (code = lat_json_read_text(call->body, "node", &node, err)) || (code = lat_name_check(pool, "pool", err)) ||
         (*node && (code = lat_name_check(node, "node", err)))) {
         return code;
-    }
-    if (*life && lat_text_to_duration(life, &life_ms)) {
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "life", "'%.40s' is not a duration such as 12h or 30d.", life);
     }
     lat_row_set(row->pool, pool);
     lat_row_set(row->node_name, node);

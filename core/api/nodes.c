@@ -109,7 +109,10 @@ void lat__nodes_remove(struct lat__call *call)
         lat__call_fail(call, &err);
         return;
     }
-    if (lat_store_each(call->api->with.store, LAT_INDEX_ALLOCATION_NODE, node->row.id, &cursor)) {
+    /* Also what is being placed there at this moment, and not yet durable. */
+    txn = lat__call_begin(call);
+    if (lat_txn_each(txn, LAT_INDEX_ALLOCATION_NODE, node->row.id, &cursor)) {
+        lat_txn_cancel(txn);
         lat_err_set(&err, LAT_E_CONFLICT, "Workloads stand on node '%s'.", node->name);
         lat_err_hint(&err, "Remove them first: `lattice ps` shows where they are.");
         lat__call_fail(call, &err);
@@ -117,7 +120,6 @@ void lat__nodes_remove(struct lat__call *call)
     }
     lat_err_set(&err, LAT_E_FORBIDDEN, "This node was removed from the console.");
     lat_dispatch_cut(call->api->with.dispatch, node->row.id, &err);
-    txn = lat__call_begin(call);
     lat_txn_expect(txn, &node->row);
     lat_txn_remove(txn, LAT_TABLE_NODE, node->row.id);
     lat__call_commit(call, txn, 204, &answer);

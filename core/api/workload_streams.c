@@ -99,8 +99,8 @@ static void opened(void *arg, struct lat_stream *stream, const struct lat_err *e
     lat_stream_set_events(stream, &feed_events, feed);
     if (!feed->collect) {
         lat_http_begin(feed->req, 200, "text/plain; charset=utf-8", NULL);
-        lat_http_on_gone(feed->req, lat_stream_loop(stream), client_gone, feed);
     }
+    lat_http_on_gone(feed->req, lat_stream_loop(stream), client_gone, feed);
     lat_stream_resume(stream);
 }
 

@@ -38,6 +38,7 @@ static void replace_all(struct lat_buf *text, const char *what, const char *with
         rest = found + strlen(what);
     }
     lat_buf_add_text(&result, rest);
+    lat_wipe(text->bytes, text->cap);
     lat_buf_done(text);
     *text = result;
 }
@@ -49,7 +50,13 @@ static void mask(struct lat_buf *url, const cJSON *credentials)
     cJSON_ArrayForEach(secret, credentials)
     {
         if (cJSON_IsString(secret) && strlen(secret->valuestring) >= LAT__MASKED_MIN) {
+            struct lat_buf encoded = {0}; /* as plugins write it into a URL */
+
+            lat_http_url_encode(&encoded, secret->valuestring);
+            replace_all(url, lat_buf_text(&encoded), "***");
             replace_all(url, secret->valuestring, "***");
+            lat_wipe(encoded.bytes, encoded.cap);
+            lat_buf_done(&encoded);
         }
     }
 }

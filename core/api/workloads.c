@@ -13,6 +13,7 @@ struct rendering {
     struct lat__call *call;
     cJSON *spec;                       /* owned */
     char workload_id[LAT_ID_SIZE];     /* "" for a new one */
+    int64_t generation, count;         /* of the workload that a change was made from */
 };
 
 static struct rendering *free_rendering(struct rendering *rendering)
@@ -226,6 +227,13 @@ static void change(struct rendering *rendering, const cJSON *rendered)
         lat__call_fail(call, &err);
         return;
     }
+    if (old->generation != rendering->generation || old->count != rendering->count) {
+        lat_txn_cancel(txn);
+        lat_err_set(&err, LAT_E_CONFLICT, "The workload was changed by somebody else at the same time.");
+        lat_err_hint(&err, "Look at it as it is now, and change that.");
+        lat__call_fail(call, &err);
+        return;
+    }
     if (check_plain(rendering->spec, rendered, &err)) {
         lat_txn_cancel(txn);
         lat__call_fail(call, &err);
@@ -276,7 +284,7 @@ void lat__workloads_create(struct lat__call *call)
 
 /* ---- changing ---- */
 
-/* Merges a change into a spec as RFC 7396 says, one level into params: null removes. */
+/* Merges a change into a spec as RFC 7396 says: null removes. */
 static void merge(cJSON *spec, const cJSON *patch)
 {
     const cJSON *member;
@@ -290,14 +298,14 @@ static void merge(cJSON *spec, const cJSON *patch)
         } else if (cJSON_IsObject(member) && cJSON_IsObject(old)) {
             merge(old, member);
         } else {
-            cJSON *copy = cJSON_Duplicate(member, true);
+            cJSON *copy = cJSON_IsObject(member) ? cJSON_CreateObject() : cJSON_Duplicate(member, true);
 
             LAT_ASSERT(copy);
-            if (old) {
-                cJSON_ReplaceItemViaPointer(spec, old, copy);
-            } else {
-                cJSON_AddItemToObject(spec, member->string, copy);
+            if (cJSON_IsObject(member)) {
+                merge(copy, member); /* it may hold nulls, too */
             }
+            cJSON_DeleteItemFromObjectCaseSensitive(spec, member->string);
+            cJSON_AddItemToObject(spec, member->string, copy);
         }
     }
 }
@@ -364,6 +372,8 @@ void lat__workloads_change(struct lat__call *call)
     rendering->call = call;
     rendering->spec = spec;
     lat_text_bound(rendering->workload_id, sizeof(rendering->workload_id), workload->row.id);
+    rendering->generation = workload->generation;
+    rendering->count = workload->count;
     lat_luahost_render(call->api->with.luahost, rendering->spec, lat_json_get(rendered, "credentials"), rendered_by_plugin,
                        rendering);
     cJSON_Delete(rendered);
