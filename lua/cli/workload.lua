@@ -65,7 +65,7 @@ end
 function workload.said(status, reason)
     status, reason = text(status), text(reason)
     if reason == "" or reason == status or (status == "running" and reason == "healthy") then return status, "" end
-    if reason:sub(1, #status + 1) == status .. " " then return status, reason:sub(#status + 1) end
+    if status ~= "failed" and reason:sub(1, #status + 1) == status .. " " then return status, reason:sub(#status + 1) end
     return status, ": " .. reason
 end
 

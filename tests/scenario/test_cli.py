@@ -17,7 +17,7 @@ from support.waiting import wait_until
 
 @pytest.fixture
 def day(module_cloud: Cloud, bed: Bed) -> Iterator[Cloud]:
-    bed.registry.ensure("web")
+    bed.registry.ensure("web", "redis")
     yield module_cloud
     module_cloud.clear_up()
 
@@ -88,7 +88,7 @@ def test_deploy_until_it_answers_and_everything_after(day: Cloud) -> None:
 
 
 def test_logs_are_followed(day: Cloud) -> None:
-    day.cli("deploy", "custom", "talk", "--image", "lattice-test/web:1", "--entrypoint", "/bin/sh", "--", "-c",
+    day.cli("deploy", "custom", "talk", "--image", "redis:7", "--entrypoint", "/bin/sh", "--", "-c",
             "echo first; echo second; while sleep 0.2; do echo more; done")
     wait_until(lambda: "second" in day.cli("logs", "talk").stdout, "it has written")
     assert day.cli("logs", "talk").stdout.startswith("first\nsecond\n")
@@ -107,7 +107,7 @@ def test_logs_are_followed(day: Cloud) -> None:
 def test_a_deploy_waits_over_a_console_that_is_killed(day: Cloud) -> None:
     token = str(day.api.session.headers["Authorization"]).removeprefix("Bearer ")
     deploying = subprocess.Popen(
-        [BIN / "lattice", "deploy", "custom", "slow", "--image", "lattice-test/web:1", "--entrypoint", "/bin/sh", "--health",
+        [BIN / "lattice", "deploy", "custom", "slow", "--image", "redis:7", "--entrypoint", "/bin/sh", "--health",
          "exec:test -e /tmp/ready", "--json", "--addr", day.console.url, "--cacert", str(day.console.authority), "--token", token,
          "--", "-c", "sleep 4; touch /tmp/ready; sleep 1000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_until(lambda: "slow" in day.api.names(), "it is accepted")
