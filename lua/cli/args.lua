@@ -107,6 +107,7 @@ end
 function args.split(words, commands)
     local index, groups, names = index_of(commands)
     local options, at = {}, 1
+    if words[1] == "--version" then return index.version, options, table.move(words, 2, #words, 1, {}) end
     while words[at] and words[at]:find("^%-") do
         at = take_flag(words, at, args.globals, options, false, "`lattice help` lists the commands.") + 1
     end

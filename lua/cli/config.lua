@@ -18,7 +18,8 @@ function config.path(getenv)
     return base .. "/lattice/config.json"
 end
 
--- Returns what login saved: {addr, token, token_id, user, authority}; empty when nobody is logged in.
+-- Returns what login saved: {addr, token, token_id, user, authority}; empty when nobody is logged in. Behind it a
+-- problem when the file is there and is something else.
 local function read_login(parts, path)
     if not path then return {} end
     local text, err = parts.system.read_file(path)
@@ -28,7 +29,7 @@ local function read_login(parts, path)
     end
     local login = parts.json.decode(text)
     if type(login) ~= "table" then
-        problem.raise { code = "io", detail = path .. " is not what `lattice login` writes.", hint = "Log in again." }
+        return {}, { code = "io", detail = path .. " is not what `lattice login` writes.", hint = "Log in again." }
     end
     return login
 end
@@ -51,11 +52,11 @@ local function flags_of(options)
     return flags
 end
 
--- Returns {addr, token, authority, path, shown, login}. addr is nil when no console is known. parts: {settings,
--- system, json, getenv}.
+-- Returns {addr, token, authority, path, shown, login, broken}. addr is nil when no console is known, because of
+-- `broken` if that is there. parts: {settings, system, json, getenv}.
 function config.load(parts, options)
     local path = config.path(parts.getenv)
-    local login = read_login(parts, path)
+    local login, broken = read_login(parts, path)
     local flags = flags_of(options)
     local values, shown = problem.check(parts.settings.read(flags))
     local own = login.addr and
@@ -68,13 +69,14 @@ function config.load(parts, options)
     local loaded = {
         path = path,
         login = login,
+        broken = broken,
         shown = shown,
         addr = values.addr.value ~= "" and config.address(values.addr.value) or nil,
         token = values.token.value ~= "" and values.token.value or nil,
         authority = own and login.authority or nil,
     }
     if values.cacert.value ~= "" then
-        loaded.authority = problem.check(parts.system.read_file(values.cacert.value))
+        loaded.authority = problem.read_file(parts.system, values.cacert.value)
     end
     return loaded
 end

@@ -23,6 +23,7 @@ function context:console()
     if not self.connected then
         local loaded = self:config()
         if not loaded.addr then
+            if loaded.broken then problem.raise(loaded.broken) end
             problem.raise { code = "unauthenticated", detail = "No console is known here.",
                 hint = "Log in with `lattice login URL`, or set LATTICE_ADDR and LATTICE_TOKEN." }
         end
@@ -47,7 +48,7 @@ end
 -- The secret in a file ("-": stdin), or typed in; `twice` for a new one. usage: how it is given without a terminal.
 function context:secret(file, prompt, usage, twice)
     if file == "-" then return problem.check(self.terminal.ask("", true)) end
-    if file then return (problem.check(self.system.read_file(file)):gsub("\r?\n$", "")) end
+    if file then return (problem.read_file(self.system, file):gsub("\r?\n$", "")) end
     if not self:can_ask() then
         problem.usage("There is no terminal to ask for the password.", usage)
     end

@@ -35,10 +35,10 @@ end
 local function trust(context, options, addr)
     local loaded = context:config()
     if options.trust_fingerprint then return nil, read_fingerprint(options.trust_fingerprint) end
-    if options.cacert then return problem.check(context.system.read_file(options.cacert)) end
+    if options.cacert then return problem.read_file(context.system, options.cacert) end
     if loaded.addr == addr then return loaded.authority end
     local variable = context.parts.getenv "LATTICE_CACERT"
-    if variable and variable ~= "" then return problem.check(context.system.read_file(variable)) end
+    if variable and variable ~= "" then return problem.read_file(context.system, variable) end
 end
 
 -- Takes the token of the login before back, if it was one to the same console; nothing depends on it.

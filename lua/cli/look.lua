@@ -213,7 +213,7 @@ local function explain(context, options, operands)
     local rows = {}
     for index, node in ipairs(type(newest.receipt) == "table" and newest.receipt.nodes or {}) do
         rows[index] = {
-            units.clean(node.name), units.clean(node.verdict), node.score and ("%.4g"):format(node.score) or "",
+            units.clean(node.name), units.clean(node.verdict), node.score and ("%.5g"):format(node.score) or "",
             units.clean(node.rule or ""), units.clean(node.reason or ""),
         }
     end

@@ -37,6 +37,14 @@ function problem.check(value, err, ...)
     return value, err, ...
 end
 
+-- Returns the text of a file that the user named, or raises that there is none.
+function problem.read_file(system, path)
+    local text, err = system.read_file(path)
+    if text then return text end
+    if err.code == "not_found" then problem.usage(("There is no file '%s'."):format(path), "Check the path.") end
+    problem.raise(err)
+end
+
 -- Ends the command with an exit status and without a word.
 function problem.leave(status)
     problem.raise { code = "left", status = status }

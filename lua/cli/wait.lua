@@ -10,7 +10,7 @@ local workload = require "cli.workload"
 
 local wait = {}
 
-local PAUSE_MIN_MS, PAUSE_MAX_MS = 50, 500
+local PAUSE_MIN_MS, PAUSE_MAX_MS = 50, 250
 local FAILED_MS = 10 * 1000
 local SILENCE_MS = 2000 -- a console that cannot be reached for longer is told of
 

@@ -65,7 +65,8 @@ end
 function workload.said(status, reason)
     status, reason = text(status), text(reason)
     if reason == "" or reason == status or (status == "running" and reason == "healthy") then return status, "" end
-    if status ~= "failed" and reason:sub(1, #status + 1) == status .. " " then return status, reason:sub(#status + 1) end
+    local again = status ~= "failed" and reason:sub(1, #status + 1) == status .. " "
+    if again then return status, reason:sub(#status + 1) end
     return status, ": " .. reason
 end
 

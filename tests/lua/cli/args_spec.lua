@@ -21,6 +21,7 @@ local COMMANDS = {
         rest = true,
     },
     { name = "node ls" },
+    { name = "version" },
     { name = "node show", operands = { { name = "NAME" } } },
     { name = "rm", operands = { { name = "NAME", many = true } } },
 }
@@ -87,6 +88,12 @@ describe("a command line", function()
         assert.are.equal("help", command.name)
         _, _, _, command = parse("--help")
         assert.are.equal("help", command.name)
+    end)
+
+    it("knows --version", function()
+        local options, _, _, command = parse("--version", "--json")
+        assert.are.equal("version", command.name)
+        assert.is_true(options.json)
     end)
 
     it("misses nothing with --help", function()

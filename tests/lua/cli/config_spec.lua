@@ -57,9 +57,9 @@ describe("the configuration", function()
     end)
 
     it("says what is wrong with a file that is no login", function()
-        local ok, raised = pcall(load, {}, {}, { [PATH] = "{" })
-        assert.is_false(ok)
-        assert.matches("is not what `lattice login` writes", raised.detail)
+        local loaded = load({}, {}, { [PATH] = "{" })
+        assert.is_nil(loaded.addr)
+        assert.matches("is not what `lattice login` writes", loaded.broken.detail)
     end)
 end)
 
