@@ -79,6 +79,7 @@ struct lat__line {
     struct lat_link *link; /* NULL once it has closed */
     bool said_hello;
     bool welcomed;
+    bool refused; /* it was told why, and is closing */
     struct lat_timer hello_timer;
     struct lat_timer heartbeat_timer;
     int64_t heard_ms;
@@ -119,6 +120,8 @@ struct lat__session {
     bool failing; /* the last try failed, which was logged */
     struct lat_timer retry;
     struct lat_map *unknown; /* ids of allocations that were complained about */
+    int64_t told_since_ms;   /* the minute that `told` counts in */
+    int told; /* lines of the log and of the history that its node has caused in it */
 };
 
 /* Called by lines' posts, on the state loop. */
@@ -154,7 +157,9 @@ enum {
     LAT__SWEEP_MS = 5000,     /* at most, between looks for nodes whose status was not written */
     LAT__RETRY_MS = 500,      /* before a transaction that failed is tried again */
     LAT__COMPLAINTS_MAX = 10, /* unreadable messages of a link that are logged */
-    LAT__OPEN_MS = 15000,     /* that an agent has to answer an opening */
+    LAT__TOLD_MAX = 60, /* lines of the log that what a node says may cause within LAT__TOLD_MS */
+    LAT__TOLD_MS = 60000,
+    LAT__OPEN_MS = 15000, /* that an agent has to answer an opening */
 };
 
 struct lat_dispatch {

@@ -70,8 +70,9 @@ static void post_reports(struct lat__line *line)
 
 static void refuse(struct lat__line *line, const struct lat_err *why)
 {
-    if (!line->link)
+    if (!line->link || line->refused)
         return;
+    line->refused = true;
     struct lat_buf text = {0};
     lat_refuse_message_write(why, &text);
     bool told = lat_link_send(line->link, (const char *)text.bytes, text.len, NULL) == 0;

@@ -9,11 +9,26 @@
 #include "internal.h"
 
 #include "base/text.h"
+#include "model/spec.h"
 
 #include <stdlib.h>
 
 /* The disk's free space moves all the time: written when it moved by a hundredth of the disk. */
 enum { DISK_STEPS = 100 };
+
+/* Tells whether what the node says may still be told on, to the log and to the history: a node that lies all day must not fill the disk. */
+static bool may_tell(struct lat__session *session)
+{
+    int64_t now = lat_clock_boot_ms(lat_loop_clock(session->dispatch->with.loop));
+    if (session->told == 0 || now - session->told_since_ms >= LAT__TOLD_MS) {
+        session->told_since_ms = now;
+        session->told = 0;
+    }
+    if (session->told == LAT__TOLD_MAX)
+        return false;
+    session->told++;
+    return true;
+}
 
 /* ---- allocations ---- */
 
@@ -45,8 +60,10 @@ static void note_unknown(struct lat__session *session, const struct lat__report 
     if (report->status == LAT_ALLOCATION_REMOVED ||
         lat_map_get(session->unknown, report->allocation))
         return;
-    lat_map_put(session->unknown, report->allocation, session);
     lat_metric_add(dispatch->unknown, 1);
+    if (!may_tell(session))
+        return;
+    lat_map_put(session->unknown, report->allocation, session);
     lat_log(dispatch->with.log, LAT_LOG_WARN,
             "a node keeps an allocation that this console does not know",
             LAT_STR("node", session->node_id), LAT_STR("allocation", report->allocation),
@@ -54,7 +71,7 @@ static void note_unknown(struct lat__session *session, const struct lat__report 
 }
 
 /* Tells whether a report of this row may be written: it is not older than what was seen, and the step is in the table. */
-static bool is_step(const struct lat__session *session, const struct lat_allocation *row,
+static bool is_step(struct lat__session *session, const struct lat_allocation *row,
                     const struct lat__report *report)
 {
     enum lat_allocation_state from;
@@ -63,9 +80,11 @@ static bool is_step(const struct lat__session *session, const struct lat_allocat
     if (lat_allocation_state_parse(row->status, &from) &&
         lat_allocation_may_move(from, report->status))
         return true;
-    lat_log(session->dispatch->with.log, LAT_LOG_WARN,
-            "an impossible step of an allocation was ignored", LAT_STR("allocation", row->row.id),
-            LAT_STR("from", row->status), LAT_STR("to", lat_allocation_state_name(report->status)));
+    if (may_tell(session))
+        lat_log(session->dispatch->with.log, LAT_LOG_WARN,
+                "an impossible step of an allocation was ignored",
+                LAT_STR("allocation", row->row.id), LAT_STR("from", row->status),
+                LAT_STR("to", lat_allocation_state_name(report->status)));
     return false;
 }
 
@@ -116,13 +135,18 @@ static void tell(struct lat_dispatch *dispatch, const struct lat_node *node, int
         lat_history_add(dispatch->with.history, node->row.id, node->status, node->reason, "", at);
 }
 
-/* Merges the agent's labels over those that are there; owned. */
+/* Merges the agent's labels over those that are there, as long as there is room for them; owned. */
 static char *merge_labels(const char *there, const char *told)
 {
     cJSON *merged = *there ? cJSON_Parse(there) : cJSON_CreateObject();
     cJSON *labels = *told ? cJSON_Parse(told) : NULL;
     const cJSON *label;
+    int count = cJSON_GetArraySize(merged);
     cJSON_ArrayForEach (label, labels) {
+        bool is_new = !lat_json_get(merged, label->string);
+        if (is_new && count >= LAT_LABELS_MAX)
+            continue;
+        count += is_new;
         cJSON_DeleteItemFromObjectCaseSensitive(merged, label->string);
         cJSON_AddItemToObject(merged, label->string, cJSON_Duplicate(label, true));
     }
@@ -192,7 +216,8 @@ static bool apply_node(struct lat__session *session, struct lat_txn *txn,
     }
     if (!lat_text_equal(row->status, edited->status)) {
         edited->seen_at = now;
-        tell(session->dispatch, edited, now);
+        if (may_tell(session))
+            tell(session->dispatch, edited, now);
     }
     lat_txn_put(txn, &edited->row);
     return true;

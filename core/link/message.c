@@ -4,6 +4,7 @@
 
 #include "base/id.h"
 #include "base/mem.h"
+#include "model/spec.h"
 
 #include <string.h>
 
@@ -175,9 +176,13 @@ static int read_labels(const cJSON *message, const cJSON **ret, struct lat_err *
     int code = lat__may_object(message, "labels", &labels, err);
     if (code < 0)
         return code;
+    if (cJSON_GetArraySize(labels) > LAT_LABELS_MAX)
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "labels", "There are more than %d labels.",
+                             LAT_LABELS_MAX);
     const cJSON *item;
     cJSON_ArrayForEach (item, labels) {
-        if (!cJSON_IsString(item) || strlen(item->valuestring) > LAT_MESSAGE_TEXT_MAX)
+        if (!cJSON_IsString(item) || strlen(item->valuestring) > LAT_LABEL_VALUE_MAX ||
+            strlen(item->string) > LAT_LABEL_VALUE_MAX)
             return lat_err_field(err, LAT_E_INVALID_FIELD, "labels",
                                  "The label %.64s must be short text.", item->string);
     }

@@ -1,6 +1,8 @@
 /* What agents tell, and what of it is written. */
 #include "support.h"
 
+#include "model/spec.h"
+
 #include <stdio.h>
 
 static void observation_is_written(void **state)
@@ -139,6 +141,38 @@ static void labels_of_operators_stay(void **state)
     agent_free(agent);
 }
 
+static void say_labels(struct agent *agent, const char *prefix, int count)
+{
+    struct lat_buf text = {0};
+    lat_buf_add_text(&text,
+                     "{\"type\":\"node\",\"cpu_milli\":1,\"memory_bytes\":1,\"disk_bytes\":1,"
+                     "\"disk_free_bytes\":1,\"engine_version\":\"20.10\",\"labels\":{");
+    for (int i = 0; i < count; i++)
+        lat_buf_addf(&text, "%s\"%s%d\":\"v\"", i ? "," : "", prefix, i);
+    lat_buf_add_text(&text, "}}");
+    agent_say(agent, lat_buf_text(&text));
+    lat_buf_done(&text);
+}
+
+static void labels_of_a_node_are_bounded(void **state)
+{
+    struct console *console = *state;
+    struct agent *agent = agent_welcomed(console);
+    say_labels(agent, "a", LAT_LABELS_MAX + 1);
+    run_for(console->loop, 20);
+    assert_int_equal(metric(console, "lattice_agent_messages_invalid_total"), 1);
+    say_labels(agent, "a", LAT_LABELS_MAX - 1);
+    await_node(console, "ready");
+    for (int i = 0; i < 3; i++) {
+        say_labels(agent, (const char *[]){"b", "c", "a"}[i], LAT_LABELS_MAX - 1);
+        run_for(console->loop, 20);
+    }
+    cJSON *labels = cJSON_Parse(node_of(console)->labels);
+    assert_int_equal(cJSON_GetArraySize(labels), LAT_LABELS_MAX);
+    cJSON_Delete(labels);
+    agent_free(agent);
+}
+
 static void unknown_allocations_are_counted_and_kept(void **state)
 {
     struct console *console = *state;
@@ -241,6 +275,7 @@ int main(void)
         TEST(progress_is_written_twice_a_second),
         TEST(node_tells_of_itself_and_its_engine),
         TEST(labels_of_operators_stay),
+        TEST(labels_of_a_node_are_bounded),
         TEST(unknown_allocations_are_counted_and_kept),
         TEST(unreadable_message_is_ignored_and_counted),
         TEST(flood_is_coalesced_and_loses_nothing),
