@@ -39,7 +39,7 @@ def test_the_password_of_redis_is_in_no_argument(cloud: Cloud) -> None:
     shown = cloud.api.deploy("redis", "cache")
     secret = shown["credentials"]["password"]
     container = cloud.agents[0].engine.containers()[0]["Id"]
-    assert secret not in cloud.agents[0].engine.docker("top", container, "-eo", "args")
+    assert secret not in cloud.agents[0].engine.docker("top", container, "-eo", "pid,args")
 
 
 def s3(cloud: Cloud, shown: dict, secret: str | None = None):
@@ -53,7 +53,7 @@ def s3(cloud: Cloud, shown: dict, secret: str | None = None):
 
 def test_the_minio_type_serves_s3_through_its_stand_in(cloud: Cloud, bed: Bed) -> None:
     """MinIO's own image cannot be made from Debian's packages: what runs here is OpenStack Swift, under its own name, as a real S3 server."""
-    bed.registry.images("swift-s3")
+    bed.registry.ensure("swift-s3")
     shown = cloud.api.deploy("minio", "files", params={"image": "lattice-test/swift-s3:1"})
     client = s3(cloud, shown)
     client.create_bucket(Bucket="photos")
@@ -104,7 +104,7 @@ def test_scaling_up_and_down_spreads_and_removes(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    ["privileged", "network_mode", "pid", "ipc", "binds", "cap_add", "devices", "security_opt", "volumes_from"],
+    ["privileged", "network_mode", "pid_mode", "ipc_mode", "binds", "cap_add", "devices", "security_opt", "volumes_from"],
 )
 def test_what_would_make_a_container_root_of_its_node_is_refused(cloud: Cloud, setting: str) -> None:
     with pytest.raises(ApiProblem) as refused:
