@@ -42,7 +42,6 @@ static void announce(struct lat__console *console)
 /* After the loop has ended: closing the store runs it once more, until the last commits are answered. */
 static void free_rest(struct lat__console *console)
 {
-    console->orch = lat_orch_free(console->orch);
     console->api = lat_api_free(console->api);
     console->store = lat_store_close(console->store);
     console->history = lat_history_close(console->history);

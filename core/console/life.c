@@ -1,7 +1,7 @@
 /* The console's life: every part is made from the bottom of the house to its top, and taken down from the top.
  *
  *   start:  store, identity ─► Lua host ─► plugins ─► policies ─► front's threads ─► dispatch, orch, api, ingress ─► listen
- *   stop:   ingress ─► event streams ─► front (answers end) ─► dispatch ─► Lua host ─► the loop ends ─► orch, api, store
+ *   stop:   ingress ─► event streams ─► front (answers end) ─► dispatch, orch ─► Lua host ─► the loop ends ─► api, store
  *
  * A start that fails half way exits: nothing was acknowledged to anybody yet. A stop takes no container down. */
 #include "console/console_internal.h"
@@ -226,6 +226,7 @@ static void dispatch_closed(void *arg)
     struct lat__console *console = arg;
 
     console->policies = lat_policies_stop(console->policies);
+    console->orch = lat_orch_free(console->orch); /* it asks the Lua host, and must not once that is closed */
     lat_luahost_close(console->luahost, lua_closed, console);
 }
 

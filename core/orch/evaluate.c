@@ -149,6 +149,15 @@ static bool is_known(struct lat_txn *txn, const char *workload_id, const char *r
     return newest && lat_text_equal(newest->status, "blocked") && lat_text_equal(newest->reason, reason);
 }
 
+static const char *trigger_of(const struct lat__evaluator *evaluator)
+{
+    const char *waited_for = lat_map_get(evaluator->orch->waiting, evaluator->workload->row.id);
+
+    return waited_for ? waited_for
+                      : lat_trigger_name(evaluator->workload->generation > 1 ? LAT_TRIGGER_WORKLOAD_CHANGED
+                                                                             : LAT_TRIGGER_WORKLOAD_CREATED);
+}
+
 static void put_evaluation(struct lat__evaluator *evaluator, struct lat_txn *txn, const char *status,
                            const char *reason, int64_t now)
 {
@@ -157,9 +166,7 @@ static void put_evaluation(struct lat__evaluator *evaluator, struct lat_txn *txn
 
     lat_frame_receipt(evaluator->frame, &receipt);
     lat_row_set(evaluation->workload_id, evaluator->workload->row.id);
-    lat_row_set(evaluation->trigger, lat_trigger_name(evaluator->workload->generation > 1
-                                                          ? LAT_TRIGGER_WORKLOAD_CHANGED
-                                                          : LAT_TRIGGER_WORKLOAD_CREATED));
+    lat_row_set(evaluation->trigger, trigger_of(evaluator));
     lat_row_set(evaluation->status, status);
     lat_row_set(evaluation->reason, reason);
     lat_row_set(evaluation->receipt, lat_buf_text(&receipt));
@@ -218,13 +225,13 @@ static bool stage_plan(struct lat__evaluator *evaluator, struct lat_txn *txn)
             lat__orch_mark(evaluator->orch, workload->row.id);
         }
     } else {
-        lat_map_put(evaluator->orch->waiting, workload->row.id, evaluator->orch);
         lat_metric_add(evaluator->blocked, 1);
         wrote = !is_known(txn, workload->row.id, lat_buf_text(&reason));
         if (wrote) {
             put_evaluation(evaluator, txn, "blocked", lat_buf_text(&reason), now);
             lat__orch_mark_later(evaluator->orch, workload->row.id);
         }
+        lat_map_put(evaluator->orch->waiting, workload->row.id, (void *)lat_trigger_name(LAT_TRIGGER_WORKLOAD_CHANGED));
     }
     if (wrote) {
         forget_oldest(txn, evaluator->workload->row.id);

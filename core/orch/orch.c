@@ -87,13 +87,14 @@ void lat__orch_mark_later(struct lat_orch *orch, const char *workload_id)
     }
 }
 
-static void mark_waiting(struct lat_orch *orch)
+static void mark_waiting(struct lat_orch *orch, enum lat_trigger trigger)
 {
     void *cursor = NULL;
     const char *workload_id;
     void *value;
 
     while (lat_map_next(orch->waiting, &cursor, &workload_id, &value)) {
+        lat_map_put(orch->waiting, workload_id, (void *)lat_trigger_name(trigger));
         lat__orch_mark(orch, workload_id);
     }
 }
@@ -112,7 +113,7 @@ static void node_changed(struct lat_orch *orch, const struct lat_node *before, c
     while ((row = lat_store_each(orch->with.store, LAT_INDEX_ALLOCATION_NODE, id, &cursor))) {
         lat__orch_mark(orch, ((const struct lat_allocation *)row)->workload_id);
     }
-    mark_waiting(orch);
+    mark_waiting(orch, LAT_TRIGGER_NODE_CHANGED);
 }
 
 static void store_changed(void *arg, const struct lat_change *change)
@@ -132,8 +133,8 @@ static void store_changed(void *arg, const struct lat_change *change)
         lat__evaluator_count(orch->evaluator, (const struct lat_allocation *)change->before,
                              (const struct lat_allocation *)change->after);
         lat__orch_mark(orch, ((const struct lat_allocation *)row)->workload_id);
-        if (!change->after) {
-            mark_waiting(orch);
+        if (!change->after) { /* there is room again */
+            mark_waiting(orch, LAT_TRIGGER_NODE_CHANGED);
         }
         break;
     case LAT_TABLE_ENDPOINT:
@@ -143,7 +144,7 @@ static void store_changed(void *arg, const struct lat_change *change)
         node_changed(orch, (const struct lat_node *)change->before, (const struct lat_node *)change->after);
         break;
     case LAT_TABLE_POLICY:
-        mark_waiting(orch);
+        mark_waiting(orch, LAT_TRIGGER_POLICY_CHANGED);
         break;
     default: break;
     }

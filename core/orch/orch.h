@@ -31,7 +31,7 @@ struct lat_orch_options {
 /* Returns owned reconcilers that watch the store, and looks at every workload once. */
 struct lat_orch *lat_orch_new(const struct lat_orch_options *options);
 
-/* Stops watching. A decision under way is forgotten. Takes NULL, returns NULL. */
+/* Stops watching. A decision under way is forgotten. Before the Lua host is closed. Takes NULL, returns NULL. */
 struct lat_orch *lat_orch_free(struct lat_orch *orch);
 
 enum { LAT_ORCH_EVALUATIONS_KEPT = 20 }; /* newest receipts of a workload */

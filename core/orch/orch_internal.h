@@ -15,7 +15,7 @@ struct lat_orch {
     struct lat_orch_options with;
     struct lat_watcher *watcher;
     struct lat_map *dirty;   /* ids of workloads to look at when this turn ends */
-    struct lat_map *waiting; /* ids of workloads that found no node */
+    struct lat_map *waiting; /* ids of workloads that found no node -> name of what has them looked at again, static */
     bool armed;              /* a look at the dirty ones is due */
     struct lat_timer retry;  /* looks again after the store refused a write */
     struct lat__evaluator *evaluator;

@@ -1,0 +1,198 @@
+/* Where instances go, and what waits for what. */
+#include "support.h"
+
+#include <stdio.h>
+
+static void without_a_node_it_waits_and_the_first_node_takes_it(void **state)
+{
+    struct cloud *cloud = *state;
+    char node[LAT_ID_SIZE], id[LAT_ID_SIZE];
+
+    deploy(cloud, "db", 1, 0, id);
+    await_status(cloud, id, "pending");
+    await_reason(cloud, id, "no node has joined yet");
+    assert_string_equal(evaluation_of(cloud, id)->status, "blocked");
+    assert_string_equal(evaluation_of(cloud, id)->trigger, "workload_created");
+    expect_quiet(cloud);
+    add_node(cloud, "n1", node);
+    await_allocations(cloud, id, 1);
+    await_status(cloud, id, "placing");
+    assert_string_equal(evaluation_of(cloud, id)->status, "done");
+    assert_string_equal(evaluation_of(cloud, id)->trigger, "node_changed");
+}
+
+static void what_found_no_room_is_placed_when_room_comes(void **state)
+{
+    struct cloud *cloud = *state;
+    char node[LAT_ID_SIZE], first[LAT_ID_SIZE], second[LAT_ID_SIZE];
+
+    add_node(cloud, "n1", node);
+    deploy(cloud, "first", 1, 1500, first);
+    await_allocations(cloud, first, 1);
+    deploy(cloud, "second", 1, 1500, second);
+    await_reason(cloud, second, "1.500 processors are wanted, 0.500 of 2.000 are free");
+    change(cloud, first, (struct wish){.desired = "removed"});
+    await_desired(cloud, first, 0, "removed", 2);
+    run_for(cloud, 50);
+    await_allocations(cloud, second, 0); /* it is still there */
+    observe(cloud, first, 0, "removed", "");
+    await_allocations(cloud, second, 1);
+}
+
+static void what_is_placed_in_one_turn_does_not_take_the_same_room(void **state)
+{
+    struct cloud *cloud = *state;
+    char node[LAT_ID_SIZE], ids[4][LAT_ID_SIZE];
+    size_t placed = 0;
+
+    for (int i = 0; i < 4; i++) {
+        char name[8] = {'w', (char)('0' + i)};
+
+        deploy(cloud, name, 1, 1000, ids[i]);
+        await_status(cloud, ids[i], "pending");
+    }
+    add_node(cloud, "n1", node); /* room for two; all four are looked at in one turn */
+    run_for(cloud, 600);
+    for (int i = 0; i < 4; i++) {
+        placed += count_of(cloud, LAT_INDEX_ALLOCATION_WORKLOAD, ids[i]);
+    }
+    assert_int_equal(placed, 2);
+    assert_int_equal(count_of(cloud, LAT_INDEX_ALLOCATION_NODE, node), 2);
+}
+
+static void the_usage_of_a_node_is_known_after_a_restart(void **state)
+{
+    struct cloud *cloud = *state;
+    char node[LAT_ID_SIZE], first[LAT_ID_SIZE], second[LAT_ID_SIZE];
+
+    add_node(cloud, "n1", node);
+    deploy(cloud, "first", 1, 1500, first);
+    await_allocations(cloud, first, 1);
+    orch_stop(cloud);
+    orch_start(cloud);
+    deploy(cloud, "second", 1, 600, second);
+    await_reason(cloud, second, "0.500 of 2.000 are free");
+}
+
+static void instances_of_one_workload_spread_over_nodes(void **state)
+{
+    struct cloud *cloud = *state;
+    char nodes[3][LAT_ID_SIZE], id[LAT_ID_SIZE];
+
+    add_node(cloud, "n1", nodes[0]);
+    add_node(cloud, "n2", nodes[1]);
+    add_node(cloud, "n3", nodes[2]);
+    deploy(cloud, "web", 3, 100, id);
+    await_allocations(cloud, id, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(count_of(cloud, LAT_INDEX_ALLOCATION_NODE, nodes[i]), 1);
+    }
+}
+
+static void a_node_that_is_not_ready_takes_nothing(void **state)
+{
+    struct cloud *cloud = *state;
+    char node[LAT_ID_SIZE], id[LAT_ID_SIZE];
+
+    add_node(cloud, "n1", node);
+    set_node(cloud, node, "engine_down", "its engine does not answer");
+    deploy(cloud, "db", 1, 0, id);
+    await_reason(cloud, id, "n1: its engine does not answer");
+    set_node(cloud, node, "ready", "");
+    await_allocations(cloud, id, 1);
+}
+
+static void the_receipt_names_every_node(void **state)
+{
+    struct cloud *cloud = *state;
+    char good[LAT_ID_SIZE], bad[LAT_ID_SIZE], id[LAT_ID_SIZE];
+    cJSON *receipt;
+    const cJSON *nodes;
+
+    add_node(cloud, "n1", good);
+    add_node(cloud, "n2", bad);
+    set_node(cloud, bad, "unreachable", "no link");
+    deploy(cloud, "db", 1, 0, id);
+    await_allocations(cloud, id, 1);
+    receipt = cJSON_Parse(evaluation_of(cloud, id)->receipt);
+    nodes = lat_json_get(receipt, "nodes");
+    assert_int_equal(cJSON_GetArraySize(nodes), 2);
+    assert_string_equal(lat_json_text(cJSON_GetArrayItem(nodes, 0), "verdict", ""), "taken");
+    assert_string_equal(lat_json_text(cJSON_GetArrayItem(nodes, 1), "verdict", ""), "refused");
+    assert_string_equal(lat_json_text(cJSON_GetArrayItem(nodes, 1), "reason", ""), "no link");
+    cJSON_Delete(receipt);
+}
+
+static void the_newest_twenty_receipts_are_kept(void **state)
+{
+    struct cloud *cloud = *state;
+    char node[LAT_ID_SIZE], id[LAT_ID_SIZE];
+    char reason[32];
+
+    add_node(cloud, "n1", node);
+    set_node(cloud, node, "engine_down", "day 0");
+    deploy(cloud, "db", 1, 0, id);
+    for (int day = 1; day <= LAT_ORCH_EVALUATIONS_KEPT + 5; day++) {
+        snprintf(reason, sizeof(reason), "day %d", day);
+        set_node(cloud, node, "engine_down", reason);
+        for (int i = 0; i < 4000 && (!evaluation_of(cloud, id) ||
+                                     !strstr(evaluation_of(cloud, id)->reason, reason));
+             i++) {
+            run_for(cloud, 1);
+        }
+    }
+    assert_int_equal(count_of(cloud, LAT_INDEX_EVALUATION_WORKLOAD, id), LAT_ORCH_EVALUATIONS_KEPT);
+    assert_non_null(strstr(evaluation_of(cloud, id)->reason, "day 25"));
+}
+
+static void a_disk_that_refuses_a_plan_delays_it(void **state)
+{
+    struct cloud *cloud = *state;
+    char node[LAT_ID_SIZE], id[LAT_ID_SIZE];
+
+    add_node(cloud, "n1", node);
+    orch_stop(cloud);
+    deploy(cloud, "db", 1, 0, id);
+    cloud->bed->script->fail_commit = cloud->bed->script->commits + 1;
+    cloud->bed->script->fail_code = LAT_E_NO_SPACE;
+    cloud->bed->script->fail_proofs = 1;
+    orch_start(cloud);
+    await_allocations(cloud, id, 1);
+    run_for(cloud, 300);
+    await_allocations(cloud, id, 1);
+}
+
+static void a_wish_that_changes_while_it_waits_is_respected(void **state)
+{
+    struct cloud *cloud = *state;
+    char node[LAT_ID_SIZE], id[LAT_ID_SIZE];
+
+    deploy(cloud, "db", 1, 0, id);
+    await_status(cloud, id, "pending");
+    change(cloud, id, (struct wish){.desired = "stopped"});
+    await_status(cloud, id, "stopped");
+    add_node(cloud, "n1", node);
+    expect_quiet(cloud);
+    await_allocations(cloud, id, 0);
+    change(cloud, id, (struct wish){.desired = "running"});
+    await_allocations(cloud, id, 1);
+}
+
+int main(void)
+{
+#define TEST(test) cmocka_unit_test_setup_teardown(test, cloud_open, cloud_close)
+    const struct CMUnitTest tests[] = {
+        TEST(without_a_node_it_waits_and_the_first_node_takes_it),
+        TEST(what_found_no_room_is_placed_when_room_comes),
+        TEST(what_is_placed_in_one_turn_does_not_take_the_same_room),
+        TEST(the_usage_of_a_node_is_known_after_a_restart),
+        TEST(instances_of_one_workload_spread_over_nodes),
+        TEST(a_node_that_is_not_ready_takes_nothing),
+        TEST(the_receipt_names_every_node),
+        TEST(the_newest_twenty_receipts_are_kept),
+        TEST(a_disk_that_refuses_a_plan_delays_it),
+        TEST(a_wish_that_changes_while_it_waits_is_respected),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
