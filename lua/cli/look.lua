@@ -205,7 +205,7 @@ local function explain(context, options, operands)
     end
     context.out:fields({
         { "decision", units.clean(newest.reason or newest.status or "") },
-        { "because", units.clean(newest.trigger or ""):gsub("_", " ") .. "" },
+        { "because", (units.clean(newest.trigger or ""):gsub("_", " ")) },
         { "policy", units.clean(newest.policy or "") },
         { "when", ("%s (%s ago)"):format(units.moment(newest.created_at), age(context, newest.created_at)) },
         { "fallback", type(newest.receipt) == "table" and units.clean(newest.receipt.fallback or "") or "" },

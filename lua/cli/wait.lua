@@ -88,8 +88,6 @@ function wait.until_status(context, id, goal, timeout_ms)
         if item.status == "failed" then
             failed_at = failed_at or now
             if now - failed_at >= FAILED_MS then give_up(item, goal, now - start) end
-        elseif item.status == "unhealthy" or item.status == "pending" then
-            failed_at = nil
         end
         if now >= deadline then give_up(item, goal, now - start) end
         problem.check(context.system.sleep(math.min(pause, math.max(1, deadline - now))))

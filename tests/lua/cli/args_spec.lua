@@ -96,6 +96,14 @@ describe("a command line", function()
         assert.is_true(options.json)
     end)
 
+    it("has help for a first word alone", function()
+        for _, flag in ipairs { "--help", "-h" } do
+            local _, operands, _, command = parse("node", flag)
+            assert.are.equal("help", command.name)
+            assert.are.same({ "node" }, operands.COMMAND)
+        end
+    end)
+
     it("misses nothing with --help", function()
         assert.is_true(parse("logs", "--help").help)
         assert.is_true(parse("run", "-h").help)

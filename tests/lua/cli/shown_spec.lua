@@ -1,0 +1,277 @@
+-- What the commands that only look print, to the letter.
+
+local fakes = require "tests.lua.cli.fakes"
+
+local AT = "2026-11-21T01:02:03.004Z"
+local JSON = fakes.json
+
+-- A script that answers by target; others are not found.
+local function by_target(answers)
+    return { function(call)
+        local answer = answers[call.method .. " " .. call.target]
+        if answer then return { answer[1], answer[2] } end
+        return { 404, { code = "not_found", detail = "There is no such thing." } }
+    end }
+end
+
+local function got(line, answers, options)
+    options = options or {}
+    options.script = by_target(answers)
+    local ran = fakes.run(line, options)
+    assert.is_true(ran.ok, ran.raised and ran.raised.detail)
+    return ran.stdout, ran.stderr, ran
+end
+
+local function lines(...) return table.concat({ ... }, "\n") .. "\n" end
+
+describe("show", function()
+    local WEB = {
+        id = "w1", name = "web", project = "me", type = "custom", image = "nginx:1", status = "starting",
+        reason = "waiting until it is healthy", count = 2, cpu_milli = 500, memory_bytes = 64 << 20, created_at = AT,
+        volumes = { { name = "data", path = "/x" }, { name = "logs", path = "/y" } },
+        endpoints = {
+            { name = "http", url = "http://h:1", public = true, plain = true, host = "h", port = 1 },
+            { name = "late", url = false, public = true, host = "h" },
+        },
+        credentials = { user = "app", password = "se\27cret" },
+        allocations = {
+            { ordinal = 0, node = "n1", status = "running", reason = "healthy", created_at = AT,
+                observed = { starts = 3 } },
+            { ordinal = 1, node = "n2", status = "pulling", reason = "pulling nginx:1", created_at = AT,
+                observed = { progress = "1.0 of 9.0 MB" } },
+        },
+    }
+
+    it("tells all there is about a workload", function()
+        local history = { items = {} }
+        for index = 1, 12 do history.items[index] = { at = AT, kind = "starting", message = "try " .. index } end
+        history.items[13] = { at = AT, kind = "running", message = "healthy" }
+        assert.are.equal(lines(
+            "web   starting: waiting until it is healthy",
+            "  type        custom",
+            "  image       nginx:1",
+            "  project     me",
+            "  instances   1/2",
+            "  limits      0.5 processors, 64 MiB",
+            "  volumes     data, logs",
+            "  created     2026-11-21 01:02:03 (1m ago)",
+            "  id          w1",
+            "",
+            "Endpoints",
+            "  http   http://h:1   (not encrypted)",
+            "  late   no public port yet",
+            "",
+            "Credentials",
+            "  password   se?cret",
+            "  user       app",
+            "",
+            "Instances",
+            "  #   NODE   STATUS    STARTS   AGE   REASON",
+            "  0   n1     running   3        1m    healthy",
+            "  1   n2     pulling            1m    1.0 of 9.0 MB",
+            "",
+            "History",
+            "  2026-11-21 01:02:03   starting: try 4",
+            "  2026-11-21 01:02:03   starting: try 5",
+            "  2026-11-21 01:02:03   starting: try 6",
+            "  2026-11-21 01:02:03   starting: try 7",
+            "  2026-11-21 01:02:03   starting: try 8",
+            "  2026-11-21 01:02:03   starting: try 9",
+            "  2026-11-21 01:02:03   starting: try 10",
+            "  2026-11-21 01:02:03   starting: try 11",
+            "  2026-11-21 01:02:03   starting: try 12",
+            "  2026-11-21 01:02:03   running"
+        ), (got("show web", {
+            ["GET /api/v1/workloads/web"] = { 200, WEB }, ["GET /api/v1/workloads/web/history"] = { 200, history },
+        })))
+    end)
+
+    it("leaves out what is not there", function()
+        local bare = { id = "w1", name = "web", project = "me", type = "custom", status = "pending", count = 1,
+            created_at = AT }
+        assert.are.equal(lines(
+            "web   pending", "  type        custom", "  project     me", "  instances   0/1",
+            "  created     2026-11-21 01:02:03 (1m ago)", "  id          w1"
+        ), (got("show web", {
+            ["GET /api/v1/workloads/web"] = { 200, bare },
+            ["GET /api/v1/workloads/web/history"] = { 200, { items = {} } },
+        })))
+    end)
+
+    it("is the API's object with --json", function()
+        assert.are.same(WEB, JSON.decode((got("show web --json", { ["GET /api/v1/workloads/web"] = { 200, WEB } }))))
+    end)
+end)
+
+describe("stats", function()
+    local USE = { cpu_percent = 12.345, memory_bytes = 30 << 20, memory_limit_bytes = 64 << 20, network_rx_bytes = 1024,
+        network_tx_bytes = 0, pids = 6 }
+
+    it("tells what an instance uses", function()
+        assert.are.equal(lines("processor   12.3 %", "memory      30 MiB of 64 MiB", "received    1 KiB",
+            "sent        0 bytes", "processes   6"), (got("stats web --instance 1",
+            { ["GET /api/v1/workloads/web/stats?instance=1"] = { 200, USE } })))
+        USE.memory_limit_bytes = 0
+        assert.matches("memory      30 MiB\n",
+            (got("stats web", { ["GET /api/v1/workloads/web/stats"] = { 200, USE } })))
+    end)
+end)
+
+describe("explain", function()
+    local TARGET = "GET /api/v1/workloads/web/evaluations"
+    local OLD = { reason = "no node has joined yet", trigger = "workload_created", created_at = AT,
+        receipt = { nodes = {} } }
+    local NEW = {
+        reason = "placed on n1", trigger = "node_changed", policy = "placement 3", created_at = AT,
+        receipt = { fallback = "the policy was too slow", nodes = {
+            { name = "n1", verdict = "taken", score = 812.5 },
+            { name = "n2", verdict = "refused", rule = "memory", reason = "it lacks 64 MiB" },
+        } },
+    }
+
+    it("tells of the newest decision, node by node", function()
+        assert.are.equal(lines(
+            "decision   placed on n1", "because    node changed", "policy     placement 3",
+            "when       2026-11-21 01:02:03 (1m ago)", "fallback   the policy was too slow", "",
+            "NODE   VERDICT   SCORE   RULE     REASON", "n1     taken     812.5",
+            "n2     refused           memory   it lacks 64 MiB"
+        ), (got("explain web", { [TARGET] = { 200, { items = { OLD, NEW } } } })))
+    end)
+
+    it("tells of a decision without nodes, and of none", function()
+        assert.are.equal(lines("decision   no node has joined yet", "because    workload created",
+            "when       2026-11-21 01:02:03 (1m ago)"),
+            (got("explain web", { [TARGET] = { 200, { items = { OLD } } } })))
+        local stdout, stderr = got("explain web", { [TARGET] = { 200, { items = {} } } })
+        assert.are.same({ "", "Nothing was decided about 'web' yet.\n" }, { stdout, stderr })
+    end)
+
+    it("is the newest receipt with --json, or null", function()
+        local answer = { [TARGET] = { 200, { items = { OLD, NEW } } } }
+        assert.are.same(NEW, JSON.decode((got("explain web --json", answer))))
+        assert.are.equal("null\n", (got("explain web --json", { [TARGET] = { 200, { items = {} } } })))
+    end)
+end)
+
+describe("node", function()
+    local N1 = { id = "1", name = "n1", status = "ready", reason = "fine", pool = "default", cpu_milli = 2000,
+        reserved_cpu_milli = 500, memory_bytes = 4 << 30, reserved_memory_bytes = 1 << 30, disk_bytes = 100 << 30,
+        disk_free_bytes = 40 << 30, allocations = 3, joined_at = AT, seen_at = AT, labels = { b = "2", a = "1" },
+        os = "Debian", architecture = "amd64", engine_version = "20.10", agent_version = "0.1.0" }
+    local N0 = { id = "0", name = "n0", status = "unreachable", reason = "its link is down", pool = "default",
+        allocations = 0, joined_at = AT }
+
+    it("ls tells what is used of each, and what is wrong", function()
+        assert.are.equal(lines(
+            "NAME   STATUS        POOL      INSTANCES   CPU        MEMORY           DISK                AGE   REASON",
+            "n0     unreachable   default   0" .. (" "):rep(59) .. "1m    its link is down",
+            "n1     ready         default   3           0.5 of 2   1 GiB of 4 GiB   60 GiB of 100 GiB   1m"
+        ), (got("node ls", { ["GET /api/v1/nodes"] = { 200, { items = { N1, N0 } } } })))
+        local stdout, stderr = got("node ls", { ["GET /api/v1/nodes"] = { 200, { items = {} } } })
+        assert.are.equal("", stdout)
+        assert.matches("lattice node join%-token", stderr)
+    end)
+
+    it("show tells all there is", function()
+        assert.are.equal(lines(
+            "n1   ready: fine", "  pool           default", "  labels         a=1, b=2", "  system         Debian",
+            "  architecture   amd64", "  engine         20.10", "  agent          0.1.0", "  instances      3",
+            "  cpu            0.5 of 2", "  memory         1 GiB of 4 GiB", "  disk           60 GiB of 100 GiB",
+            "  joined         2026-11-21 01:02:03", "  seen           2026-11-21 01:02:03", "  id             1"
+        ), (got("node show n1", { ["GET /api/v1/nodes/n1"] = { 200, N1 } })))
+    end)
+
+    it("rm asks on a terminal", function()
+        local answers = { ["DELETE /api/v1/nodes/n1"] = { 204, nil } }
+        assert.are.equal("n1\n", (got("node rm n1", answers)))
+        local terminal = { stdin = true, stderr = true, answers = { "no" } }
+        local ran = fakes.run("node rm n1", { script = by_target(answers), terminal = terminal })
+        assert.are.same({}, ran.calls)
+        assert.matches("Shut the node 'n1' out%?", ran.asked)
+        assert.are.equal("n1\n", (got("node rm n1 --yes", answers, { terminal = { stdin = true, stderr = true } })))
+        -- One of the two alone is nobody to ask.
+        assert.are.equal("n1\n", (got("node rm n1", answers, { terminal = { stdin = true } })))
+    end)
+
+    it("join-token gives the token to scripts and the command to people", function()
+        local token = { token = "latj1.x", uses_left = 2, expires_at = AT, id = "t" }
+        local answers = { ["POST /api/v1/join-tokens"] = { 201, token } }
+        local stdout, stderr, ran = got("node join-token --uses 2 --life 1h --name n7 --pool edge", answers)
+        assert.are.equal("latj1.x\n", stdout)
+        assert.matches("%(2 nodes, until 2026%-11%-21 01:02 UTC%):\n\n"
+            .. "  lattice%-agent %-%-console console:8443 %-%-join%-token latj1.x %-%-name n7\n", stderr)
+        assert.are.same({ uses = 2, life = "1h", node = "n7", pool = "edge" }, JSON.decode(ran.calls[1].body))
+        stdout = got("node join-token --json", answers,
+            { environment = { LATTICE_ADDR = "https://console", LATTICE_TOKEN = "lat_1" } })
+        assert.are.equal("lattice-agent --console console:443 --join-token latj1.x", JSON.decode(stdout).command)
+    end)
+end)
+
+describe("token, user and policy", function()
+    it("are listed", function()
+        assert.are.equal(lines("ID   NAME   CREATED               ENDS", "1    ci     2026-11-21 01:02:03   never",
+            "2    cd     2026-11-21 01:02:03   2026-11-21 01:02:03"),
+            (got("token ls", { ["GET /api/v1/tokens"] = { 200, { items = {
+                { id = "1", name = "ci", created_at = AT },
+                { id = "2", name = "cd", created_at = AT, expires_at = AT },
+            } } } })))
+        assert.are.equal(lines("NAME   ROLE   PROJECT   CREATED", "bob    user   bob       2026-11-21 01:02:03"),
+            (got("user ls", { ["GET /api/v1/users"] = { 200, {
+                items = { { name = "bob", role = "user", project = "bob", created_at = AT } } } } })))
+        assert.are.equal(lines("NAME        REVISION   ORIGIN    SINCE                 NEWEST REFUSED",
+            "placement   4          shipped   2026-11-21 01:02:03   line 3: no"),
+            (got("policy ls", { ["GET /api/v1/policies"] = { 200, { items = {
+                { name = "placement", revision = 4, origin = "shipped", accepted_at = AT, refused = "line 3: no" },
+            } } } })))
+        assert.are.equal("[]\n", (got("user ls --json", { ["GET /api/v1/users"] = { 200, { items = {} } } })))
+    end)
+
+    it("are made and removed", function()
+        local stdout, _, ran = got("token create ci --life 30d",
+            { ["POST /api/v1/tokens"] = { 201, { id = "1", token = "lat_9" } } })
+        assert.are.equal("lat_9\n", stdout)
+        assert.are.same({ name = "ci", life = "30d" }, JSON.decode(ran.calls[1].body))
+        assert.are.equal("1\n", (got("token rm 1", { ["DELETE /api/v1/tokens/1"] = { 204, nil } })))
+        stdout, _, ran = got("user create bob --password-file pw --role admin",
+            { ["POST /api/v1/users"] = { 201, { name = "bob" } } }, { files = { pw = "long enough\n" } })
+        assert.are.equal("bob\n", stdout)
+        assert.are.same({ name = "bob", password = "long enough", role = "admin" }, JSON.decode(ran.calls[1].body))
+    end)
+
+    it("a new password is typed twice", function()
+        local function create(...)
+            return fakes.run("user create bob", { script = { { 201, { name = "bob" } } },
+                terminal = { stdin = true, stderr = true, answers = { ... } } })
+        end
+        assert.is_true(create("long enough", "long enough").ok)
+        local ran = create("long enough", "long enouhg")
+        assert.matches("not the same", ran.raised.detail)
+        assert.are.same({}, ran.calls)
+    end)
+end)
+
+describe("version", function()
+    local CONSOLE = { ["GET /api/v1/version"] = { 200, { version = "9.9" } } }
+
+    it("is this program's and the console's", function()
+        assert.are.equal("lattice 1.2.3 (build abc)\nconsole 9.9 (https://console:8443)\n", (got("version", CONSOLE)))
+        assert.are.equal("lattice 1.2.3 (build abc)\n", (got("version --client", CONSOLE)))
+        local console = { addr = "https://console:8443", version = "9.9" }
+        assert.are.same({ version = "1.2.3", build = "abc", console = console },
+            JSON.decode((got("version --json", CONSOLE))))
+    end)
+
+    it("is told also where the console cannot be reached", function()
+        assert.matches("^lattice 1.2.3 .*\nconsole unknown: There is no such thing", (got("version", {})))
+        assert.are.equal("lattice 1.2.3 (build abc)\n", (got("version", {}, { environment = {} })))
+    end)
+end)
+
+describe("config show", function()
+    it("tells of the authority that login kept", function()
+        local files = { ["/h/.config/lattice/config.json"] = '{"addr":"https://a:1","token":"t","authority":"PEM"}' }
+        local stdout = got("config show", {}, { environment = { HOME = "/h" }, files = files })
+        assert.matches("authority   %(kept by login%)   file /h/.config/lattice/config.json", stdout)
+        assert.are.equal("", (got("config show", {}, { environment = { HOME = "/h" } })))
+    end)
+end)
