@@ -68,14 +68,13 @@ static void serve_route(void *arg, struct lat_http_request *req)
 
     call->api = bound->api;
     call->req = lat_http_request_ref(req);
+    call->handler = bound->route->handler;
+    TAILQ_INIT(&call->followers);
     if (lat__access_check(call, bound->route->access, &err)) {
         lat__call_fail(call, &err);
         return;
     }
-    if (lat_http_method(req) != LAT_HTTP_GET && call->user && lat__call_replay(call)) {
-        return;
-    }
-    bound->route->handler(call);
+    lat__call_run(call);
 }
 
 static void arrive(void *arg)
@@ -112,6 +111,7 @@ struct lat_api *lat_api_new(const struct lat_api_config *config)
     api->host = lat_text_copy(config->host);
     api->version = lat_text_copy(config->version);
     api->router = lat_http_router_new();
+    api->under_way = lat_map_new();
     api->bound = lat_alloc_array(LAT_COUNT(routes), sizeof(*api->bound));
     for (size_t i = 0; i < LAT_COUNT(routes); i++) {
         api->bound[i] = (struct bound){.api = api, .route = &routes[i]};
@@ -129,6 +129,7 @@ struct lat_api *lat_api_free(struct lat_api *api)
         lat_timer_done(&api->sweep);
         lat__events_free(api->events);
         lat_http_router_free(api->router);
+        lat_map_free(api->under_way);
         lat_wipe(api->with.token_key, sizeof(api->with.token_key));
         free(api->bound);
         free(api->host);

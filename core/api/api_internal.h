@@ -22,24 +22,31 @@ struct lat_api {
     struct lat__events *events;
     size_t logins;    /* passwords being checked */
     _Atomic size_t followers; /* logs and event streams being followed; logs end on I/O loops */
-    struct bound *bound; /* the routes, bound to this API */
+    struct bound *bound;       /* the routes, bound to this API */
+    struct lat_map *under_way; /* id of an idempotency key -> the call that has it, borrowed */
     struct lat_timer sweep;
 };
 
 enum lat__access { LAT__ANYBODY, LAT__USERS, LAT__ADMINS };
 
+struct lat__call;
+
+typedef void lat__handler_fn(struct lat__call *call);
+
 /* One request on the state loop. Ends with lat__call_answer, _fail, _commit or lat__call_done. */
 struct lat__call {
     struct lat_api *api;
     struct lat_http_request *req; /* held */
+    lat__handler_fn *handler;
     const struct lat_user *user;  /* held; NULL for ANYBODY */
     bool admin;
     cJSON *body;                  /* owned; set by lat__call_read_body */
     struct lat_buf answer;        /* what will be answered once durable */
     int status;
+    char key_id[LAT_ID_SIZE];             /* of its idempotency key, from the moment that it is its turn; "" without */
+    TAILQ_HEAD(, lat__call) followers;    /* those with the same key, which wait until it has ended */
+    TAILQ_ENTRY(lat__call) behind;
 };
-
-typedef void lat__handler_fn(struct lat__call *call);
 
 /* ---- call.c ---- */
 
@@ -62,8 +69,8 @@ struct lat_txn *lat__call_begin(struct lat__call *call);
  * kept in the same transaction. */
 void lat__call_commit(struct lat__call *call, struct lat_txn *txn, int status, struct lat_buf *buf);
 
-/* Answers from an earlier call with the same Idempotency-Key, or with the problem that it was used otherwise; returns true if it did. */
-bool lat__call_replay(struct lat__call *call);
+/* Hands the call to its handler, unless its Idempotency-Key answers it or makes it wait. */
+void lat__call_run(struct lat__call *call);
 
 /* Reads ?limit= and ?cursor= ; *ret_cursor is borrowed or "". */
 int lat__call_page(struct lat__call *call, size_t *ret_limit, const char **ret_cursor, struct lat_err *err) LAT_MUST_USE;
@@ -71,10 +78,21 @@ int lat__call_page(struct lat__call *call, size_t *ret_limit, const char **ret_c
 /* Reads the member `life`, a duration of at least a second and at most ten years; *ret_ms stays as it is without one. */
 int lat__call_read_life(const struct lat__call *call, int64_t *ret_ms, struct lat_err *err) LAT_MUST_USE;
 
+int64_t lat__now(const struct lat_api *api); /* wall ms */
+
+/* ---- idempotency.c ---- */
+
+/* Before the handler: returns true when the call was answered, from an earlier one with its key, or waits for one under way. */
+bool lat__idempotency_take(struct lat__call *call);
+
+/* Keeps the answer, in the transaction of what it answers. */
+void lat__idempotency_keep(struct lat__call *call, struct lat_txn *txn);
+
+/* The call has ended: those that waited for it have their turn. */
+void lat__idempotency_pass(struct lat__call *call);
+
 /* Removes idempotency rows that have expired; a timer's callback. */
 void lat__sweep_idempotency(void *arg);
-
-int64_t lat__now(const struct lat_api *api); /* wall ms */
 
 /* ---- access.c ---- */
 
