@@ -304,7 +304,9 @@ static void a_console_that_starts_again_goes_on_from_what_was_durable(void **sta
 
     add_node(cloud, "n1", node);
     deploy(cloud, "db", 2, 0, id);
-    await_allocations(cloud, id, 1);
+    while (count_of(cloud, LAT_INDEX_ALLOCATION_WORKLOAD, id) == 0) {
+        run_for(cloud, 1);
+    }
     orch_stop(cloud); /* in the middle of two placements */
     run_for(cloud, 50);
     deploy(cloud, "late", 1, 0, late);
