@@ -363,6 +363,7 @@ static int run(struct agent *agent, int argc, char **argv)
     if (read_settings(agent, argc, argv, &err) || take_data_dir(agent, lat_settings_text(agent->settings, "data_dir"), &err)) {
         return fail(&err);
     }
+    lat_descriptors_raise();
     agent->log = lat_log_new(2, agent->log_level, "agent", lat_clock_system());
     agent->metrics = lat_metrics_new();
     agent->loop = lat_loop_new(lat_clock_system());

@@ -74,6 +74,7 @@ int lat_console_main(int argc, char **argv)
         lat__config_done(&console.config);
         return fail(&err);
     }
+    lat_descriptors_raise();
     console.log = lat_log_new(2, console.config.log_level, "console", console.clock);
     console.random = lat_random_new_system();
     console.metrics = lat_metrics_new();

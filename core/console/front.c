@@ -10,7 +10,10 @@
 #include <stdio.h>
 #include <sys/queue.h>
 
-enum { LAT__ANSWER_GRACE_MS = 2000 };
+enum {
+    LAT__ANSWER_GRACE_MS = 2000,
+    LAT__HANDSHAKES_MAX = 2048, /* under way on one loop; one more takes the place of the oldest, which is most likely no client */
+};
 
 struct lane {
     struct lat__front *front;
@@ -20,7 +23,8 @@ struct lane {
     struct lat_tls *tls;
     struct lat_listener *listener;
     struct lat_http_server *server;
-    TAILQ_HEAD(, handshake) handshakes; /* under way */
+    TAILQ_HEAD(, handshake) handshakes; /* under way, the oldest first */
+    uint32_t handshake_count;
 };
 
 /* A connection that is not yet encrypted. */
@@ -75,13 +79,26 @@ static void take_link(struct lane *lane, struct lat_stream *stream)
     }
 }
 
+static void forget_handshake(struct handshake *handshake)
+{
+    TAILQ_REMOVE(&handshake->lane->handshakes, handshake, link);
+    handshake->lane->handshake_count--;
+    free(handshake);
+}
+
+/* Nothing more comes of it. */
+static void give_up_handshake(struct handshake *handshake)
+{
+    lat_stream_close(handshake->stream);
+    forget_handshake(handshake);
+}
+
 static void encrypted(void *arg, struct lat_stream *stream, const struct lat_err *err)
 {
     struct handshake *handshake = arg;
     struct lane *lane = handshake->lane;
 
-    TAILQ_REMOVE(&lane->handshakes, handshake, link);
-    free(handshake);
+    forget_handshake(handshake);
     if (err) {
         lat_metric_add(lane->front->handshakes_failed, 1);
     } else if (lat_text_equal(lat_tls_alpn(stream), LAT_LINK_ALPN)) {
@@ -94,10 +111,16 @@ static void encrypted(void *arg, struct lat_stream *stream, const struct lat_err
 static void accepted(void *arg, struct lat_stream *stream)
 {
     struct handshake *handshake = LAT_NEW(struct handshake);
+    struct lane *lane = arg;
 
-    handshake->lane = arg;
-    TAILQ_INSERT_TAIL(&handshake->lane->handshakes, handshake, link);
-    handshake->stream = lat_tls_accept(handshake->lane->tls, stream, NULL, 0, encrypted, handshake);
+    if (lane->handshake_count >= LAT__HANDSHAKES_MAX) {
+        lat_metric_add(lane->front->handshakes_failed, 1);
+        give_up_handshake(TAILQ_FIRST(&lane->handshakes));
+    }
+    handshake->lane = lane;
+    TAILQ_INSERT_TAIL(&lane->handshakes, handshake, link);
+    lane->handshake_count++;
+    handshake->stream = lat_tls_accept(lane->tls, stream, NULL, 0, encrypted, handshake);
 }
 
 /* ---- opening ---- */
@@ -119,6 +142,12 @@ static void count_metrics(struct lat__front *front)
     front->seconds = lat_metrics_histogram(metrics, "lattice_http_request_seconds", "", "From a request's head to its answer.");
     front->handshakes_failed =
         lat_metrics_counter(metrics, "lattice_tls_handshakes_failed_total", "", "TLS handshakes on the public port that failed.");
+}
+
+/* The limit is of the console; the system spreads connections evenly over those that share a port. */
+static uint32_t connections_of_lane(const struct lat__console *console)
+{
+    return (uint32_t)((console->config.connections_max + console->config.io_threads - 1) / console->config.io_threads);
 }
 
 int lat__front_new(struct lat__console *console, struct lat__front **ret_front, struct lat_err *err)
@@ -147,7 +176,7 @@ int lat__front_new(struct lat__console *console, struct lat__front **ret_front, 
                                                            .answered = answered,
                                                            .arg = lane,
                                                            .random = lane->random,
-                                                           .connections_max = (uint32_t)console->config.connections_max,
+                                                           .connections_max = connections_of_lane(console),
                                                        });
         lat_loop_hold(lane->loop);
         snprintf(name, sizeof(name), "lattice-io-%d", (int)i % LAT__IO_THREADS_MAX);
@@ -248,9 +277,7 @@ static void close_lane(void *arg)
 
     lane->listener = lat_listener_free(lane->listener);
     while ((handshake = TAILQ_FIRST(&lane->handshakes))) {
-        lat_stream_close(handshake->stream); /* given up: nothing more comes of it */
-        TAILQ_REMOVE(&lane->handshakes, handshake, link);
-        free(handshake);
+        give_up_handshake(handshake);
     }
     lat_http_server_close(lane->server, LAT__ANSWER_GRACE_MS, lane_closed, lane);
 }

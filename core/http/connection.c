@@ -196,6 +196,22 @@ void lat__http_connection_retire(struct lat__http_connection *connection)
     }
 }
 
+bool lat__http_connection_make_room(struct lat_http_server *server)
+{
+    struct lat__http_connection *oldest = NULL;
+    for (struct lat__http_connection *each = server->connections; each != NULL; each = each->next) {
+        if (each->state == LAT__HTTP_IDLE || each->state == LAT__HTTP_READING) {
+            oldest = each; /* the newest come first */
+        }
+    }
+    if (oldest != NULL) {
+        oldest->state = LAT__HTTP_LEAVING;
+        oldest->deadline = LAT__HTTP_NO_DEADLINE;
+        lat_stream_close(oldest->stream);
+    }
+    return oldest != NULL;
+}
+
 /* ---- requests ---- */
 
 static void on_body(void *arg, const uint8_t *bytes, size_t len)

@@ -137,6 +137,8 @@ void lat__http_connection_open(struct lat_http_server *server, struct lat_stream
                                bool refused);
 /* Reads no further request; closes at once where none is being answered. */
 void lat__http_connection_retire(struct lat__http_connection *connection);
+/* Closes the connection that has been there longest of those that let us wait. False when all of them wait for us. */
+bool lat__http_connection_make_room(struct lat_http_server *server);
 /* Gives the stream bytes of the answer. */
 void lat__http_connection_write(struct lat__http_connection *connection, const void *bytes,
                                 size_t len);

@@ -56,7 +56,8 @@ void lat_http_server_serve(struct lat_http_server *server, struct lat_stream *st
         lat_stream_close(stream);
         return;
     }
-    lat__http_connection_open(server, stream, server->connection_count >= max);
+    bool refused = server->connection_count >= max && !lat__http_connection_make_room(server);
+    lat__http_connection_open(server, stream, refused);
 }
 
 uint32_t lat_http_server_connections(const struct lat_http_server *server)

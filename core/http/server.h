@@ -27,11 +27,12 @@ enum {
     LAT_HTTP_HEAD_MS =
         10 *
         1000, /* from a request's first byte (or the connection's start) to the end of its head */
-    LAT_HTTP_IDLE_MS = 30 * 1000,    /* a kept-alive connection without a request */
-    LAT_HTTP_BODY_MS = 60 * 1000,    /* between two pieces of a request's body */
-    LAT_HTTP_STALL_MS = 60 * 1000,   /* a client that takes nothing of what waits for it */
-    LAT_HTTP_CONNECTIONS_MAX = 4096, /* at once; one more is answered 503 and closed */
-    LAT_HTTP_CLOSE_MS = 5 * 1000,    /* how long lat_http_server_close() usually lets answers run */
+    LAT_HTTP_IDLE_MS = 30 * 1000,  /* a kept-alive connection without a request */
+    LAT_HTTP_BODY_MS = 60 * 1000,  /* between two pieces of a request's body */
+    LAT_HTTP_STALL_MS = 60 * 1000, /* a client that takes nothing of what waits for it */
+    LAT_HTTP_CONNECTIONS_MAX =
+        4096, /* at once; one more closes the oldest that waits for nothing, or is answered 503 */
+    LAT_HTTP_CLOSE_MS = 5 * 1000, /* how long lat_http_server_close() usually lets answers run */
 };
 
 /* A request came. req is borrowed for the call: ref it to answer later. Answer it exactly once. */

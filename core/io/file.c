@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -197,6 +198,15 @@ int lat_dir_list(const char *path, void (*fn)(void *arg, const char *name), void
 bool lat_file_exists(const char *path)
 {
     return access(path, F_OK) == 0;
+}
+
+void lat_descriptors_raise(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* without it there are fewer connections */
+    }
 }
 
 int lat_file_lock(const char *path, int *ret_fd, struct lat_err *err)

@@ -26,6 +26,9 @@ int lat_dir_list(const char *path, void (*fn)(void *arg, const char *name), void
 
 bool lat_file_exists(const char *path);
 
+/* Raises the number of descriptors that this process may have open as far as the system allows without asking. */
+void lat_descriptors_raise(void);
+
 /* Takes an exclusive lock on path for the life of the process; CONFLICT when another process holds it. */
 int lat_file_lock(const char *path, int *ret_fd, struct lat_err *err) LAT_MUST_USE;
 

@@ -534,19 +534,49 @@ static void connections_above_the_limit_are_sent_away(void **state)
 {
     struct world *world = *state;
     struct wire wires[3];
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 2; i++) {
         wire_open(world, &wires[i]);
+        wire_send(world, &wires[i], GET("/hold"));
     }
+    wire_open(world, &wires[2]);
     settle(world);
     assert_int_equal(wires[0].got.len + wires[1].got.len, 0);
     assert_int_equal(status_of(wire_text(&wires[2])), 503);
     assert_true(wires[2].ended);
+    for (int i = 0; i < 2; i++) {
+        lat_http_respond(world->held[i], 200, NULL, NULL, "", 0);
+    }
     for (int i = 0; i < 3; i++) {
         wire_close(world, &wires[i]);
     }
     char *answer = ask(world, GET("/a"));
     assert_int_equal(status_of(answer), 200);
     free(answer);
+}
+
+static void a_connection_that_says_nothing_makes_room_for_a_new_one(void **state)
+{
+    struct world *world = *state;
+    struct wire silent, slow, busy, next;
+    wire_open(world, &silent);
+    wire_open(world, &busy);
+    wire_send(world, &busy, GET("/hold"));
+    wire_open(world, &slow);
+    settle(world);
+    assert_true(silent.ended);
+    wire_send(world, &slow, "GET /a HT");
+    wire_open(world, &next);
+    wire_send(world, &next, GET("/a"));
+    assert_int_equal(status_of(wire_text(&next)), 200);
+    assert_true(slow.ended);
+    assert_int_equal(lat_http_server_connections(world->server), 2);
+    lat_http_respond(world->held[0], 200, NULL, NULL, "", 0);
+    settle(world);
+    assert_int_equal(status_of(wire_text(&busy)), 200);
+    wire_close(world, &silent);
+    wire_close(world, &slow);
+    wire_close(world, &busy);
+    wire_close(world, &next);
 }
 
 static void the_limit_of_bodies_is_the_servers_own(void **state)
@@ -637,6 +667,8 @@ int main(void)
         TEST(problems_bring_the_headers_of_their_status),
         cmocka_unit_test_setup_teardown(connections_above_the_limit_are_sent_away, few_connections,
                                         world_teardown),
+        cmocka_unit_test_setup_teardown(a_connection_that_says_nothing_makes_room_for_a_new_one,
+                                        few_connections, world_teardown),
         cmocka_unit_test_setup_teardown(the_limit_of_bodies_is_the_servers_own, few_connections,
                                         world_teardown),
         TEST(a_server_that_closes_lets_answers_end),

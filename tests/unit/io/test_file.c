@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -239,6 +240,18 @@ static void changes_close_together_are_told_once(void **state)
     lat_loop_free(loop);
 }
 
+static void descriptors_are_raised_to_what_the_system_allows(void **state)
+{
+    struct rlimit limit, raised;
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = 64;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    lat_descriptors_raise();
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &raised), 0);
+    assert_int_equal(raised.rlim_cur, limit.rlim_max);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, place_make, place_remove)
@@ -251,6 +264,7 @@ int main(void)
         T(folders_are_made_with_those_above),
         T(a_lock_keeps_other_processes_out),
         T(changes_close_together_are_told_once),
+        T(descriptors_are_raised_to_what_the_system_allows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
