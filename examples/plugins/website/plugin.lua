@@ -19,7 +19,13 @@ function render(spec)
             health = { kind = "http", port = "web", path = "/", interval_ms = 5000, start_ms = 30000 },
         },
         endpoints = {
-            { name = "web", protocol = "http", port = "web", url = "https://{host}:{port}/", plain_url = "http://{host}:{port}/" },
+            {
+                name = "web",
+                protocol = "http",
+                port = "web",
+                url = "https://{host}:{port}/",
+                plain_url = "http://{host}:{port}/",
+            },
         },
         credentials = {},
     }
