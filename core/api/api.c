@@ -9,42 +9,10 @@ struct route {
 };
 
 static const struct route routes[] = {
-    {LAT_HTTP_GET, "/healthz", LAT__ANYBODY, lat__healthz},
-    {LAT_HTTP_GET, "/readyz", LAT__ANYBODY, lat__readyz},
-    {LAT_HTTP_GET, "/metrics", LAT__ANYBODY, lat__metrics_get},
-    {LAT_HTTP_GET, "/api/v1/version", LAT__ANYBODY, lat__version},
-    {LAT_HTTP_GET, "/api/v1/authority", LAT__ANYBODY, lat__authority_get},
-    {LAT_HTTP_POST, "/api/v1/login", LAT__ANYBODY, lat__login},
-    {LAT_HTTP_GET, "/api/v1/me", LAT__USERS, lat__me},
-    {LAT_HTTP_GET, "/api/v1/tokens", LAT__USERS, lat__tokens_list},
-    {LAT_HTTP_POST, "/api/v1/tokens", LAT__USERS, lat__tokens_create},
-    {LAT_HTTP_DELETE, "/api/v1/tokens/{id}", LAT__USERS, lat__tokens_remove},
-    {LAT_HTTP_GET, "/api/v1/users", LAT__ADMINS, lat__users_list},
-    {LAT_HTTP_POST, "/api/v1/users", LAT__ADMINS, lat__users_create},
-    {LAT_HTTP_GET, "/api/v1/nodes", LAT__USERS, lat__nodes_list},
-    {LAT_HTTP_GET, "/api/v1/nodes/{id}", LAT__USERS, lat__nodes_get},
-    {LAT_HTTP_DELETE, "/api/v1/nodes/{id}", LAT__ADMINS, lat__nodes_remove},
-    {LAT_HTTP_GET, "/api/v1/join-tokens", LAT__ADMINS, lat__join_tokens_list},
-    {LAT_HTTP_POST, "/api/v1/join-tokens", LAT__ADMINS, lat__join_tokens_create},
-    {LAT_HTTP_DELETE, "/api/v1/join-tokens/{id}", LAT__ADMINS, lat__join_tokens_remove},
-    {LAT_HTTP_POST, "/api/v1/join", LAT__ANYBODY, lat__join},
-    {LAT_HTTP_POST, "/api/v1/join/renew", LAT__ANYBODY, lat__join_renew},
-    {LAT_HTTP_GET, "/api/v1/workloads", LAT__USERS, lat__workloads_list},
-    {LAT_HTTP_POST, "/api/v1/workloads", LAT__USERS, lat__workloads_create},
-    {LAT_HTTP_GET, "/api/v1/workloads/{id}", LAT__USERS, lat__workloads_get},
-    {LAT_HTTP_PATCH, "/api/v1/workloads/{id}", LAT__USERS, lat__workloads_change},
-    {LAT_HTTP_DELETE, "/api/v1/workloads/{id}", LAT__USERS, lat__workloads_remove},
-    {LAT_HTTP_POST, "/api/v1/workloads/{id}/start", LAT__USERS, lat__workloads_start},
-    {LAT_HTTP_POST, "/api/v1/workloads/{id}/stop", LAT__USERS, lat__workloads_stop},
-    {LAT_HTTP_POST, "/api/v1/workloads/{id}/restart", LAT__USERS, lat__workloads_restart},
-    {LAT_HTTP_POST, "/api/v1/workloads/{id}/scale", LAT__USERS, lat__workloads_scale},
-    {LAT_HTTP_GET, "/api/v1/workloads/{id}/logs", LAT__USERS, lat__workload_logs},
-    {LAT_HTTP_GET, "/api/v1/workloads/{id}/stats", LAT__USERS, lat__workload_stats},
-    {LAT_HTTP_GET, "/api/v1/workloads/{id}/history", LAT__USERS, lat__workload_history},
-    {LAT_HTTP_GET, "/api/v1/workloads/{id}/evaluations", LAT__USERS, lat__workload_evaluations},
-    {LAT_HTTP_GET, "/api/v1/events", LAT__USERS, lat__events_follow},
-    {LAT_HTTP_GET, "/api/v1/types", LAT__USERS, lat__types_list},
-    {LAT_HTTP_GET, "/api/v1/policies", LAT__USERS, lat__policies_list},
+#define X(method, pattern, access, handler)                                                        \
+    {LAT_HTTP_##method, pattern, LAT__##access, lat__##handler},
+    LAT__ROUTES(X)
+#undef X
 };
 
 /* A route bound to an API: what the router hands back. */
@@ -115,7 +83,8 @@ struct lat_api *lat_api_new(const struct lat_api_config *config)
     api->bound = lat_alloc_array(LAT_COUNT(routes), sizeof(*api->bound));
     for (size_t i = 0; i < LAT_COUNT(routes); i++) {
         api->bound[i] = (struct bound){.api = api, .route = &routes[i]};
-        lat_http_router_add(api->router, routes[i].method, routes[i].pattern, serve_route, &api->bound[i]);
+        lat_http_router_add(api->router, routes[i].method, routes[i].pattern, serve_route,
+                            &api->bound[i]);
     }
     api->events = lat__events_new(api);
     lat_timer_init(&api->sweep, config->loop, lat__sweep_idempotency, api);

@@ -20,8 +20,8 @@ struct lat_api {
     char *version;
     struct lat_http_router *router;
     struct lat__events *events;
-    size_t logins;    /* passwords being checked */
-    _Atomic size_t followers; /* logs and event streams being followed; logs end on I/O loops */
+    size_t logins;             /* passwords being checked */
+    _Atomic size_t followers;  /* logs and event streams being followed; logs end on I/O loops */
     struct bound *bound;       /* the routes, bound to this API */
     struct lat_map *under_way; /* id of an idempotency key -> the call that has it, borrowed */
     struct lat_timer sweep;
@@ -38,20 +38,22 @@ struct lat__call {
     struct lat_api *api;
     struct lat_http_request *req; /* held */
     lat__handler_fn *handler;
-    const struct lat_user *user;  /* held; NULL for ANYBODY */
+    const struct lat_user *user; /* held; NULL for ANYBODY */
     bool admin;
-    cJSON *body;                  /* owned; set by lat__call_read_body */
-    struct lat_buf answer;        /* what will be answered once durable */
+    cJSON *body;           /* owned; set by lat__call_read_body */
+    struct lat_buf answer; /* what will be answered once durable */
     int status;
-    char key_id[LAT_ID_SIZE];             /* of its idempotency key, from the moment that it is its turn; "" without */
-    TAILQ_HEAD(, lat__call) followers;    /* those with the same key, which wait until it has ended */
+    char key_id
+        [LAT_ID_SIZE]; /* of its idempotency key, from the moment that it is its turn; "" without */
+    TAILQ_HEAD(, lat__call) followers; /* those with the same key, which wait until it has ended */
     TAILQ_ENTRY(lat__call) behind;
 };
 
 /* ---- call.c ---- */
 
 /* Reads the body as a JSON object into call->body, `known` members only (NULL: any). An absent body reads as {}. */
-int lat__call_read_body(struct lat__call *call, const char *const *known, struct lat_err *err) LAT_MUST_USE;
+int lat__call_read_body(struct lat__call *call, const char *const *known,
+                        struct lat_err *err) LAT_MUST_USE;
 
 /* Answers with JSON (buf is emptied) and ends the call. */
 void lat__call_answer(struct lat__call *call, int status, struct lat_buf *buf);
@@ -73,10 +75,12 @@ void lat__call_commit(struct lat__call *call, struct lat_txn *txn, int status, s
 void lat__call_run(struct lat__call *call);
 
 /* Reads ?limit= and ?cursor= ; *ret_cursor is borrowed or "". */
-int lat__call_page(struct lat__call *call, size_t *ret_limit, const char **ret_cursor, struct lat_err *err) LAT_MUST_USE;
+int lat__call_page(struct lat__call *call, size_t *ret_limit, const char **ret_cursor,
+                   struct lat_err *err) LAT_MUST_USE;
 
 /* Reads the member `life`, a duration of at least a second and at most ten years; *ret_ms stays as it is without one. */
-int lat__call_read_life(const struct lat__call *call, int64_t *ret_ms, struct lat_err *err) LAT_MUST_USE;
+int lat__call_read_life(const struct lat__call *call, int64_t *ret_ms,
+                        struct lat_err *err) LAT_MUST_USE;
 
 int64_t lat__now(const struct lat_api *api); /* wall ms */
 
@@ -97,7 +101,8 @@ void lat__sweep_idempotency(void *arg);
 /* ---- access.c ---- */
 
 /* Finds out who calls; UNAUTHENTICATED or FORBIDDEN where that is not enough. */
-int lat__access_check(struct lat__call *call, enum lat__access access, struct lat_err *err) LAT_MUST_USE;
+int lat__access_check(struct lat__call *call, enum lat__access access,
+                      struct lat_err *err) LAT_MUST_USE;
 
 /* May this call see and change what belongs to the project? */
 bool lat__access_project(const struct lat__call *call, const char *project_id);
@@ -128,16 +133,18 @@ void lat__join_renew(struct lat__call *call);
 
 /* Writes a workload as the API shows it: an object (key NULL or a member). With `secrets`, credentials and whole addresses. The rows
  * are those that txn sees, or committed ones when it is NULL. */
-void lat__workload_write(struct lat_api *api, struct lat_txn *txn, const struct lat_workload *workload, bool secrets,
+void lat__workload_write(struct lat_api *api, struct lat_txn *txn,
+                         const struct lat_workload *workload, bool secrets,
                          struct lat_json_writer *writer);
 
 /* Finds the workload that the path names by id or by name ("NAME" in the caller's project, an admin also "PROJECT/NAME"), if the caller may see
  * it; NOT_FOUND otherwise. */
-int lat__workload_find(struct lat__call *call, const struct lat_workload **ret_workload, struct lat_err *err) LAT_MUST_USE;
+int lat__workload_find(struct lat__call *call, const struct lat_workload **ret_workload,
+                       struct lat_err *err) LAT_MUST_USE;
 
 /* Opens the sealed rendering of a workload; *ret_json is owned. */
-int lat__workload_rendered(struct lat_api *api, const struct lat_workload *workload, cJSON **ret_json,
-                           struct lat_err *err) LAT_MUST_USE;
+int lat__workload_rendered(struct lat_api *api, const struct lat_workload *workload,
+                           cJSON **ret_json, struct lat_err *err) LAT_MUST_USE;
 
 void lat__workloads_list(struct lat__call *call);
 void lat__workloads_get(struct lat__call *call);
@@ -173,5 +180,47 @@ void lat__healthz(struct lat__call *call);
 void lat__readyz(struct lat__call *call);
 void lat__metrics_get(struct lat__call *call);
 void lat__authority_get(struct lat__call *call);
+
+/* ---- api.c ---- */
+
+/* X(method, pattern, access, handler): every route of the API. A test walks this table and asks each as nobody, as a user and as a
+ * stranger. */
+#define LAT__ROUTES(X)                                                                             \
+    X(GET, "/healthz", ANYBODY, healthz)                                                           \
+    X(GET, "/readyz", ANYBODY, readyz)                                                             \
+    X(GET, "/metrics", ANYBODY, metrics_get)                                                       \
+    X(GET, "/api/v1/version", ANYBODY, version)                                                    \
+    X(GET, "/api/v1/authority", ANYBODY, authority_get)                                            \
+    X(POST, "/api/v1/login", ANYBODY, login)                                                       \
+    X(GET, "/api/v1/me", USERS, me)                                                                \
+    X(GET, "/api/v1/tokens", USERS, tokens_list)                                                   \
+    X(POST, "/api/v1/tokens", USERS, tokens_create)                                                \
+    X(DELETE, "/api/v1/tokens/{id}", USERS, tokens_remove)                                         \
+    X(GET, "/api/v1/users", ADMINS, users_list)                                                    \
+    X(POST, "/api/v1/users", ADMINS, users_create)                                                 \
+    X(GET, "/api/v1/nodes", USERS, nodes_list)                                                     \
+    X(GET, "/api/v1/nodes/{id}", USERS, nodes_get)                                                 \
+    X(DELETE, "/api/v1/nodes/{id}", ADMINS, nodes_remove)                                          \
+    X(GET, "/api/v1/join-tokens", ADMINS, join_tokens_list)                                        \
+    X(POST, "/api/v1/join-tokens", ADMINS, join_tokens_create)                                     \
+    X(DELETE, "/api/v1/join-tokens/{id}", ADMINS, join_tokens_remove)                              \
+    X(POST, "/api/v1/join", ANYBODY, join)                                                         \
+    X(POST, "/api/v1/join/renew", ANYBODY, join_renew)                                             \
+    X(GET, "/api/v1/workloads", USERS, workloads_list)                                             \
+    X(POST, "/api/v1/workloads", USERS, workloads_create)                                          \
+    X(GET, "/api/v1/workloads/{id}", USERS, workloads_get)                                         \
+    X(PATCH, "/api/v1/workloads/{id}", USERS, workloads_change)                                    \
+    X(DELETE, "/api/v1/workloads/{id}", USERS, workloads_remove)                                   \
+    X(POST, "/api/v1/workloads/{id}/start", USERS, workloads_start)                                \
+    X(POST, "/api/v1/workloads/{id}/stop", USERS, workloads_stop)                                  \
+    X(POST, "/api/v1/workloads/{id}/restart", USERS, workloads_restart)                            \
+    X(POST, "/api/v1/workloads/{id}/scale", USERS, workloads_scale)                                \
+    X(GET, "/api/v1/workloads/{id}/logs", USERS, workload_logs)                                    \
+    X(GET, "/api/v1/workloads/{id}/stats", USERS, workload_stats)                                  \
+    X(GET, "/api/v1/workloads/{id}/history", USERS, workload_history)                              \
+    X(GET, "/api/v1/workloads/{id}/evaluations", USERS, workload_evaluations)                      \
+    X(GET, "/api/v1/events", USERS, events_follow)                                                 \
+    X(GET, "/api/v1/types", USERS, types_list)                                                     \
+    X(GET, "/api/v1/policies", USERS, policies_list)
 
 #endif
