@@ -63,7 +63,8 @@ void lat__health_probed(struct lat_health *health, const char *bad)
         }
         return;
     }
-    health->eager_ms = health->eager_ms * 3 / 2 < health->interval_ms ? health->eager_ms * 3 / 2 : health->interval_ms;
+    health->eager_ms = health->eager_ms * 3 / 2 < health->interval_ms ? health->eager_ms * 3 / 2
+                                                                      : health->interval_ms;
     schedule(health, health->eager_ms);
     if (since_start_ms(health) >= health->start_ms) {
         judge(health, false, bad);
@@ -84,8 +85,7 @@ static char **copy_command(const cJSON *array)
     const cJSON *word;
     size_t count = 0;
 
-    cJSON_ArrayForEach(word, array)
-    {
+    cJSON_ArrayForEach (word, array) {
         command[count++] = lat_text_copy(cJSON_IsString(word) ? word->valuestring : "");
     }
     return command;
@@ -125,8 +125,9 @@ struct lat_healths *lat_healths_free(struct lat_healths *healths)
     return NULL;
 }
 
-struct lat_health *lat_health_start(struct lat_healths *healths, const char *allocation, const cJSON *check,
-                                    const struct lat_driver_status *status, bool was_healthy, lat_health_fn *fn, void *arg)
+struct lat_health *lat_health_start(struct lat_healths *healths, const char *allocation,
+                                    const cJSON *check, const struct lat_driver_status *status,
+                                    bool was_healthy, lat_health_fn *fn, void *arg)
 {
     struct lat_loop *loop = healths->loop;
     struct lat_health *health = LAT_NEW(struct lat_health);

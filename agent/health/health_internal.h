@@ -40,8 +40,8 @@ struct lat_health {
     bool probing;
     bool stopped;
 
-    struct lat_connect *connect;     /* a probe's, while it connects */
-    struct lat_http_client *client;  /* a probe's, while it asks */
+    struct lat_connect *connect;    /* a probe's, while it connects */
+    struct lat_http_client *client; /* a probe's, while it asks */
 };
 
 /* ---- probe.c ---- */

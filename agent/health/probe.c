@@ -18,8 +18,8 @@ static void executed(void *arg, int64_t exit_status, const char *output, const s
     } else if (exit_status == 0) {
         lat__health_probed(health, NULL);
     } else {
-        snprintf(bad, sizeof(bad), "%.64s answers with status %lld: %.250s", health->command[0] ? health->command[0] : "",
-                 (long long)exit_status, output);
+        snprintf(bad, sizeof(bad), "%.64s answers with status %lld: %.250s",
+                 health->command[0] ? health->command[0] : "", (long long)exit_status, output);
         lat__health_probed(health, bad);
     }
 }
@@ -78,9 +78,11 @@ void lat__health_probe(struct lat_health *health)
     if (health->kind == LAT__PROBE_EXEC) {
         struct lat_driver *driver = health->healths->driver;
 
-        driver->class->exec(driver, health->allocation, (const char *const *)health->command, health->timeout_ms, executed, health);
+        driver->class->exec(driver, health->allocation, (const char *const *)health->command,
+                            health->timeout_ms, executed, health);
     } else {
-        health->connect = lat_tcp_connect(health->loop, "127.0.0.1", health->port, health->timeout_ms, connected, health);
+        health->connect = lat_tcp_connect(health->loop, "127.0.0.1", health->port,
+                                          health->timeout_ms, connected, health);
     }
 }
 

@@ -15,7 +15,7 @@ struct lat_machine {
     bool linked;
     bool asking; /* facts are on their way */
     struct lat_driver_facts facts;
-    bool known;  /* facts are those of the engine that is up */
+    bool known; /* facts are those of the engine that is up */
     struct lat_err engine_err;
     int64_t told_disk_free;
     struct lat_timer look, heartbeat;
@@ -57,7 +57,8 @@ static void facts_came(void *arg, const struct lat_driver_facts *facts, const st
 
     machine->asking = false;
     if (err) {
-        lat_log(machine->with.log, LAT_LOG_WARN, "the engine could not describe this machine", LAT_ERR(err));
+        lat_log(machine->with.log, LAT_LOG_WARN, "the engine could not describe this machine",
+                LAT_ERR(err));
         if (!machine->known) {
             lat_timer_start(&machine->look, LAT_MACHINE_RETRY_MS, LAT_MACHINE_FACTS_MS);
         }
@@ -94,11 +95,13 @@ static void beat(void *arg)
     send(machine, &out);
 }
 
-void lat_machine_engine(struct lat_machine *machine, struct lat_driver *driver, bool up, const struct lat_err *err)
+void lat_machine_engine(struct lat_machine *machine, struct lat_driver *driver, bool up,
+                        const struct lat_err *err)
 {
     machine->driver = up ? driver : NULL;
     machine->known = false;
-    machine->asking = false; /* what was asked of an engine that went down answers with an error, or not at all */
+    machine->asking =
+        false; /* what was asked of an engine that went down answers with an error, or not at all */
     if (up) {
         look(machine);
     } else {

@@ -8,9 +8,9 @@
 struct lat_machine;
 
 enum {
-    LAT_MACHINE_FACTS_MS = 30 * 1000,          /* between two looks at the machine */
-    LAT_MACHINE_RETRY_MS = 1000,               /* until the next one, after a first look that failed */
-    LAT_MACHINE_DISK_STEP = 64 * 1024 * 1024,  /* bytes; a smaller change of free disk is not told */
+    LAT_MACHINE_FACTS_MS = 30 * 1000, /* between two looks at the machine */
+    LAT_MACHINE_RETRY_MS = 1000,      /* until the next one, after a first look that failed */
+    LAT_MACHINE_DISK_STEP = 64 * 1024 * 1024, /* bytes; a smaller change of free disk is not told */
 };
 
 struct lat_machine_options {
@@ -29,7 +29,8 @@ struct lat_machine *lat_machine_new(const struct lat_machine_options *options);
 struct lat_machine *lat_machine_free(struct lat_machine *machine);
 
 /* The engine came up or went down (the driver's on_engine): looks again, and tells. */
-void lat_machine_engine(struct lat_machine *machine, struct lat_driver *driver, bool up, const struct lat_err *err);
+void lat_machine_engine(struct lat_machine *machine, struct lat_driver *driver, bool up,
+                        const struct lat_err *err);
 
 /* The link came up: tells what is known at once, and begins to send heartbeats. */
 void lat_machine_link_up(struct lat_machine *machine, int64_t heartbeat_ms);

@@ -23,8 +23,9 @@ static int64_t now_ms(const struct lat__allocation *allocation)
 static void try_later(struct lat__allocation *allocation)
 {
     lat_timer_start(&allocation->retry, allocation->retry_ms, 0);
-    allocation->retry_ms =
-        allocation->retry_ms * 2 < LAT_RUNNER_RETRY_MAX_MS ? allocation->retry_ms * 2 : LAT_RUNNER_RETRY_MAX_MS;
+    allocation->retry_ms = allocation->retry_ms * 2 < LAT_RUNNER_RETRY_MAX_MS
+                               ? allocation->retry_ms * 2
+                               : LAT_RUNNER_RETRY_MAX_MS;
 }
 
 /* ---- health ---- */
@@ -58,8 +59,9 @@ static void watch_health(struct lat__allocation *allocation)
     } else {
         lat__report(allocation, LAT_ALLOCATION_STARTING, "waiting until it is healthy");
     }
-    allocation->health = lat_health_start(allocation->runner->healths, allocation->id, check, &allocation->engine,
-                                          allocation->healthy, health_changed, allocation);
+    allocation->health =
+        lat_health_start(allocation->runner->healths, allocation->id, check, &allocation->engine,
+                         allocation->healthy, health_changed, allocation);
 }
 
 static void forget_health(struct lat__allocation *allocation)
@@ -77,10 +79,12 @@ static void say_exit(struct lat__allocation *allocation)
 
     lat_metric_add(allocation->runner->exits, 1);
     if (engine->out_of_memory) {
-        lat__report(allocation, LAT_ALLOCATION_FAILED, "it used more memory than it may and was killed; starts again in %lld s",
+        lat__report(allocation, LAT_ALLOCATION_FAILED,
+                    "it used more memory than it may and was killed; starts again in %lld s",
                     wait_s);
     } else {
-        lat__report(allocation, LAT_ALLOCATION_FAILED, "it ended by itself with status %lld; starts again in %lld s",
+        lat__report(allocation, LAT_ALLOCATION_FAILED,
+                    "it ended by itself with status %lld; starts again in %lld s",
                     (long long)engine->exit_status, wait_s);
     }
 }
@@ -131,7 +135,8 @@ static void failed(struct lat__allocation *allocation, const struct lat_err *err
     }
     lat_metric_add(allocation->runner->failures, 1);
     lat_log(allocation->runner->with.log, LAT_LOG_WARN, "an operation failed",
-            LAT_STR("request_id", allocation->wanted.request_id), LAT_STR("allocation", allocation->id), LAT_ERR(err));
+            LAT_STR("request_id", allocation->wanted.request_id),
+            LAT_STR("allocation", allocation->id), LAT_ERR(err));
     if (err->code == LAT_E_ENGINE_DOWN) {
         allocation->known = false;
         return; /* goes on when the engine is back */
@@ -156,7 +161,8 @@ static void progressed(void *arg, const char *phase, const char *text)
     }
     lat_text_bound(allocation->progress, sizeof(allocation->progress), text);
     if (allocation->status != (pulling ? LAT_ALLOCATION_PULLING : LAT_ALLOCATION_STARTING)) {
-        lat__report(allocation, pulling ? LAT_ALLOCATION_PULLING : LAT_ALLOCATION_STARTING, pulling ? "pulling %s" : "starting",
+        lat__report(allocation, pulling ? LAT_ALLOCATION_PULLING : LAT_ALLOCATION_STARTING,
+                    pulling ? "pulling %s" : "starting",
                     lat_json_text(allocation->wanted.container, "image", "its image"));
     } else if (now_ms(allocation) - allocation->progress_at_ms >= LAT_RUNNER_PROGRESS_MS) {
         allocation->progress_at_ms = now_ms(allocation);
@@ -199,7 +205,8 @@ static void start(struct lat__allocation *allocation)
     begin(allocation, LAT__STARTING);
     allocation->operation_restarts = wanted->restarts;
     allocation->operation_digest = wanted->spec_digest;
-    allocation->runner->driver->class->start(allocation->runner->driver, &task, progressed, started, allocation);
+    allocation->runner->driver->class->start(allocation->runner->driver, &task, progressed, started,
+                                             allocation);
 }
 
 static void restart(struct lat__allocation *allocation)
@@ -207,7 +214,8 @@ static void restart(struct lat__allocation *allocation)
     begin(allocation, LAT__RESTARTING);
     allocation->operation_restarts = allocation->wanted.restarts;
     lat__report(allocation, LAT_ALLOCATION_STARTING, "restarting");
-    allocation->runner->driver->class->restart(allocation->runner->driver, allocation->id, started, allocation);
+    allocation->runner->driver->class->restart(allocation->runner->driver, allocation->id, started,
+                                               allocation);
 }
 
 static void stopped(void *arg, const struct lat_err *err)
@@ -226,7 +234,8 @@ static void stop(struct lat__allocation *allocation)
 {
     begin(allocation, LAT__STOPPING);
     lat__report(allocation, LAT_ALLOCATION_STOPPING, "%s", "");
-    allocation->runner->driver->class->stop(allocation->runner->driver, allocation->id, stopped, allocation);
+    allocation->runner->driver->class->stop(allocation->runner->driver, allocation->id, stopped,
+                                            allocation);
 }
 
 static void removed(void *arg, const struct lat_err *err)
@@ -240,7 +249,8 @@ static void removed(void *arg, const struct lat_err *err)
     }
     allocation->operation = LAT__NOTHING;
     lat__report(allocation, LAT_ALLOCATION_REMOVED, "%s", "");
-    lat_log(allocation->runner->with.log, LAT_LOG_INFO, "removed", LAT_STR("request_id", allocation->wanted.request_id),
+    lat_log(allocation->runner->with.log, LAT_LOG_INFO, "removed",
+            LAT_STR("request_id", allocation->wanted.request_id),
             LAT_STR("allocation", allocation->id));
     lat_map_remove(allocation->runner->allocations, allocation->id);
     lat_timer_stop(&allocation->retry);
@@ -251,8 +261,8 @@ static void remove_container(struct lat__allocation *allocation)
 {
     begin(allocation, LAT__REMOVING);
     lat__report(allocation, LAT_ALLOCATION_STOPPING, "being removed");
-    allocation->runner->driver->class->remove(allocation->runner->driver, allocation->id, allocation->wanted.keep_data, removed,
-                                              allocation);
+    allocation->runner->driver->class->remove(allocation->runner->driver, allocation->id,
+                                              allocation->wanted.keep_data, removed, allocation);
 }
 
 /* ---- the step ---- */

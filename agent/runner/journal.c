@@ -62,8 +62,9 @@ static void work(void *arg)
 {
     struct task *task = arg;
 
-    task->code = task->text ? lat_file_replace(task->path, task->text, strlen(task->text), 0600, &task->err)
-                            : lat_file_remove(task->path, &task->err);
+    task->code =
+        task->text ? lat_file_replace(task->path, task->text, strlen(task->text), 0600, &task->err)
+                   : lat_file_remove(task->path, &task->err);
 }
 
 static void submit(struct lat__allocation *allocation);
@@ -76,8 +77,8 @@ static void worked(void *arg)
 
     if (task->code) {
         /* What runs goes on; after a restart of this agent the console tells the assignment again. */
-        lat_log(allocation->runner->with.log, LAT_LOG_ERROR, "the journal could not be written", LAT_STR("path", task->path),
-                LAT_ERR(&task->err));
+        lat_log(allocation->runner->with.log, LAT_LOG_ERROR, "the journal could not be written",
+                LAT_STR("path", task->path), LAT_ERR(&task->err));
     }
     free(task->path);
     lat_wipe_free(task->text);
@@ -125,14 +126,17 @@ struct reading {
 };
 
 /* The name says which allocation it is: a copy under another name would be a second one of the same. */
-static int parse(struct lat_runner *runner, const char *name, const cJSON *json, struct lat_err *err)
+static int parse(struct lat_runner *runner, const char *name, const cJSON *json,
+                 struct lat_err *err)
 {
     const char *id = lat_json_text(json, "allocation", "");
     enum lat_want desired = LAT_WANT_RUNNING;
     struct lat__allocation *allocation;
     cJSON *container;
 
-    if (!lat_id_is(id) || !lat_text_starts(name, id) || !lat_text_equal(name + strlen(id), ".json") || lat_json_int(json, "version", 0) != LAT__JOURNAL_VERSION ||
+    if (!lat_id_is(id) || !lat_text_starts(name, id) ||
+        !lat_text_equal(name + strlen(id), ".json") ||
+        lat_json_int(json, "version", 0) != LAT__JOURNAL_VERSION ||
         !lat_want_parse(lat_json_text(json, "desired", ""), &desired)) {
         return lat_err_set(err, LAT_E_INVALID, "It is not an allocation of this version.");
     }
@@ -183,14 +187,17 @@ static void read_one(void *arg, const char *name)
 
     if (lat_text_ends(name, ".json") &&
         (lat_file_read(path, LAT__JOURNAL_FILE_MAX, &text, &err) ||
-         lat_json_parse((const char *)text.bytes, text.len, &json, &err) || parse(reading->runner, name, json, &err))) {
+         lat_json_parse((const char *)text.bytes, text.len, &json, &err) ||
+         parse(reading->runner, name, json, &err))) {
         char *aside = lat_text_format("%s.broken", path);
 
         reading->broken++;
-        lat_log(reading->runner->with.log, LAT_LOG_ERROR, "a file of the journal cannot be read; it is set aside",
-                LAT_STR("path", path), LAT_ERR(&err));
+        lat_log(reading->runner->with.log, LAT_LOG_ERROR,
+                "a file of the journal cannot be read; it is set aside", LAT_STR("path", path),
+                LAT_ERR(&err));
         if (rename(path, aside)) {
-            lat_log(reading->runner->with.log, LAT_LOG_ERROR, "and could not be set aside", LAT_STR("path", aside));
+            lat_log(reading->runner->with.log, LAT_LOG_ERROR, "and could not be set aside",
+                    LAT_STR("path", aside));
         }
         free(aside);
     }
@@ -206,7 +213,8 @@ int lat__journal_read(struct lat_runner *runner, struct lat_err *err)
 
     code = code ? code : lat_dir_list(runner->dir, read_one, &reading, err);
     if (code == 0) {
-        lat_log(runner->with.log, LAT_LOG_INFO, "read the journal", LAT_INT("allocations", (int64_t)lat_map_count(runner->allocations)),
+        lat_log(runner->with.log, LAT_LOG_INFO, "read the journal",
+                LAT_INT("allocations", (int64_t)lat_map_count(runner->allocations)),
                 LAT_INT("broken", (int64_t)reading.broken));
     }
     return code;

@@ -27,7 +27,8 @@ static void write_observed(const struct lat__allocation *allocation, struct lat_
     lat_json_end(&writer, '}');
 }
 
-void lat__report_describe(const struct lat__allocation *allocation, struct lat_observed_message *ret_item, char **ret_json)
+void lat__report_describe(const struct lat__allocation *allocation,
+                          struct lat_observed_message *ret_item, char **ret_json)
 {
     struct lat_buf observed = {0};
 
@@ -57,7 +58,8 @@ void lat__report_again(struct lat__allocation *allocation)
     free(observed);
 }
 
-void lat__report(struct lat__allocation *allocation, enum lat_allocation_state status, const char *format, ...)
+void lat__report(struct lat__allocation *allocation, enum lat_allocation_state status,
+                 const char *format, ...)
 {
     char reason[LAT_ERR_SENTENCE_MAX];
     va_list args;
@@ -65,13 +67,15 @@ void lat__report(struct lat__allocation *allocation, enum lat_allocation_state s
     va_start(args, format);
     vsnprintf(reason, sizeof(reason), format, args);
     va_end(args);
-    if (allocation->told_generation == allocation->wanted.generation && allocation->status == status &&
-        lat_text_equal(allocation->reason, reason)) {
+    if (allocation->told_generation == allocation->wanted.generation &&
+        allocation->status == status && lat_text_equal(allocation->reason, reason)) {
         return;
     }
     if (allocation->status != status) {
-        lat_log(allocation->runner->with.log, LAT_LOG_INFO, "allocation", LAT_STR("request_id", allocation->wanted.request_id),
-                LAT_STR("allocation", allocation->id), LAT_STR("workload", allocation->wanted.workload_name),
+        lat_log(allocation->runner->with.log, LAT_LOG_INFO, "allocation",
+                LAT_STR("request_id", allocation->wanted.request_id),
+                LAT_STR("allocation", allocation->id),
+                LAT_STR("workload", allocation->wanted.workload_name),
                 LAT_STR("status", lat_allocation_state_name(status)), LAT_STR("reason", reason));
     }
     allocation->status = status;

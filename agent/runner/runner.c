@@ -96,8 +96,10 @@ void lat_runner_assign(struct lat_runner *runner, const struct lat_assign_messag
     int64_t known = allocation ? allocation->wanted.generation : 0;
 
     if (assign->epoch < runner->epoch || assign->generation < known) {
-        lat_log(runner->with.log, LAT_LOG_WARN, "an older assignment was refused", LAT_STR("allocation", assign->allocation),
-                LAT_INT("generation", assign->generation), LAT_INT("known", known), LAT_INT("epoch", assign->epoch));
+        lat_log(runner->with.log, LAT_LOG_WARN, "an older assignment was refused",
+                LAT_STR("allocation", assign->allocation),
+                LAT_INT("generation", assign->generation), LAT_INT("known", known),
+                LAT_INT("epoch", assign->epoch));
         return;
     }
     runner->epoch = assign->epoch;
@@ -107,18 +109,23 @@ void lat_runner_assign(struct lat_runner *runner, const struct lat_assign_messag
     }
     lat_log(runner->with.log, LAT_LOG_INFO, "assigned", LAT_STR("request_id", assign->request_id),
             LAT_STR("allocation", assign->allocation), LAT_STR("workload", assign->workload_name),
-            LAT_INT("generation", assign->generation), LAT_STR("desired", lat_want_name(assign->desired)));
+            LAT_INT("generation", assign->generation),
+            LAT_STR("desired", lat_want_name(assign->desired)));
     if (!allocation) {
         allocation = lat__allocation_new(runner, assign->allocation);
-        allocation->restarts_done = assign->restarts; /* its container, if the journal was lost and there is one, is looked at first */
+        allocation->restarts_done =
+            assign
+                ->restarts; /* its container, if the journal was lost and there is one, is looked at first */
     }
     take_assignment(&allocation->wanted, assign);
     allocation->hopeless = false;
     allocation->retry_ms = LAT_RUNNER_RETRY_MIN_MS;
     lat_timer_stop(&allocation->retry);
     if (allocation->operation == LAT__STARTING &&
-        (assign->desired != LAT_WANT_RUNNING || allocation->wanted.spec_digest != allocation->operation_digest)) {
-        runner->driver->class->give_up(runner->driver, allocation->id); /* what is pulled is not wanted any more */
+        (assign->desired != LAT_WANT_RUNNING ||
+         allocation->wanted.spec_digest != allocation->operation_digest)) {
+        runner->driver->class->give_up(runner->driver,
+                                       allocation->id); /* what is pulled is not wanted any more */
     }
     lat__converge(allocation);
     if (!allocation->gone) {
@@ -150,7 +157,8 @@ void lat_runner_assigned(struct lat_runner *runner, const cJSON *message)
     } else {
         while (lat_map_next(runner->allocations, &cursor, &id, &value)) {
             if (!lat_map_get(orphans.assigned, id)) {
-                lat_log(runner->with.log, LAT_LOG_WARN, "the console does not know an allocation; it is kept as it is",
+                lat_log(runner->with.log, LAT_LOG_WARN,
+                        "the console does not know an allocation; it is kept as it is",
                         LAT_STR("allocation", id));
             }
         }
@@ -196,14 +204,16 @@ static void adopt(struct lat_runner *runner, const struct lat_driver_status *sta
     struct lat__allocation *allocation = lat_map_get(runner->allocations, status->allocation);
 
     if (!allocation) {
-        lat_log(runner->with.log, LAT_LOG_WARN, "a container of ours is in no journal; it is kept until the console says",
+        lat_log(runner->with.log, LAT_LOG_WARN,
+                "a container of ours is in no journal; it is kept until the console says",
                 LAT_STR("allocation", status->allocation), LAT_STR("container", status->container));
         return;
     }
     allocation->engine = *status;
 }
 
-static void surveyed(void *arg, const struct lat_driver_status *statuses, size_t count, const struct lat_err *err)
+static void surveyed(void *arg, const struct lat_driver_status *statuses, size_t count,
+                     const struct lat_err *err)
 {
     struct lat_runner *runner = arg;
     void *cursor = NULL;
@@ -312,7 +322,8 @@ void lat_runner_container(struct lat_runner *runner, const char *id)
 
 /* ---- tunnels ---- */
 
-int lat_runner_target(void *arg, const char *id, int64_t generation, const char *port, int *ret_host_port, struct lat_err *err)
+int lat_runner_target(void *arg, const char *id, int64_t generation, const char *port,
+                      int *ret_host_port, struct lat_err *err)
 {
     struct lat_runner *runner = arg;
     const struct lat__allocation *allocation = lat_map_get(runner->allocations, id);
@@ -323,11 +334,13 @@ int lat_runner_target(void *arg, const char *id, int64_t generation, const char 
     if (generation != allocation->wanted.generation) {
         return lat_err_set(err, LAT_E_CONFLICT, "The allocation is of another generation.");
     }
-    if (!allocation->engine.running || (allocation->status != LAT_ALLOCATION_RUNNING && allocation->status != LAT_ALLOCATION_UNHEALTHY)) {
+    if (!allocation->engine.running || (allocation->status != LAT_ALLOCATION_RUNNING &&
+                                        allocation->status != LAT_ALLOCATION_UNHEALTHY)) {
         return lat_err_set(err, LAT_E_UNAVAILABLE, "Its container does not run.");
     }
     for (size_t i = 0; i < allocation->engine.port_count; i++) {
-        if (lat_text_equal(allocation->engine.ports[i].name, port) && allocation->engine.ports[i].port > 0) {
+        if (lat_text_equal(allocation->engine.ports[i].name, port) &&
+            allocation->engine.ports[i].port > 0) {
             *ret_host_port = allocation->engine.ports[i].port;
             return 0;
         }
@@ -337,7 +350,8 @@ int lat_runner_target(void *arg, const char *id, int64_t generation, const char 
 
 /* ---- life ---- */
 
-int lat_runner_new(const struct lat_runner_options *options, struct lat_runner **ret_runner, struct lat_err *err)
+int lat_runner_new(const struct lat_runner_options *options, struct lat_runner **ret_runner,
+                   struct lat_err *err)
 {
     struct lat_runner *runner = LAT_NEW(struct lat_runner);
     struct lat_metrics *metrics = options->metrics;
@@ -346,9 +360,12 @@ int lat_runner_new(const struct lat_runner_options *options, struct lat_runner *
     runner->with = *options;
     runner->dir = lat_text_format("%s/allocations", options->data_dir);
     runner->allocations = lat_map_new();
-    runner->starts = lat_metrics_counter(metrics, "lattice_agent_starts_total", "", "Containers started.");
-    runner->failures = lat_metrics_counter(metrics, "lattice_agent_start_failures_total", "", "Starts that failed.");
-    runner->exits = lat_metrics_counter(metrics, "lattice_agent_exits_total", "", "Containers that ended by themselves.");
+    runner->starts =
+        lat_metrics_counter(metrics, "lattice_agent_starts_total", "", "Containers started.");
+    runner->failures = lat_metrics_counter(metrics, "lattice_agent_start_failures_total", "",
+                                           "Starts that failed.");
+    runner->exits = lat_metrics_counter(metrics, "lattice_agent_exits_total", "",
+                                        "Containers that ended by themselves.");
     lat_err_set(&runner->engine_err, LAT_E_ENGINE_DOWN, NULL);
     lat_timer_init(&runner->survey, options->loop, survey, runner);
     TAILQ_INIT(&runner->servings);

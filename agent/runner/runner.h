@@ -15,10 +15,11 @@
 struct lat_runner;
 
 enum {
-    LAT_RUNNER_RETRY_MIN_MS = 500,          /* after a start that failed, or a container that ended by itself; doubles */
+    LAT_RUNNER_RETRY_MIN_MS =
+        500, /* after a start that failed, or a container that ended by itself; doubles */
     LAT_RUNNER_RETRY_MAX_MS = 60 * 1000,
-    LAT_RUNNER_STABLE_MS = 60 * 1000,       /* running for so long, the wait begins again at its least */
-    LAT_RUNNER_PROGRESS_MS = 500,           /* at least between two reports of a pull's progress */
+    LAT_RUNNER_STABLE_MS = 60 * 1000, /* running for so long, the wait begins again at its least */
+    LAT_RUNNER_PROGRESS_MS = 500,     /* at least between two reports of a pull's progress */
 };
 
 struct lat_runner_events {
@@ -36,7 +37,8 @@ struct lat_runner_options {
 };
 
 /* Reads the journal. Nothing is done before lat_runner_set_driver. */
-int lat_runner_new(const struct lat_runner_options *options, struct lat_runner **ret_runner, struct lat_err *err) LAT_MUST_USE;
+int lat_runner_new(const struct lat_runner_options *options, struct lat_runner **ret_runner,
+                   struct lat_err *err) LAT_MUST_USE;
 
 /* Gives it its driver (borrowed), once, whose events are then to be handed to lat_runner_engine and lat_runner_container. */
 void lat_runner_set_driver(struct lat_runner *runner, struct lat_driver *driver);
@@ -62,11 +64,12 @@ void lat_runner_assigned(struct lat_runner *runner, const cJSON *message);
 void lat_runner_send_inventory(struct lat_runner *runner);
 
 /* Which host port leads to a port of an allocation; a lat_tunnel_target_fn with the runner as arg. */
-int lat_runner_target(void *arg, const char *allocation, int64_t generation, const char *port, int *ret_host_port,
-                      struct lat_err *err) LAT_MUST_USE;
+int lat_runner_target(void *arg, const char *allocation, int64_t generation, const char *port,
+                      int *ret_host_port, struct lat_err *err) LAT_MUST_USE;
 
 /* Serves a stream of kind logs or stats (taken, as agent/link hands it over). */
-void lat_runner_serve(struct lat_runner *runner, struct lat_stream *stream, const struct lat_stream_header *header);
+void lat_runner_serve(struct lat_runner *runner, struct lat_stream *stream,
+                      const struct lat_stream_header *header);
 
 /* How many allocations it knows. */
 size_t lat_runner_count(const struct lat_runner *runner);

@@ -21,7 +21,14 @@ struct lat__assignment {
     int64_t spec_digest; /* of the container */
 };
 
-enum lat__operation { LAT__NOTHING, LAT__STARTING, LAT__RESTARTING, LAT__STOPPING, LAT__REMOVING, LAT__INSPECTING };
+enum lat__operation {
+    LAT__NOTHING,
+    LAT__STARTING,
+    LAT__RESTARTING,
+    LAT__STOPPING,
+    LAT__REMOVING,
+    LAT__INSPECTING
+};
 
 struct lat__allocation {
     struct lat_runner *runner;
@@ -32,9 +39,9 @@ struct lat__allocation {
     bool known;                    /* engine is what the engine said since it last came up */
     bool dirty;                    /* something happened meanwhile: look again */
     struct lat_driver_status engine;
-    int64_t restarts_done;      /* of wanted.restarts */
-    int64_t operation_restarts; /* what restarts_done becomes when the operation succeeds */
-    int64_t operation_digest;   /* of what a start makes */
+    int64_t restarts_done;        /* of wanted.restarts */
+    int64_t operation_restarts;   /* what restarts_done becomes when the operation succeeds */
+    int64_t operation_digest;     /* of what a start makes */
     int64_t operation_generation; /* which assignment the operation is for */
 
     enum lat_allocation_state status;
@@ -61,7 +68,7 @@ struct lat_runner {
     char *dir; /* of the journal */
     struct lat_driver *driver;
     struct lat_map *allocations; /* struct lat__allocation, owned */
-    bool engine_heard; /* the driver has said whether the engine is up */
+    bool engine_heard;           /* the driver has said whether the engine is up */
     bool engine_up;
     bool surveyed; /* the engine was asked what there is, since it last came up */
     bool inventory_due;
@@ -70,7 +77,7 @@ struct lat_runner {
     struct lat_timer survey; /* asks again what there is, after the engine could not say */
     struct lat_healths *healths;
     TAILQ_HEAD(, lat__serving) servings; /* streams that wait for the driver */
-    int64_t epoch; /* newest seen */
+    int64_t epoch;                       /* newest seen */
     struct lat_metric *starts, *failures, *exits;
 };
 
@@ -85,13 +92,15 @@ void lat__converge_seen(struct lat__allocation *allocation, const struct lat_dri
 /* ---- report.c ---- */
 
 /* Sets status and reason (formatted), and tells the console and the journal where they moved. */
-void lat__report(struct lat__allocation *allocation, enum lat_allocation_state status, const char *format, ...) LAT_PRINTF(3, 4);
+void lat__report(struct lat__allocation *allocation, enum lat_allocation_state status,
+                 const char *format, ...) LAT_PRINTF(3, 4);
 
 /* Tells the present state again, for a new generation or after progress. */
 void lat__report_again(struct lat__allocation *allocation);
 
 /* Adds the item of an inventory or the message `observed`. *ret_json is the owned text that item->observed_json borrows. */
-void lat__report_describe(const struct lat__allocation *allocation, struct lat_observed_message *ret_item, char **ret_json);
+void lat__report_describe(const struct lat__allocation *allocation,
+                          struct lat_observed_message *ret_item, char **ret_json);
 
 /* ---- journal.c ---- */
 

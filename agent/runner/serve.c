@@ -31,7 +31,8 @@ static void stream_closed(void *arg, const struct lat_err *err)
     }
 }
 
-static const struct lat_stream_events waiting_events = {.on_data = ignore_data, .on_close = stream_closed};
+static const struct lat_stream_events waiting_events = {.on_data = ignore_data,
+                                                        .on_close = stream_closed};
 
 /* Ends the wait for the driver. Returns the stream to answer on, or NULL (the serving is gone) when it closed meanwhile. */
 static struct lat_stream *finish_waiting(struct lat__serving *serving)
@@ -102,7 +103,8 @@ static void stats_read(void *arg, const struct lat_driver_stats *stats, const st
     lat_buf_done(&out);
 }
 
-void lat_runner_serve(struct lat_runner *runner, struct lat_stream *stream, const struct lat_stream_header *header)
+void lat_runner_serve(struct lat_runner *runner, struct lat_stream *stream,
+                      const struct lat_stream_header *header)
 {
     struct lat__serving *serving = LAT_NEW(struct lat__serving);
     struct lat_driver *driver = runner->driver;
@@ -119,7 +121,8 @@ void lat_runner_serve(struct lat_runner *runner, struct lat_stream *stream, cons
     serving->waiting = true;
     TAILQ_INSERT_TAIL(&runner->servings, serving, link);
     if (header->kind == LAT_STREAM_LOGS) {
-        driver->class->logs(driver, header->allocation, header->follow, header->tail, header->timestamps, log_opened, serving);
+        driver->class->logs(driver, header->allocation, header->follow, header->tail,
+                            header->timestamps, log_opened, serving);
     } else {
         driver->class->stats(driver, header->allocation, stats_read, serving);
     }

@@ -9,7 +9,8 @@
 
 /* ---- access ---- */
 
-static int find_user(struct lat__call *call, const char *token, const struct lat_user **ret_user, struct lat_err *err)
+static int find_user(struct lat__call *call, const char *token, const struct lat_user **ret_user,
+                     struct lat_err *err)
 {
     struct lat_store *store = call->api->with.store;
     struct lat_claims claims;
@@ -20,19 +21,23 @@ static int find_user(struct lat__call *call, const char *token, const struct lat
         const struct lat_api_token *row;
 
         lat_digest_hex(token, strlen(token), digest);
-        row = (const struct lat_api_token *)lat_store_find(store, LAT_INDEX_API_TOKEN_DIGEST, digest);
+        row =
+            (const struct lat_api_token *)lat_store_find(store, LAT_INDEX_API_TOKEN_DIGEST, digest);
         if (!row || (row->expires_at && row->expires_at < lat__now(call->api))) {
-            return lat_err_set(err, LAT_E_UNAUTHENTICATED, "The token is not known here, or has expired.");
+            return lat_err_set(err, LAT_E_UNAUTHENTICATED,
+                               "The token is not known here, or has expired.");
         }
         *ret_user = lat_store_user(store, row->user_id);
     } else {
-        if ((code = lat_access_token_check(call->api->with.token_key, token, lat_loop_clock(call->api->with.loop), &claims,
-                                           err))) {
+        if ((code = lat_access_token_check(call->api->with.token_key, token,
+                                           lat_loop_clock(call->api->with.loop), &claims, err))) {
             return code;
         }
         *ret_user = lat_store_user(store, claims.user_id);
     }
-    return *ret_user ? 0 : lat_err_set(err, LAT_E_UNAUTHENTICATED, "The token's user is no longer here.");
+    return *ret_user
+               ? 0
+               : lat_err_set(err, LAT_E_UNAUTHENTICATED, "The token's user is no longer here.");
 }
 
 int lat__access_check(struct lat__call *call, enum lat__access access, struct lat_err *err)
@@ -85,15 +90,16 @@ static void check_password(void *arg)
 
 static void answer_login(struct lat__call *call, const struct lat_user *user)
 {
-    struct lat_claims claims = {.expires_at = lat__now(call->api) + call->api->with.access_token_ms};
+    struct lat_claims claims = {.expires_at =
+                                    lat__now(call->api) + call->api->with.access_token_ms};
     struct lat_json_writer writer;
     struct lat_buf answer = {0};
     char *token;
 
     lat_text_bound(claims.user_id, sizeof(claims.user_id), user->row.id);
     lat_text_bound(claims.role, sizeof(claims.role), user->role);
-    token = lat_access_token_make(call->api->with.token_key, &claims, lat_loop_clock(call->api->with.loop),
-                                  call->api->with.random);
+    token = lat_access_token_make(call->api->with.token_key, &claims,
+                                  lat_loop_clock(call->api->with.loop), call->api->with.random);
     lat_json_writer_init(&writer, &answer);
     lat_json_object(&writer, NULL);
     lat_json_add_text(&writer, "token", token);
@@ -117,7 +123,8 @@ static void password_checked(void *arg)
         answer_login(call, user);
     } else {
         lat_log(call->api->with.log, LAT_LOG_WARN, "a login was refused",
-                LAT_STR("request_id", lat_http_request_id(call->req)), LAT_STR("peer", lat_http_peer(call->req)));
+                LAT_STR("request_id", lat_http_request_id(call->req)),
+                LAT_STR("peer", lat_http_peer(call->req)));
         lat_err_set(&err, LAT_E_UNAUTHENTICATED, "The user name or the password is wrong.");
         lat_err_hint(&err, "Check both and try again.");
         lat__call_fail(call, &err);
@@ -137,13 +144,15 @@ void lat__login(struct lat__call *call)
     struct login *login;
     struct lat_err err;
 
-    if (lat__call_read_body(call, known, &err) || lat_json_read_text(call->body, "user", &name, &err) ||
+    if (lat__call_read_body(call, known, &err) ||
+        lat_json_read_text(call->body, "user", &name, &err) ||
         lat_json_read_text(call->body, "password", &password, &err)) {
         lat__call_fail(call, &err);
         return;
     }
     if (!name || !password) {
-        lat_err_field(&err, LAT_E_INVALID_FIELD, name ? "password" : "user", "A login takes user and password.");
+        lat_err_field(&err, LAT_E_INVALID_FIELD, name ? "password" : "user",
+                      "A login takes user and password.");
         lat__call_fail(call, &err);
         return;
     }
@@ -152,7 +161,8 @@ void lat__login(struct lat__call *call)
         lat__call_fail(call, &err);
         return;
     }
-    user = (const struct lat_user *)lat_store_find(call->api->with.store, LAT_INDEX_USER_NAME, name);
+    user =
+        (const struct lat_user *)lat_store_find(call->api->with.store, LAT_INDEX_USER_NAME, name);
     login = LAT_NEW(struct login);
     login->call = call;
     login->user_id = lat_text_copy(user ? user->row.id : "");
@@ -164,7 +174,8 @@ void lat__login(struct lat__call *call)
 
 void lat__me(struct lat__call *call)
 {
-    const struct lat_project *project = lat_store_project(call->api->with.store, call->user->project_id);
+    const struct lat_project *project =
+        lat_store_project(call->api->with.store, call->user->project_id);
     struct lat_json_writer writer;
     struct lat_buf answer = {0};
 
@@ -180,7 +191,8 @@ void lat__me(struct lat__call *call)
 
 /* ---- API tokens ---- */
 
-static void write_token(const struct lat_api_token *row, const char *token, struct lat_json_writer *writer)
+static void write_token(const struct lat_api_token *row, const char *token,
+                        struct lat_json_writer *writer)
 {
     lat_json_object(writer, NULL);
     lat_json_add_text(writer, "id", row->row.id);
@@ -203,7 +215,8 @@ void lat__tokens_list(struct lat__call *call)
     lat_json_writer_init(&writer, &answer);
     lat_json_object(&writer, NULL);
     lat_json_array(&writer, "items");
-    while ((row = lat_store_each(call->api->with.store, LAT_INDEX_API_TOKEN_USER, call->user->row.id, &cursor))) {
+    while ((row = lat_store_each(call->api->with.store, LAT_INDEX_API_TOKEN_USER,
+                                 call->user->row.id, &cursor))) {
         write_token((const struct lat_api_token *)row, NULL, &writer);
     }
     lat_json_end(&writer, ']');
@@ -224,8 +237,9 @@ void lat__tokens_create(struct lat__call *call)
     char digest[65];
     char *token;
 
-    if (lat__call_read_body(call, known, &err) || lat_json_read_text(call->body, "name", &name, &err) ||
-        lat_name_check(name, "name", &err) || lat__call_read_life(call, &life_ms, &err)) {
+    if (lat__call_read_body(call, known, &err) ||
+        lat_json_read_text(call->body, "name", &name, &err) || lat_name_check(name, "name", &err) ||
+        lat__call_read_life(call, &life_ms, &err)) {
         lat__call_fail(call, &err);
         return;
     }

@@ -20,11 +20,11 @@
 struct lat_api;
 
 enum {
-    LAT_API_PAGE_MAX = 500,                             /* items in one page of a list */
-    LAT_API_FOLLOWERS_MAX = 1000,                       /* event streams and followed logs at once */
-    LAT_API_LOGINS_MAX = 64,                            /* passwords being checked or waiting for it */
-    LAT_API_IDEMPOTENCY_KEPT_MS = 24 * 60 * 60 * 1000,  /* how long an answer can be had again */
-    LAT_API_JOIN_TOKEN_MS = 24 * 60 * 60 * 1000,        /* life of a join token, unless asked otherwise */
+    LAT_API_PAGE_MAX = 500,       /* items in one page of a list */
+    LAT_API_FOLLOWERS_MAX = 1000, /* event streams and followed logs at once */
+    LAT_API_LOGINS_MAX = 64,      /* passwords being checked or waiting for it */
+    LAT_API_IDEMPOTENCY_KEPT_MS = 24 * 60 * 60 * 1000, /* how long an answer can be had again */
+    LAT_API_JOIN_TOKEN_MS = 24 * 60 * 60 * 1000, /* life of a join token, unless asked otherwise */
 };
 
 /* All is borrowed for the API's life, but for texts and keys, which are copied. */
@@ -40,11 +40,11 @@ struct lat_api_config {
     struct lat_random *random; /* of the state loop */
     struct lat_log *log;
     struct lat_metrics *metrics;
-    uint8_t token_key[32];     /* signs access tokens */
-    int64_t access_token_ms;   /* life of an access token */
+    uint8_t token_key[32];   /* signs access tokens */
+    int64_t access_token_ms; /* life of an access token */
     int64_t node_certificate_ms;
-    const char *host;          /* under which clients reach endpoints */
-    const char *version;       /* of this program */
+    const char *host;    /* under which clients reach endpoints */
+    const char *version; /* of this program */
 };
 
 struct lat_api *lat_api_new(const struct lat_api_config *config);

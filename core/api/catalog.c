@@ -82,7 +82,8 @@ void lat__metrics_get(struct lat__call *call)
     struct lat_buf text = {0};
 
     lat_metrics_render(call->api->with.metrics, &text);
-    lat_http_respond(call->req, 200, "text/plain; version=0.0.4; charset=utf-8", NULL, text.bytes, text.len);
+    lat_http_respond(call->req, 200, "text/plain; version=0.0.4; charset=utf-8", NULL, text.bytes,
+                     text.len);
     lat_buf_done(&text);
     lat__call_done(call);
 }

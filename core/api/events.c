@@ -15,8 +15,8 @@ struct follower {
     struct lat_http_request *req; /* held */
     bool admin;
     char project_id[LAT_ID_SIZE];
-    int64_t index;  /* the last one that was sent or passed over */
-    bool draining;  /* its client is slow: goes on when it drains */
+    int64_t index; /* the last one that was sent or passed over */
+    bool draining; /* its client is slow: goes on when it drains */
 };
 
 struct lat__events {
@@ -30,18 +30,21 @@ struct lat__events {
 /* What followers are told of: people, tokens and secrets are nobody's news. */
 static bool is_shown(int table)
 {
-    return table == LAT_TABLE_WORKLOAD || table == LAT_TABLE_ALLOCATION || table == LAT_TABLE_ENDPOINT ||
-           table == LAT_TABLE_EVALUATION || table == LAT_TABLE_NODE || table == LAT_TABLE_POLICY;
+    return table == LAT_TABLE_WORKLOAD || table == LAT_TABLE_ALLOCATION ||
+           table == LAT_TABLE_ENDPOINT || table == LAT_TABLE_EVALUATION ||
+           table == LAT_TABLE_NODE || table == LAT_TABLE_POLICY;
 }
 
 static bool may_see(const struct follower *follower, const struct lat_change_note *note)
 {
-    return is_shown(note->table) && (follower->admin || !*note->project_id || lat_text_equal(note->project_id, follower->project_id));
+    return is_shown(note->table) && (follower->admin || !*note->project_id ||
+                                     lat_text_equal(note->project_id, follower->project_id));
 }
 
 static void send_note(struct follower *follower, const struct lat_change_note *note)
 {
-    const struct lat_row *row = lat_store_get(follower->events->api->with.store, note->table, note->id);
+    const struct lat_row *row =
+        lat_store_get(follower->events->api->with.store, note->table, note->id);
     struct lat_json_writer writer;
     struct lat_buf data = {0};
     struct lat_buf event = {0};
@@ -49,7 +52,8 @@ static void send_note(struct follower *follower, const struct lat_change_note *n
     char name[64];
 
     snprintf(index, sizeof(index), "%lld", (long long)note->index);
-    snprintf(name, sizeof(name), "%s.%s", lat_table(note->table)->name, note->kind == LAT_CHANGE_PUT ? "changed" : "removed");
+    snprintf(name, sizeof(name), "%s.%s", lat_table(note->table)->name,
+             note->kind == LAT_CHANGE_PUT ? "changed" : "removed");
     lat_json_writer_init(&writer, &data);
     lat_json_object(&writer, NULL);
     lat_json_add_int(&writer, "index", note->index);
@@ -100,8 +104,10 @@ static void pump(struct follower *follower)
     size_t count = 1;
 
     while (count > 0 && !follower->draining) {
-        if (lat_store_changes_after(api->with.store, follower->index, notes, LAT__NOTES_AT_ONCE, &count, NULL)) {
-            lat_http_abort(follower->req); /* it fell too far behind: it is told so when it asks again */
+        if (lat_store_changes_after(api->with.store, follower->index, notes, LAT__NOTES_AT_ONCE,
+                                    &count, NULL)) {
+            lat_http_abort(
+                follower->req); /* it fell too far behind: it is told so when it asks again */
             forget(follower);
             return;
         }
@@ -148,8 +154,7 @@ static void keep_alive(void *arg)
     struct lat_buf comment = {0};
 
     lat_http_event_comment(&comment, "still here");
-    TAILQ_FOREACH(follower, &events->followers, link)
-    {
+    TAILQ_FOREACH (follower, &events->followers, link) {
         if (!follower->draining) {
             lat_http_write(follower->req, comment.bytes, comment.len);
         }
@@ -170,7 +175,8 @@ static int read_position(struct lat__call *call, int64_t *ret_index, struct lat_
         return 0;
     }
     if (lat_text_to_int(text, 0, *ret_index, ret_index)) {
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "after", "after is the index of an event that was received.");
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "after",
+                             "after is the index of an event that was received.");
     }
     return lat_store_changes_after(call->api->with.store, *ret_index, &note, 1, &count, err);
 }
@@ -190,7 +196,8 @@ void lat__events_follow(struct lat__call *call)
         return;
     }
     if (call->api->followers >= LAT_API_FOLLOWERS_MAX) {
-        lat_err_set(&err, LAT_E_LIMIT, "At most %d logs and event streams are followed at once.", LAT_API_FOLLOWERS_MAX);
+        lat_err_set(&err, LAT_E_LIMIT, "At most %d logs and event streams are followed at once.",
+                    LAT_API_FOLLOWERS_MAX);
         lat__call_fail(call, &err);
         return;
     }

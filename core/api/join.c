@@ -11,7 +11,8 @@ enum { LAT__REQUEST_PEM_MAX = 8192, LAT__USES_MAX = 10000 };
 
 /* ---- tokens ---- */
 
-static void write_join_token(const struct lat_join_token *row, const char *token, struct lat_json_writer *writer)
+static void write_join_token(const struct lat_join_token *row, const char *token,
+                             struct lat_json_writer *writer)
 {
     lat_json_object(writer, NULL);
     lat_row_write(&row->row, writer);
@@ -48,10 +49,12 @@ static int read_join_token(struct lat__call *call, struct lat_join_token *row, s
     int64_t uses = 1;
     int code;
 
-    if ((code = lat__call_read_body(call, known, err)) || (code = lat_json_read_int(call->body, "uses", 1, LAT__USES_MAX, &uses, err)) ||
+    if ((code = lat__call_read_body(call, known, err)) ||
+        (code = lat_json_read_int(call->body, "uses", 1, LAT__USES_MAX, &uses, err)) ||
         (code = lat__call_read_life(call, &life_ms, err)) ||
         (code = lat_json_read_text(call->body, "pool", &pool, err)) ||
-        (code = lat_json_read_text(call->body, "node", &node, err)) || (code = lat_name_check(pool, "pool", err)) ||
+        (code = lat_json_read_text(call->body, "node", &node, err)) ||
+        (code = lat_name_check(pool, "pool", err)) ||
         (*node && (code = lat_name_check(node, "node", err)))) {
         return code;
     }
@@ -131,11 +134,11 @@ static int check_labels(const cJSON *labels, struct lat_err *err)
     if (labels && !cJSON_IsObject(labels)) {
         return lat_err_field(err, LAT_E_INVALID_FIELD, "labels", "labels is an object of text.");
     }
-    cJSON_ArrayForEach(label, labels)
-    {
-        if (!cJSON_IsString(label) || strlen(label->string) > LAT_NAME_MAX || strlen(label->valuestring) > LAT_NAME_MAX ||
-            ++count > LAT_LABELS_MAX) {
-            return lat_err_field(err, LAT_E_INVALID_FIELD, "labels", "There are at most %d labels, of at most %d characters each.",
+    cJSON_ArrayForEach (label, labels) {
+        if (!cJSON_IsString(label) || strlen(label->string) > LAT_NAME_MAX ||
+            strlen(label->valuestring) > LAT_NAME_MAX || ++count > LAT_LABELS_MAX) {
+            return lat_err_field(err, LAT_E_INVALID_FIELD, "labels",
+                                 "There are at most %d labels, of at most %d characters each.",
                                  LAT_LABELS_MAX, LAT_NAME_MAX);
         }
     }
@@ -147,7 +150,8 @@ static int read_applicant(struct lat__call *call, struct applicant *ret, struct 
     int code;
 
     *ret = (struct applicant){.token = "", .name = "", .request = ""};
-    if ((code = lat__call_read_body(call, NULL, err)) || (code = lat_json_read_text(call->body, "token", &ret->token, err)) ||
+    if ((code = lat__call_read_body(call, NULL, err)) ||
+        (code = lat_json_read_text(call->body, "token", &ret->token, err)) ||
         (code = lat_json_read_text(call->body, "name", &ret->name, err)) ||
         (code = lat_json_read_text(call->body, "request", &ret->request, err))) {
         return code;
@@ -159,7 +163,8 @@ static int read_applicant(struct lat__call *call, struct applicant *ret, struct 
     return check_labels(ret->labels, err);
 }
 
-static int find_join_token(struct lat__call *call, const char *text, const struct lat_join_token **ret_row, struct lat_err *err)
+static int find_join_token(struct lat__call *call, const char *text,
+                           const struct lat_join_token **ret_row, struct lat_err *err)
 {
     struct lat_join_token_parts parts;
     char digest[65];
@@ -170,7 +175,8 @@ static int find_join_token(struct lat__call *call, const char *text, const struc
     }
     lat_digest_hex(parts.secret, strlen(parts.secret), digest);
     lat_wipe(&parts, sizeof(parts));
-    *ret_row = (const struct lat_join_token *)lat_store_find(call->api->with.store, LAT_INDEX_JOIN_TOKEN_DIGEST, digest);
+    *ret_row = (const struct lat_join_token *)lat_store_find(call->api->with.store,
+                                                             LAT_INDEX_JOIN_TOKEN_DIGEST, digest);
     if (!*ret_row || (*ret_row)->expires_at < lat__now(call->api)) {
         lat_err_set(err, LAT_E_FORBIDDEN, "The join token is not known here, or has expired.");
         return lat_err_hint(err, "Make a new one: lattice node join-token");
@@ -178,7 +184,8 @@ static int find_join_token(struct lat__call *call, const char *text, const struc
     return 0;
 }
 
-static void write_membership(struct lat__call *call, const struct lat_node *node, const char *chain, struct lat_buf *out)
+static void write_membership(struct lat__call *call, const struct lat_node *node, const char *chain,
+                             struct lat_buf *out)
 {
     struct lat_json_writer writer;
 
@@ -204,8 +211,8 @@ static void sign_again(struct lat__call *call, const struct lat_node *node, cons
         lat__call_fail(call, &err);
         return;
     }
-    if (lat_authority_sign_node(call->api->with.authority, request, node->row.id, call->api->with.node_certificate_ms, &chain,
-                                key_digest, &err)) {
+    if (lat_authority_sign_node(call->api->with.authority, request, node->row.id,
+                                call->api->with.node_certificate_ms, &chain, key_digest, &err)) {
         lat__call_fail(call, &err);
         return;
     }
@@ -214,19 +221,22 @@ static void sign_again(struct lat__call *call, const struct lat_node *node, cons
     lat__call_answer(call, 200, &answer);
 }
 
-static int may_use(const struct lat_join_token *token, const struct applicant *applicant, struct lat_err *err)
+static int may_use(const struct lat_join_token *token, const struct applicant *applicant,
+                   struct lat_err *err)
 {
     if (token->uses_left <= 0) {
         lat_err_set(err, LAT_E_FORBIDDEN, "The join token has been used.");
         return lat_err_hint(err, "Make a new one: lattice node join-token");
     }
     if (*token->node_name && !lat_text_equal(token->node_name, applicant->name)) {
-        return lat_err_field(err, LAT_E_FORBIDDEN, "name", "The join token admits only a node named '%s'.", token->node_name);
+        return lat_err_field(err, LAT_E_FORBIDDEN, "name",
+                             "The join token admits only a node named '%s'.", token->node_name);
     }
     return lat_name_check(applicant->name, "name", err);
 }
 
-static void admit(struct lat__call *call, const struct applicant *applicant, const struct lat_join_token *token)
+static void admit(struct lat__call *call, const struct applicant *applicant,
+                  const struct lat_join_token *token)
 {
     struct lat_join_token *spent = lat_join_token_edit(token);
     struct lat_node *node = lat_node_new();
@@ -238,8 +248,8 @@ static void admit(struct lat__call *call, const struct applicant *applicant, con
     char *chain;
 
     lat_store_make_id(call->api->with.store, node->row.id);
-    if (lat_authority_sign_node(call->api->with.authority, applicant->request, node->row.id, call->api->with.node_certificate_ms,
-                                &chain, key_digest, &err)) {
+    if (lat_authority_sign_node(call->api->with.authority, applicant->request, node->row.id,
+                                call->api->with.node_certificate_ms, &chain, key_digest, &err)) {
         lat_row_unref(&spent->row);
         lat_row_unref(&node->row);
         lat__call_fail(call, &err);
@@ -256,8 +266,9 @@ static void admit(struct lat__call *call, const struct applicant *applicant, con
     node->labels = applicant->labels ? lat_json_print(applicant->labels) : lat_text_copy("{}");
     node->joined_at = lat__now(call->api);
     write_membership(call, node, chain, &answer);
-    lat_log(call->api->with.log, LAT_LOG_INFO, "a node joins", LAT_STR("request_id", lat_http_request_id(call->req)),
-            LAT_STR("node", node->row.id), LAT_STR("name", node->name), LAT_STR("peer", lat_http_peer(call->req)));
+    lat_log(call->api->with.log, LAT_LOG_INFO, "a node joins",
+            LAT_STR("request_id", lat_http_request_id(call->req)), LAT_STR("node", node->row.id),
+            LAT_STR("name", node->name), LAT_STR("peer", lat_http_peer(call->req)));
     txn = lat__call_begin(call);
     lat_txn_put(txn, &spent->row);
     lat_txn_put(txn, &node->row);
@@ -267,7 +278,8 @@ static void admit(struct lat__call *call, const struct applicant *applicant, con
 }
 
 /* Finds the node whose key signed the request; *ret_node is NULL when there is none. */
-static int find_by_key(struct lat__call *call, const char *request, const struct lat_node **ret_node, struct lat_err *err)
+static int find_by_key(struct lat__call *call, const char *request,
+                       const struct lat_node **ret_node, struct lat_err *err)
 {
     uint8_t key_digest[32];
     struct lat_buf hex = {0};
@@ -278,7 +290,8 @@ static int find_by_key(struct lat__call *call, const char *request, const struct
         return code;
     }
     lat_text_hex(&hex, key_digest, sizeof(key_digest));
-    *ret_node = (const struct lat_node *)lat_store_find(call->api->with.store, LAT_INDEX_NODE_KEY, lat_buf_text(&hex));
+    *ret_node = (const struct lat_node *)lat_store_find(call->api->with.store, LAT_INDEX_NODE_KEY,
+                                                        lat_buf_text(&hex));
     lat_buf_done(&hex);
     return 0;
 }
@@ -290,7 +303,8 @@ void lat__join(struct lat__call *call)
     struct applicant applicant;
     struct lat_err err;
 
-    if (read_applicant(call, &applicant, &err) || find_join_token(call, applicant.token, &token, &err) ||
+    if (read_applicant(call, &applicant, &err) ||
+        find_join_token(call, applicant.token, &token, &err) ||
         find_by_key(call, applicant.request, &node, &err)) {
         lat__call_fail(call, &err);
         return;
@@ -304,7 +318,8 @@ void lat__join(struct lat__call *call)
         return;
     }
     if (lat_store_find(call->api->with.store, LAT_INDEX_NODE_NAME, applicant.name)) {
-        lat_err_field(&err, LAT_E_NAME_TAKEN, "name", "There is a node '%s' already.", applicant.name);
+        lat_err_field(&err, LAT_E_NAME_TAKEN, "name", "There is a node '%s' already.",
+                      applicant.name);
         lat_err_hint(&err, "Start the agent with --name and another name, or remove the old node.");
         lat__call_fail(call, &err);
         return;
@@ -318,7 +333,8 @@ void lat__join_renew(struct lat__call *call)
     struct applicant applicant;
     struct lat_err err;
 
-    if (read_applicant(call, &applicant, &err) || find_by_key(call, applicant.request, &node, &err)) {
+    if (read_applicant(call, &applicant, &err) ||
+        find_by_key(call, applicant.request, &node, &err)) {
         lat__call_fail(call, &err);
         return;
     }

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-static void count_use(struct lat_api *api, const char *node_id, int64_t *ret_cpu, int64_t *ret_memory, int64_t *ret_count)
+static void count_use(struct lat_api *api, const char *node_id, int64_t *ret_cpu,
+                      int64_t *ret_memory, int64_t *ret_count)
 {
     const struct lat_row *row;
     void *cursor = NULL;
@@ -18,7 +19,8 @@ static void count_use(struct lat_api *api, const char *node_id, int64_t *ret_cpu
     }
 }
 
-static void write_node(struct lat_api *api, const struct lat_node *node, struct lat_json_writer *writer)
+static void write_node(struct lat_api *api, const struct lat_node *node,
+                       struct lat_json_writer *writer)
 {
     int64_t cpu, memory, count;
 

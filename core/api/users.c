@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-static void write_user(struct lat_api *api, const struct lat_user *user, struct lat_json_writer *writer)
+static void write_user(struct lat_api *api, const struct lat_user *user,
+                       struct lat_json_writer *writer)
 {
     const struct lat_project *project = lat_store_project(api->with.store, user->project_id);
 
@@ -104,16 +105,20 @@ static int check_newcomer(struct lat__call *call, struct lat_err *err)
     enum lat_role parsed;
     int code;
 
-    if ((code = lat__call_read_body(call, known, err)) || (code = lat_json_read_text(call->body, "name", &name, err)) ||
+    if ((code = lat__call_read_body(call, known, err)) ||
+        (code = lat_json_read_text(call->body, "name", &name, err)) ||
         (code = lat_json_read_text(call->body, "password", &password, err)) ||
-        (code = lat_json_read_text(call->body, "role", &role, err)) || (code = lat_name_check(name, "name", err))) {
+        (code = lat_json_read_text(call->body, "role", &role, err)) ||
+        (code = lat_name_check(name, "name", err))) {
         return code;
     }
     if (!lat_role_parse(role, &parsed)) {
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "role", "'%.40s' is no role; it is user or admin.", role);
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "role",
+                             "'%.40s' is no role; it is user or admin.", role);
     }
     if (strlen(password) < LAT_PASSWORD_MIN || strlen(password) > LAT_PASSWORD_MAX) {
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "password", "A password has %d to %d characters.", LAT_PASSWORD_MIN,
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "password",
+                             "A password has %d to %d characters.", LAT_PASSWORD_MIN,
                              LAT_PASSWORD_MAX);
     }
     if (lat_store_find(call->api->with.store, LAT_INDEX_USER_NAME, name)) {

@@ -106,8 +106,8 @@ static int scale(struct lat__call *call, struct lat_workload *workload, struct l
         return code;
     }
     if (count < 0) {
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "count", "How many instances? count is a number from 1 to %d.",
-                             LAT_COUNT_MAX);
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "count",
+                             "How many instances? count is a number from 1 to %d.", LAT_COUNT_MAX);
     }
     if (count != workload->count) {
         workload->count = count;
@@ -118,7 +118,8 @@ static int scale(struct lat__call *call, struct lat_workload *workload, struct l
     return 0;
 }
 
-static int remove_workload(struct lat__call *call, struct lat_workload *workload, struct lat_err *err)
+static int remove_workload(struct lat__call *call, struct lat_workload *workload,
+                           struct lat_err *err)
 {
     const char *keep = lat_http_param(call->req, "keep_data");
 

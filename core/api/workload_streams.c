@@ -76,7 +76,8 @@ static void feed_closed(void *arg, const struct lat_err *err)
             lat_http_abort(feed->req);
         }
     } else if (err->code == LAT_OK) {
-        lat_http_respond(feed->req, 200, "application/json", NULL, feed->collected.bytes, feed->collected.len);
+        lat_http_respond(feed->req, 200, "application/json", NULL, feed->collected.bytes,
+                         feed->collected.len);
     } else {
         lat_http_problem(feed->req, err);
     }
@@ -105,7 +106,8 @@ static void opened(void *arg, struct lat_stream *stream, const struct lat_err *e
 }
 
 /* Finds the instance that ?instance= names; the first one without it. */
-static int find_instance(struct lat__call *call, const struct lat_allocation **ret, struct lat_err *err)
+static int find_instance(struct lat__call *call, const struct lat_allocation **ret,
+                         struct lat_err *err)
 {
     const char *text = lat_http_param(call->req, "instance");
     const struct lat_workload *workload;
@@ -120,13 +122,16 @@ static int find_instance(struct lat__call *call, const struct lat_allocation **r
     if (text && lat_text_to_int(text, 0, LAT_COUNT_MAX, &ordinal)) {
         return lat_err_field(err, LAT_E_INVALID_FIELD, "instance", "instance is a number from 0.");
     }
-    while ((row = lat_store_each(call->api->with.store, LAT_INDEX_ALLOCATION_WORKLOAD, workload->row.id, &cursor))) {
+    while ((row = lat_store_each(call->api->with.store, LAT_INDEX_ALLOCATION_WORKLOAD,
+                                 workload->row.id, &cursor))) {
         *ret = (const struct lat_allocation *)row;
         if (ordinal < 0 || (*ret)->ordinal == ordinal) {
             return 0;
         }
     }
-    lat_err_set(err, LAT_E_NOT_FOUND, ordinal < 0 ? "'%s' has no instance yet." : "'%s' has no such instance.", workload->name);
+    lat_err_set(err, LAT_E_NOT_FOUND,
+                ordinal < 0 ? "'%s' has no instance yet." : "'%s' has no such instance.",
+                workload->name);
     return lat_err_hint(err, "`lattice show %s` says why.", workload->name);
 }
 
@@ -141,13 +146,15 @@ static int read_flag(struct lat__call *call, const char *name, bool *ret, struct
     return 0;
 }
 
-static void open_feed(struct lat__call *call, const struct lat_allocation *allocation, struct lat_stream_header *header)
+static void open_feed(struct lat__call *call, const struct lat_allocation *allocation,
+                      struct lat_stream_header *header)
 {
     struct feed *feed;
     struct lat_err err;
 
     if (call->api->followers >= LAT_API_FOLLOWERS_MAX) {
-        lat_err_set(&err, LAT_E_LIMIT, "At most %d logs and event streams are followed at once.", LAT_API_FOLLOWERS_MAX);
+        lat_err_set(&err, LAT_E_LIMIT, "At most %d logs and event streams are followed at once.",
+                    LAT_API_FOLLOWERS_MAX);
         lat__call_fail(call, &err);
         return;
     }
@@ -175,8 +182,10 @@ void lat__workload_logs(struct lat__call *call)
         lat__call_fail(call, &err);
         return;
     }
-    if (tail && !lat_text_equal(tail, "all") && lat_text_to_int(tail, 0, LAT__TAIL_MAX, &header.tail)) {
-        lat_err_field(&err, LAT_E_INVALID_FIELD, "tail", "tail is a number of lines up to %d, or all.", LAT__TAIL_MAX);
+    if (tail && !lat_text_equal(tail, "all") &&
+        lat_text_to_int(tail, 0, LAT__TAIL_MAX, &header.tail)) {
+        lat_err_field(&err, LAT_E_INVALID_FIELD, "tail",
+                      "tail is a number of lines up to %d, or all.", LAT__TAIL_MAX);
         lat__call_fail(call, &err);
         return;
     }

@@ -5,11 +5,13 @@
 #include <string.h>
 
 enum {
-    LAT__MASKED_MIN = 8, /* credentials shorter than this are words such as a user's name, not secrets */
+    LAT__MASKED_MIN =
+        8, /* credentials shorter than this are words such as a user's name, not secrets */
     LAT__HISTORY_MAX = 200,
 };
 
-int lat__workload_rendered(struct lat_api *api, const struct lat_workload *workload, cJSON **ret_json, struct lat_err *err)
+int lat__workload_rendered(struct lat_api *api, const struct lat_workload *workload,
+                           cJSON **ret_json, struct lat_err *err)
 {
     char purpose[64];
     char *text;
@@ -47,8 +49,7 @@ static void mask(struct lat_buf *url, const cJSON *credentials)
 {
     const cJSON *secret;
 
-    cJSON_ArrayForEach(secret, credentials)
-    {
+    cJSON_ArrayForEach (secret, credentials) {
         if (cJSON_IsString(secret) && strlen(secret->valuestring) >= LAT__MASKED_MIN) {
             struct lat_buf encoded = {0}; /* as plugins write it into a URL */
 
@@ -61,8 +62,8 @@ static void mask(struct lat_buf *url, const cJSON *credentials)
     }
 }
 
-static void write_url(struct lat_api *api, const struct lat_endpoint *row, const cJSON *endpoint, const cJSON *masked,
-                      struct lat_json_writer *writer)
+static void write_url(struct lat_api *api, const struct lat_endpoint *row, const cJSON *endpoint,
+                      const cJSON *masked, struct lat_json_writer *writer)
 {
     const char *template = lat_json_text(endpoint, row->plain ? "plain_url" : "url", "");
     struct lat_buf url = {0};
@@ -86,8 +87,7 @@ static const cJSON *find_rendered_endpoint(const cJSON *rendered, const char *na
 {
     const cJSON *endpoint;
 
-    cJSON_ArrayForEach(endpoint, lat_json_get(rendered, "endpoints"))
-    {
+    cJSON_ArrayForEach (endpoint, lat_json_get(rendered, "endpoints")) {
         if (lat_text_equal(lat_json_text(endpoint, "name", ""), name)) {
             return endpoint;
         }
@@ -95,12 +95,15 @@ static const cJSON *find_rendered_endpoint(const cJSON *rendered, const char *na
     return NULL;
 }
 
-static const struct lat_row *each(struct lat_api *api, struct lat_txn *txn, int index, const char *key, void **cursor)
+static const struct lat_row *each(struct lat_api *api, struct lat_txn *txn, int index,
+                                  const char *key, void **cursor)
 {
-    return txn ? lat_txn_each(txn, index, key, cursor) : lat_store_each(api->with.store, index, key, cursor);
+    return txn ? lat_txn_each(txn, index, key, cursor)
+               : lat_store_each(api->with.store, index, key, cursor);
 }
 
-static void write_endpoints(struct lat_api *api, struct lat_txn *txn, const struct lat_workload *workload, const cJSON *rendered,
+static void write_endpoints(struct lat_api *api, struct lat_txn *txn,
+                            const struct lat_workload *workload, const cJSON *rendered,
                             bool secrets, struct lat_json_writer *writer)
 {
     const cJSON *masked = secrets ? NULL : lat_json_get(rendered, "credentials");
@@ -130,8 +133,8 @@ static void write_endpoints(struct lat_api *api, struct lat_txn *txn, const stru
 
 /* ---- the whole ---- */
 
-static void write_allocations(struct lat_api *api, struct lat_txn *txn, const struct lat_workload *workload,
-                              struct lat_json_writer *writer)
+static void write_allocations(struct lat_api *api, struct lat_txn *txn,
+                              const struct lat_workload *workload, struct lat_json_writer *writer)
 {
     const struct lat_row *row;
     void *cursor = NULL;
@@ -171,8 +174,7 @@ static void write_volumes(const cJSON *rendered, struct lat_json_writer *writer)
     const cJSON *volume;
 
     lat_json_array(writer, "volumes");
-    cJSON_ArrayForEach(volume, lat_json_get(lat_json_get(rendered, "container"), "volumes"))
-    {
+    cJSON_ArrayForEach (volume, lat_json_get(lat_json_get(rendered, "container"), "volumes")) {
         lat_json_object(writer, NULL);
         lat_json_add_text(writer, "name", lat_json_text(volume, "name", ""));
         lat_json_add_text(writer, "path", lat_json_text(volume, "path", ""));
@@ -181,7 +183,8 @@ static void write_volumes(const cJSON *rendered, struct lat_json_writer *writer)
     lat_json_end(writer, ']');
 }
 
-static void write_spec(struct lat_api *api, const struct lat_workload *workload, struct lat_json_writer *writer)
+static void write_spec(struct lat_api *api, const struct lat_workload *workload,
+                       struct lat_json_writer *writer)
 {
     char purpose[64];
     char *spec = NULL;
@@ -194,25 +197,29 @@ static void write_spec(struct lat_api *api, const struct lat_workload *workload,
     lat_wipe_free(spec);
 }
 
-void lat__workload_write(struct lat_api *api, struct lat_txn *txn, const struct lat_workload *workload, bool secrets,
+void lat__workload_write(struct lat_api *api, struct lat_txn *txn,
+                         const struct lat_workload *workload, bool secrets,
                          struct lat_json_writer *writer)
 {
     const struct lat_row *project =
-        txn ? lat_txn_get(txn, LAT_TABLE_PROJECT, workload->project_id) : lat_store_get(api->with.store, LAT_TABLE_PROJECT, workload->project_id);
+        txn ? lat_txn_get(txn, LAT_TABLE_PROJECT, workload->project_id)
+            : lat_store_get(api->with.store, LAT_TABLE_PROJECT, workload->project_id);
     cJSON *rendered = NULL;
     struct lat_err err;
 
     if (lat__workload_rendered(api, workload, &rendered, &err)) {
-        lat_log(api->with.log, LAT_LOG_ERROR, "a sealed workload cannot be read", LAT_STR("workload", workload->row.id),
-                LAT_ERR(&err));
+        lat_log(api->with.log, LAT_LOG_ERROR, "a sealed workload cannot be read",
+                LAT_STR("workload", workload->row.id), LAT_ERR(&err));
         rendered = NULL;
     }
     lat_json_object(writer, NULL);
     lat_json_add_text(writer, "id", workload->row.id);
     lat_json_add_text(writer, "name", workload->name);
-    lat_json_add_text(writer, "project", project ? ((const struct lat_project *)project)->name : workload->project_id);
+    lat_json_add_text(writer, "project",
+                      project ? ((const struct lat_project *)project)->name : workload->project_id);
     lat_json_add_text(writer, "type", workload->type);
-    lat_json_add_text(writer, "image", lat_json_text(lat_json_get(rendered, "container"), "image", ""));
+    lat_json_add_text(writer, "image",
+                      lat_json_text(lat_json_get(rendered, "container"), "image", ""));
     lat_json_add_text(writer, "status", workload->status);
     lat_json_add_text(writer, "reason", workload->reason);
     lat_json_add_text(writer, "desired", workload->desired);
@@ -235,7 +242,8 @@ void lat__workload_write(struct lat_api *api, struct lat_txn *txn, const struct 
 
 /* ---- finding ---- */
 
-static const struct lat_row *find_by_name(struct lat__call *call, const char *project_id, const char *name)
+static const struct lat_row *find_by_name(struct lat__call *call, const char *project_id,
+                                          const char *name)
 {
     char *key = lat_text_format("%s/%s", project_id, name);
     const struct lat_row *row = lat_store_find(call->api->with.store, LAT_INDEX_WORKLOAD_NAME, key);
@@ -244,7 +252,8 @@ static const struct lat_row *find_by_name(struct lat__call *call, const char *pr
     return row;
 }
 
-int lat__workload_find(struct lat__call *call, const struct lat_workload **ret_workload, struct lat_err *err)
+int lat__workload_find(struct lat__call *call, const struct lat_workload **ret_workload,
+                       struct lat_err *err)
 {
     const char *name = lat_http_path_param(call->req, "id");
     const char *slash = strchr(name, '/');
@@ -289,7 +298,8 @@ void lat__workloads_list(struct lat__call *call)
     lat_json_object(&writer, NULL);
     lat_json_array(&writer, "items");
     while ((workload = lat_store_next_workload(call->api->with.store, &cursor))) {
-        if (strcmp(workload->row.id, after) <= 0 || !lat__access_project(call, workload->project_id)) {
+        if (strcmp(workload->row.id, after) <= 0 ||
+            !lat__access_project(call, workload->project_id)) {
             continue;
         }
         if (count == limit) {
@@ -348,7 +358,8 @@ void lat__workload_history(struct lat__call *call)
         lat__call_fail(call, &err);
         return;
     }
-    lat_history_read(call->api->with.history, workload->row.id, LAT__HISTORY_MAX, history_read, call);
+    lat_history_read(call->api->with.history, workload->row.id, LAT__HISTORY_MAX, history_read,
+                     call);
 }
 
 void lat__workload_evaluations(struct lat__call *call)
@@ -367,7 +378,8 @@ void lat__workload_evaluations(struct lat__call *call)
     lat_json_writer_init(&writer, &answer);
     lat_json_object(&writer, NULL);
     lat_json_array(&writer, "items");
-    while ((row = lat_store_each(call->api->with.store, LAT_INDEX_EVALUATION_WORKLOAD, workload->row.id, &cursor))) {
+    while ((row = lat_store_each(call->api->with.store, LAT_INDEX_EVALUATION_WORKLOAD,
+                                 workload->row.id, &cursor))) {
         lat_json_object(&writer, NULL);
         lat_row_write(row, &writer);
         lat_json_end(&writer, '}');

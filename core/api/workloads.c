@@ -11,9 +11,9 @@
 /* A deploy or change whose spec is with the plugin. */
 struct rendering {
     struct lat__call *call;
-    cJSON *spec;                       /* owned */
-    char workload_id[LAT_ID_SIZE];     /* "" for a new one */
-    int64_t generation, count;         /* of the workload that a change was made from */
+    cJSON *spec;                   /* owned */
+    char workload_id[LAT_ID_SIZE]; /* "" for a new one */
+    int64_t generation, count;     /* of the workload that a change was made from */
 };
 
 static struct rendering *free_rendering(struct rendering *rendering)
@@ -38,7 +38,8 @@ static char *seal_json(struct lat_api *api, const char *column, const char *id, 
 }
 
 /* Fills what comes from the spec and its rendering. */
-static void fill_workload(struct lat_api *api, struct lat_workload *workload, const cJSON *spec, const cJSON *rendered)
+static void fill_workload(struct lat_api *api, struct lat_workload *workload, const cJSON *spec,
+                          const cJSON *rendered)
 {
     const cJSON *container = lat_json_get(rendered, "container");
 
@@ -60,8 +61,7 @@ static bool is_plain(const cJSON *spec, const char *endpoint)
     if (cJSON_IsTrue(plain)) {
         return true;
     }
-    cJSON_ArrayForEach(name, plain)
-    {
+    cJSON_ArrayForEach (name, plain) {
         if (cJSON_IsString(name) && lat_text_equal(name->valuestring, endpoint)) {
             return true;
         }
@@ -69,7 +69,8 @@ static bool is_plain(const cJSON *spec, const char *endpoint)
     return false;
 }
 
-static const struct lat_endpoint *find_endpoint(struct lat_txn *txn, const char *workload_id, const char *name)
+static const struct lat_endpoint *find_endpoint(struct lat_txn *txn, const char *workload_id,
+                                                const char *name)
 {
     const struct lat_row *row;
     void *cursor = NULL;
@@ -83,13 +84,12 @@ static const struct lat_endpoint *find_endpoint(struct lat_txn *txn, const char 
 }
 
 /* Puts a row for every endpoint of the rendering; one that is there keeps its port. */
-static void put_endpoints(struct lat_api *api, struct lat_txn *txn, const char *workload_id, const cJSON *spec,
-                          const cJSON *rendered)
+static void put_endpoints(struct lat_api *api, struct lat_txn *txn, const char *workload_id,
+                          const cJSON *spec, const cJSON *rendered)
 {
     const cJSON *endpoint;
 
-    cJSON_ArrayForEach(endpoint, lat_json_get(rendered, "endpoints"))
-    {
+    cJSON_ArrayForEach (endpoint, lat_json_get(rendered, "endpoints")) {
         const char *name = lat_json_text(endpoint, "name", "");
         const struct lat_endpoint *old = find_endpoint(txn, workload_id, name);
         struct lat_endpoint *row = old ? lat_endpoint_edit(old) : lat_endpoint_new();
@@ -113,13 +113,14 @@ static void remove_endpoints(struct lat_txn *txn, const char *workload_id, const
     const struct lat_row *row;
     void *cursor = NULL;
 
-    while ((row = lat_txn_each(txn, LAT_INDEX_ENDPOINT_WORKLOAD, workload_id, &cursor)) && count < LAT_PORTS_MAX) {
+    while ((row = lat_txn_each(txn, LAT_INDEX_ENDPOINT_WORKLOAD, workload_id, &cursor)) &&
+           count < LAT_PORTS_MAX) {
         const cJSON *endpoint;
         bool kept = false;
 
-        cJSON_ArrayForEach(endpoint, lat_json_get(rendered, "endpoints"))
-        {
-            kept |= lat_text_equal(lat_json_text(endpoint, "name", ""), ((const struct lat_endpoint *)row)->name);
+        cJSON_ArrayForEach (endpoint, lat_json_get(rendered, "endpoints")) {
+            kept |= lat_text_equal(lat_json_text(endpoint, "name", ""),
+                                   ((const struct lat_endpoint *)row)->name);
         }
         if (!kept) {
             lat_text_bound(gone[count++], LAT_ID_SIZE, row->id);
@@ -134,23 +135,23 @@ static int check_plain(const cJSON *spec, const cJSON *rendered, struct lat_err 
 {
     const cJSON *name;
 
-    cJSON_ArrayForEach(name, lat_json_get(spec, "plain"))
-    {
+    cJSON_ArrayForEach (name, lat_json_get(spec, "plain")) {
         const char *names[LAT_PORTS_MAX + 1] = {NULL};
         const cJSON *endpoint;
         size_t count = 0;
         bool known = false;
 
-        cJSON_ArrayForEach(endpoint, lat_json_get(rendered, "endpoints"))
-        {
+        cJSON_ArrayForEach (endpoint, lat_json_get(rendered, "endpoints")) {
             known |= lat_text_equal(lat_json_text(endpoint, "name", ""), name->valuestring);
             if (count < LAT_PORTS_MAX) {
                 names[count++] = lat_json_text(endpoint, "name", "");
             }
         }
         if (!known) {
-            lat_err_field(err, LAT_E_INVALID_FIELD, "plain", "There is no endpoint '%.64s'.", name->valuestring);
-            return names[0] ? lat_err_hint(err, "Its endpoints begin with '%s'.", names[0]) : err->code;
+            lat_err_field(err, LAT_E_INVALID_FIELD, "plain", "There is no endpoint '%.64s'.",
+                          name->valuestring);
+            return names[0] ? lat_err_hint(err, "Its endpoints begin with '%s'.", names[0])
+                            : err->code;
         }
     }
     return 0;
@@ -158,7 +159,8 @@ static int check_plain(const cJSON *spec, const cJSON *rendered, struct lat_err 
 
 /* ---- deploying ---- */
 
-static void commit_workload(struct lat__call *call, struct lat_txn *txn, const struct lat_workload *workload, int status)
+static void commit_workload(struct lat__call *call, struct lat_txn *txn,
+                            const struct lat_workload *workload, int status)
 {
     struct lat_json_writer writer;
     struct lat_buf answer = {0};
@@ -229,7 +231,8 @@ static void change(struct rendering *rendering, const cJSON *rendered)
     }
     if (old->generation != rendering->generation || old->count != rendering->count) {
         lat_txn_cancel(txn);
-        lat_err_set(&err, LAT_E_CONFLICT, "The workload was changed by somebody else at the same time.");
+        lat_err_set(&err, LAT_E_CONFLICT,
+                    "The workload was changed by somebody else at the same time.");
         lat_err_hint(&err, "Look at it as it is now, and change that.");
         lat__call_fail(call, &err);
         return;
@@ -279,7 +282,8 @@ void lat__workloads_create(struct lat__call *call)
     rendering->call = call;
     rendering->spec = call->body;
     call->body = NULL;
-    lat_luahost_render(call->api->with.luahost, rendering->spec, NULL, rendered_by_plugin, rendering);
+    lat_luahost_render(call->api->with.luahost, rendering->spec, NULL, rendered_by_plugin,
+                       rendering);
 }
 
 /* ---- changing ---- */
@@ -289,8 +293,7 @@ static void merge(cJSON *spec, const cJSON *patch)
 {
     const cJSON *member;
 
-    cJSON_ArrayForEach(member, patch)
-    {
+    cJSON_ArrayForEach (member, patch) {
         cJSON *old = lat_json_get(spec, member->string);
 
         if (cJSON_IsNull(member)) {
@@ -298,7 +301,8 @@ static void merge(cJSON *spec, const cJSON *patch)
         } else if (cJSON_IsObject(member) && cJSON_IsObject(old)) {
             merge(old, member);
         } else {
-            cJSON *copy = cJSON_IsObject(member) ? cJSON_CreateObject() : cJSON_Duplicate(member, true);
+            cJSON *copy =
+                cJSON_IsObject(member) ? cJSON_CreateObject() : cJSON_Duplicate(member, true);
 
             LAT_ASSERT(copy);
             if (cJSON_IsObject(member)) {
@@ -310,7 +314,8 @@ static void merge(cJSON *spec, const cJSON *patch)
     }
 }
 
-static int read_spec(struct lat_api *api, const struct lat_workload *workload, cJSON **ret_spec, struct lat_err *err)
+static int read_spec(struct lat_api *api, const struct lat_workload *workload, cJSON **ret_spec,
+                     struct lat_err *err)
 {
     char purpose[64];
     char *text;
@@ -325,7 +330,8 @@ static int read_spec(struct lat_api *api, const struct lat_workload *workload, c
     return code;
 }
 
-static int changed_spec(struct lat__call *call, const struct lat_workload *workload, cJSON **ret_spec, struct lat_err *err)
+static int changed_spec(struct lat__call *call, const struct lat_workload *workload,
+                        cJSON **ret_spec, struct lat_err *err)
 {
     cJSON *spec;
     int code;
@@ -340,9 +346,10 @@ static int changed_spec(struct lat__call *call, const struct lat_workload *workl
     merge(spec, call->body);
     if (!lat_text_equal(lat_json_text(spec, "name", ""), workload->name) ||
         !lat_text_equal(lat_json_text(spec, "type", ""), workload->type)) {
-        code = lat_err_field(err, LAT_E_INVALID_FIELD,
-                             lat_text_equal(lat_json_text(spec, "name", ""), workload->name) ? "type" : "name",
-                             "Name and type of a workload do not change.");
+        code = lat_err_field(
+            err, LAT_E_INVALID_FIELD,
+            lat_text_equal(lat_json_text(spec, "name", ""), workload->name) ? "type" : "name",
+            "Name and type of a workload do not change.");
     } else {
         code = lat_spec_check(spec, err);
     }
@@ -363,7 +370,8 @@ void lat__workloads_change(struct lat__call *call)
     struct lat_err err;
 
     if (lat__workload_find(call, &workload, &err) || lat__call_read_body(call, NULL, &err) ||
-        lat__workload_rendered(call->api, workload, &rendered, &err) || changed_spec(call, workload, &spec, &err)) {
+        lat__workload_rendered(call->api, workload, &rendered, &err) ||
+        changed_spec(call, workload, &spec, &err)) {
         cJSON_Delete(rendered);
         lat__call_fail(call, &err);
         return;
@@ -374,7 +382,7 @@ void lat__workloads_change(struct lat__call *call)
     lat_text_bound(rendering->workload_id, sizeof(rendering->workload_id), workload->row.id);
     rendering->generation = workload->generation;
     rendering->count = workload->count;
-    lat_luahost_render(call->api->with.luahost, rendering->spec, lat_json_get(rendered, "credentials"), rendered_by_plugin,
-                       rendering);
+    lat_luahost_render(call->api->with.luahost, rendering->spec,
+                       lat_json_get(rendered, "credentials"), rendered_by_plugin, rendering);
     cJSON_Delete(rendered);
 }

@@ -64,9 +64,11 @@ static char *own_address(void)
 
     if (getifaddrs(&all) == 0) {
         for (struct ifaddrs *one = all; one; one = one->ifa_next) {
-            if (one->ifa_addr && one->ifa_addr->sa_family == AF_INET && !lat_text_equal(one->ifa_name, "lo") &&
-                !lat_text_starts(one->ifa_name, "docker") && !lat_text_starts(one->ifa_name, "br-") &&
-                getnameinfo(one->ifa_addr, sizeof(struct sockaddr_in), host, sizeof(host), NULL, 0, NI_NUMERICHOST) == 0) {
+            if (one->ifa_addr && one->ifa_addr->sa_family == AF_INET &&
+                !lat_text_equal(one->ifa_name, "lo") && !lat_text_starts(one->ifa_name, "docker") &&
+                !lat_text_starts(one->ifa_name, "br-") &&
+                getnameinfo(one->ifa_addr, sizeof(struct sockaddr_in), host, sizeof(host), NULL, 0,
+                            NI_NUMERICHOST) == 0) {
                 break;
             }
         }
@@ -85,7 +87,8 @@ static int read_port_range(const char *text, struct lat__config *config, struct 
     free(first);
     code = code ? code : lat_text_to_int(dash ? dash + 1 : text, 1, 65535, &max);
     if (code || max < min) {
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "port_range", "'%.40s' is no range of ports such as 20000-20999.", text);
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "port_range",
+                             "'%.40s' is no range of ports such as 20000-20999.", text);
     }
     config->port_min = (int)min;
     config->port_max = (int)max;
@@ -105,26 +108,31 @@ static int parse(struct lat__config *config, struct lat_err *err)
     int64_t connections = lat_settings_int(settings, "connections_max");
     int code;
 
-    if ((code = lat_address_split(lat_settings_text(settings, "listen"), "0.0.0.0", LAT__PORT_DEFAULT, config->listen_host,
+    if ((code = lat_address_split(lat_settings_text(settings, "listen"), "0.0.0.0",
+                                  LAT__PORT_DEFAULT, config->listen_host,
                                   sizeof(config->listen_host), &config->listen_port, err)) ||
         (code = read_port_range(lat_settings_text(settings, "port_range"), config, err))) {
         return code;
     }
     if (threads < 1 || threads > LAT__IO_THREADS_MAX) {
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "io_threads", "io_threads is a number from 1 to %d.", LAT__IO_THREADS_MAX);
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "io_threads",
+                             "io_threads is a number from 1 to %d.", LAT__IO_THREADS_MAX);
     }
     if (connections < 1 || connections > LAT__CONNECTIONS_MAX) {
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "connections_max", "connections_max is a number from 1 to %d.",
-                             LAT__CONNECTIONS_MAX);
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "connections_max",
+                             "connections_max is a number from 1 to %d.", LAT__CONNECTIONS_MAX);
     }
     if (lat_log_level_parse(lat_settings_text(settings, "log_level"), &config->log_level)) {
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "log_level", "log_level is debug, info, warn or error.");
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "log_level",
+                             "log_level is debug, info, warn or error.");
     }
     config->io_threads = (int)threads;
     config->connections_max = connections;
     config->data_dir = lat_text_copy(lat_settings_text(settings, "data_dir"));
-    config->policies_dir = dir_or(lat_settings_text(settings, "policies_dir"), config->data_dir, "policies");
-    config->plugins_dir = dir_or(lat_settings_text(settings, "plugins_dir"), config->data_dir, "plugins");
+    config->policies_dir =
+        dir_or(lat_settings_text(settings, "policies_dir"), config->data_dir, "policies");
+    config->plugins_dir =
+        dir_or(lat_settings_text(settings, "plugins_dir"), config->data_dir, "plugins");
     config->endpoint_host = lat_text_copy(lat_settings_text(settings, "endpoint_listen"));
     config->advertise = *advertise ? lat_text_copy(advertise) : own_address();
     return 0;
@@ -132,8 +140,9 @@ static int parse(struct lat__config *config, struct lat_err *err)
 
 static void print_help(void)
 {
-    printf("Usage: lattice server [--config FILE] [--SETTING VALUE ...]\n\n"
-           "Runs the console. Settings, from a flag, the environment or the file, in this order:\n\n");
+    printf(
+        "Usage: lattice server [--config FILE] [--SETTING VALUE ...]\n\n"
+        "Runs the console. Settings, from a flag, the environment or the file, in this order:\n\n");
     for (const struct lat_setting *setting = lat_settings_of_console(); setting->name; setting++) {
         char flag[64];
 
@@ -141,13 +150,15 @@ static void print_help(void)
         for (char *at = flag; *at; at++) {
             *at = *at == '_' ? '-' : *at;
         }
-        printf("  --%-22s %s%s%s%s\n", flag, setting->help, *setting->default_text ? " (" : "", setting->default_text,
-               *setting->default_text ? ")" : "");
+        printf("  --%-22s %s%s%s%s\n", flag, setting->help, *setting->default_text ? " (" : "",
+               setting->default_text, *setting->default_text ? ")" : "");
     }
-    printf("\nThe variable of --data-dir is LATTICE_DATA_DIR, and so on. SIGHUP reads reloadable settings again.\n");
+    printf(
+        "\nThe variable of --data-dir is LATTICE_DATA_DIR, and so on. SIGHUP reads reloadable settings again.\n");
 }
 
-int lat__config_read(int argc, char **argv, struct lat__config *ret_config, bool *ret_help, struct lat_err *err)
+int lat__config_read(int argc, char **argv, struct lat__config *ret_config, bool *ret_help,
+                     struct lat_err *err)
 {
     struct lat__config config = {0};
     char **words;

@@ -72,7 +72,8 @@ struct lat__console {
 /* ---- config.c ---- */
 
 /* Reads file, environment and flags. *ret_help is true when --help was asked for and printed. */
-int lat__config_read(int argc, char **argv, struct lat__config *ret_config, bool *ret_help, struct lat_err *err) LAT_MUST_USE;
+int lat__config_read(int argc, char **argv, struct lat__config *ret_config, bool *ret_help,
+                     struct lat_err *err) LAT_MUST_USE;
 void lat__config_done(struct lat__config *config);
 
 /* ---- identity.c: what is made at the first start and kept ---- */
@@ -85,11 +86,13 @@ int lat__identity_open(struct lat__console *console, struct lat_err *err) LAT_MU
 
 /* Makes the TLS side of a server with a fresh certificate. `clients` asks for (and verifies) client certificates and speaks the
  * link's protocol beside HTTP. */
-int lat__identity_tls(struct lat__console *console, bool clients, struct lat_tls **ret_tls, struct lat_err *err) LAT_MUST_USE;
+int lat__identity_tls(struct lat__console *console, bool clients, struct lat_tls **ret_tls,
+                      struct lat_err *err) LAT_MUST_USE;
 
 /* ---- front.c: the I/O loops and the one public port ---- */
 
-int lat__front_new(struct lat__console *console, struct lat__front **ret_front, struct lat_err *err) LAT_MUST_USE;
+int lat__front_new(struct lat__console *console, struct lat__front **ret_front,
+                   struct lat_err *err) LAT_MUST_USE;
 struct lat_loop *const *lat__front_loops(const struct lat__front *front, size_t *ret_count);
 
 /* Begins to take connections on the public port. */

@@ -15,7 +15,8 @@ static char *path_in(const struct lat__console *console, const char *name)
 
 /* ---- the master key ---- */
 
-static int make_master_key(struct lat__console *console, const char *path, uint8_t ret_key[LAT_MASTER_KEY_SIZE], struct lat_err *err)
+static int make_master_key(struct lat__console *console, const char *path,
+                           uint8_t ret_key[LAT_MASTER_KEY_SIZE], struct lat_err *err)
 {
     struct lat_buf hex = {0};
     int code;
@@ -29,7 +30,8 @@ static int make_master_key(struct lat__console *console, const char *path, uint8
     return code;
 }
 
-static int read_master_key(const char *path, uint8_t ret_key[LAT_MASTER_KEY_SIZE], struct lat_err *err)
+static int read_master_key(const char *path, uint8_t ret_key[LAT_MASTER_KEY_SIZE],
+                           struct lat_err *err)
 {
     struct lat_buf text = {0};
     struct lat_buf key = {0};
@@ -41,9 +43,11 @@ static int read_master_key(const char *path, uint8_t ret_key[LAT_MASTER_KEY_SIZE
     if (text.len > 0 && text.bytes[text.len - 1] == '\n') {
         text.len--;
     }
-    if (lat_text_hex_decode(&key, (const char *)text.bytes, text.len) || key.len != LAT_MASTER_KEY_SIZE) {
+    if (lat_text_hex_decode(&key, (const char *)text.bytes, text.len) ||
+        key.len != LAT_MASTER_KEY_SIZE) {
         code = lat_err_set(err, LAT_E_IO, "%s is not a master key.", path);
-        lat_err_hint(err, "Restore it from a backup: what is sealed under it cannot be read without it.");
+        lat_err_hint(
+            err, "Restore it from a backup: what is sealed under it cannot be read without it.");
     } else {
         memcpy(ret_key, key.bytes, LAT_MASTER_KEY_SIZE);
     }
@@ -66,7 +70,8 @@ int lat__identity_sealer(struct lat__console *console, struct lat_err *err)
     if (lat_file_exists(path)) {
         code = read_master_key(path, key, err);
     } else if (lat_file_exists(store)) {
-        code = lat_err_set(err, LAT_E_IO, "%s is missing, and the store beside it was sealed under it.", path);
+        code = lat_err_set(err, LAT_E_IO,
+                           "%s is missing, and the store beside it was sealed under it.", path);
         lat_err_hint(err, "Restore it from a backup.");
     } else {
         code = make_master_key(console, path, key, err);
@@ -106,13 +111,15 @@ static int commit_and_wait(struct lat__console *console, struct lat_txn *txn, st
     }
     if (!lat_loop_run_until(console->loop, &wait.done, LAT__COMMIT_MS)) {
         /* wait is on this stack: nothing may call back into it any more */
-        fprintf(stderr, "lattice: the disk did not take the first write within %d s\n", LAT__COMMIT_MS / 1000);
+        fprintf(stderr, "lattice: the disk did not take the first write within %d s\n",
+                LAT__COMMIT_MS / 1000);
         _exit(1);
     }
     return wait.err.code ? lat_err_copy(err, &wait.err) : 0;
 }
 
-static void put_secret(struct lat__console *console, struct lat_txn *txn, const char *name, const char *text)
+static void put_secret(struct lat__console *console, struct lat_txn *txn, const char *name,
+                       const char *text)
 {
     struct lat_vault *row = lat_vault_new();
     char purpose[64];
@@ -125,9 +132,11 @@ static void put_secret(struct lat__console *console, struct lat_txn *txn, const 
 }
 
 /* *ret_text is owned, NULL when the vault does not hold it. */
-static int get_secret(struct lat__console *console, const char *name, char **ret_text, struct lat_err *err)
+static int get_secret(struct lat__console *console, const char *name, char **ret_text,
+                      struct lat_err *err)
 {
-    const struct lat_vault *row = (const struct lat_vault *)lat_store_find(console->store, LAT_INDEX_VAULT_NAME, name);
+    const struct lat_vault *row =
+        (const struct lat_vault *)lat_store_find(console->store, LAT_INDEX_VAULT_NAME, name);
     char purpose[64];
 
     *ret_text = NULL;
@@ -197,7 +206,8 @@ static int put_administrator(struct lat__console *console, struct lat_txn *txn, 
         lat_row_set(user->project_id, project->row.id);
         lat_txn_put(txn, &project->row);
         lat_txn_put(txn, &user->row);
-        lat_log(console->log, LAT_LOG_INFO, "first start: made the administrator 'admin'", LAT_STR("password_file", path));
+        lat_log(console->log, LAT_LOG_INFO, "first start: made the administrator 'admin'",
+                LAT_STR("password_file", path));
     }
     lat_wipe_free(hash);
     free(path);
@@ -229,7 +239,8 @@ static int read_token_key(struct lat__console *console, struct lat_err *err)
     if (code) {
         return code;
     }
-    if (!hex || lat_text_hex_decode(&key, hex, strlen(hex)) || key.len != sizeof(console->token_key)) {
+    if (!hex || lat_text_hex_decode(&key, hex, strlen(hex)) ||
+        key.len != sizeof(console->token_key)) {
         code = lat_err_set(err, LAT_E_INTERNAL, "The store holds no good token key.");
     } else {
         memcpy(console->token_key, key.bytes, key.len);
@@ -247,7 +258,8 @@ int lat__identity_open(struct lat__console *console, struct lat_err *err)
     char *cert = NULL, *key = NULL, *path;
     int code;
 
-    if (lat_store_count(console->store, LAT_TABLE_VAULT) == 0 && (code = make_identity(console, err))) {
+    if (lat_store_count(console->store, LAT_TABLE_VAULT) == 0 &&
+        (code = make_identity(console, err))) {
         return code;
     }
     code = get_secret(console, "authority-certificate", &cert, err);
@@ -267,7 +279,8 @@ int lat__identity_open(struct lat__console *console, struct lat_err *err)
     return code;
 }
 
-int lat__identity_tls(struct lat__console *console, bool clients, struct lat_tls **ret_tls, struct lat_err *err)
+int lat__identity_tls(struct lat__console *console, bool clients, struct lat_tls **ret_tls,
+                      struct lat_err *err)
 {
     static const char *const alpn[] = {LAT_LINK_ALPN, "http/1.1", NULL};
     char host[256] = "";
@@ -279,8 +292,9 @@ int lat__identity_tls(struct lat__console *console, bool clients, struct lat_tls
     if (gethostname(host, sizeof(host) - 1) == 0 && *host) {
         names[4] = host;
     }
-    code = lat_authority_issue_server(console->authority, names, LAT__SERVER_CERTIFICATE_DAYS * INT64_C(86400000), &chain, &key,
-                                      err);
+    code = lat_authority_issue_server(console->authority, names,
+                                      LAT__SERVER_CERTIFICATE_DAYS * INT64_C(86400000), &chain,
+                                      &key, err);
     if (code) {
         return code;
     }

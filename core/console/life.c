@@ -34,7 +34,8 @@ static int open_store(struct lat__console *console, struct lat_err *err)
     int code = lat__identity_sealer(console, err);
 
     code = code ? code : lat_journal_open_sqlite(state, &journal, err);
-    code = code ? code : lat_store_open(console->loop, journal, console->metrics, &console->store, err);
+    code = code ? code
+                : lat_store_open(console->loop, journal, console->metrics, &console->store, err);
     code = code ? code : lat_history_open(console->loop, history, &console->history, err);
     code = code ? code : lat__identity_open(console, err);
     free(state);
@@ -51,20 +52,24 @@ static int open_lua(struct lat__console *console, struct lat_err *err)
     bool plugins = false, policies = false;
     int code;
 
-    console->luahost = lat_luahost_new(console->loop, console->log, console->metrics, console->random, &options);
+    console->luahost =
+        lat_luahost_new(console->loop, console->log, console->metrics, console->random, &options);
     lat_luahost_load_plugins(console->luahost, console->config.plugins_dir, set_flag, &plugins);
-    code = lat_policies_start(console->luahost, console->store, console->log, console->config.policies_dir, set_flag, &policies,
-                              &console->policies, err);
+    code = lat_policies_start(console->luahost, console->store, console->log,
+                              console->config.policies_dir, set_flag, &policies, &console->policies,
+                              err);
     if (code == 0 && (!lat_loop_run_until(console->loop, &plugins, LAT__READY_MS) ||
                       !lat_loop_run_until(console->loop, &policies, LAT__READY_MS))) {
-        fprintf(stderr, "lattice: plugins and policies were not loaded within %d s\n", LAT__READY_MS / 1000);
+        fprintf(stderr, "lattice: plugins and policies were not loaded within %d s\n",
+                LAT__READY_MS / 1000);
         exit(1);
     }
     return code;
 }
 
 /* What dispatch sends to a node: the container of the workload's sealed rendering. */
-static int render_container(void *arg, const struct lat_workload *workload, const struct lat_allocation *allocation, char **ret_json,
+static int render_container(void *arg, const struct lat_workload *workload,
+                            const struct lat_allocation *allocation, char **ret_json,
                             struct lat_err *err)
 {
     struct lat__console *console = arg;
@@ -177,7 +182,8 @@ static void hangup_received(void *arg)
         return;
     }
     lat_log_set_level(console->log, config.log_level);
-    lat_luahost_set_deadline(console->luahost, lat_settings_int(config.settings, "policy_deadline"));
+    lat_luahost_set_deadline(console->luahost,
+                             lat_settings_int(config.settings, "policy_deadline"));
     lat_api_set_lives(console->api, lat_settings_int(config.settings, "access_token_life"),
                       lat_settings_int(config.settings, "node_certificate_life"));
     lat__config_done(&config);
@@ -188,8 +194,12 @@ static int watch_signals(struct lat__console *console, struct lat_err *err)
 {
     int code = lat_signal_new(console->loop, SIGTERM, term_received, console, &console->term, err);
 
-    code = code ? code : lat_signal_new(console->loop, SIGINT, term_received, console, &console->interrupt, err);
-    return code ? code : lat_signal_new(console->loop, SIGHUP, hangup_received, console, &console->hangup, err);
+    code = code ? code
+                : lat_signal_new(console->loop, SIGINT, term_received, console, &console->interrupt,
+                                 err);
+    return code ? code
+                : lat_signal_new(console->loop, SIGHUP, hangup_received, console, &console->hangup,
+                                 err);
 }
 
 int lat__console_start(struct lat__console *console, struct lat_err *err)
@@ -226,7 +236,8 @@ static void dispatch_closed(void *arg)
     struct lat__console *console = arg;
 
     console->policies = lat_policies_stop(console->policies);
-    console->orch = lat_orch_free(console->orch); /* it asks the Lua host, and must not once that is closed */
+    console->orch =
+        lat_orch_free(console->orch); /* it asks the Lua host, and must not once that is closed */
     lat_luahost_close(console->luahost, lua_closed, console);
 }
 

@@ -20,13 +20,13 @@ struct lat__connection {
     bool plain;
     char port_name[LAT_NAME_MAX + 1];
     struct lat__backend backend;
-    int fd;                    /* until it is adopted */
-    struct lat_stream *client; /* while its first bytes are awaited */
+    int fd;                       /* until it is adopted */
+    struct lat_stream *client;    /* while its first bytes are awaited */
     struct lat_stream *handshake; /* while TLS is agreed on */
     struct lat_timer hello;
     uint8_t head[LAT__POSTGRES_HELLO_SIZE];
     size_t head_len;
-    struct lat_buf early;      /* bytes that came behind the head */
+    struct lat_buf early; /* bytes that came behind the head */
     struct lat_relay *relay;
 };
 
@@ -76,8 +76,8 @@ static void open_tunnel(struct lat__connection *connection, struct lat_stream *c
     struct lat_stream *tunnel;
     struct lat_err err;
 
-    if (lat_link_directory_open(connection->lane->ingress->with.directory, connection->backend.node_id, &header, NULL, NULL,
-                                &tunnel, &err)) {
+    if (lat_link_directory_open(connection->lane->ingress->with.directory,
+                                connection->backend.node_id, &header, NULL, NULL, &tunnel, &err)) {
         give_up(connection, client);
         return;
     }
@@ -105,8 +105,8 @@ static void encrypt(struct lat__connection *connection, struct lat_stream *clien
 {
     struct lat_tls *tls = lat__ingress_tls(connection->lane->ingress);
 
-    connection->handshake =
-        lat_tls_accept(tls, client, connection->early.bytes, connection->early.len, encrypted, connection);
+    connection->handshake = lat_tls_accept(tls, client, connection->early.bytes,
+                                           connection->early.len, encrypted, connection);
     lat_buf_done(&connection->early);
     lat_tls_unref(tls);
 }
@@ -237,7 +237,7 @@ static void begin(void *arg)
 }
 
 void lat__ingress_hand_over(struct lat__lane *lane, int fd, const struct lat__route *route,
-                         const struct lat__backend *backend)
+                            const struct lat__backend *backend)
 {
     struct lat__connection *connection = LAT_NEW(struct lat__connection);
 

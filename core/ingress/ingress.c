@@ -46,16 +46,20 @@ static void count_metrics(struct lat_ingress *ingress)
 {
     struct lat_metrics *metrics = ingress->with.metrics;
 
-    ingress->accepted = lat_metrics_counter(metrics, "lattice_endpoint_connections_total", "outcome=\"accepted\"",
-                                            "Connections to public endpoints.");
-    ingress->refused = lat_metrics_counter(metrics, "lattice_endpoint_connections_total", "outcome=\"refused\"",
-                                           "Connections to public endpoints.");
+    ingress->accepted =
+        lat_metrics_counter(metrics, "lattice_endpoint_connections_total", "outcome=\"accepted\"",
+                            "Connections to public endpoints.");
+    ingress->refused =
+        lat_metrics_counter(metrics, "lattice_endpoint_connections_total", "outcome=\"refused\"",
+                            "Connections to public endpoints.");
     ingress->open = lat_metrics_gauge(metrics, "lattice_endpoint_connections", "",
                                       "Open connections to public endpoints.");
-    ingress->bytes_in = lat_metrics_counter(metrics, "lattice_endpoint_bytes_total", "direction=\"in\"",
-                                            "Bytes relayed by connections that have ended.");
-    ingress->bytes_out = lat_metrics_counter(metrics, "lattice_endpoint_bytes_total", "direction=\"out\"",
-                                             "Bytes relayed by connections that have ended.");
+    ingress->bytes_in =
+        lat_metrics_counter(metrics, "lattice_endpoint_bytes_total", "direction=\"in\"",
+                            "Bytes relayed by connections that have ended.");
+    ingress->bytes_out =
+        lat_metrics_counter(metrics, "lattice_endpoint_bytes_total", "direction=\"out\"",
+                            "Bytes relayed by connections that have ended.");
 }
 
 struct lat_ingress *lat_ingress_new(const struct lat_ingress_config *config)

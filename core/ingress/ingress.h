@@ -21,22 +21,24 @@ struct lat_ingress;
 
 enum {
     LAT_INGRESS_CONNECTIONS_MAX = 4096, /* at once on one I/O loop; one more is closed */
-    LAT_INGRESS_HELLO_MS = 10000,       /* for the first bytes of a client that asks for encryption itself */
-    LAT_INGRESS_RETRY_MS = 2000,        /* between attempts to listen on a port that is taken by another program */
-    LAT_INGRESS_BACKENDS_MAX = 64,      /* instances that one endpoint spreads over */
+    LAT_INGRESS_HELLO_MS =
+        10000, /* for the first bytes of a client that asks for encryption itself */
+    LAT_INGRESS_RETRY_MS =
+        2000, /* between attempts to listen on a port that is taken by another program */
+    LAT_INGRESS_BACKENDS_MAX = 64, /* instances that one endpoint spreads over */
 };
 
 struct lat_ingress_config {
-    struct lat_loop *loop;              /* the state loop; borrowed, as all that follows */
-    struct lat_loop *const *io_loops;   /* they must keep running until the ingress is closed */
+    struct lat_loop *loop;            /* the state loop; borrowed, as all that follows */
+    struct lat_loop *const *io_loops; /* they must keep running until the ingress is closed */
     size_t io_loop_count;
     struct lat_store *store;
     struct lat_link_directory *directory;
-    struct lat_tls *tls;                /* server side: the console's certificate; referenced */
+    struct lat_tls *tls; /* server side: the console's certificate; referenced */
     struct lat_log *log;
     struct lat_metrics *metrics;
-    const char *host;                   /* address to listen on; copied */
-    int port_min;                       /* range of public ports, both ends included */
+    const char *host; /* address to listen on; copied */
+    int port_min;     /* range of public ports, both ends included */
     int port_max;
 };
 

@@ -41,7 +41,7 @@ struct lat__lane {
 
 /* Hands an accepted descriptor (taken) to the lane. From the acceptor. */
 void lat__ingress_hand_over(struct lat__lane *lane, int fd, const struct lat__route *route,
-                         const struct lat__backend *backend);
+                            const struct lat__backend *backend);
 
 /* Closes all connections of the lane; calls lat__ingress_part_closed when none is left. From any thread. */
 void lat__ingress_close_lane(struct lat__lane *lane);
@@ -69,7 +69,8 @@ struct lat__routes;
 struct lat__routes *lat__routes_new(struct lat_ingress *ingress);
 
 /* The acceptor's answer: the port is open, or err says why not. */
-void lat__routes_opened(struct lat__routes *routes, const char *endpoint, int port, const struct lat_err *err);
+void lat__routes_opened(struct lat__routes *routes, const char *endpoint, int port,
+                        const struct lat_err *err);
 
 /* Stops watching. What is under way lets go by itself. */
 struct lat__routes *lat__routes_stop(struct lat__routes *routes);
@@ -78,10 +79,10 @@ struct lat__routes *lat__routes_stop(struct lat__routes *routes);
 
 /* What the first eight bytes of a PostgreSQL client ask for. */
 enum lat__postgres_hello {
-    LAT__POSTGRES_SSL,     /* encryption: answer 'S', then TLS */
-    LAT__POSTGRES_GSS,     /* another kind of encryption: answer 'N', then ask again */
-    LAT__POSTGRES_CANCEL,  /* cancel a query: PostgreSQL's clients send it in clear, and it carries no secret of use to others */
-    LAT__POSTGRES_CLEAR,   /* a session in clear: refuse */
+    LAT__POSTGRES_SSL,    /* encryption: answer 'S', then TLS */
+    LAT__POSTGRES_GSS,    /* another kind of encryption: answer 'N', then ask again */
+    LAT__POSTGRES_CANCEL, /* cancel a query: PostgreSQL's clients send it in clear, and it carries no secret of use to others */
+    LAT__POSTGRES_CLEAR,  /* a session in clear: refuse */
     LAT__POSTGRES_UNKNOWN, /* not PostgreSQL */
 };
 
@@ -102,7 +103,7 @@ struct lat_ingress {
     struct lat__lane *lanes;
     struct lat__listeners *listeners; /* NULL once closed */
     struct lat__routes *routes;       /* NULL once stopped */
-    size_t lanes_open; /* while closing; state loop */
+    size_t lanes_open;                /* while closing; state loop */
     lat_call_fn *done;
     void *done_arg;
     struct lat_metric *accepted, *refused, *open, *bytes_in, *bytes_out;

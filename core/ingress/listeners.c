@@ -49,8 +49,10 @@ static void accepted(void *arg, int fd)
 
     lat_metric_add(ingress->accepted, 1);
     for (size_t tried = 0; tried < route->backend_count; tried++) {
-        const struct lat__backend *backend = &route->backends[listener->turn++ % route->backend_count];
-        struct lat_loop *loop = lat_link_directory_loop_of(ingress->with.directory, backend->node_id);
+        const struct lat__backend *backend =
+            &route->backends[listener->turn++ % route->backend_count];
+        struct lat_loop *loop =
+            lat_link_directory_loop_of(ingress->with.directory, backend->node_id);
 
         if (loop) {
             lat__ingress_hand_over(lat__ingress_lane(ingress, loop), fd, route, backend);
@@ -106,8 +108,8 @@ static void set(void *arg)
     }
     lat_text_bound(message->endpoint, sizeof(message->endpoint), route->endpoint);
     message->port = route->port;
-    if (lat_tcp_listen_fd(listeners->loop, listeners->ingress->host, route->port, accepted, listener,
-                          &listener->listening, &message->err)) {
+    if (lat_tcp_listen_fd(listeners->loop, listeners->ingress->host, route->port, accepted,
+                          listener, &listener->listening, &message->err)) {
         lat_map_remove(listeners->by_endpoint, message->endpoint);
         free_listener(listener);
     }

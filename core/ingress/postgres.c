@@ -50,7 +50,10 @@ void lat__postgres_refusal(struct lat_buf *out)
     lat_buf_add_byte(&fields, 0);
     length = (uint32_t)fields.len + 4;
     lat_buf_add_byte(out, 'E');
-    lat_buf_add(out, (const uint8_t[]){(uint8_t)(length >> 24), (uint8_t)(length >> 16), (uint8_t)(length >> 8), (uint8_t)length}, 4);
+    lat_buf_add(out,
+                (const uint8_t[]){(uint8_t)(length >> 24), (uint8_t)(length >> 16),
+                                  (uint8_t)(length >> 8), (uint8_t)length},
+                4);
     lat_buf_add(out, fields.bytes, fields.len);
     lat_buf_done(&fields);
 }

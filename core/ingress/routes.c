@@ -13,8 +13,8 @@
 
 /* What is known of one endpoint. */
 struct place {
-    int port;            /* asked for, or open; 0: none yet */
-    bool asked;          /* the acceptor has not answered yet */
+    int port;   /* asked for, or open; 0: none yet */
+    bool asked; /* the acceptor has not answered yet */
     bool open;
     uint64_t fingerprint; /* of the route that was sent last */
     char workload[LAT_ID_SIZE];
@@ -66,13 +66,14 @@ static bool release(struct lat__routes *routes)
 
 /* ---- routes ---- */
 
-static void add_backends(struct lat__routes *routes, struct lat__route *route, const char *workload_id,
-                         enum lat_allocation_state wanted)
+static void add_backends(struct lat__routes *routes, struct lat__route *route,
+                         const char *workload_id, enum lat_allocation_state wanted)
 {
     const struct lat_row *row;
     void *cursor = NULL;
 
-    while ((row = lat_store_each(routes->ingress->with.store, LAT_INDEX_ALLOCATION_WORKLOAD, workload_id, &cursor)) &&
+    while ((row = lat_store_each(routes->ingress->with.store, LAT_INDEX_ALLOCATION_WORKLOAD,
+                                 workload_id, &cursor)) &&
            route->backend_count < LAT_INGRESS_BACKENDS_MAX) {
         const struct lat_allocation *allocation = (const struct lat_allocation *)row;
         struct lat__backend *backend = &route->backends[route->backend_count];
@@ -89,7 +90,8 @@ static void add_backends(struct lat__routes *routes, struct lat__route *route, c
     }
 }
 
-static struct lat__route *make_route(struct lat__routes *routes, const struct lat_endpoint *endpoint, int port)
+static struct lat__route *make_route(struct lat__routes *routes,
+                                     const struct lat_endpoint *endpoint, int port)
 {
     struct lat__route *route = LAT_NEW(struct lat__route);
 
@@ -120,7 +122,8 @@ static uint64_t fingerprint_of(const struct lat__route *route)
 static int free_port(struct lat__routes *routes)
 {
     const struct lat_ingress_config *with = &routes->ingress->with;
-    bool *asked_for = lat_alloc_array((size_t)(with->port_max - with->port_min) + 1, sizeof(*asked_for));
+    bool *asked_for =
+        lat_alloc_array((size_t)(with->port_max - with->port_min) + 1, sizeof(*asked_for));
     void *cursor = NULL;
     const char *endpoint;
     void *value;
@@ -210,7 +213,8 @@ static void look_at_workload(struct lat__routes *routes, const char *workload_id
     const struct lat_row *row;
     void *cursor = NULL;
 
-    while ((row = lat_store_each(routes->ingress->with.store, LAT_INDEX_ENDPOINT_WORKLOAD, workload_id, &cursor))) {
+    while ((row = lat_store_each(routes->ingress->with.store, LAT_INDEX_ENDPOINT_WORKLOAD,
+                                 workload_id, &cursor))) {
         look_at_endpoint(routes, (const struct lat_endpoint *)row);
     }
 }
@@ -312,9 +316,11 @@ static void commit_port(struct lat__routes *routes, const char *endpoint_id, int
     }
 }
 
-void lat__routes_opened(struct lat__routes *routes, const char *endpoint_id, int port, const struct lat_err *err)
+void lat__routes_opened(struct lat__routes *routes, const char *endpoint_id, int port,
+                        const struct lat_err *err)
 {
-    const struct lat_endpoint *endpoint = lat_store_endpoint(routes->ingress->with.store, endpoint_id);
+    const struct lat_endpoint *endpoint =
+        lat_store_endpoint(routes->ingress->with.store, endpoint_id);
     struct place *place = lat_map_get(routes->places, endpoint_id);
     char key[16];
 
@@ -355,8 +361,9 @@ struct lat__routes *lat__routes_new(struct lat_ingress *ingress)
     routes->dirty = lat_map_new();
     routes->busy = lat_map_new();
     lat_timer_init(&routes->retry, ingress->with.loop, retry_due, routes);
-    routes->watcher = lat_store_watch(ingress->with.store, 1u << LAT_TABLE_ENDPOINT | 1u << LAT_TABLE_ALLOCATION,
-                                      store_changed, routes);
+    routes->watcher =
+        lat_store_watch(ingress->with.store, 1u << LAT_TABLE_ENDPOINT | 1u << LAT_TABLE_ALLOCATION,
+                        store_changed, routes);
     while ((endpoint = lat_store_next_endpoint(ingress->with.store, &cursor))) {
         mark(routes, endpoint->workload_id);
     }

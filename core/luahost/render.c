@@ -33,7 +33,9 @@ static void name_parameter(const struct rendering *rendering, struct lat_err *er
     name[strcspn(name, ".[")] = '\0';
     if (lat_json_get(rendering->params, name) != NULL) {
         const char *bracket = strchr(member, ']');
-        char *field = lat_text_format("params.%.*s", bracket != NULL ? (int)(bracket + 1 - member) : (int)strlen(member), member);
+        char *field = lat_text_format(
+            "params.%.*s", bracket != NULL ? (int)(bracket + 1 - member) : (int)strlen(member),
+            member);
 
         lat_text_bound(err->field, sizeof(err->field), field);
         free(field);

@@ -24,10 +24,10 @@ struct usage {
 
 struct lat__evaluator {
     struct lat_orch *orch;
-    struct lat_map *usage;                /* node id -> struct usage, owned */
-    struct lat_map *queue;                /* ids of workloads, in order of arrival */
-    struct lat_frame *frame;              /* of the decision under way, or NULL */
-    const struct lat_workload *workload;  /* it is about this one, held */
+    struct lat_map *usage;               /* node id -> struct usage, owned */
+    struct lat_map *queue;               /* ids of workloads, in order of arrival */
+    struct lat_frame *frame;             /* of the decision under way, or NULL */
+    const struct lat_workload *workload; /* it is about this one, held */
     char project_name[LAT_NAME_MAX + 1];
     int64_t started_ns;
     struct lat_metric *placed, *blocked, *fallbacks, *seconds;
@@ -37,7 +37,8 @@ static void start_next(void *arg);
 
 /* ---- what is reserved ---- */
 
-static void add_usage(struct lat__evaluator *evaluator, const struct lat_allocation *allocation, int sign)
+static void add_usage(struct lat__evaluator *evaluator, const struct lat_allocation *allocation,
+                      int sign)
 {
     struct usage *usage = lat_map_get(evaluator->usage, allocation->node_id);
 
@@ -66,7 +67,8 @@ void lat__evaluator_count(struct lat__evaluator *evaluator, const struct lat_all
     }
 }
 
-static struct lat_frame_use use_of(const struct lat__evaluator *evaluator, const struct lat_node *node)
+static struct lat_frame_use use_of(const struct lat__evaluator *evaluator,
+                                   const struct lat_node *node)
 {
     const struct usage *usage = lat_map_get(evaluator->usage, node->row.id);
     struct lat_frame_use use = {0};
@@ -80,7 +82,8 @@ static struct lat_frame_use use_of(const struct lat__evaluator *evaluator, const
     }
     while ((row = lat_store_each(evaluator->orch->with.store, LAT_INDEX_ALLOCATION_WORKLOAD,
                                  evaluator->workload->row.id, &cursor))) {
-        use.instances += lat_text_equal(((const struct lat_allocation *)row)->node_id, node->row.id);
+        use.instances +=
+            lat_text_equal(((const struct lat_allocation *)row)->node_id, node->row.id);
     }
     return use;
 }
@@ -146,7 +149,8 @@ static bool is_known(struct lat_txn *txn, const char *workload_id, const char *r
     while ((row = lat_txn_each(txn, LAT_INDEX_EVALUATION_WORKLOAD, workload_id, &cursor))) {
         newest = (const struct lat_evaluation *)row;
     }
-    return newest && lat_text_equal(newest->status, "blocked") && lat_text_equal(newest->reason, reason);
+    return newest && lat_text_equal(newest->status, "blocked") &&
+           lat_text_equal(newest->reason, reason);
 }
 
 static const char *trigger_of(const struct lat__evaluator *evaluator)
@@ -154,12 +158,13 @@ static const char *trigger_of(const struct lat__evaluator *evaluator)
     const char *waited_for = lat_map_get(evaluator->orch->waiting, evaluator->workload->row.id);
 
     return waited_for ? waited_for
-                      : lat_trigger_name(evaluator->workload->generation > 1 ? LAT_TRIGGER_WORKLOAD_CHANGED
-                                                                             : LAT_TRIGGER_WORKLOAD_CREATED);
+                      : lat_trigger_name(evaluator->workload->generation > 1
+                                             ? LAT_TRIGGER_WORKLOAD_CHANGED
+                                             : LAT_TRIGGER_WORKLOAD_CREATED);
 }
 
-static void put_evaluation(struct lat__evaluator *evaluator, struct lat_txn *txn, const char *status,
-                           const char *reason, int64_t now)
+static void put_evaluation(struct lat__evaluator *evaluator, struct lat_txn *txn,
+                           const char *status, const char *reason, int64_t now)
 {
     struct lat_evaluation *evaluation = lat_evaluation_new();
     struct lat_buf receipt = {0};
@@ -177,8 +182,8 @@ static void put_evaluation(struct lat__evaluator *evaluator, struct lat_txn *txn
     lat_buf_done(&receipt);
 }
 
-static void put_allocation(const struct lat_workload *workload, const struct lat_node *node, int64_t ordinal,
-                           struct lat_txn *txn, int64_t now)
+static void put_allocation(const struct lat_workload *workload, const struct lat_node *node,
+                           int64_t ordinal, struct lat_txn *txn, int64_t now)
 {
     struct lat_allocation *allocation = lat_allocation_new();
 
@@ -201,8 +206,8 @@ static void put_allocation(const struct lat_workload *workload, const struct lat
 /* Stages what was decided. Returns false when there is nothing to write. */
 static bool stage_plan(struct lat__evaluator *evaluator, struct lat_txn *txn)
 {
-    const struct lat_workload *workload =
-        (const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, evaluator->workload->row.id);
+    const struct lat_workload *workload = (const struct lat_workload *)lat_txn_get(
+        txn, LAT_TABLE_WORKLOAD, evaluator->workload->row.id);
     const struct lat_node *chosen = lat_frame_choose(evaluator->frame);
     int64_t now = lat_clock_wall_ms(lat_loop_clock(evaluator->orch->with.loop));
     int64_t ordinal = workload ? lat__orch_missing_ordinal(txn, workload) : -1;
@@ -215,7 +220,8 @@ static bool stage_plan(struct lat__evaluator *evaluator, struct lat_txn *txn)
     } else if (chosen) {
         const struct lat_row *node = lat_txn_get(txn, LAT_TABLE_NODE, chosen->row.id);
 
-        if (node && lat_text_equal(((const struct lat_node *)node)->status, lat_node_state_name(LAT_NODE_READY))) {
+        if (node && lat_text_equal(((const struct lat_node *)node)->status,
+                                   lat_node_state_name(LAT_NODE_READY))) {
             put_allocation(workload, chosen, ordinal, txn, now);
             put_evaluation(evaluator, txn, "done", lat_buf_text(&reason), now);
             lat_map_remove(evaluator->orch->waiting, workload->row.id);
@@ -231,7 +237,8 @@ static bool stage_plan(struct lat__evaluator *evaluator, struct lat_txn *txn)
             put_evaluation(evaluator, txn, "blocked", lat_buf_text(&reason), now);
             lat__orch_mark_later(evaluator->orch, workload->row.id);
         }
-        lat_map_put(evaluator->orch->waiting, workload->row.id, (void *)lat_trigger_name(LAT_TRIGGER_WORKLOAD_CHANGED));
+        lat_map_put(evaluator->orch->waiting, workload->row.id,
+                    (void *)lat_trigger_name(LAT_TRIGGER_WORKLOAD_CHANGED));
     }
     if (wrote) {
         forget_oldest(txn, evaluator->workload->row.id);
@@ -246,8 +253,8 @@ static void decide(struct lat__evaluator *evaluator)
     struct lat_txn *txn = lat_txn_begin(orch->with.store, evaluator->workload->request_id);
     struct lat_err err;
 
-    lat_metric_observe_ns(evaluator->seconds,
-                          lat_clock_boot_ns(lat_loop_clock(orch->with.loop)) - evaluator->started_ns);
+    lat_metric_observe_ns(evaluator->seconds, lat_clock_boot_ns(lat_loop_clock(orch->with.loop)) -
+                                                  evaluator->started_ns);
     if (!stage_plan(evaluator, txn)) {
         lat_txn_cancel(txn);
         finish(evaluator);
@@ -314,7 +321,8 @@ static void start_next(void *arg)
     lat_row_ref(&workload->row);
     evaluator->started_ns = lat_clock_boot_ns(lat_loop_clock(evaluator->orch->with.loop));
     project = lat_store_project(store, workload->project_id);
-    lat_text_bound(evaluator->project_name, sizeof(evaluator->project_name), project ? project->name : "");
+    lat_text_bound(evaluator->project_name, sizeof(evaluator->project_name),
+                   project ? project->name : "");
     evaluator->frame = lat_frame_new(&(struct lat_placement_workload){
         .id = workload->row.id,
         .name = workload->name,
@@ -352,12 +360,15 @@ struct lat__evaluator *lat__evaluator_new(struct lat_orch *orch)
     evaluator->orch = orch;
     evaluator->usage = lat_map_new();
     evaluator->queue = lat_map_new();
-    evaluator->placed = lat_metrics_counter(metrics, "lattice_evaluations_total", "outcome=\"placed\"",
-                                            "Scheduling decisions by outcome.");
-    evaluator->blocked = lat_metrics_counter(metrics, "lattice_evaluations_total", "outcome=\"blocked\"",
-                                             "Scheduling decisions by outcome.");
-    evaluator->fallbacks = lat_metrics_counter(metrics, "lattice_placement_fallbacks_total", "",
-                                               "Decisions that the built-in placement had to take.");
+    evaluator->placed =
+        lat_metrics_counter(metrics, "lattice_evaluations_total", "outcome=\"placed\"",
+                            "Scheduling decisions by outcome.");
+    evaluator->blocked =
+        lat_metrics_counter(metrics, "lattice_evaluations_total", "outcome=\"blocked\"",
+                            "Scheduling decisions by outcome.");
+    evaluator->fallbacks =
+        lat_metrics_counter(metrics, "lattice_placement_fallbacks_total", "",
+                            "Decisions that the built-in placement had to take.");
     evaluator->seconds = lat_metrics_histogram(metrics, "lattice_evaluation_seconds", "",
                                                "From the start of a decision to its plan.");
     return evaluator;

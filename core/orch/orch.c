@@ -99,15 +99,17 @@ static void mark_waiting(struct lat_orch *orch, enum lat_trigger trigger)
     }
 }
 
-static void node_changed(struct lat_orch *orch, const struct lat_node *before, const struct lat_node *after)
+static void node_changed(struct lat_orch *orch, const struct lat_node *before,
+                         const struct lat_node *after)
 {
     const char *id = after ? after->row.id : before->row.id;
     const struct lat_row *row;
     void *cursor = NULL;
 
     if (before && after && lat_text_equal(before->status, after->status) &&
-        lat_text_equal(before->reason, after->reason) && lat_text_equal(before->pool, after->pool) &&
-        before->cpu_milli == after->cpu_milli && before->memory_bytes == after->memory_bytes) {
+        lat_text_equal(before->reason, after->reason) &&
+        lat_text_equal(before->pool, after->pool) && before->cpu_milli == after->cpu_milli &&
+        before->memory_bytes == after->memory_bytes) {
         return;
     }
     while ((row = lat_store_each(orch->with.store, LAT_INDEX_ALLOCATION_NODE, id, &cursor))) {
@@ -141,11 +143,10 @@ static void store_changed(void *arg, const struct lat_change *change)
         lat__orch_mark(orch, ((const struct lat_endpoint *)row)->workload_id);
         break;
     case LAT_TABLE_NODE:
-        node_changed(orch, (const struct lat_node *)change->before, (const struct lat_node *)change->after);
+        node_changed(orch, (const struct lat_node *)change->before,
+                     (const struct lat_node *)change->after);
         break;
-    case LAT_TABLE_POLICY:
-        mark_waiting(orch, LAT_TRIGGER_POLICY_CHANGED);
-        break;
+    case LAT_TABLE_POLICY: mark_waiting(orch, LAT_TRIGGER_POLICY_CHANGED); break;
     default: break;
     }
 }

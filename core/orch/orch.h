@@ -20,10 +20,10 @@
 struct lat_orch;
 
 struct lat_orch_options {
-    struct lat_loop *loop;         /* the state loop; this and all below are borrowed */
+    struct lat_loop *loop; /* the state loop; this and all below are borrowed */
     struct lat_store *store;
-    struct lat_luahost *luahost;   /* asked for placement */
-    struct lat_history *history;   /* where a workload's story is told; may be NULL */
+    struct lat_luahost *luahost; /* asked for placement */
+    struct lat_history *history; /* where a workload's story is told; may be NULL */
     struct lat_log *log;
     struct lat_metrics *metrics;
 };

@@ -14,10 +14,11 @@ struct lat__evaluator;
 struct lat_orch {
     struct lat_orch_options with;
     struct lat_watcher *watcher;
-    struct lat_map *dirty;   /* ids of workloads to look at when this turn ends */
-    struct lat_map *waiting; /* ids of workloads that found no node -> name of what has them looked at again, static */
-    bool armed;              /* a look at the dirty ones is due */
-    struct lat_timer retry;  /* looks again after the store refused a write */
+    struct lat_map *dirty; /* ids of workloads to look at when this turn ends */
+    struct lat_map *
+        waiting; /* ids of workloads that found no node -> name of what has them looked at again, static */
+    bool armed;             /* a look at the dirty ones is due */
+    struct lat_timer retry; /* looks again after the store refused a write */
     struct lat__evaluator *evaluator;
     uint32_t holds; /* callbacks that are still to come */
     bool stopped;   /* lat_orch_free() was called: they do nothing but let go */
@@ -53,7 +54,8 @@ struct lat__outlook {
 };
 
 /* Works out the status of a workload from the latest rows that txn sees. */
-void lat__orch_outlook(struct lat_txn *txn, const struct lat_workload *workload, struct lat__outlook *ret_outlook);
+void lat__orch_outlook(struct lat_txn *txn, const struct lat_workload *workload,
+                       struct lat__outlook *ret_outlook);
 
 /* ---- evaluate.c ---- */
 

@@ -38,12 +38,14 @@ static bool is_wanted(const char *desired, enum lat_want want)
 static void align(struct look *look, const struct lat_allocation *allocation)
 {
     const struct lat_workload *workload = look->workload;
-    bool surplus = is_wanted(workload->desired, LAT_WANT_REMOVED) || allocation->ordinal >= workload->count ||
+    bool surplus = is_wanted(workload->desired, LAT_WANT_REMOVED) ||
+                   allocation->ordinal >= workload->count ||
                    is_wanted(allocation->desired, LAT_WANT_REMOVED);
     const char *desired = surplus ? lat_want_name(LAT_WANT_REMOVED) : workload->desired;
     struct lat_allocation *edited;
 
-    if (surplus && lat_text_equal(allocation->status, lat_allocation_state_name(LAT_ALLOCATION_REMOVED)) &&
+    if (surplus &&
+        lat_text_equal(allocation->status, lat_allocation_state_name(LAT_ALLOCATION_REMOVED)) &&
         allocation->observed_generation == allocation->generation) {
         lat_txn_remove(look->txn, LAT_TABLE_ALLOCATION, allocation->row.id);
         look->changed = true;
@@ -97,7 +99,8 @@ static void update_status(struct look *look)
 
     lat__orch_outlook(look->txn, workload, &outlook);
     status = lat_workload_state_name(outlook.status);
-    if (lat_text_equal(workload->status, status) && lat_text_equal(workload->reason, outlook.reason)) {
+    if (lat_text_equal(workload->status, status) &&
+        lat_text_equal(workload->reason, outlook.reason)) {
         return;
     }
     edited = lat_workload_edit(workload);
@@ -145,8 +148,8 @@ static void committed(void *arg, const struct lat_err *err)
                 LAT_STR("workload", commit->workload_id), LAT_ERR(err));
         lat__orch_mark_later(commit->orch, commit->workload_id);
     } else if (story && commit->orch->with.history) {
-        lat_history_add(commit->orch->with.history, story->row.id, story->status, story->reason, story->request_id,
-                        story->updated_at);
+        lat_history_add(commit->orch->with.history, story->row.id, story->status, story->reason,
+                        story->request_id, story->updated_at);
     }
     if (story) {
         lat_row_unref(&story->row);
@@ -183,7 +186,8 @@ void lat__orch_reconcile(struct lat_orch *orch, const char *workload_id)
         return;
     }
     look.txn = lat_txn_begin(orch->with.store, committed_row->request_id);
-    look.workload = (const struct lat_workload *)lat_txn_get(look.txn, LAT_TABLE_WORKLOAD, workload_id);
+    look.workload =
+        (const struct lat_workload *)lat_txn_get(look.txn, LAT_TABLE_WORKLOAD, workload_id);
     if (!look.workload) {
         lat_txn_cancel(look.txn);
         return;

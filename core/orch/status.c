@@ -13,9 +13,9 @@
 static int rank_of(enum lat_workload_state status)
 {
     static const int ranks[LAT_WORKLOAD_COUNT] = {
-        [LAT_WORKLOAD_RUNNING] = 1,     [LAT_WORKLOAD_STOPPED] = 1,  [LAT_WORKLOAD_STARTING] = 2,
-        [LAT_WORKLOAD_PLACING] = 3,     [LAT_WORKLOAD_PULLING] = 4,  [LAT_WORKLOAD_STOPPING] = 5,
-        [LAT_WORKLOAD_REMOVING] = 5,    [LAT_WORKLOAD_PENDING] = 6,  [LAT_WORKLOAD_UNHEALTHY] = 7,
+        [LAT_WORKLOAD_RUNNING] = 1,     [LAT_WORKLOAD_STOPPED] = 1, [LAT_WORKLOAD_STARTING] = 2,
+        [LAT_WORKLOAD_PLACING] = 3,     [LAT_WORKLOAD_PULLING] = 4, [LAT_WORKLOAD_STOPPING] = 5,
+        [LAT_WORKLOAD_REMOVING] = 5,    [LAT_WORKLOAD_PENDING] = 6, [LAT_WORKLOAD_UNHEALTHY] = 7,
         [LAT_WORKLOAD_UNREACHABLE] = 8, [LAT_WORKLOAD_FAILED] = 9,
     };
 
@@ -66,7 +66,9 @@ static void add_allocation(struct lat__outlook *outlook, const struct lat_worklo
         }
         break;
     case LAT_WANT_STOPPED:
-        worsen(outlook, current && observed == LAT_ALLOCATION_STOPPED ? LAT_WORKLOAD_STOPPED : LAT_WORKLOAD_STOPPING,
+        worsen(outlook,
+               current && observed == LAT_ALLOCATION_STOPPED ? LAT_WORKLOAD_STOPPED
+                                                             : LAT_WORKLOAD_STOPPING,
                reason);
         break;
     default:
@@ -81,7 +83,8 @@ static void add_allocation(struct lat__outlook *outlook, const struct lat_worklo
 }
 
 /* The newest evaluation says why a workload that lacks instances has to wait. */
-static void add_missing(struct lat__outlook *outlook, struct lat_txn *txn, const struct lat_workload *workload)
+static void add_missing(struct lat__outlook *outlook, struct lat_txn *txn,
+                        const struct lat_workload *workload)
 {
     const struct lat_evaluation *newest = NULL;
     const struct lat_row *row;
@@ -100,7 +103,8 @@ static void add_missing(struct lat__outlook *outlook, struct lat_txn *txn, const
     }
 }
 
-static void add_endpoints(struct lat__outlook *outlook, struct lat_txn *txn, const struct lat_workload *workload)
+static void add_endpoints(struct lat__outlook *outlook, struct lat_txn *txn,
+                          const struct lat_workload *workload)
 {
     const struct lat_row *row;
     void *cursor = NULL;
@@ -117,7 +121,8 @@ static void add_endpoints(struct lat__outlook *outlook, struct lat_txn *txn, con
     }
 }
 
-void lat__orch_outlook(struct lat_txn *txn, const struct lat_workload *workload, struct lat__outlook *ret_outlook)
+void lat__orch_outlook(struct lat_txn *txn, const struct lat_workload *workload,
+                       struct lat__outlook *ret_outlook)
 {
     enum lat_want want = LAT_WANT_RUNNING;
     const struct lat_row *row;

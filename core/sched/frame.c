@@ -33,7 +33,8 @@ struct lat_frame *lat_frame_free(struct lat_frame *frame)
     return NULL;
 }
 
-void lat_frame_add(struct lat_frame *frame, const struct lat_node *node, const struct lat_frame_use *use)
+void lat_frame_add(struct lat_frame *frame, const struct lat_node *node,
+                   const struct lat_frame_use *use)
 {
     if (frame->count == frame->room) {
         frame->room = frame->room ? frame->room * 2 : 16;
@@ -64,8 +65,9 @@ void lat_frame_filter(struct lat_frame *frame)
         if (!lat_text_equal(node->row->status, lat_node_state_name(LAT_NODE_READY))) {
             refuse(node, "ready", *node->row->reason ? node->row->reason : "it is not ready");
         } else if (cpu > 0 && cpu > free_cpu) {
-            snprintf(reason, sizeof(reason), "%.3f processors are wanted, %.3f of %.3f are free", (double)cpu / 1000,
-                     (double)free_cpu / 1000, (double)node->row->cpu_milli / 1000);
+            snprintf(reason, sizeof(reason), "%.3f processors are wanted, %.3f of %.3f are free",
+                     (double)cpu / 1000, (double)free_cpu / 1000,
+                     (double)node->row->cpu_milli / 1000);
             refuse(node, "cpu", reason);
         } else if (memory > 0 && memory > free_memory) {
             snprintf(reason, sizeof(reason), "%lld MB of memory are wanted, %lld of %lld are free",
@@ -104,7 +106,8 @@ bool lat_frame_ask(struct lat_frame *frame, struct lat_placement *ret_placement)
     size_t count = 0;
 
     if (!frame->question) {
-        size_t most = frame->count < LAT_PLACEMENT_NODES_MAX ? frame->count : LAT_PLACEMENT_NODES_MAX;
+        size_t most =
+            frame->count < LAT_PLACEMENT_NODES_MAX ? frame->count : LAT_PLACEMENT_NODES_MAX;
 
         frame->question = lat_alloc_array(most + 1, sizeof(*frame->question));
         frame->asked = lat_alloc_array(most + 1, sizeof(*frame->asked));
@@ -133,7 +136,9 @@ void lat_frame_answer(struct lat_frame *frame, const struct lat_decision *decisi
         struct lat__frame_node *node = &frame->nodes[frame->asked[i]];
 
         if (decision->nodes[i].verdict == LAT_VERDICT_REFUSED) {
-            refuse(node, "policy", *decision->nodes[i].reason ? decision->nodes[i].reason : "the policy refused it");
+            refuse(node, "policy",
+                   *decision->nodes[i].reason ? decision->nodes[i].reason
+                                              : "the policy refused it");
         } else {
             node->scored = true;
             node->score = decision->nodes[i].score;
@@ -147,7 +152,8 @@ const struct lat_node *lat_frame_choose(struct lat_frame *frame)
     size_t best = SIZE_MAX;
 
     for (size_t i = 0; i < frame->count; i++) {
-        if (frame->nodes[i].scored && (best == SIZE_MAX || frame->nodes[i].score > frame->nodes[best].score)) {
+        if (frame->nodes[i].scored &&
+            (best == SIZE_MAX || frame->nodes[i].score > frame->nodes[best].score)) {
             best = i;
         }
     }

@@ -20,7 +20,10 @@ void lat_frame_receipt(const struct lat_frame *frame, struct lat_buf *out)
         lat_json_object(&writer, NULL);
         lat_json_add_text(&writer, "node", node->row->row.id);
         lat_json_add_text(&writer, "name", node->row->name);
-        lat_json_add_text(&writer, "verdict", i == frame->taken ? "taken" : node->refused ? "refused" : "possible");
+        lat_json_add_text(&writer, "verdict",
+                          i == frame->taken ? "taken"
+                          : node->refused   ? "refused"
+                                            : "possible");
         if (node->refused) {
             lat_json_add_text(&writer, "rule", node->rule);
             lat_json_add_text(&writer, "reason", node->reason);
@@ -103,6 +106,7 @@ void lat_frame_sentence(const struct lat_frame *frame, struct lat_buf *out)
         }
     }
     if (count > LAT__REASONS_SHOWN) {
-        lat_buf_addf(out, "; and %zu more reason%s", count - LAT__REASONS_SHOWN, count == LAT__REASONS_SHOWN + 1 ? "" : "s");
+        lat_buf_addf(out, "; and %zu more reason%s", count - LAT__REASONS_SHOWN,
+                     count == LAT__REASONS_SHOWN + 1 ? "" : "s");
     }
 }

@@ -26,7 +26,8 @@ struct lat_frame *lat_frame_new(const struct lat_placement_workload *workload);
 struct lat_frame *lat_frame_free(struct lat_frame *frame);
 
 /* Adds a node (the row is held). Their order decides between equals: first come, first taken. */
-void lat_frame_add(struct lat_frame *frame, const struct lat_node *node, const struct lat_frame_use *use);
+void lat_frame_add(struct lat_frame *frame, const struct lat_node *node,
+                   const struct lat_frame_use *use);
 
 /* Applies the machine's own rules: refuses nodes that are not ready or lack processors or memory. A reservation of 0 always fits. */
 void lat_frame_filter(struct lat_frame *frame);

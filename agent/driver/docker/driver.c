@@ -46,8 +46,10 @@ static void on_pulse(void *arg, const cJSON *reply, const struct lat_err *err)
 
 static void pulse(void *arg)
 {
-    static const struct lat_docker_request request = {
-        .method = LAT_HTTP_HEAD, .path = "/_ping", .timeout_ms = LAT__PULSE_ANSWER_MS, .slow = true};
+    static const struct lat_docker_request request = {.method = LAT_HTTP_HEAD,
+                                                      .path = "/_ping",
+                                                      .timeout_ms = LAT__PULSE_ANSWER_MS,
+                                                      .slow = true};
     struct lat__docker_driver *driver = arg;
 
     if (driver->watch != NULL && driver->pulse_call == NULL) {

@@ -10,8 +10,8 @@
 #include <sys/queue.h>
 
 enum {
-    LAT__RETRY_MIN_MS = 200,  /* between two attempts to reach the engine: doubled each time, */
-    LAT__RETRY_MAX_MS = 2000, /* up to this */
+    LAT__RETRY_MIN_MS = 200,      /* between two attempts to reach the engine: doubled each time, */
+    LAT__RETRY_MAX_MS = 2000,     /* up to this */
     LAT__PULSE_MS = 5000,         /* between two signs of life that the engine is asked for */
     LAT__PULSE_ANSWER_MS = 10000, /* that it has for one, before it counts as gone */
     LAT__EXEC_OUTPUT_MAX = 4096,
@@ -43,9 +43,9 @@ struct lat__docker_driver {
     void *arg;
     struct lat__ops ops;
     struct lat__pulls pulls;
-    struct lat_map *known;         /* allocation to struct lat__known, owned */
-    int64_t machine_memory_bytes;  /* 0: not asked yet */
-    struct lat_docker_call *watch; /* the stream of events */
+    struct lat_map *known;              /* allocation to struct lat__known, owned */
+    int64_t machine_memory_bytes;       /* 0: not asked yet */
+    struct lat_docker_call *watch;      /* the stream of events */
     struct lat_docker_call *pulse_call; /* a sign of life that was asked for */
     struct lat_timer pulse;
     struct lat_timer retry;
