@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LAT__COMMIT_MS = 30000, LAT__PASSWORD_LENGTH = 24, LAT__KEY_FILE_MAX = 256 };
@@ -60,6 +61,18 @@ static int read_master_key(const char *path, uint8_t ret_key[LAT_MASTER_KEY_SIZE
     return code;
 }
 
+/* An authority was made here, and the store that holds it has gone. To begin anew would shut out every node and every user. */
+static bool is_orphaned(const struct lat__console *console, const char *store)
+{
+    char *authority = path_in(console, "ca.pem");
+    struct stat there;
+    bool gone = stat(store, &there) != 0 || there.st_size == 0;
+
+    gone = gone && lat_file_exists(authority);
+    free(authority);
+    return gone;
+}
+
 int lat__identity_sealer(struct lat__console *console, struct lat_err *err)
 {
     char *path = path_in(console, "master.key");
@@ -67,7 +80,11 @@ int lat__identity_sealer(struct lat__console *console, struct lat_err *err)
     uint8_t key[LAT_MASTER_KEY_SIZE];
     int code;
 
-    if (lat_file_exists(path)) {
+    if (is_orphaned(console, store)) {
+        code = lat_err_set(err, LAT_E_IO,
+                           "%s is missing or empty, and this console has been in use.", store);
+        lat_err_hint(err, "Restore it from a backup, or give a new console an empty --data-dir.");
+    } else if (lat_file_exists(path)) {
         code = read_master_key(path, key, err);
     } else if (lat_file_exists(store)) {
         code = lat_err_set(err, LAT_E_IO,

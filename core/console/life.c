@@ -8,6 +8,7 @@
 
 #include "lat_version.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,20 +27,54 @@ static void set_flag(void *arg)
 
 /* ---- start ---- */
 
+/* Moves a database away, with what SQLite keeps beside it. */
+static bool put_aside(const char *from, const char *to)
+{
+    static const char *const suffixes[] = {"-wal", "-shm", ""};
+    bool moved = true;
+
+    for (size_t i = 0; i < LAT_COUNT(suffixes); i++) {
+        char *old = lat_text_format("%s%s", from, suffixes[i]);
+        char *new = lat_text_format("%s%s", to, suffixes[i]);
+
+        moved = (rename(old, new) == 0 || errno == ENOENT) && moved;
+        free(old);
+        free(new);
+    }
+    return moved;
+}
+
+/* What happened is worth less than what is: a history that cannot be read does not keep the console from its work. */
+static int open_history(struct lat__console *console, struct lat_err *err)
+{
+    char *path = path_in(console, "history.db");
+    char *aside =
+        lat_text_format("%s.damaged-%lld", path, (long long)lat_clock_wall_ms(console->clock));
+    int code = lat_history_open(console->loop, path, &console->history, err);
+
+    if (code && code != LAT_E_NO_SPACE && put_aside(path, aside)) {
+        lat_log(console->log, LAT_LOG_WARN,
+                "the history could not be opened; it was put aside, and a new one begins",
+                LAT_STR("file", aside), LAT_ERR(err));
+        code = lat_history_open(console->loop, path, &console->history, err);
+    }
+    free(path);
+    free(aside);
+    return code;
+}
+
 static int open_store(struct lat__console *console, struct lat_err *err)
 {
     char *state = path_in(console, "state.db");
-    char *history = path_in(console, "history.db");
     struct lat_journal *journal;
     int code = lat__identity_sealer(console, err);
 
     code = code ? code : lat_journal_open_sqlite(state, &journal, err);
     code = code ? code
                 : lat_store_open(console->loop, journal, console->metrics, &console->store, err);
-    code = code ? code : lat_history_open(console->loop, history, &console->history, err);
+    code = code ? code : open_history(console, err);
     code = code ? code : lat__identity_open(console, err);
     free(state);
-    free(history);
     return code;
 }
 
