@@ -56,7 +56,8 @@ endfunction()
 #
 # A CMocka program, registered with CTest under the label `unit`. Paths are relative to the current folder or
 # to the project's root; names are unique in the whole project (test_agent_link beside test_link). THREADED
-# adds the label `threaded`: scripts/test runs these under ThreadSanitizer as well.
+# adds the label `threaded`, and makes it a part of the target threaded_tests: scripts/test runs these under
+# ThreadSanitizer as well.
 function(lat_unit_test)
     cmake_parse_arguments(T "THREADED" "NAME;TIMEOUT" "SOURCES;LINKS" ${ARGN})
     if(T_UNPARSED_ARGUMENTS)
@@ -80,6 +81,7 @@ function(lat_unit_test)
     set(labels unit)
     if(T_THREADED)
         list(APPEND labels threaded)
+        add_dependencies(threaded_tests ${T_NAME})
     endif()
     set_tests_properties(${T_NAME} PROPERTIES
         LABELS "${labels}" TIMEOUT "${T_TIMEOUT}" SKIP_RETURN_CODE 77 ENVIRONMENT "${LAT_TEST_ENVIRONMENT}")
