@@ -124,9 +124,9 @@ static void refusals_name_field_and_hint(void **state)
         {"{\"type\":\"custom\",\"name\":\"a\",\"params\":{\"image\":\"x\",\"ports\":[\"70000\"]}}",
          LAT_E_INVALID_FIELD, "params.ports[0]", "from 1 to 65535"},
         {"{\"type\":\"custom\",\"name\":\"a\",\"params\":{\"image\":\"NOT AN IMAGE\"}}",
-         LAT_E_INVALID_FIELD, "container.image", ""},
+         LAT_E_INVALID_FIELD, "params.image", "as docker pull takes it"},
         {"{\"type\":\"custom\",\"name\":\"a\",\"params\":{\"image\":\"x\",\"volumes\":[\"/etc:/x\"]}}",
-         LAT_E_NOT_ALLOWED, "container.volumes[0].name", ""},
+         LAT_E_NOT_ALLOWED, "params.volumes[0]", "plain name"},
     };
     struct fixture *fixture = *state;
 
