@@ -12,6 +12,7 @@ struct lat_machine {
     char *labels;
     char *version;
     struct lat_driver *driver; /* NULL while the engine is down */
+    bool heard;                /* the driver has said whether its engine is up */
     bool linked;
     bool asking; /* facts are on their way */
     struct lat_driver_facts facts;
@@ -98,6 +99,7 @@ static void beat(void *arg)
 void lat_machine_engine(struct lat_machine *machine, struct lat_driver *driver, bool up,
                         const struct lat_err *err)
 {
+    machine->heard = true;
     machine->driver = up ? driver : NULL;
     machine->known = false;
     machine->asking =
@@ -113,9 +115,9 @@ void lat_machine_engine(struct lat_machine *machine, struct lat_driver *driver, 
 void lat_machine_link_up(struct lat_machine *machine, int64_t heartbeat_ms)
 {
     machine->linked = true;
-    if (machine->known || !machine->driver) {
+    if (machine->known || (machine->heard && !machine->driver)) {
         tell(machine);
-    } /* else the facts are on their way, and tell themselves */
+    } /* else nobody knows of the engine yet, or the facts are on their way: then they are told */
     lat_timer_start(&machine->heartbeat, heartbeat_ms, heartbeat_ms);
 }
 

@@ -1,7 +1,6 @@
 /* What every handler does: read a body, answer, fail, commit. */
 #include "api/api_internal.h"
 
-
 static const int64_t life_min_ms = 1000;
 static const int64_t life_max_ms = INT64_C(3650) * 24 * 60 * 60 * 1000;
 
@@ -25,7 +24,8 @@ int lat__call_read_body(struct lat__call *call, const char *const *known, struct
         return 0;
     }
     if (!lat_http_media_is(type, "application/json")) {
-        return lat_err_set(err, LAT_E_MEDIA, "The body is %s; it has to be application/json.", type ? type : "of no type");
+        return lat_err_set(err, LAT_E_MEDIA, "The body is %s; it has to be application/json.",
+                           type ? type : "of no type");
     }
     if ((code = lat_json_parse(text, len, &call->body, err))) {
         return code;
@@ -46,23 +46,28 @@ int lat__call_read_life(const struct lat__call *call, int64_t *ret_ms, struct la
         return code;
     }
     if (lat_text_to_duration(life, &ms) || ms < life_min_ms || ms > life_max_ms) {
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "life", "'%.40s' is not a duration such as 12h or 30d, of at most 3650d.", life);
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "life",
+                             "'%.40s' is not a duration such as 12h or 30d, of at most 3650d.",
+                             life);
     }
     *ret_ms = ms;
     return 0;
 }
 
-int lat__call_page(struct lat__call *call, size_t *ret_limit, const char **ret_cursor, struct lat_err *err)
+int lat__call_page(struct lat__call *call, size_t *ret_limit, const char **ret_cursor,
+                   struct lat_err *err)
 {
     const char *limit = lat_http_param(call->req, "limit");
     const char *cursor = lat_http_param(call->req, "cursor");
     int64_t value = LAT_API_PAGE_MAX;
 
     if (limit && lat_text_to_int(limit, 1, LAT_API_PAGE_MAX, &value)) {
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "limit", "limit has to be a number from 1 to %d.", LAT_API_PAGE_MAX);
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "limit",
+                             "limit has to be a number from 1 to %d.", LAT_API_PAGE_MAX);
     }
     if (cursor && *cursor && !lat_id_is(cursor)) {
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "cursor", "cursor has to be the `next` of an earlier page.");
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "cursor",
+                             "cursor has to be the `next` of an earlier page.");
     }
     *ret_limit = (size_t)value;
     *ret_cursor = cursor ? cursor : "";
@@ -88,7 +93,8 @@ void lat__call_done(struct lat__call *call)
 
 void lat__call_answer(struct lat__call *call, int status, struct lat_buf *buf)
 {
-    lat_http_respond(call->req, status, buf->len ? "application/json" : NULL, NULL, buf->bytes, buf->len);
+    lat_http_respond(call->req, status, buf->len ? "application/json" : NULL, NULL, buf->bytes,
+                     buf->len);
     if (buf->bytes) {
         lat_wipe(buf->bytes, buf->cap); /* it may hold credentials */
     }
@@ -99,7 +105,8 @@ void lat__call_answer(struct lat__call *call, int status, struct lat_buf *buf)
 void lat__call_fail(struct lat__call *call, const struct lat_err *err)
 {
     if (lat_error_row(err->code)->http_status >= 500) {
-        lat_log(call->api->with.log, LAT_LOG_WARN, "a request failed", LAT_STR("request_id", lat_http_request_id(call->req)),
+        lat_log(call->api->with.log, LAT_LOG_WARN, "a request failed",
+                LAT_STR("request_id", lat_http_request_id(call->req)),
                 LAT_STR("path", lat_http_path(call->req)), LAT_ERR(err));
     }
     lat_http_problem(call->req, err);

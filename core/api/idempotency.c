@@ -12,7 +12,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LAT__KEY_MAX = 255, LAT__SWEEP_ROWS = 256, LAT__SWEEP_MS = 60 * 1000, LAT__SWEEP_MORE_MS = 100 };
+enum {
+    LAT__KEY_MAX = 255,
+    LAT__SWEEP_ROWS = 256,
+    LAT__SWEEP_MS = 60 * 1000,
+    LAT__SWEEP_MORE_MS = 100
+};
 
 /* The row's id: from who asks and the key, so that one person's keys are not another's. */
 static void row_id(const struct lat__call *call, const char *key, char ret_id[LAT_ID_SIZE])
@@ -32,8 +37,8 @@ static void request_digest(const struct lat__call *call, char ret_hex[65])
     size_t len;
     const char *body = lat_http_body(call->req, &len);
 
-    lat_buf_addf(&whole, "%s %s?%s\n", lat_http_method_text(lat_http_method(call->req)), lat_http_path(call->req),
-                 lat_http_query(call->req));
+    lat_buf_addf(&whole, "%s %s?%s\n", lat_http_method_text(lat_http_method(call->req)),
+                 lat_http_path(call->req), lat_http_query(call->req));
     lat_buf_add(&whole, body, len);
     lat_digest_hex(whole.bytes, whole.len, ret_hex);
     lat_buf_done(&whole);
@@ -49,7 +54,9 @@ void lat__idempotency_keep(struct lat__call *call, struct lat_txn *txn)
         return;
     }
     if (lat_txn_get(txn, LAT_TABLE_IDEMPOTENCY, call->key_id)) {
-        lat_txn_remove(txn, LAT_TABLE_IDEMPOTENCY, call->key_id); /* it has expired, or this call would have been answered from it */
+        lat_txn_remove(
+            txn, LAT_TABLE_IDEMPOTENCY,
+            call->key_id); /* it has expired, or this call would have been answered from it */
     }
     request_digest(call, digest);
     snprintf(purpose, sizeof(purpose), "idempotency.answer/%s", call->key_id);
@@ -106,7 +113,8 @@ bool lat__idempotency_take(struct lat__call *call)
         return false;
     }
     if (strlen(key) > LAT__KEY_MAX) {
-        lat_err_field(&err, LAT_E_INVALID_FIELD, "Idempotency-Key", "A key has at most %d characters.", LAT__KEY_MAX);
+        lat_err_field(&err, LAT_E_INVALID_FIELD, "Idempotency-Key",
+                      "A key has at most %d characters.", LAT__KEY_MAX);
         lat__call_fail(call, &err);
         return true;
     }
@@ -146,14 +154,16 @@ void lat__sweep_idempotency(void *arg)
     void *cursor = NULL;
     size_t removed = 0;
 
-    while (removed < LAT__SWEEP_ROWS && (row = lat_store_next_idempotency(api->with.store, &cursor))) {
+    while (removed < LAT__SWEEP_ROWS &&
+           (row = lat_store_next_idempotency(api->with.store, &cursor))) {
         if (row->expires_at < lat__now(api)) {
             lat_txn_remove(txn, LAT_TABLE_IDEMPOTENCY, row->row.id);
             removed++;
         }
     }
     /* As fast as they come, a piece at a time: other work waits for a turn at most. */
-    lat_timer_start(&api->sweep, removed == LAT__SWEEP_ROWS ? LAT__SWEEP_MORE_MS : LAT__SWEEP_MS, 0);
+    lat_timer_start(&api->sweep, removed == LAT__SWEEP_ROWS ? LAT__SWEEP_MORE_MS : LAT__SWEEP_MS,
+                    0);
     if (removed == 0) {
         lat_txn_cancel(txn);
     } else if (lat_txn_commit(txn, NULL, NULL, &err)) {

@@ -42,6 +42,7 @@ struct lat__ask {
     char *name;
     struct lat_buf frame;
     int64_t expires_ms; /* boot time: until when it waits for a child */
+    bool again;         /* its first child died with it */
     int64_t sent_ns;
     lat_luahost_ask_fn *fn;
     void *arg;

@@ -1,7 +1,8 @@
 /* Asking: a queue in front of one child.
  *
  * An ask is written down as a frame when it comes and sent when the active child is idle. It fails by
- * itself when it found no child for LAT_LUAHOST_WAIT_MS; one that was sent fails with its child. */
+ * itself when it found no child for LAT_LUAHOST_WAIT_MS. One that was sent fails with a child that we had to stop;
+ * where the child died of something else, most likely not of this ask, it is put to the next one, once. */
 #include "internal.h"
 
 #include "luahost/protocol.h"
@@ -100,6 +101,16 @@ static void describe_loss(const struct lat__lane *lane, const struct lat__ask *a
                 ask->name, from->sentence);
 }
 
+static void put_again(struct lat__lane *lane, struct lat__ask *ask)
+{
+    ask->again = true;
+    ask->expires_ms = lat_clock_boot_ms(lat_loop_clock(lane->host->loop)) + LAT_LUAHOST_WAIT_MS;
+    *lane->last = ask;
+    lane->last = &ask->next;
+    lane->queued++;
+    watch_queue(lane);
+}
+
 static void on_answer(void *arg, const cJSON *answer, const struct lat_err *err)
 {
     struct lat__lane *lane = arg;
@@ -124,7 +135,11 @@ static void on_answer(void *arg, const cJSON *answer, const struct lat_err *err)
         lat_metric_add(source->kills, err != NULL ? 1 : 0);
         lat_metric_observe_ns(source->seconds, took);
     }
-    ask_finish(ask, value, value == NULL ? &failure : NULL);
+    if (err != NULL && err->code == LAT_E_CLOSED && !ask->again) {
+        put_again(lane, ask);
+    } else {
+        ask_finish(ask, value, value == NULL ? &failure : NULL);
+    }
     if (err == NULL) {
         lat__lane_pump(lane);
     } else {

@@ -82,13 +82,39 @@ class Program:
 
     def memory_bytes(self) -> int:
         """Resident memory that is its own."""
-        for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():
+        return ProcessOf(self.pid).memory_bytes()
+
+    def descriptors(self) -> int:
+        return ProcessOf(self.pid).descriptors()
+
+    def children(self, word: str) -> list["ProcessOf"]:
+        """Its child processes that have this word among their arguments."""
+        pids = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        found = [ProcessOf(int(pid)) for pid in pids]
+        return [each for each in found if word in each.arguments()]
+
+
+class ProcessOf:
+    """Any process, by its pid."""
+
+    def __init__(self, pid: int):
+        self.folder = Path(f"/proc/{pid}")
+        self.pid = pid
+
+    def arguments(self) -> list[str]:
+        return self.folder.joinpath("cmdline").read_text().split("\0")
+
+    def memory_bytes(self) -> int:
+        for line in self.folder.joinpath("smaps_rollup").read_text().splitlines():
             if line.startswith("Private_Dirty:"):
                 return int(line.split()[1]) * 1024
         raise AssertionError("no Private_Dirty in smaps_rollup")
 
     def descriptors(self) -> int:
-        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+        return len(list(self.folder.joinpath("fd").iterdir()))
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
 
 
 class ApiProblem(AssertionError):

@@ -140,8 +140,10 @@ static void watch(void *arg)
 
     lat_buf_add_text(&path, "/events?");
     lat_docker_filters(&path, filters);
-    struct lat_docker_request request = {
-        .method = LAT_HTTP_GET, .path = lat_buf_text(&path), .slow = true};
+    struct lat_docker_request request = {.method = LAT_HTTP_GET,
+                                         .path = lat_buf_text(&path),
+                                         .timeout_ms = LAT__PULSE_ANSWER_MS,
+                                         .slow = true};
 
     driver->watch = lat_docker_follow(driver->docker, &request, on_watch_begun, on_event,
                                       on_watch_done, driver);

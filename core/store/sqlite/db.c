@@ -40,10 +40,18 @@ int lat__db_error(sqlite3 *db, const char *what, struct lat_err *err)
     return lat_err_set(err, LAT_E_IO, "%s: %s.", what, message);
 }
 
+/* Whoever reads the error has to know which file it is about. */
+static const char *file_of(sqlite3 *db)
+{
+    const char *path = sqlite3_db_filename(db, "main");
+
+    return path != NULL && path[0] != '\0' ? path : "database";
+}
+
 int lat__db_execute(sqlite3 *db, const char *sql, struct lat_err *err)
 {
     if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK) {
-        return lat__db_error(db, "database", err);
+        return lat__db_error(db, file_of(db), err);
     }
     return 0;
 }
@@ -52,7 +60,7 @@ int lat__db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_statement, 
 {
     if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret_statement, NULL) !=
         SQLITE_OK) {
-        return lat__db_error(db, "database", err);
+        return lat__db_error(db, file_of(db), err);
     }
     return 0;
 }

@@ -1,0 +1,134 @@
+"""Bad weather on the disks of console and agent: full, and then not full any more. Nothing that was acknowledged is lost."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from support.bed import Bed
+from support.cloud import ApiProblem, Cloud
+from support.command import run
+from support.engine import Engine
+from support.waiting import wait_until
+
+WEB = {"image": "lattice-test/web:1", "ports": ["80/http"]}
+
+
+class SmallDisk:
+    """A file system of its own in a folder, which a test can fill."""
+
+    def __init__(self, folder: Path, size: str):
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        run("mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", folder)
+        self.filler = folder / "filler"
+
+    def fill(self) -> None:
+        with self.filler.open("wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"x" * 4096)
+            except OSError:
+                pass
+
+    def free(self) -> None:
+        self.filler.unlink(missing_ok=True)
+
+    def unmount(self) -> None:
+        run("umount", "-l", self.folder, check=False)
+
+
+@pytest.fixture
+def disks(engine: Engine, bed: Bed, tmp_path: Path) -> Iterator[tuple[Cloud, SmallDisk, SmallDisk]]:
+    """A cloud whose console and agent have a small disk each."""
+    bed.registry.ensure("web")
+    made = Cloud(tmp_path)
+    console, agent = SmallDisk(tmp_path / "console", "24m"), SmallDisk(tmp_path / "agent-node-1", "4m")
+    try:
+        made.start()
+        made.join(engine)
+        yield made, console, agent
+        console.free()
+        agent.free()
+        made.console.wait_ready()
+        made.clear_up()
+        made.stop()
+    finally:
+        made.kill()
+        console.unmount()
+        agent.unmount()
+
+
+def test_a_console_whose_disk_is_full_says_so_and_goes_on_when_there_is_room(disks: tuple[Cloud, SmallDisk, SmallDisk]) -> None:
+    cloud, disk, _ = disks
+    url = cloud.api.deploy("custom", "before", params=WEB)["endpoints"][0]["url"]
+    disk.fill()
+    accepted, unsure = [], []
+
+    def is_refused() -> ApiProblem | None:  # what the journal holds already may take a few more
+        name = f"full-{len(accepted) + len(unsure)}"
+        try:
+            cloud.api.deploy("custom", name, wait=False, params=WEB)
+            accepted.append(name)
+        except ApiProblem as problem:
+            if problem.status != 504:
+                return problem
+            assert "not known" in str(problem) and "space" in str(problem), problem  # the one that was on its way
+            unsure.append(name)
+        return None
+
+    problem = wait_until(is_refused, "a deploy is refused", 60)
+    assert problem.status in (503, 507) and problem.problem["hint"], problem
+    assert "space" in str(problem) or "disk" in str(problem).lower(), problem
+    # What there is goes on, and is shown.
+    assert requests.get(url, verify=str(cloud.console.authority), timeout=10).ok
+    assert cloud.api.ask("GET", "/healthz").status_code == 200
+    assert set(cloud.api.names()) - set(unsure) == {"before", *accepted}
+    with pytest.raises(ApiProblem) as refused:
+        cloud.api("POST", "/api/v1/workloads/before/stop")
+    assert refused.value.status in (503, 507), refused.value
+    disk.free()
+
+    def is_accepted() -> bool:
+        return cloud.api.ask("POST", "/api/v1/workloads", {"type": "custom", "name": "after", "params": WEB}).status_code in (201, 409)
+
+    wait_until(is_accepted, "a deploy is accepted again, by itself", 30)
+    assert cloud.api.ask("GET", "/readyz").status_code == 200
+    for name in ["before", "after", *accepted]:
+        cloud.api.wait(name, "running")
+    cloud.console.kill()
+    cloud.console.start()
+    cloud.wait_node("node-1")
+    assert set(cloud.api.names()) - set(unsure) == {"before", "after", *accepted}, "what was acknowledged is there, and nothing else"
+
+
+def test_an_agent_whose_disk_is_full_runs_containers_all_the_same(disks: tuple[Cloud, SmallDisk, SmallDisk]) -> None:
+    cloud, _, disk = disks
+    disk.fill()
+    cloud.api.deploy("custom", "web", params=WEB)
+    cloud.agents[0].kill()
+    cloud.agents[0].start()
+    cloud.wait_node("node-1")
+    cloud.api.wait("web", "running")
+    assert len(cloud.containers()) == 1
+    disk.free()
+    cloud.api("POST", "/api/v1/workloads/web/restart")
+    cloud.api.wait("web", "running")
+    assert any("journal could not be written" in line["message"] for line in cloud.agents[0].lines())
+
+
+@pytest.mark.parametrize("file", ["state.db", "master.key"])
+def test_a_console_that_cannot_read_its_files_says_which_and_does_not_start(disks: tuple[Cloud, SmallDisk, SmallDisk], file: str) -> None:
+    cloud, disk, _ = disks
+    cloud.console.stop()
+    kept = (disk.folder / file).read_bytes()
+    (disk.folder / file).write_bytes(b"\x00not what it was" * 100)
+    with pytest.raises(AssertionError, match="the console ended"):
+        cloud.console.start()
+    said = cloud.console.tail()
+    assert file in said, said
+    assert cloud.console.process and cloud.console.process.returncode not in (0, 99, -6, -11), said
+    (disk.folder / file).write_bytes(kept)
+    cloud.console.start()
+    cloud.wait_node("node-1")
