@@ -48,8 +48,8 @@ struct agent {
 
 static int fail(const struct lat_err *err)
 {
-    fprintf(stderr, "lattice-agent: %s%s%s\n%s%s", *err->field ? err->field : "", *err->field ? ": " : "", err->sentence, err->hint,
-            *err->hint ? "\n" : "");
+    fprintf(stderr, "lattice-agent: %s%s%s\n%s%s", *err->field ? err->field : "",
+            *err->field ? ": " : "", err->sentence, err->hint, *err->hint ? "\n" : "");
     return lat_error_row(err->code)->exit_status;
 }
 
@@ -98,13 +98,15 @@ static void on_engine(void *arg, bool up, const struct lat_err *err)
 {
     struct agent *agent = arg;
 
-    lat_log(agent->log, up ? LAT_LOG_INFO : LAT_LOG_WARN, up ? "the engine answers" : "the engine does not answer",
+    lat_log(agent->log, up ? LAT_LOG_INFO : LAT_LOG_WARN,
+            up ? "the engine answers" : "the engine does not answer",
             LAT_STR("error", err ? err->sentence : NULL));
     lat_runner_engine(agent->runner, up, err);
     lat_machine_engine(agent->machine, agent->driver, up, err);
 }
 
-static const struct lat_driver_events driver_events = {.on_container = on_container, .on_engine = on_engine};
+static const struct lat_driver_events driver_events = {.on_container = on_container,
+                                                       .on_engine = on_engine};
 
 static void open_driver(struct agent *agent)
 {
@@ -118,7 +120,8 @@ static void open_driver(struct agent *agent)
     };
     struct lat_err err;
 
-    if (lat_driver_new_docker(&options, lat_settings_text(agent->settings, "docker_host"), &agent->driver, &err)) {
+    if (lat_driver_new_docker(&options, lat_settings_text(agent->settings, "docker_host"),
+                              &agent->driver, &err)) {
         agent->exit_status = fail(&err);
         stop(agent);
         return;
@@ -133,7 +136,8 @@ static void send(void *arg, const char *json, size_t len)
     struct agent *agent = arg;
     struct lat_err err;
 
-    if (agent->link && lat_agent_link_is_up(agent->link) && lat_agent_link_send(agent->link, json, len, &err)) {
+    if (agent->link && lat_agent_link_is_up(agent->link) &&
+        lat_agent_link_send(agent->link, json, len, &err)) {
         lat_log(agent->log, LAT_LOG_WARN, "a message could not be sent", LAT_ERR(&err));
     }
 }
@@ -142,7 +146,8 @@ static void on_up(void *arg, const struct lat_welcome_message *welcome)
 {
     struct agent *agent = arg;
 
-    lat_log(agent->log, LAT_LOG_INFO, "linked", LAT_STR("node", welcome->node_id), LAT_STR("name", welcome->node_name));
+    lat_log(agent->log, LAT_LOG_INFO, "linked", LAT_STR("node", welcome->node_id),
+            LAT_STR("name", welcome->node_name));
     if (!agent->driver) {
         open_driver(agent);
     }
@@ -185,7 +190,8 @@ static void on_down(void *arg, const struct lat_err *err, int64_t retry_ms)
     struct agent *agent = arg;
 
     lat_machine_link_down(agent->machine);
-    lat_log(agent->log, LAT_LOG_WARN, "no link to the console; what runs goes on", LAT_ERR(err), LAT_INT("retry_ms", retry_ms));
+    lat_log(agent->log, LAT_LOG_WARN, "no link to the console; what runs goes on", LAT_ERR(err),
+            LAT_INT("retry_ms", retry_ms));
 }
 
 static void on_final(void *arg, const struct lat_err *err)
@@ -197,8 +203,11 @@ static void on_final(void *arg, const struct lat_err *err)
     stop(agent);
 }
 
-static const struct lat_agent_link_events link_events = {
-    .on_up = on_up, .on_message = on_message, .on_stream = on_stream, .on_down = on_down, .on_final = on_final};
+static const struct lat_agent_link_events link_events = {.on_up = on_up,
+                                                         .on_message = on_message,
+                                                         .on_stream = on_stream,
+                                                         .on_down = on_down,
+                                                         .on_final = on_final};
 
 /* ---- settings ---- */
 
@@ -234,11 +243,13 @@ static int read_labels(const char *text, char **ret_json, struct lat_err *err)
     int code = 0;
 
     LAT_ASSERT(labels);
-    for (char *label = strtok_r(copy, ",", &rest); label && code == 0; label = strtok_r(NULL, ",", &rest)) {
+    for (char *label = strtok_r(copy, ",", &rest); label && code == 0;
+         label = strtok_r(NULL, ",", &rest)) {
         char *equals = strchr(label, '=');
 
         if (!equals || equals == label) {
-            code = lat_err_field(err, LAT_E_INVALID_FIELD, "labels", "'%.64s' is no label such as zone=home.", label);
+            code = lat_err_field(err, LAT_E_INVALID_FIELD, "labels",
+                                 "'%.64s' is no label such as zone=home.", label);
         } else {
             *equals = '\0';
             cJSON_AddStringToObject(labels, label, equals + 1);
@@ -260,7 +271,8 @@ static int read_settings(struct agent *agent, int argc, char **argv, struct lat_
 
     if (file) {
         code = lat_file_read(file, CONFIG_FILE_MAX, &text, err);
-        code = code ? code : lat_settings_read_file_text(agent->settings, file, lat_buf_text(&text), err);
+        code = code ? code
+                    : lat_settings_read_file_text(agent->settings, file, lat_buf_text(&text), err);
         lat_buf_done(&text);
     }
     code = code ? code : lat_settings_read_environment(agent->settings, environ, err);
@@ -270,12 +282,16 @@ static int read_settings(struct agent *agent, int argc, char **argv, struct lat_
         code = lat_err_hint(err, "`lattice-agent --help` lists the settings.");
     }
     if (code == 0 && !*lat_settings_text(agent->settings, "console")) {
-        code = lat_err_field(err, LAT_E_INVALID_FIELD, "console", "Which console? Start with --console HOST:PORT.");
+        code = lat_err_field(err, LAT_E_INVALID_FIELD, "console",
+                             "Which console? Start with --console HOST:PORT.");
     }
-    if (code == 0 && lat_log_level_parse(lat_settings_text(agent->settings, "log_level"), &agent->log_level)) {
-        code = lat_err_field(err, LAT_E_INVALID_FIELD, "log_level", "log_level is debug, info, warn or error.");
+    if (code == 0 &&
+        lat_log_level_parse(lat_settings_text(agent->settings, "log_level"), &agent->log_level)) {
+        code = lat_err_field(err, LAT_E_INVALID_FIELD, "log_level",
+                             "log_level is debug, info, warn or error.");
     }
-    code = code ? code : read_labels(lat_settings_text(agent->settings, "labels"), &agent->labels, err);
+    code = code ? code
+                : read_labels(lat_settings_text(agent->settings, "labels"), &agent->labels, err);
     if (code) {
         return code;
     }
@@ -288,9 +304,10 @@ static int read_settings(struct agent *agent, int argc, char **argv, struct lat_
 
 static void print_help(void)
 {
-    printf("Usage: lattice-agent --console HOST:PORT [--join-token TOKEN] [--SETTING VALUE ...]\n       lattice-agent version\n\n"
-           "Makes this machine a node of a console. Settings, from a flag, the environment, or the file that\n"
-           "LATTICE_AGENT_CONFIG names, in this order:\n\n");
+    printf(
+        "Usage: lattice-agent --console HOST:PORT [--join-token TOKEN] [--SETTING VALUE ...]\n       lattice-agent version\n\n"
+        "Makes this machine a node of a console. Settings, from a flag, the environment, or the file that\n"
+        "LATTICE_AGENT_CONFIG names, in this order:\n\n");
     for (const struct lat_setting *setting = lat_settings_of_agent(); setting->name; setting++) {
         char flag[64];
 
@@ -298,8 +315,8 @@ static void print_help(void)
         for (char *at = flag; *at; at++) {
             *at = *at == '_' ? '-' : *at;
         }
-        printf("  --%-16s %s%s%s%s\n", flag, setting->help, *setting->default_text ? " (" : "", setting->default_text,
-               *setting->default_text ? ")" : "");
+        printf("  --%-16s %s%s%s%s\n", flag, setting->help, *setting->default_text ? " (" : "",
+               setting->default_text, *setting->default_text ? ")" : "");
     }
 }
 
@@ -344,8 +361,12 @@ static int open_parts(struct agent *agent, struct lat_err *err)
         return code;
     }
     agent->tunnels = lat_tunnels_new(agent->loop, lat_runner_target, agent->runner);
-    agent->machine = lat_machine_new(&(struct lat_machine_options){
-        .loop = agent->loop, .log = agent->log, .labels_json = agent->labels, .agent_version = LAT_VERSION, .send = send, .arg = agent});
+    agent->machine = lat_machine_new(&(struct lat_machine_options){.loop = agent->loop,
+                                                                   .log = agent->log,
+                                                                   .labels_json = agent->labels,
+                                                                   .agent_version = LAT_VERSION,
+                                                                   .send = send,
+                                                                   .arg = agent});
     code = lat_agent_link_new(agent->loop, &config, &link_events, agent, &agent->link, err);
     code = code ? code : lat_signal_new(agent->loop, SIGTERM, stop, agent, &agent->term, err);
     code = code ? code : lat_signal_new(agent->loop, SIGINT, stop, agent, &agent->interrupt, err);
@@ -360,7 +381,8 @@ static int run(struct agent *agent, int argc, char **argv)
     struct lat_err err;
 
     agent->settings = lat_settings_new(lat_settings_of_agent());
-    if (read_settings(agent, argc, argv, &err) || take_data_dir(agent, lat_settings_text(agent->settings, "data_dir"), &err)) {
+    if (read_settings(agent, argc, argv, &err) ||
+        take_data_dir(agent, lat_settings_text(agent->settings, "data_dir"), &err)) {
         return fail(&err);
     }
     lat_descriptors_raise();
@@ -371,7 +393,8 @@ static int run(struct agent *agent, int argc, char **argv)
     if (open_parts(agent, &err)) {
         _exit(fail(&err)); /* parts may be half open; nothing was promised to anybody yet */
     }
-    lat_log(agent->log, LAT_LOG_INFO, "agent started", LAT_STR("version", LAT_VERSION), LAT_STR("name", agent->name),
+    lat_log(agent->log, LAT_LOG_INFO, "agent started", LAT_STR("version", LAT_VERSION),
+            LAT_STR("name", agent->name),
             LAT_STR("console", lat_settings_text(agent->settings, "console")));
     lat_loop_run(agent->loop);
     lat_runner_free(agent->runner);

@@ -10,8 +10,8 @@
 
 static int fail(const struct lat_err *err)
 {
-    fprintf(stderr, "lattice: %s%s%s\n%s%s", *err->field ? err->field : "", *err->field ? ": " : "", err->sentence, err->hint,
-            *err->hint ? "\n" : "");
+    fprintf(stderr, "lattice: %s%s%s\n%s%s", *err->field ? err->field : "", *err->field ? ": " : "",
+            err->sentence, err->hint, *err->hint ? "\n" : "");
     return lat_error_row(err->code)->exit_status;
 }
 
@@ -34,7 +34,8 @@ static void announce(struct lat__console *console)
 {
     lat_log(console->log, LAT_LOG_INFO, "console ready", LAT_STR("version", LAT_VERSION),
             LAT_STR("listen", lat_settings_text(console->config.settings, "listen")),
-            LAT_STR("advertise", console->config.advertise), LAT_STR("data_dir", console->config.data_dir),
+            LAT_STR("advertise", console->config.advertise),
+            LAT_STR("data_dir", console->config.data_dir),
             LAT_INT("workloads", (int64_t)lat_store_count(console->store, LAT_TABLE_WORKLOAD)),
             LAT_INT("nodes", (int64_t)lat_store_count(console->store, LAT_TABLE_NODE)));
 }
@@ -60,7 +61,8 @@ static void free_rest(struct lat__console *console)
 
 int lat_console_main(int argc, char **argv)
 {
-    struct lat__console console = {.clock = lat_clock_system(), .lock_fd = -1, .argc = argc, .argv = argv};
+    struct lat__console console = {
+        .clock = lat_clock_system(), .lock_fd = -1, .argc = argc, .argv = argv};
     struct lat_err err;
     bool help;
 

@@ -12,7 +12,8 @@
 
 enum {
     LAT__ANSWER_GRACE_MS = 2000,
-    LAT__HANDSHAKES_MAX = 2048, /* under way on one loop; one more takes the place of the oldest, which is most likely no client */
+    LAT__HANDSHAKES_MAX =
+        2048, /* under way on one loop; one more takes the place of the oldest, which is most likely no client */
 };
 
 struct lane {
@@ -55,9 +56,11 @@ static void answered(void *arg, const struct lat_http_request *req, int status)
 
     lat_metric_add(lane->front->requests[status >= 100 && status < 600 ? status / 100 : 0], 1);
     lat_metric_observe_ns(lane->front->seconds, now - lat_http_arrived_ns(req));
-    lat_log(lane->front->console->log, LAT_LOG_DEBUG, "request", LAT_STR("request_id", lat_http_request_id(req)),
-            LAT_STR("method", lat_http_method_text(lat_http_method(req))), LAT_STR("path", lat_http_path(req)),
-            LAT_INT("status", status), LAT_INT("us", (now - lat_http_arrived_ns(req)) / 1000));
+    lat_log(lane->front->console->log, LAT_LOG_DEBUG, "request",
+            LAT_STR("request_id", lat_http_request_id(req)),
+            LAT_STR("method", lat_http_method_text(lat_http_method(req))),
+            LAT_STR("path", lat_http_path(req)), LAT_INT("status", status),
+            LAT_INT("us", (now - lat_http_arrived_ns(req)) / 1000));
 }
 
 static void handle(void *arg, struct lat_http_request *req)
@@ -137,17 +140,21 @@ static void count_metrics(struct lat__front *front)
     struct lat_metrics *metrics = front->console->metrics;
 
     for (size_t i = 0; i < LAT_COUNT(classes); i++) {
-        front->requests[i] = lat_metrics_counter(metrics, "lattice_http_requests_total", classes[i], "API requests by class of status.");
+        front->requests[i] = lat_metrics_counter(metrics, "lattice_http_requests_total", classes[i],
+                                                 "API requests by class of status.");
     }
-    front->seconds = lat_metrics_histogram(metrics, "lattice_http_request_seconds", "", "From a request's head to its answer.");
+    front->seconds = lat_metrics_histogram(metrics, "lattice_http_request_seconds", "",
+                                           "From a request's head to its answer.");
     front->handshakes_failed =
-        lat_metrics_counter(metrics, "lattice_tls_handshakes_failed_total", "", "TLS handshakes on the public port that failed.");
+        lat_metrics_counter(metrics, "lattice_tls_handshakes_failed_total", "",
+                            "TLS handshakes on the public port that failed.");
 }
 
 /* The limit is of the console; the system spreads connections evenly over those that share a port. */
 static uint32_t connections_of_lane(const struct lat__console *console)
 {
-    return (uint32_t)((console->config.connections_max + console->config.io_threads - 1) / console->config.io_threads);
+    return (uint32_t)((console->config.connections_max + console->config.io_threads - 1) /
+                      console->config.io_threads);
 }
 
 int lat__front_new(struct lat__console *console, struct lat__front **ret_front, struct lat_err *err)
@@ -171,13 +178,14 @@ int lat__front_new(struct lat__console *console, struct lat__front **ret_front, 
         lane->loop = front->loops[i] = lat_loop_new(console->clock);
         lane->random = lat_random_new_system();
         lane->tls = lat_tls_ref(tls);
-        lane->server = lat_http_server_new(lane->loop, &(struct lat_http_server_options){
-                                                           .handler = handle,
-                                                           .answered = answered,
-                                                           .arg = lane,
-                                                           .random = lane->random,
-                                                           .connections_max = connections_of_lane(console),
-                                                       });
+        lane->server =
+            lat_http_server_new(lane->loop, &(struct lat_http_server_options){
+                                                .handler = handle,
+                                                .answered = answered,
+                                                .arg = lane,
+                                                .random = lane->random,
+                                                .connections_max = connections_of_lane(console),
+                                            });
         lat_loop_hold(lane->loop);
         snprintf(name, sizeof(name), "lattice-io-%d", (int)i % LAT__IO_THREADS_MAX);
         lane->thread = lat_thread_start(name, run_loop, lane->loop);
@@ -212,8 +220,8 @@ static void listen_here(void *arg)
     struct lane *lane = listening->lane;
     const struct lat__config *config = &lane->front->console->config;
 
-    listening->code = lat_tcp_listen(lane->loop, config->listen_host, config->listen_port, true, accepted, lane, &lane->listener,
-                                     &listening->err);
+    listening->code = lat_tcp_listen(lane->loop, config->listen_host, config->listen_port, true,
+                                     accepted, lane, &lane->listener, &listening->err);
     lat_loop_post_always(lane->front->console->loop, listening_done, listening);
 }
 
@@ -222,8 +230,8 @@ static int check_port_is_free(struct lat__front *front, struct lat_err *err)
 {
     const struct lat__config *config = &front->console->config;
     struct lat_listener *alone;
-    int code = lat_tcp_listen(front->console->loop, config->listen_host, config->listen_port, false, accepted, &front->lanes[0],
-                              &alone, err);
+    int code = lat_tcp_listen(front->console->loop, config->listen_host, config->listen_port, false,
+                              accepted, &front->lanes[0], &alone, err);
 
     if (code == 0) {
         lat_listener_free(alone);

@@ -154,7 +154,8 @@ static void killed_child_is_replaced_and_has_the_last_good_source(void **state)
     assert_int_equal(fixture_load_policy(fixture, scores_2, NULL), 0);
     assert_int_equal(fixture_load_policy(fixture, "bad(", NULL), LAT_E_POLICY);
     kill_children();
-    assert_true(score_now(fixture) == 2); /* the question that found it dead is put to the next one */
+    assert_true(score_now(fixture) ==
+                2); /* the question that found it dead is put to the next one */
 }
 
 static void plugins_answer_while_a_policy_hangs(void **state)
