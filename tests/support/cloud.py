@@ -235,7 +235,7 @@ class Agent(Program):
 
     def start(self, token: str = "") -> None:
         self.launch(BIN / "lattice-agent", "--data-dir", self.data, "--console", f"{self.host}:{self.console.port}", "--name", self.node,
-                    "--docker-host", self.engine.host, "--heartbeat", "1s", "--log-level", "debug",
+                    "--docker-host", self.engine.host, "--log-level", "debug",
                     environment={"LATTICE_JOIN_TOKEN": token} if token else None)
 
 
