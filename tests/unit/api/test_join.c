@@ -1,0 +1,268 @@
+/* How machines become nodes: tokens, joining, joining again, renewing. */
+#include "support.h"
+
+/* A machine with a key of its own. */
+struct machine {
+    char *key, *request;
+};
+
+static void machine_make(struct machine *machine)
+{
+    struct lat_err err;
+
+    assert_int_equal(lat_node_key_make(&machine->key, &err), 0);
+    assert_int_equal(lat_node_request_make(machine->key, "any", &machine->request, &err), 0);
+}
+
+static void machine_done(struct machine *machine)
+{
+    free(machine->key);
+    free(machine->request);
+}
+
+static char *token_of(struct desk *desk, const char *body)
+{
+    struct reply reply = ask(desk, desk->admin, "POST", "/api/v1/join-tokens", body);
+    char *token = lat_text_copy(lat_json_text(reply.json, "token", ""));
+
+    assert_int_equal(reply.status, 201);
+    reply_done(&reply);
+    return token;
+}
+
+static char *body_of(const struct machine *machine, const char *token, const char *name)
+{
+    cJSON *body = cJSON_CreateObject();
+    char *text;
+
+    cJSON_AddStringToObject(body, "token", token);
+    cJSON_AddStringToObject(body, "name", name);
+    cJSON_AddStringToObject(body, "request", machine->request);
+    cJSON_AddStringToObject(cJSON_AddObjectToObject(body, "labels"), "zone", "a");
+    text = lat_json_print(body);
+    cJSON_Delete(body);
+    return text;
+}
+
+static struct reply join(struct desk *desk, const struct machine *machine, const char *token,
+                         const char *name)
+{
+    char *body = body_of(machine, token, name);
+    struct reply reply = ask(desk, NULL, "POST", "/api/v1/join", body);
+
+    free(body);
+    return reply;
+}
+
+static void expect_join(struct desk *desk, const struct machine *machine, const char *token,
+                        const char *name, int status)
+{
+    struct reply reply = join(desk, machine, token, name);
+
+    if (reply.status != status) {
+        fail_msg("%s: %d %s", name, reply.status, reply.text);
+    }
+    reply_done(&reply);
+}
+
+static void a_machine_joins_and_gets_its_certificate(void **state)
+{
+    struct desk *desk = *state;
+    char *token = token_of(desk, "{\"pool\":\"gpu\"}");
+    const struct lat_node *node;
+    struct machine machine;
+    struct reply reply;
+
+    machine_make(&machine);
+    reply = join(desk, &machine, token, "n7");
+    assert_int_equal(reply.status, 201);
+    assert_true(
+        lat_text_starts(lat_json_text(reply.json, "certificate", ""), "-----BEGIN CERTIFICATE"));
+    assert_string_equal(lat_json_text(reply.json, "authority", ""),
+                        lat_authority_pem(desk->authority));
+    node = lat_store_node(desk->console->store, lat_json_text(reply.json, "node_id", ""));
+    assert_string_equal(node->name, "n7");
+    assert_string_equal(node->status, "joining");
+    assert_string_equal(node->pool, "gpu");
+    assert_string_equal(node->labels, "{\"zone\":\"a\"}");
+    reply_done(&reply);
+    machine_done(&machine);
+    free(token);
+}
+
+static void a_token_admits_as_many_as_it_says_and_lost_answers_do_not_count(void **state)
+{
+    struct desk *desk = *state;
+    char *token = token_of(desk, "{\"uses\":2}");
+    struct machine one, two, three;
+
+    machine_make(&one);
+    machine_make(&two);
+    machine_make(&three);
+    expect_join(desk, &one, token, "n2", 201);
+    expect_join(desk, &one, token, "n2", 200); /* its answer was lost */
+    expect_join(desk, &two, token, "n2", 409); /* the name is taken: does not count either */
+    expect_join(desk, &two, token, "n3", 201);
+    expect_join(desk, &three, token, "n4", 403);
+    expect_join(desk, &two, token, "n3", 200); /* whatever is left of the token */
+    machine_done(&one);
+    machine_done(&two);
+    machine_done(&three);
+    free(token);
+}
+
+static void two_machines_do_not_share_the_last_use(void **state)
+{
+    struct desk *desk = *state;
+    char *token = token_of(desk, "{}");
+    struct machine one, two;
+    char *first, *second;
+    struct going *a, *b;
+
+    machine_make(&one);
+    machine_make(&two);
+    first = body_of(&one, token, "n2");
+    second = body_of(&two, token, "n3");
+    a = go(desk, NULL, "POST", "/api/v1/join", first);
+    b = go(desk, NULL, "POST", "/api/v1/join", second);
+    going_await_over(a);
+    going_await_over(b);
+    assert_int_equal(a->status, 201);
+    assert_int_not_equal(b->status, 201);
+    assert_int_equal(lat_store_count(desk->console->store, LAT_TABLE_NODE), 2);
+    going_free(a);
+    going_free(b);
+    free(first);
+    free(second);
+    machine_done(&one);
+    machine_done(&two);
+    free(token);
+}
+
+static void a_token_can_be_bound_and_ends(void **state)
+{
+    struct desk *desk = *state;
+    char *bound = token_of(desk, "{\"node\":\"n5\"}");
+    char *brief = token_of(desk, "{\"life\":\"1s\"}");
+    struct machine machine;
+
+    machine_make(&machine);
+    expect_join(desk, &machine, bound, "n6", 403);
+    expect_join(desk, &machine, bound, "n5", 201);
+    run_for(desk->console->loop, 1100);
+    expect_join(desk, &machine, brief, "n6", 403);
+    machine_done(&machine);
+    free(bound);
+    free(brief);
+}
+
+static void a_removed_token_admits_nobody(void **state)
+{
+    struct desk *desk = *state;
+    struct reply made = ask(desk, desk->admin, "POST", "/api/v1/join-tokens", "{}");
+    char *path = lat_text_format("/api/v1/join-tokens/%s", lat_json_text(made.json, "id", ""));
+    struct machine machine;
+    struct reply list = ask(desk, desk->admin, "GET", "/api/v1/join-tokens", NULL);
+
+    assert_int_equal(cJSON_GetArraySize(lat_json_get(list.json, "items")), 1);
+    assert_null(strstr(list.text, lat_json_text(made.json, "token", "?")));
+    reply_done(&list);
+    machine_make(&machine);
+    expect(desk, desk->admin, "DELETE", path, NULL, 204);
+    expect_code(desk, desk->admin, "DELETE", path, NULL, LAT_E_NOT_FOUND);
+    expect_join(desk, &machine, lat_json_text(made.json, "token", ""), "n2", 403);
+    machine_done(&machine);
+    reply_done(&made);
+    free(path);
+}
+
+static void what_cannot_be_joined_with_is_refused(void **state)
+{
+    static const char *const bodies[] = {
+        "{}",
+        "{\"token\":\"latj1.x.y\"}",
+        "{\"token\":7}",
+        "{\"token\":\"nothing\",\"name\":\"n2\",\"request\":\"x\"}",
+    };
+    struct desk *desk = *state;
+    char *token = token_of(desk, "{\"uses\":5}");
+    struct machine machine;
+    char *body;
+
+    for (size_t i = 0; i < LAT_COUNT(bodies); i++) {
+        struct reply reply = ask(desk, NULL, "POST", "/api/v1/join", bodies[i]);
+
+        assert_true(reply.status >= 400 && reply.status < 500);
+        reply_done(&reply);
+    }
+    machine_make(&machine);
+    expect_join(desk, &machine, token, "Not A Name", 422);
+    expect_join(desk, &machine, token, "", 422);
+    body = lat_text_format(
+        "{\"token\":\"%s\",\"name\":\"n2\",\"request\":\"-----BEGIN CERTIFICATE REQUEST-----\"}",
+        token);
+    expect(desk, NULL, "POST", "/api/v1/join", body, 400);
+    free(body);
+    body = lat_text_format("{\"token\":\"%s\",\"name\":\"n2\",\"request\":\"%09000d\"}", token, 0);
+    expect_code(desk, NULL, "POST", "/api/v1/join", body, LAT_E_TOO_LARGE);
+    free(body);
+    body = lat_text_format(
+        "{\"token\":\"%s\",\"name\":\"n2\",\"request\":\"x\",\"labels\":{\"a\":7}}", token);
+    expect_code(desk, NULL, "POST", "/api/v1/join", body, LAT_E_INVALID_FIELD);
+    free(body);
+    assert_int_equal(lat_store_count(desk->console->store, LAT_TABLE_NODE), 1);
+    machine_done(&machine);
+    free(token);
+}
+
+static void a_certificate_is_renewed_by_its_key_and_not_for_the_revoked(void **state)
+{
+    struct desk *desk = *state;
+    char *token = token_of(desk, "{}");
+    struct machine machine, stranger;
+    struct lat_node *node;
+    struct lat_txn *txn;
+    char *body, *foreign;
+
+    machine_make(&machine);
+    machine_make(&stranger);
+    body = body_of(&machine, "", "");
+    foreign = body_of(&stranger, "", "");
+    expect_code(desk, NULL, "POST", "/api/v1/join/renew", body, LAT_E_FORBIDDEN);
+    expect_join(desk, &machine, token, "n2", 201);
+    expect(desk, NULL, "POST", "/api/v1/join/renew", body, 200);
+    expect_code(desk, NULL, "POST", "/api/v1/join/renew", foreign, LAT_E_FORBIDDEN);
+    txn = lat_txn_begin(desk->console->store, "");
+    node = lat_node_edit((const struct lat_node *)lat_txn_find(txn, LAT_INDEX_NODE_NAME, "n2"));
+    lat_row_set(node->status, "revoked");
+    lat_txn_put(txn, &node->row);
+    commit_now(desk->console->bed, txn);
+    expect_code(desk, NULL, "POST", "/api/v1/join/renew", body, LAT_E_FORBIDDEN);
+    expect_join(desk, &machine, token, "n2", 403);
+    free(body);
+    free(foreign);
+    machine_done(&machine);
+    machine_done(&stranger);
+    free(token);
+}
+
+static int run(void)
+{
+#define TEST(test) cmocka_unit_test_setup_teardown(test, desk_open, desk_close)
+    const struct CMUnitTest tests[] = {
+        TEST(a_machine_joins_and_gets_its_certificate),
+        TEST(a_token_admits_as_many_as_it_says_and_lost_answers_do_not_count),
+        TEST(two_machines_do_not_share_the_last_use),
+        TEST(a_token_can_be_bound_and_ends),
+        TEST(a_removed_token_admits_nobody),
+        TEST(what_cannot_be_joined_with_is_refused),
+        TEST(a_certificate_is_renewed_by_its_key_and_not_for_the_revoked),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    return desk_main(argc, argv, run);
+}
