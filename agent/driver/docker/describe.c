@@ -3,7 +3,7 @@
  * A container here belongs to somebody the node's owner does not know. Beside what lat_container_check refuses,
  * everything made gets: the node's one network without neighbours, ports on the loopback alone at numbers that the
  * engine picks, no way to more privileges, fewer capabilities than Docker's own default, a limit of processes, and
- * a log that cannot fill the disk. The engine never restarts it: that is decided by who holds the lease.
+ * a log that cannot fill the disk. The engine never restarts it: that is the runner's work.
  *
  * Capabilities. Of Docker's default ones NET_RAW (forged packets), MKNOD and SETFCAP are taken away, which no server
  * needs at run time. CHOWN, SETUID, SETGID, FOWNER, DAC_OVERRIDE, KILL and NET_BIND_SERVICE are what the official
