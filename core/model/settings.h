@@ -37,8 +37,7 @@
     X(TEXT, name, "", false, "name of this node; empty: the host's name")                          \
     X(TEXT, docker_host, "unix:///var/run/docker.sock", false, "socket of the Docker Engine")      \
     X(TEXT, labels, "", false, "labels of this node: a=b,c=d")                                     \
-    X(DURATION, heartbeat, "5s", true, "time between reports while nothing changes")               \
-    X(TEXT, log_level, "info", true, "debug, info, warn or error")
+    X(TEXT, log_level, "info", false, "debug, info, warn or error")
 
 /* X(kind, name, default, reloadable, help) of the CLI. */
 #define LAT_CLI_SETTINGS(X)                                                                        \
