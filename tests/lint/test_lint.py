@@ -6,6 +6,7 @@ import unittest
 from pathlib import Path
 
 import check_includes
+import check_manual
 import check_paths
 import check_sizes
 
@@ -147,6 +148,27 @@ class Sizes(unittest.TestCase):
         self.assertEqual(check_sizes.check_text("core/a.c", "/* lint-ok(length): a table */\n" + long), [])
         self.assertEqual(len(check_sizes.check_text("core/a.c", "/* lint-ok(length): */\n" + long)), 1)
         self.assertEqual(len(check_sizes.check_text("core/a.c", "/* lint-ok(length): a table */\n")), 1)
+
+
+class Manual(unittest.TestCase):
+    def test_a_route_that_one_side_lacks(self):
+        code = '    X(GET, "/healthz", ANYBODY, healthz)   \\\n    X(POST, "/api/v1/users", ADMINS,  \\\n      users_create)\n'
+        manual = "| `GET /healthz` | anybody | it answers |\n| `POST /api/v1/users` | users | a person |\n"
+        self.assertEqual(
+            check_manual.routes_of_the_code(code) ^ check_manual.routes_of_the_manual(manual),
+            {("POST", "/api/v1/users", "admins"), ("POST", "/api/v1/users", "users")},
+        )
+
+    def test_every_row_of_the_errors(self):
+        table = '    X(IO, 17, "io", 500, 1, "Reading failed.",   \\\n      "See the reason.")   \\\n    X(NO, 5, "no", 404, 5, "No.", "Check.")\n'
+        page = check_manual.errors_page(table)
+        self.assertIn("| `io` | 500 | 1 | Reading failed. | See the reason. |\n| `no` | 404 | 5 | No. | Check. |\n", page)
+
+    def test_metrics_and_settings_however_they_are_broken_into_lines(self):
+        source = 'a = lat_metrics_counter(metrics, "lattice_a_total", "", "A.");\nb =\n    lat_metrics_gauge(host->metrics,\n "lattice_b", x, "B.");'
+        self.assertEqual(check_manual.metrics_of(source), {"lattice_a_total", "lattice_b"})
+        settings = '    X(TEXT, data_dir, "/x", false,  \\\n      "folder")  \\\n    X(INT, io_threads, "2", true, "n")\n#define LAT_CLI_SETTINGS(X) X(TEXT, addr, "", false, "")'
+        self.assertEqual(check_manual.settings_of(settings), {("data_dir", "/x"), ("io_threads", "2")})
 
 
 class Paths(unittest.TestCase):
