@@ -27,6 +27,7 @@ struct lat__connection {
     uint8_t head[LAT__POSTGRES_HELLO_SIZE];
     size_t head_len;
     struct lat_buf early; /* bytes that came behind the head */
+    bool leaving;         /* made room for another one */
     struct lat_relay *relay;
 };
 
@@ -201,6 +202,28 @@ static const struct lat_stream_events hello_events = {
 
 /* ---- handing over ---- */
 
+/* Gives up the connection that has been there longest of those that have not yet come through, which is most likely no client. False when
+ * all have: then the newest has to go. */
+static bool make_room(struct lat__lane *lane)
+{
+    struct lat__connection *connection;
+
+    TAILQ_FOREACH (connection, &lane->connections, link) {
+        if (connection->handshake) {
+            lat_stream_close(connection->handshake);
+            lat_metric_add(lane->ingress->refused, 1);
+            settle(connection);
+            return true;
+        }
+        if (connection->client && !connection->leaving) {
+            connection->leaving = true;
+            lat_stream_close(connection->client);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void begin(void *arg)
 {
     struct lat__connection *connection = arg;
@@ -213,7 +236,7 @@ static void begin(void *arg)
     TAILQ_INSERT_TAIL(&lane->connections, connection, link);
     lane->count++;
     lat_metric_add(lane->ingress->open, 1);
-    if (lane->count > LAT_INGRESS_CONNECTIONS_MAX) {
+    if (lane->count > LAT_INGRESS_CONNECTIONS_MAX && !make_room(lane)) {
         close(connection->fd);
         lat_metric_add(lane->ingress->refused, 1);
         settle(connection);

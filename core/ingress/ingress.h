@@ -20,7 +20,8 @@
 struct lat_ingress;
 
 enum {
-    LAT_INGRESS_CONNECTIONS_MAX = 4096, /* at once on one I/O loop; one more is closed */
+    LAT_INGRESS_CONNECTIONS_MAX =
+        4096, /* at once on one I/O loop; one more takes the place of one that says nothing */
     LAT_INGRESS_HELLO_MS =
         10000, /* for the first bytes of a client that asks for encryption itself */
     LAT_INGRESS_RETRY_MS =

@@ -65,7 +65,8 @@ struct lat__stream {
     uint32_t id;
     enum lat__phase phase;
     UT_hash_handle hh;               /* in link->streams until it is closed */
-    struct lat__stream *prev, *next; /* in link->ready while `ready` */
+    struct lat__stream *prev, *next; /* in link->ready while `ready`, in link->unannounced before */
+    bool announced;                  /* its opening is on its way; theirs always are */
 
     struct lat__queue out; /* written by our side, not yet framed */
     uint32_t send_window;  /* bytes that the other side will still take */
@@ -118,6 +119,9 @@ void lat__stream_open(struct lat__stream *stream);
  * stream or link. */
 size_t lat__opening_take(struct lat__stream *stream, const uint8_t *bytes, size_t len);
 
+/* One of our openings was answered or closed: others may be announced. */
+void lat__opening_settled(struct lat__stream *stream);
+
 /* Writes `len` as four bytes, big-endian: what goes in front of a header, a reply and a message. */
 void lat__length_write(uint8_t ret_bytes[4], size_t len);
 size_t lat__length_read(const uint8_t bytes[4]);
@@ -152,7 +156,9 @@ struct lat_link {
         *ready;     /* that have something to send, in turn; control is never among them */
     size_t objects; /* streams whose memory is still there */
     size_t backlog;
-    uint32_t next_id; /* of our next stream */
+    struct lat__stream *unannounced; /* ours that wait until others are answered, in order */
+    size_t asked;                    /* ours that are announced and not yet answered */
+    uint32_t next_id;                /* of our next stream */
     uint32_t last_remote_id;
 
     struct lat_buf urgent; /* frames without data that go first */

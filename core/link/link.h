@@ -22,7 +22,8 @@ enum {
     LAT_LINK_VERSION = 1, /* of the messages; see link/message.h */
 
     LAT_LINK_STREAMS_MAX = 4096, /* open at once, beside the control stream */
-    LAT_LINK_BACKLOG_MAX = 256,  /* opened by the other side and not yet accepted or refused */
+    LAT_LINK_BACKLOG_MAX =
+        256, /* opened by one side and not yet answered; more of ours wait, more of theirs are reset */
     LAT_LINK_FRAME_MAX =
         16 * 1024 - 12, /* data in a frame that we send: with its header, one TLS record */
     LAT_LINK_FRAME_TAKEN_MAX = 64 * 1024,  /* data in a frame that we take */

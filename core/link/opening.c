@@ -1,6 +1,9 @@
 /* How a stream is opened: the opener sends a header, the other side a reply, each a length of four bytes and one JSON
  * object. The opener may write behind its header at once; what it wrote waits until the stream is accepted.
  *
+ * The other side takes LAT_LINK_BACKLOG_MAX openings without an answer and resets further ones; so we announce no more than that
+ * at a time, and the rest in turn.
+ *
  *   reply: {"ok":true}, or the error {"code", "sentence", "hint"} followed by the stream's end
  *
  * Runs on the link's loop. */
@@ -30,6 +33,29 @@ static void write_preface(struct lat__stream *stream, const char *json, size_t l
 
 /* ---- the opener ---- */
 
+static void announce_more(struct lat_link *link)
+{
+    while (link->unannounced && link->asked < LAT_LINK_BACKLOG_MAX &&
+           link->state == LAT__LINK_OPEN) {
+        struct lat__stream *stream = link->unannounced;
+        DL_DELETE(link->unannounced, stream);
+        stream->announced = true;
+        link->asked++;
+        lat__link_urgent(link, LAT__WINDOW, LAT__SYN, stream->id, 0);
+        lat__stream_ready(stream);
+    }
+}
+
+void lat__opening_settled(struct lat__stream *stream)
+{
+    struct lat_link *link = stream->link;
+    if (stream->announced)
+        link->asked--;
+    else
+        DL_DELETE(link->unannounced, stream);
+    announce_more(link);
+}
+
 int lat_link_open(struct lat_link *link, const char *header, size_t len, lat_link_reply_fn *fn,
                   void *arg, struct lat_stream **ret_stream, struct lat_err *err)
 {
@@ -48,8 +74,9 @@ int lat_link_open(struct lat_link *link, const char *header, size_t len, lat_lin
     link->next_id += 2;
     stream->reply = fn;
     stream->reply_arg = arg;
-    lat__link_urgent(link, LAT__WINDOW, LAT__SYN, stream->id, 0);
     write_preface(stream, header, len);
+    DL_APPEND(link->unannounced, stream);
+    announce_more(link);
     *ret_stream = &stream->base;
     return 0;
 }
@@ -60,6 +87,7 @@ static void read_reply(struct lat__stream *stream, const cJSON *json)
     stream->reply = NULL;
     if (lat_json_bool(json, "ok", false)) {
         lat__stream_open(stream);
+        lat__opening_settled(stream);
         if (reply)
             reply(stream->reply_arg, NULL);
         return;

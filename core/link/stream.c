@@ -53,7 +53,7 @@ static bool has_frame(const struct lat__stream *stream)
 
 static bool has_work(const struct lat__stream *stream)
 {
-    return !stream->base.closed && (has_frame(stream) || has_grant(stream));
+    return !stream->base.closed && stream->announced && (has_frame(stream) || has_grant(stream));
 }
 
 void lat__stream_ready(struct lat__stream *stream)
@@ -340,8 +340,10 @@ static void stream_close(struct lat_stream *base, const struct lat_err *err)
     lat__queue_done(&stream->in);
     lat__queue_done(&stream->out);
     lat_buf_done(&stream->preface);
-    if (!(stream->fin_sent && stream->fin_received))
+    if (stream->announced && !(stream->fin_sent && stream->fin_received))
         lat__link_urgent(link, LAT__WINDOW, LAT__RST, stream->id, 0);
+    if (stream->phase == LAT__PHASE_REPLY)
+        lat__opening_settled(stream); /* after the reset, which makes the room on the other side */
     schedule(stream);
 }
 
@@ -371,6 +373,7 @@ struct lat__stream *lat__stream_new(struct lat_link *link, uint32_t id, enum lat
     stream->link = link;
     stream->id = id;
     stream->phase = phase;
+    stream->announced = phase != LAT__PHASE_REPLY;
     stream->send_window = LAT_LINK_WINDOW_START;
     stream->receive_window = LAT_LINK_WINDOW_START;
     stream->window = LAT_LINK_WINDOW_START;

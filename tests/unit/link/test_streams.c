@@ -241,18 +241,48 @@ static void streams_end_at_their_limit(void **state)
     struct ear *ears = lat_alloc_array(LAT_LINK_STREAMS_MAX, sizeof(*ears));
     struct lat_stream *one_more = NULL;
     struct lat_err err;
-    /* The other side resets them all beyond its backlog; here they count until that is known. */
     duo->agent.answer = WAIT;
     for (int i = 0; i < LAT_LINK_STREAMS_MAX; i++)
         end_open(&duo->console, &ears[i], "{}");
     assert_int_equal(lat_link_open(duo->console.link, "{}", 2, NULL, NULL, &one_more, &err),
                      LAT_E_LIMIT);
+    lat_stream_close(ears[0].stream);
     settle(duo->loop);
-    assert_false(ears[LAT_LINK_BACKLOG_MAX - 1].closed);
-    assert_true(ears[LAT_LINK_BACKLOG_MAX].closed);
+    assert_false(ears[LAT_LINK_STREAMS_MAX - 1].closed);
     assert_int_equal(lat_link_open(duo->console.link, "{}", 2, NULL, NULL, &one_more, &err), 0);
     lat_stream_close(one_more);
     duo_free(duo);
+    free(ears);
+}
+
+static void openings_beyond_the_backlog_wait_until_others_are_answered(void **state)
+{
+    (void)state;
+    enum { COUNT = LAT_LINK_BACKLOG_MAX + 20 };
+    struct duo *duo = duo_new();
+    struct ear *ears = lat_alloc_array(COUNT, sizeof(*ears));
+    duo->agent.answer = WAIT;
+    for (int i = 0; i < COUNT; i++)
+        end_open(&duo->console, &ears[i], "{}");
+    settle(duo->loop);
+    assert_int_equal(duo->agent.opened, LAT_LINK_BACKLOG_MAX);
+    lat_stream_close(ears[COUNT - 2].stream); /* the other side has never heard of it */
+    lat_stream_close(ears[0].stream);         /* makes room for one */
+    settle(duo->loop);
+    assert_int_equal(duo->agent.opened, LAT_LINK_BACKLOG_MAX + 1);
+    for (int i = 1; i <= LAT_LINK_BACKLOG_MAX; i++)
+        lat_link_accept(duo->agent.ears[i].stream);
+    settle(duo->loop);
+    assert_int_equal(duo->agent.opened, COUNT - 1);
+    for (int i = LAT_LINK_BACKLOG_MAX + 1; i < COUNT - 1; i++)
+        lat_link_accept(duo->agent.ears[i].stream);
+    settle(duo->loop);
+    for (int i = 0; i < COUNT; i++)
+        assert_int_equal(ears[i].replied, i != 0 && i != COUNT - 2);
+    assert_false(duo->console.closed || duo->agent.closed);
+    duo_free(duo);
+    for (int i = 0; i < COUNT; i++)
+        ear_done(&ears[i]);
     free(ears);
 }
 
@@ -343,6 +373,7 @@ int main(void)
         cmocka_unit_test(paused_reader_slows_its_writer_and_no_other),
         cmocka_unit_test(streams_take_turns),
         cmocka_unit_test(streams_end_at_their_limit),
+        cmocka_unit_test(openings_beyond_the_backlog_wait_until_others_are_answered),
         cmocka_unit_test(readers_that_never_read_cost_the_longest_stalled_one),
         cmocka_unit_test(relay_runs_over_a_stream),
     };
