@@ -147,7 +147,9 @@ end
 
 return {
     {
-        name = "config show", section = SECTION, summary = "Show the settings and where each comes from",
+        name = "config show",
+        section = SECTION,
+        summary = "Show the settings of the commands and where each comes from",
         run = config_show,
     },
     {
