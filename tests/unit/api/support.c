@@ -124,7 +124,9 @@ void desk_stop(struct desk *desk)
     lat_api_end_streams(desk->api);
     lat_http_server_close(desk->server, 100, set_true, &closed);
     run_until(desk->console->bed, &closed);
-    console_close_dispatch(desk->console);
+    if (desk->console->dispatch) {
+        console_close_dispatch(desk->console);
+    }
     closed = false;
     lat_luahost_close(desk->luahost, set_true, &closed);
     run_until(desk->console->bed, &closed);
