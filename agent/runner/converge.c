@@ -51,7 +51,16 @@ static void watch_health(struct lat__allocation *allocation)
         return;
     }
     if (!check) {
-        lat__report(allocation, LAT_ALLOCATION_RUNNING, "%s", "");
+        int64_t left_ms = allocation->started_ms + allocation->prove_ms - now_ms(allocation);
+
+        if (left_ms > 0) {
+            /* One that ends again and again is never said to run in between. */
+            lat__report(allocation, LAT_ALLOCATION_STARTING,
+                        "waiting whether it goes on this time");
+            lat_timer_start(&allocation->retry, left_ms, 0);
+        } else {
+            lat__report(allocation, LAT_ALLOCATION_RUNNING, "%s", "");
+        }
         return;
     }
     if (allocation->healthy) {
@@ -102,6 +111,9 @@ void lat__converge_seen(struct lat__allocation *allocation, const struct lat_dri
                 allocation->retry_ms = LAT_RUNNER_RETRY_MIN_MS;
             }
             say_exit(allocation);
+            allocation->prove_ms = allocation->retry_ms < LAT_RUNNER_PROVE_MAX_MS
+                                       ? allocation->retry_ms
+                                       : LAT_RUNNER_PROVE_MAX_MS;
             try_later(allocation);
         }
     }

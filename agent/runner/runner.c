@@ -120,6 +120,7 @@ void lat_runner_assign(struct lat_runner *runner, const struct lat_assign_messag
     take_assignment(&allocation->wanted, assign);
     allocation->hopeless = false;
     allocation->retry_ms = LAT_RUNNER_RETRY_MIN_MS;
+    allocation->prove_ms = 0;
     lat_timer_stop(&allocation->retry);
     if (allocation->operation == LAT__STARTING &&
         (assign->desired != LAT_WANT_RUNNING ||

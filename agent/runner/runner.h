@@ -18,6 +18,8 @@ enum {
     LAT_RUNNER_RETRY_MIN_MS =
         500, /* after a start that failed, or a container that ended by itself; doubles */
     LAT_RUNNER_RETRY_MAX_MS = 60 * 1000,
+    LAT_RUNNER_PROVE_MAX_MS =
+        5000, /* that a container which ended by itself has to run again, to count as running */
     LAT_RUNNER_STABLE_MS = 60 * 1000, /* running for so long, the wait begins again at its least */
     LAT_RUNNER_PROGRESS_MS = 500,     /* at least between two reports of a pull's progress */
 };

@@ -56,7 +56,9 @@ struct lat__allocation {
     struct lat_timer retry;
     int64_t retry_ms;   /* the next wait */
     int64_t started_ms; /* boot clock; when its container was last started */
-    bool hopeless;      /* trying again cannot help until the assignment changes */
+    int64_t
+        prove_ms; /* it ended by itself: how long it has to run, then, to count as running; 0: not at all */
+    bool hopeless; /* trying again cannot help until the assignment changes */
 
     bool journal_busy;  /* a write is under way */
     bool journal_again; /* and another one is due */

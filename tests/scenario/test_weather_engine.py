@@ -60,12 +60,17 @@ def test_a_frozen_engine_is_away_and_goes_on_where_it_was(weather: Cloud) -> Non
     ask(url, "create table kept as select 42 as x")
     containers = weather.containers()
     engine_of(weather).pause()
+    weather.api.deploy("custom", "meanwhile", wait=False, params=WEB)  # before anybody knows
+    weather.api.deploy("custom", "removed", wait=False, params=WEB)
     away(weather, "db")
+    weather.api("DELETE", "/api/v1/workloads/removed")
     engine_of(weather).resume()
     weather.wait_node("node-1")
     weather.api.wait("db", "running")
     assert ask_until(url, "select x from kept") == [(42,)]
-    assert weather.containers() == containers
+    weather.api.wait("meanwhile", "running")
+    wait_until(lambda: "removed" not in weather.api.names(), "it is removed")
+    assert len(weather.containers()) == 2 and set(containers) < set(weather.containers())
 
 
 @pytest.mark.parametrize("hurt", [Engine.kill, Engine.stop], ids=["killed", "stopped"])

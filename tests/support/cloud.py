@@ -190,8 +190,9 @@ class Api:
 
 
 class Console(Program):
-    def __init__(self, state: Path, host: str = "127.0.0.1", flags: tuple[str, ...] = ()):
+    def __init__(self, state: Path, host: str = "127.0.0.1", flags: tuple[str, ...] = (), binaries: Path = BIN):
         super().__init__("console", state / "console.log")
+        self.binaries = binaries
         self.data = state / "console"
         self.host = host
         self.port = free_port()
@@ -206,7 +207,7 @@ class Console(Program):
         return self.data / "ca.pem"
 
     def start(self) -> None:
-        self.launch(BIN / "lattice", "server", "--data-dir", self.data, "--listen", f"0.0.0.0:{self.port}", "--advertise", self.host,
+        self.launch(self.binaries / "lattice", "server", "--data-dir", self.data, "--listen", f"0.0.0.0:{self.port}", "--advertise", self.host,
                     "--log-level", "debug", *self.flags)
         self.wait_ready()
 
@@ -234,7 +235,7 @@ class Agent(Program):
         self.host = host
 
     def start(self, token: str = "") -> None:
-        self.launch(BIN / "lattice-agent", "--data-dir", self.data, "--console", f"{self.host}:{self.console.port}", "--name", self.node,
+        self.launch(self.console.binaries / "lattice-agent", "--data-dir", self.data, "--console", f"{self.host}:{self.console.port}", "--name", self.node,
                     "--docker-host", self.engine.host, "--log-level", "debug",
                     environment={"LATTICE_JOIN_TOKEN": token} if token else None)
 
@@ -242,9 +243,9 @@ class Agent(Program):
 class Cloud:
     """One console and its nodes, in a folder of their own."""
 
-    def __init__(self, state: Path, host: str = "127.0.0.1", flags: tuple[str, ...] = ()):
+    def __init__(self, state: Path, host: str = "127.0.0.1", flags: tuple[str, ...] = (), binaries: Path = BIN):
         self.state = state
-        self.console = Console(state, host, flags)
+        self.console = Console(state, host, flags, binaries)
         self.agents: list[Agent] = []
         self.api: Api
 

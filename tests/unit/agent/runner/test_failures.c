@@ -66,15 +66,43 @@ static void the_wait_after_an_end_doubles_up_to_a_minute_and_begins_anew_after_a
         expect_told(bed, ONE, 1, "failed");
         assert_int_equal(lat_mock_count(bed->mock, LAT_MOCK_START), i);
         advance(bed, 1);
-        expect_told(bed, ONE, 1, "running");
+        expect_told(bed, ONE, 1, "starting");
         assert_int_equal(lat_mock_count(bed->mock, LAT_MOCK_START), i + 1);
         wait = wait * 2 < LAT_RUNNER_RETRY_MAX_MS ? wait * 2 : LAT_RUNNER_RETRY_MAX_MS;
     }
     assert_int_equal(wait, LAT_RUNNER_RETRY_MAX_MS);
     advance(bed, LAT_RUNNER_STABLE_MS);
+    expect_told(bed, ONE, 1, "running");
     lat_mock_exit(bed->mock, ONE, 1, false);
     advance(bed, LAT_RUNNER_RETRY_MIN_MS);
+    expect_told(bed, ONE, 1, "starting");
+    assert_int_equal(lat_mock_running(bed->mock), 1);
+}
+
+static void one_that_ends_again_and_again_is_never_said_to_run_in_between(void **state)
+{
+    struct bed *bed = *state;
+    int64_t wait = LAT_RUNNER_RETRY_MIN_MS;
+
+    assign(bed, ONE, 1, "running", WEB);
+    advance(bed, 0);
+    size_t times = times_told(bed, ONE, "running");
+
+    for (size_t i = 0; i < 8; i++) {
+        int64_t proof = wait < LAT_RUNNER_PROVE_MAX_MS ? wait : LAT_RUNNER_PROVE_MAX_MS;
+
+        lat_mock_exit(bed->mock, ONE, 1, false);
+        advance(bed, wait + proof - 1);
+        wait = wait * 2 < LAT_RUNNER_RETRY_MAX_MS ? wait * 2 : LAT_RUNNER_RETRY_MAX_MS;
+    }
+    assert_int_equal(times_told(bed, ONE, "running"), times);
+    advance(bed, 1);
     expect_told(bed, ONE, 1, "running");
+    lat_mock_exit(bed->mock, ONE, 1, false);
+    advance(bed, 0);
+    assign(bed, ONE, 2, "running", WEB); /* what somebody asks for counts from its start */
+    advance(bed, 0);
+    expect_told(bed, ONE, 2, "running");
 }
 
 static void an_end_for_want_of_memory_is_called_that(void **state)
@@ -180,7 +208,7 @@ static void an_end_is_seen_although_the_first_look_at_it_failed(void **state)
     assert_int_equal(lat_mock_running(bed->mock), 0);
     advance(bed, 500);
     expect_told(bed, ONE, 1, "failed");
-    advance(bed, 500);
+    advance(bed, 1000);
     expect_told(bed, ONE, 1, "running");
     assert_int_equal(lat_mock_running(bed->mock), 1);
 }
@@ -259,6 +287,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             the_wait_after_an_end_doubles_up_to_a_minute_and_begins_anew_after_a_calm_one, bed_open,
             bed_close),
+        cmocka_unit_test_setup_teardown(
+            one_that_ends_again_and_again_is_never_said_to_run_in_between, bed_open, bed_close),
         cmocka_unit_test_setup_teardown(an_end_for_want_of_memory_is_called_that, bed_open,
                                         bed_close),
         cmocka_unit_test_setup_teardown(a_missing_image_is_tried_again, bed_open, bed_close),
