@@ -1,5 +1,5 @@
-/* A database behind the store. Small on purpose: SQLite is one, PostgreSQL will be another, and a simulated
- * disk a third. All calls block; they are made from start-up or from the store's worker, one at a time. */
+/* A database behind the store: SQLite, and in tests a scripted one. Small on purpose, so that another can stand
+ * there. All calls block; they are made from start-up or from the store's worker, one at a time. */
 #ifndef LAT_STORE_JOURNAL_H
 #define LAT_STORE_JOURNAL_H
 

@@ -3,7 +3,7 @@
  * A table must be walked in order of id, and an index gives all rows of a key in order of id; both are one
  * list in order of (key, id). A skip list does that with one kind of node and without rebalancing; ids
  * ascend, so that most rows are put at the end. Heights come from a counter of the set's own, so that the
- * same operations give the same list, as the simulator needs.
+ * same operations give the same list, and what went wrong once goes wrong again.
  *
  *     height 3   head ─────────────────────────────► c ─►
  *     height 2   head ──────────► b ───────────────► c ─►
