@@ -20,7 +20,7 @@ struct lat_http_router *lat_http_router_free(struct lat_http_router *router);
 void lat_http_router_add(struct lat_http_router *router, enum lat_http_method method,
                          const char *pattern, lat_http_handler_fn *handler, void *arg);
 
-/* Sets who gets what no route knows (the web console); without one, that is 404. */
+/* Sets who gets what no route knows; without one, that is 404. */
 void lat_http_router_set_fallback(struct lat_http_router *router, lat_http_handler_fn *handler,
                                   void *arg);
 

@@ -3,6 +3,7 @@
 
 - Every route of core/api stands in docs/api.md with the same access, and no other does.
 - docs/errors.md is what `check_manual.py --write` makes of the table in core/base/err.h.
+- The floors of docs/architecture.md are those of cmake/floors.txt.
 - Every metric and every setting stands in docs/operations.md, a setting with its default.
 """
 
@@ -74,6 +75,24 @@ def check_errors(root: Path) -> list[str]:
     return []
 
 
+# ---- floors ----
+
+
+def floors_of_the_table(text: str) -> set[tuple[str, str]]:
+    return set(re.findall(r"^floor (\d+) (\S+)", text, re.MULTILINE))
+
+
+def floors_of_the_manual(text: str) -> set[tuple[str, str]]:
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", text, re.MULTILINE)
+    return {(floor, folder) for floor, folders in rows for folder in re.findall(r"`((?:core|agent|lua)/[^`]+)`", folders)}
+
+
+def check_floors(root: Path) -> list[str]:
+    table = floors_of_the_table((root / "cmake/floors.txt").read_text())
+    manual = floors_of_the_manual((root / "docs/architecture.md").read_text())
+    return [f"docs/architecture.md and cmake/floors.txt differ: floor {' '.join(row)}" for row in sorted(table ^ manual)]
+
+
 # ---- metrics and settings ----
 
 
@@ -115,7 +134,7 @@ def main() -> int:
     if "--write" in sys.argv[1:]:
         (root / "docs/errors.md").write_text(errors_page((root / "core/base/err.h").read_text()))
         return 0
-    found = check_routes(root) + check_errors(root) + check_operations(root)
+    found = check_routes(root) + check_errors(root) + check_floors(root) + check_operations(root)
     for line in found:
         print(line)
     return 1 if found else 0

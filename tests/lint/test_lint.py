@@ -164,6 +164,12 @@ class Manual(unittest.TestCase):
         page = check_manual.errors_page(table)
         self.assertIn("| `io` | 500 | 1 | Reading failed. | See the reason. |\n| `no` | 404 | 5 | No. | Check. |\n", page)
 
+    def test_a_folder_on_another_floor(self):
+        table = "# the house\nfloor 1 core/base\nfloor 2 core/io\nfloor 3 core/link\nlimit agent: core/base\n"
+        manual = "| 8 | nothing |\n| 2 | `core/io`, `core/link` |\n| 1 | `core/base` |\n"
+        differ = check_manual.floors_of_the_table(table) ^ check_manual.floors_of_the_manual(manual)
+        self.assertEqual(differ, {("2", "core/link"), ("3", "core/link")})
+
     def test_metrics_and_settings_however_they_are_broken_into_lines(self):
         source = 'a = lat_metrics_counter(metrics, "lattice_a_total", "", "A.");\nb =\n    lat_metrics_gauge(host->metrics,\n "lattice_b", x, "B.");'
         self.assertEqual(check_manual.metrics_of(source), {"lattice_a_total", "lattice_b"})
