@@ -75,7 +75,15 @@ static void due(void *arg)
 {
     struct lat_health *health = arg;
 
+    if (health->probing) { /* an answer that comes byte by byte is none */
+        lat__health_cancel(health);
+        lat__health_probed(health, "it did not answer in time");
+        return;
+    }
     health->probing = true;
+    if (health->kind != LAT__PROBE_EXEC) { /* the driver minds the time of a command */
+        schedule(health, health->timeout_ms);
+    }
     lat__health_probe(health);
 }
 

@@ -38,6 +38,7 @@ struct fixture {
     struct lat_listener *listener;
     const char *reply; /* NULL: it never answers */
     int connections, closed;
+    struct lat_stream *dripping; /* the newest connection */
     struct lat_buf request;
 };
 
@@ -316,6 +317,9 @@ static void client_closed(void *arg, const struct lat_err *err)
 
     (void)err;
     client->fixture->closed++;
+    if (client->fixture->dripping == client->stream) {
+        client->fixture->dripping = NULL;
+    }
     free(client);
 }
 
@@ -329,6 +333,7 @@ static void accepted(void *arg, struct lat_stream *stream)
     client->fixture = arg;
     client->stream = stream;
     client->fixture->connections++;
+    client->fixture->dripping = stream;
     lat_stream_set_events(stream, &client_events, client);
     lat_stream_resume(stream);
 }
@@ -412,6 +417,30 @@ static void a_server_that_never_answers_is_not(void **state)
     assert_false(f->verdicts[0]);
 }
 
+static void drip(void *arg)
+{
+    struct fixture *f = arg;
+
+    if (f->dripping) {
+        lat_stream_write(f->dripping, "x", 1);
+    }
+}
+
+static void an_answer_that_never_ends_is_not(void **state)
+{
+    struct fixture *f = *state;
+    struct lat_timer timer;
+
+    serve(f, NULL);
+    lat_timer_init(&timer, f->loop, drip, f);
+    lat_timer_start(&timer, 20, 20);
+    begin(f, HTTP, false);
+    wait(f);
+    assert_false(f->verdicts[0]);
+    assert_string_equal(f->reason, "it did not answer in time");
+    lat_timer_done(&timer);
+}
+
 static void a_port_that_takes_connections_is_healthy_by_tcp(void **state)
 {
     struct fixture *f = *state;
@@ -471,6 +500,7 @@ int main(void)
         REAL(an_answer_of_an_error_is_not),
         REAL(an_answer_that_is_not_http_or_too_long_is_not),
         REAL(a_server_that_never_answers_is_not),
+        REAL(an_answer_that_never_ends_is_not),
         REAL(a_port_that_takes_connections_is_healthy_by_tcp),
         REAL(a_closed_port_and_a_port_that_is_not_published_are_not),
         REAL(a_probe_that_is_connected_is_cut_by_a_stop),
