@@ -83,7 +83,7 @@ def floors_of_the_table(text: str) -> set[tuple[str, str]]:
 
 
 def floors_of_the_manual(text: str) -> set[tuple[str, str]]:
-    rows = re.findall(r"^\| (\d+) \| (.*) \|$", text, re.MULTILINE)
+    rows = re.findall(r"^\| (\d+) \| ([^|]*) \|$", text, re.MULTILINE)
     return {(floor, folder) for floor, folders in rows for folder in re.findall(r"`((?:core|agent|lua)/[^`]+)`", folders)}
 
 
