@@ -384,6 +384,7 @@ def s3(bed: Bed, engine: Engine) -> Container:
     wait_until(
         lambda: get(container, "/minio/health/live", 9000).ok,
         "the S3 server is ready",
+        timeout_s=90,  # Swift is slow to start on a busy machine
         tolerate=(requests.RequestException,),
     )
     return container
@@ -428,6 +429,7 @@ def test_swift_s3_stores_and_keeps_objects(s3: Container) -> None:
     wait_until(
         lambda: get(s3, "/minio/health/live", 9000).ok,
         "the S3 server is ready",
+        timeout_s=90,  # Swift is slow to start on a busy machine
         tolerate=(requests.RequestException,),
     )
     client = s3_client(s3)
