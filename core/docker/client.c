@@ -4,7 +4,8 @@
  *                         │                                              │
  *                         └── the versions cannot be had ─► doomed ──────┴─► on_end(err)
  *
- * Connections. A call takes an idle one or makes its own; a connection that is still good after its call is kept.
+ * Connections. A call takes an idle one or makes its own; a connection that is still good after its call is kept. Of
+ * those that nobody needed for LAT_DOCKER_IDLE_MS one stays, so that a storm leaves nothing behind.
  * Short calls are limited in number, so that a thousand starts do not hit the engine at once; slow ones (pulls,
  * followed logs, events, stops) have connections of their own beside them.
  *
@@ -69,6 +70,8 @@ struct lat_docker {
     struct lat_buf answer; /* to the question for the versions */
     struct lat_http_client *idle[LAT_DOCKER_IDLE_MAX];
     size_t idle_count;
+    size_t idle_spare; /* the fewest there were since idle_timer began */
+    struct lat_timer idle_timer;
     struct lat_docker_version version;
     bool version_known;
     struct lat_timer doom_timer; /* tells the doomed */
@@ -80,10 +83,37 @@ static void pump(struct lat_docker *docker);
 
 /* ---- idle connections ---- */
 
+static void watch_idle(struct lat_docker *docker)
+{
+    if (docker->idle_count > 1 && !lat_timer_running(&docker->idle_timer)) {
+        docker->idle_spare = docker->idle_count;
+        lat_timer_start(&docker->idle_timer, LAT_DOCKER_IDLE_MS, 0);
+    }
+}
+
+/* Closes those that were spare all the time: the first ones, since the last one put back is taken first. */
+static void close_spare(void *arg)
+{
+    struct lat_docker *docker = arg;
+    size_t close = docker->idle_spare;
+
+    if (close > 0 && close == docker->idle_count) {
+        close--; /* one stays for the next call */
+    }
+
+    for (size_t i = 0; i < close; i++) {
+        lat_http_client_free(docker->idle[i]);
+    }
+    docker->idle_count -= close;
+    memmove(docker->idle, docker->idle + close, docker->idle_count * sizeof(docker->idle[0]));
+    watch_idle(docker);
+}
+
 static void idle_put(struct lat_docker *docker, struct lat_http_client *client)
 {
     if (docker->idle_count < LAT_DOCKER_IDLE_MAX && lat_http_client_usable(client)) {
         docker->idle[docker->idle_count++] = client;
+        watch_idle(docker);
     } else {
         lat_http_client_free(client);
     }
@@ -95,6 +125,9 @@ static struct lat_http_client *idle_take(struct lat_docker *docker)
     while (docker->idle_count > 0) {
         struct lat_http_client *client = docker->idle[--docker->idle_count];
 
+        if (docker->idle_spare > docker->idle_count) {
+            docker->idle_spare = docker->idle_count;
+        }
         if (lat_http_client_usable(client)) {
             return client;
         }
@@ -105,6 +138,7 @@ static struct lat_http_client *idle_take(struct lat_docker *docker)
 
 static void idle_clear(struct lat_docker *docker)
 {
+    docker->idle_spare = 0;
     while (docker->idle_count > 0) {
         lat_http_client_free(docker->idle[--docker->idle_count]);
     }
@@ -518,6 +552,7 @@ int lat_docker_new(struct lat_loop *loop, const char *host, struct lat_metrics *
     TAILQ_INIT(&docker->running);
     TAILQ_INIT(&docker->doomed);
     lat_timer_init(&docker->doom_timer, loop, tell_doomed, docker);
+    lat_timer_init(&docker->idle_timer, loop, close_spare, docker);
     if (metrics != NULL) {
         docker->seconds =
             lat_metrics_histogram(metrics, "lattice_engine_call_seconds", "",
@@ -543,6 +578,7 @@ struct lat_docker *lat_docker_free(struct lat_docker *docker)
     drop_all(&docker->doomed);
     idle_clear(docker);
     lat_timer_done(&docker->doom_timer);
+    lat_timer_done(&docker->idle_timer);
     lat_buf_done(&docker->answer);
     free(docker->socket);
     free(docker);

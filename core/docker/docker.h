@@ -31,10 +31,11 @@
 enum {
     LAT_DOCKER_API_MAX =
         151, /* 1.51: the newest version whose answers we know (major * 100 + minor) */
-    LAT_DOCKER_API_MIN = 141,              /* 1.41: Docker 20.10 */
-    LAT_DOCKER_CONNECTIONS_MAX = 16,       /* short calls at once; the rest wait in order */
-    LAT_DOCKER_IDLE_MAX = 8,               /* connections kept for the next call */
-    LAT_DOCKER_WAITING_MAX = 4096,         /* calls that wait */
+    LAT_DOCKER_API_MIN = 141,        /* 1.41: Docker 20.10 */
+    LAT_DOCKER_CONNECTIONS_MAX = 16, /* short calls at once; the rest wait in order */
+    LAT_DOCKER_IDLE_MAX = 8,         /* connections kept for the next call */
+    LAT_DOCKER_IDLE_MS = 2000,       /* that nobody needs one of several, before it is closed */
+    LAT_DOCKER_WAITING_MAX = 4096,   /* calls that wait */
     LAT_DOCKER_REPLY_BYTES_MAX = 16 << 20, /* of one reply */
     LAT_DOCKER_LINE_BYTES_MAX = 1 << 20,   /* of one object in a stream of them */
     LAT_DOCKER_LAYERS_MAX = 1024,          /* of one image, in the progress of its pull */

@@ -21,7 +21,7 @@ RELEASE_BIN = Path(os.environ.get("LATTICE_RELEASE_BIN_DIR", Path(__file__).reso
 WEB = {"image": "lattice-test/web:1", "ports": ["80/http"], "volumes": ["data:/data"]}
 WARM_UP, ROUNDS, AT_ONCE = 20, 100, 4
 GROWTH_MAX_BYTES = 1_000_000
-SETTLE_S = 3  # until connections that were closed are gone
+SETTLE_S = 5  # until connections that were closed are gone
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ int lat__db_open(const char *path, enum lat__db_care care, sqlite3 **ret_db, str
         "PRAGMA journal_mode = WAL",
         "PRAGMA foreign_keys = OFF",
         "PRAGMA temp_store = MEMORY",
-        "PRAGMA cache_size = -512", /* KB; all reading is done at the start */
+        "PRAGMA cache_size = -256", /* KB: everything is read once, at the start */
         "PRAGMA journal_size_limit = 67108864",
         "PRAGMA trusted_schema = OFF",
     };

@@ -92,6 +92,29 @@ static void call_asks_for_versions_once_and_uses_its_connection_again(void **sta
     assert_string_equal("20.10.24+dfsg1", lat_docker_version(f->docker)->engine);
 }
 
+static void connections_that_nobody_needs_any_more_are_closed_but_one(void **state)
+{
+    struct fixture *f = *state;
+    struct reply replies[4] = {0};
+
+    engine_answer(f->engine, "GET /v1.41/info", 200, "{}");
+    expect_code(f, "/info", LAT_OK);
+    for (size_t i = 0; i < LAT_COUNT(replies); i++) {
+        get(f, "/info", &replies[i]);
+    }
+    for (size_t i = 0; i < LAT_COUNT(replies); i++) {
+        if (!replies[i].done) {
+            run_until(f->loop, &replies[i].done);
+        }
+        free(replies[i].text);
+    }
+    assert_int_equal(LAT_COUNT(replies), engine_open(f->engine));
+    run_for(f->loop, 2 * LAT_DOCKER_IDLE_MS + 200);
+    assert_int_equal(1, engine_open(f->engine));
+    expect_code(f, "/info", LAT_OK);
+    assert_int_equal(LAT_COUNT(replies), engine_accepted(f->engine));
+}
+
 static void newer_engines_are_spoken_to_in_the_newest_version_we_know(void **state)
 {
     struct fixture *f = *state;
@@ -372,6 +395,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(call_asks_for_versions_once_and_uses_its_connection_again),
+        CASE(connections_that_nobody_needs_any_more_are_closed_but_one),
         CASE(newer_engines_are_spoken_to_in_the_newest_version_we_know),
         CASE(engine_that_speaks_no_version_of_ours_fails_every_call_that_waits),
         CASE(missing_engine_is_down_and_found_when_it_comes),
