@@ -95,6 +95,10 @@ void lat__idempotency_keep(struct lat__call *call, struct lat_txn *txn);
 /* The call has ended: those that waited for it have their turn. */
 void lat__idempotency_pass(struct lat__call *call);
 
+/* Reads a parameter of the query that is true (also without a value) or false; false when it is absent. */
+int lat__call_read_flag(struct lat__call *call, const char *name, bool *ret,
+                        struct lat_err *err) LAT_MUST_USE;
+
 /* Removes idempotency rows that have expired; a timer's callback. */
 void lat__sweep_idempotency(void *arg);
 

@@ -74,6 +74,17 @@ int lat__call_page(struct lat__call *call, size_t *ret_limit, const char **ret_c
     return 0;
 }
 
+int lat__call_read_flag(struct lat__call *call, const char *name, bool *ret, struct lat_err *err)
+{
+    const char *text = lat_http_param(call->req, name);
+
+    if (text && *text && !lat_text_equal(text, "true") && !lat_text_equal(text, "false")) {
+        return lat_err_field(err, LAT_E_INVALID_FIELD, name, "%s is true or false.", name);
+    }
+    *ret = text && !lat_text_equal(text, "false");
+    return 0;
+}
+
 /* ---- answering ---- */
 
 void lat__call_done(struct lat__call *call)

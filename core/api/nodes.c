@@ -99,29 +99,54 @@ void lat__nodes_get(struct lat__call *call)
     lat__call_answer(call, 200, &answer);
 }
 
+/* Stages the removal of what stands on a node, what is being placed there at this moment included. Its workloads are placed anew,
+ * without the data that the node holds. */
+static void remove_allocations(struct lat_txn *txn, const char *node_id)
+{
+    const struct lat_row *row;
+    void *cursor = NULL;
+
+    while ((row = lat_txn_each(txn, LAT_INDEX_ALLOCATION_NODE, node_id, &cursor))) {
+        lat_txn_remove(txn, LAT_TABLE_ALLOCATION, row->id);
+        cursor = NULL; /* the walk does not survive a removal */
+    }
+}
+
+static int refuse_occupied(struct lat_txn *txn, const struct lat_node *node, struct lat_err *err)
+{
+    void *cursor = NULL;
+
+    if (!lat_txn_each(txn, LAT_INDEX_ALLOCATION_NODE, node->row.id, &cursor)) {
+        return 0;
+    }
+    lat_err_set(err, LAT_E_CONFLICT, "Workloads stand on node '%s'.", node->name);
+    lat_err_hint(
+        err,
+        "Remove them first (`lattice ps` shows where they are); or, when it will never come back, give it up "
+        "with what it holds: --force.");
+    return LAT_E_CONFLICT;
+}
+
 void lat__nodes_remove(struct lat__call *call)
 {
     const struct lat_node *node;
     struct lat_buf answer = {0};
     struct lat_txn *txn;
     struct lat_err err;
-    void *cursor = NULL;
+    bool force;
 
-    if (find_node(call, &node, &err)) {
+    if (find_node(call, &node, &err) || lat__call_read_flag(call, "force", &force, &err)) {
         lat__call_fail(call, &err);
         return;
     }
-    /* Also what is being placed there at this moment, and not yet durable. */
     txn = lat__call_begin(call);
-    if (lat_txn_each(txn, LAT_INDEX_ALLOCATION_NODE, node->row.id, &cursor)) {
+    if (force) {
+        remove_allocations(txn, node->row.id);
+    } else if (refuse_occupied(txn, node, &err)) {
         lat_txn_cancel(txn);
-        lat_err_set(&err, LAT_E_CONFLICT, "Workloads stand on node '%s'.", node->name);
-        lat_err_hint(&err, "Remove them first: `lattice ps` shows where they are.");
         lat__call_fail(call, &err);
         return;
     }
-    lat_err_set(&err, LAT_E_FORBIDDEN, "This node was removed from the console.");
-    lat_dispatch_cut(call->api->with.dispatch, node->row.id, &err);
     lat_txn_expect(txn, &node->row);
     lat_txn_remove(txn, LAT_TABLE_NODE, node->row.id);
     lat__call_commit(call, txn, 204, &answer);

@@ -121,13 +121,14 @@ static int scale(struct lat__call *call, struct lat_workload *workload, struct l
 static int remove_workload(struct lat__call *call, struct lat_workload *workload,
                            struct lat_err *err)
 {
-    const char *keep = lat_http_param(call->req, "keep_data");
+    bool keep;
+    int code = lat__call_read_flag(call, "keep_data", &keep, err);
 
-    if (keep && !lat_text_equal(keep, "true") && !lat_text_equal(keep, "false")) {
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "keep_data", "keep_data is true or false.");
+    if (code) {
+        return code;
     }
     if (!lat_text_equal(workload->desired, lat_want_name(LAT_WANT_REMOVED))) {
-        workload->keep_data = lat_text_equal(keep, "true");
+        workload->keep_data = keep;
         lat_row_set(workload->desired, lat_want_name(LAT_WANT_REMOVED));
         set_status(workload, LAT_WORKLOAD_REMOVING);
     }

@@ -135,17 +135,6 @@ static int find_instance(struct lat__call *call, const struct lat_allocation **r
     return lat_err_hint(err, "`lattice show %s` says why.", workload->name);
 }
 
-static int read_flag(struct lat__call *call, const char *name, bool *ret, struct lat_err *err)
-{
-    const char *text = lat_http_param(call->req, name);
-
-    if (text && *text && !lat_text_equal(text, "true") && !lat_text_equal(text, "false")) {
-        return lat_err_field(err, LAT_E_INVALID_FIELD, name, "%s is true or false.", name);
-    }
-    *ret = text && !lat_text_equal(text, "false");
-    return 0;
-}
-
 static void open_feed(struct lat__call *call, const struct lat_allocation *allocation,
                       struct lat_stream_header *header)
 {
@@ -177,8 +166,9 @@ void lat__workload_logs(struct lat__call *call)
     const struct lat_allocation *allocation;
     struct lat_err err;
 
-    if (find_instance(call, &allocation, &err) || read_flag(call, "follow", &header.follow, &err) ||
-        read_flag(call, "timestamps", &header.timestamps, &err)) {
+    if (find_instance(call, &allocation, &err) ||
+        lat__call_read_flag(call, "follow", &header.follow, &err) ||
+        lat__call_read_flag(call, "timestamps", &header.timestamps, &err)) {
         lat__call_fail(call, &err);
         return;
     }

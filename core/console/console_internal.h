@@ -66,6 +66,7 @@ struct lat__console {
     struct lat_ingress *ingress;
     struct lat__front *front;
     struct lat_signal *term, *interrupt, *hangup;
+    struct lat_timer renewal; /* of the server's certificates */
     bool stopping;
 };
 
@@ -94,6 +95,9 @@ int lat__identity_tls(struct lat__console *console, bool clients, struct lat_tls
 int lat__front_new(struct lat__console *console, struct lat__front **ret_front,
                    struct lat_err *err) LAT_MUST_USE;
 struct lat_loop *const *lat__front_loops(const struct lat__front *front, size_t *ret_count);
+
+/* Replaces the certificate for connections from now on. */
+void lat__front_set_tls(struct lat__front *front, struct lat_tls *tls);
 
 /* Begins to take connections on the public port. */
 int lat__front_listen(struct lat__front *front, struct lat_err *err) LAT_MUST_USE;

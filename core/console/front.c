@@ -201,6 +201,32 @@ struct lat_loop *const *lat__front_loops(const struct lat__front *front, size_t 
     return front->loops;
 }
 
+/* A certificate on its way to a lane. */
+struct new_tls {
+    struct lane *lane;
+    struct lat_tls *tls; /* a reference */
+};
+
+static void take_tls(void *arg)
+{
+    struct new_tls *new_tls = arg;
+
+    lat_tls_unref(new_tls->lane->tls);
+    new_tls->lane->tls = new_tls->tls;
+    free(new_tls);
+}
+
+void lat__front_set_tls(struct lat__front *front, struct lat_tls *tls)
+{
+    for (size_t i = 0; i < front->count; i++) {
+        struct new_tls *new_tls = LAT_NEW(struct new_tls);
+
+        new_tls->lane = &front->lanes[i];
+        new_tls->tls = lat_tls_ref(tls);
+        lat_loop_post_always(front->lanes[i].loop, take_tls, new_tls);
+    }
+}
+
 /* One loop's listening, done on that loop and waited for. */
 struct listening {
     struct lane *lane;

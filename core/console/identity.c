@@ -38,13 +38,13 @@ static int read_master_key(const char *path, uint8_t ret_key[LAT_MASTER_KEY_SIZE
     struct lat_buf key = {0};
     int code = lat_file_read(path, LAT__KEY_FILE_MAX, &text, err);
 
-    if (code) {
+    if (code && code != LAT_E_TOO_LARGE) {
         return code;
     }
     if (text.len > 0 && text.bytes[text.len - 1] == '\n') {
         text.len--;
     }
-    if (lat_text_hex_decode(&key, (const char *)text.bytes, text.len) ||
+    if (code || lat_text_hex_decode(&key, (const char *)text.bytes, text.len) ||
         key.len != LAT_MASTER_KEY_SIZE) {
         code = lat_err_set(err, LAT_E_IO, "%s is not a master key.", path);
         lat_err_hint(

@@ -15,6 +15,9 @@
 
 enum { LAT__READY_MS = 30000 };
 
+/* Of the certificates' 365 days. */
+#define LAT__RENEWAL_MS (30 * INT64_C(86400000))
+
 static char *path_in(const struct lat__console *console, const char *name)
 {
     return lat_text_format("%s/%s", console->config.data_dir, name);
@@ -199,12 +202,31 @@ static int open_ingress(struct lat__console *console, struct lat_err *err)
     return code;
 }
 
+/* Makes the server's certificates anew, long before they end; connections that are there go on with the old ones. */
+static void renew_certificates(void *arg)
+{
+    struct lat__console *console = arg;
+    struct lat_tls *port = NULL, *endpoints = NULL;
+    struct lat_err err;
+
+    if (lat__identity_tls(console, true, &port, &err) ||
+        lat__identity_tls(console, false, &endpoints, &err)) {
+        lat_log(console->log, LAT_LOG_ERROR, "the certificates were not renewed", LAT_ERR(&err));
+    } else {
+        lat__front_set_tls(console->front, port);
+        lat_ingress_set_tls(console->ingress, endpoints);
+        lat_log(console->log, LAT_LOG_INFO, "certificates renewed");
+    }
+    lat_tls_unref(port);
+    lat_tls_unref(endpoints);
+}
+
 static void term_received(void *arg)
 {
     lat__console_stop(arg);
 }
 
-/* Reads the reloadable settings again; a mistake in them leaves the old ones in force. */
+/* Reads the reloadable settings again (a mistake in them leaves the old ones in force), and renews the certificates. */
 static void hangup_received(void *arg)
 {
     struct lat__console *console = arg;
@@ -222,6 +244,7 @@ static void hangup_received(void *arg)
     lat_api_set_lives(console->api, lat_settings_int(config.settings, "access_token_life"),
                       lat_settings_int(config.settings, "node_certificate_life"));
     lat__config_done(&config);
+    renew_certificates(console);
     lat_log(console->log, LAT_LOG_INFO, "settings reloaded");
 }
 
@@ -250,6 +273,8 @@ int lat__console_start(struct lat__console *console, struct lat_err *err)
     open_api(console);
     code = open_ingress(console, err);
     code = code ? code : watch_signals(console, err);
+    lat_timer_init(&console->renewal, console->loop, renew_certificates, console);
+    lat_timer_start(&console->renewal, LAT__RENEWAL_MS, LAT__RENEWAL_MS);
     return code ? code : lat__front_listen(console->front, err);
 }
 
@@ -259,6 +284,7 @@ static void lua_closed(void *arg)
 {
     struct lat__console *console = arg;
 
+    lat_timer_done(&console->renewal);
     lat_signal_free(console->term);
     lat_signal_free(console->interrupt);
     lat_signal_free(console->hangup);

@@ -52,6 +52,14 @@ void lat__dispatch_flush_later(struct lat__session *session)
 
 /* ---- watching ---- */
 
+/* Closes a node's link, telling it why; no link is no error. */
+static void cut(struct lat_dispatch *dispatch, const char *node_id, const struct lat_err *why)
+{
+    struct lat__session *session = lat_map_get(dispatch->sessions, node_id);
+    if (session)
+        lat__line_close(session->line, why);
+}
+
 static void node_changed(struct lat_dispatch *dispatch, const struct lat_change *change)
 {
     const struct lat_node *after = (const struct lat_node *)change->after;
@@ -62,7 +70,7 @@ static void node_changed(struct lat_dispatch *dispatch, const struct lat_change 
         lat_err_set(&why, LAT_E_FORBIDDEN, "The node %s was revoked.", after->name);
     else
         return;
-    lat_dispatch_cut(dispatch, after ? after->row.id : change->before->id, &why);
+    cut(dispatch, after ? after->row.id : change->before->id, &why);
 }
 
 static void changed(void *arg, const struct lat_change *change)
@@ -72,13 +80,6 @@ static void changed(void *arg, const struct lat_change *change)
         lat__session_allocation_changed(dispatch, change);
     else
         node_changed(dispatch, change);
-}
-
-void lat_dispatch_cut(struct lat_dispatch *dispatch, const char *node_id, const struct lat_err *why)
-{
-    struct lat__session *session = lat_map_get(dispatch->sessions, node_id);
-    if (session)
-        lat__line_close(session->line, why);
 }
 
 /* ---- lost nodes ---- */

@@ -60,10 +60,6 @@ typedef void lat_dispatch_open_fn(void *arg, struct lat_stream *stream, const st
 void lat_dispatch_open(struct lat_dispatch *dispatch, const char *node_id,
                        const struct lat_stream_header *header, lat_dispatch_open_fn *fn, void *arg);
 
-/* Closes a node's link because it was revoked or removed; no link is no error. From the state loop. */
-void lat_dispatch_cut(struct lat_dispatch *dispatch, const char *node_id,
-                      const struct lat_err *why);
-
 /* How many links are up. From the state loop. */
 size_t lat_dispatch_link_count(const struct lat_dispatch *dispatch);
 

@@ -42,7 +42,6 @@ struct node {
 struct lat_http_router {
     uint32_t magic;
     struct node root;
-    struct route fallback;
 };
 
 /* A segment of the path that a parameter took. */
@@ -132,13 +131,6 @@ void lat_http_router_add(struct lat_http_router *router, enum lat_http_method me
     node->is_end = true;
 }
 
-void lat_http_router_set_fallback(struct lat_http_router *router, lat_http_handler_fn *handler,
-                                  void *arg)
-{
-    LAT_CHECK_MAGIC(router, ROUTER_MAGIC);
-    router->fallback = (struct route){handler, arg, ""};
-}
-
 /* Returns the node where the path ends, or NULL; fills taken[] in order. path is at a slash. */
 static const struct node *match(const struct node *node, const char *path, size_t segments,
                                 struct taken *taken, size_t count)
@@ -204,10 +196,6 @@ void lat_http_router_serve(const struct lat_http_router *router, struct lat_http
     struct taken taken[LAT_HTTP_PATH_PARAMS_MAX];
     const struct node *node = match(&router->root, req->path, 0, taken, 0);
     if (node == NULL) {
-        if (router->fallback.handler != NULL) {
-            router->fallback.handler(router->fallback.arg, req);
-            return;
-        }
         struct lat_err err;
         lat_err_set(&err, LAT_E_NOT_FOUND, "There is nothing at %.200s.", req->path);
         lat_err_hint(&err, "See the API manual for its paths.");

@@ -20,10 +20,6 @@ struct lat_http_router *lat_http_router_free(struct lat_http_router *router);
 void lat_http_router_add(struct lat_http_router *router, enum lat_http_method method,
                          const char *pattern, lat_http_handler_fn *handler, void *arg);
 
-/* Sets who gets what no route knows; without one, that is 404. */
-void lat_http_router_set_fallback(struct lat_http_router *router, lat_http_handler_fn *handler,
-                                  void *arg);
-
 /* Hands the request to its route's handler with its path parameters in place; answers 404 or 405 (with Allow) otherwise.
  * To be called from a server's handler. */
 void lat_http_router_serve(const struct lat_http_router *router, struct lat_http_request *req);

@@ -80,9 +80,10 @@ end
 
 local function rm(context, options, operands)
     if not options.yes and context:can_ask() then
-        context:confirm(("Shut the node '%s' out? It has to join again to come back."):format(operands.NAME))
+        local loss = options.force and " What its workloads keep there is given up." or ""
+        context:confirm(("Shut the node '%s' out? It has to join again to come back.%s"):format(operands.NAME, loss))
     end
-    context:console():call("DELETE", path_of(context, operands.NAME))
+    context:console():call("DELETE", path_of(context, operands.NAME) .. (options.force and "?force=true" or ""))
     if options.json then
         context:print_json { name = operands.NAME, status = "removed" }
     else
@@ -124,9 +125,15 @@ return {
     {
         name = "node rm",
         section = SECTION,
-        summary = "Shut a node out; no workload may stand on it",
+        summary = "Shut a node out",
         operands = { { name = "NAME" } },
-        flags = { { name = "yes", help = "do not ask" } },
+        flags = {
+            { name = "force", help = "although workloads stand on it: they start anew elsewhere, without their data" },
+            { name = "yes", help = "do not ask" },
+        },
+        details = [[
+A node that workloads stand on is refused, unless it is given up for good with --force. What still runs there goes
+on, out of the console's sight, until somebody stops it on that machine.]],
         run = rm,
     },
     {

@@ -372,7 +372,7 @@ static void history_and_receipts_are_read(void **state)
 
 /* ---- nodes, and what needs nobody ---- */
 
-static void a_node_goes_only_when_nothing_stands_or_is_being_placed_on_it(void **state)
+static void a_node_that_something_stands_or_is_being_placed_on_goes_only_by_force(void **state)
 {
     struct desk *desk = *state;
     char id[LAT_ID_SIZE];
@@ -393,11 +393,11 @@ static void a_node_goes_only_when_nothing_stands_or_is_being_placed_on_it(void *
     lat_row_ref(put);
     commit(txn, &answer); /* staged, and perhaps not yet durable */
     expect_code(desk, desk->admin, "DELETE", "/api/v1/nodes/n1", NULL, LAT_E_CONFLICT);
-    txn = lat_txn_begin(desk->console->store, "");
-    lat_txn_remove(txn, LAT_TABLE_ALLOCATION, put->id);
-    commit_now(desk->console->bed, txn);
+    expect_code(desk, desk->admin, "DELETE", "/api/v1/nodes/n1?force=maybe", NULL,
+                LAT_E_INVALID_FIELD);
+    expect(desk, desk->admin, "DELETE", "/api/v1/nodes/n1?force=true", NULL, 204);
+    assert_null(lat_store_allocation(desk->console->store, put->id));
     lat_row_unref(put);
-    expect(desk, desk->admin, "DELETE", "/api/v1/nodes/n1", NULL, 204);
     expect_code(desk, desk->admin, "DELETE", "/api/v1/nodes/n1", NULL, LAT_E_NOT_FOUND);
 }
 
@@ -464,7 +464,7 @@ static int run(void)
         TEST(of_two_changes_at_the_same_time_one_is_a_conflict),
         TEST(a_client_that_goes_before_its_deploy_is_answered_leaves_the_workload),
         TEST(history_and_receipts_are_read),
-        TEST(a_node_goes_only_when_nothing_stands_or_is_being_placed_on_it),
+        TEST(a_node_that_something_stands_or_is_being_placed_on_goes_only_by_force),
         TEST(what_the_console_is_can_be_asked),
         TEST(a_disk_that_refuses_is_said_and_what_was_asked_did_not_happen),
     };

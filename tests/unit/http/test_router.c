@@ -8,7 +8,6 @@ struct routed {
 };
 
 static char told[] = "told";
-static char fallback[] = "fallback";
 
 /* Answers with what the route and its parameters are. */
 static void tell(void *arg, struct lat_http_request *req)
@@ -177,15 +176,6 @@ static void head_takes_the_route_of_get(void **state)
     free(answer);
 }
 
-static void the_fallback_gets_what_no_route_knows(void **state)
-{
-    struct routed *routed = *state;
-    lat_http_router_set_fallback(routed->router, tell, fallback);
-    assert_told(routed, "GET", "/assets/app.js", "fallback route= id= name=");
-    assert_told(routed, "GET", "/", "told route=/ id= name=");
-    assert_refused(routed, "POST", "/", 405, "GET, HEAD");
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -196,7 +186,6 @@ int main(void)
         TEST(unknown_paths_are_not_found),
         TEST(another_method_is_told_the_allowed_ones),
         TEST(head_takes_the_route_of_get),
-        TEST(the_fallback_gets_what_no_route_knows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
