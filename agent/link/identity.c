@@ -44,9 +44,15 @@ static int write_file(const struct lat__identity *identity, const char *name, co
     return code;
 }
 
+/* A key is made once, before the machine joins: a new one beside the certificate of the old one would only hide that it is gone. */
 static int open_key(struct lat__identity *identity, struct lat_err *err)
 {
     int code = read_file(identity, KEY, &identity->key_pem, err);
+    if (code == LAT_E_NOT_FOUND && lat__identity_is_joined(identity)) {
+        lat_err_set(err, LAT_E_IO, "%s/%s is missing, and it is this node's identity.",
+                    identity->dir, KEY);
+        return lat_err_hint(err, "Restore it, or empty %s and join the node again.", identity->dir);
+    }
     if (code != LAT_E_NOT_FOUND)
         return code;
     code = lat_node_key_make(&identity->key_pem, err);
@@ -85,9 +91,9 @@ int lat__identity_open(const char *dir, struct lat__identity *ret_identity, stru
     struct lat__identity identity = {.dir = lat_text_copy(dir)};
     int code = lat_dir_make(dir, 0700, err);
     if (code == 0)
-        code = open_key(&identity, err);
-    if (code == 0)
         code = open_membership(&identity, err);
+    if (code == 0)
+        code = open_key(&identity, err);
     if (code < 0) {
         lat__identity_done(&identity);
         return code;

@@ -1,0 +1,171 @@
+"""Damaged data folders: each start says what is wrong and ends with 1, or goes on with everything that it can still know."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from support.cloud import BIN, Agent, Cloud
+from support.engine import Engine
+from support.waiting import wait_until
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cloud, Path]]:
+    """A console that was stopped with a workload in its store, and a copy of its data folder."""
+    made = Cloud(tmp_path_factory.mktemp("damaged")).start()
+    try:
+        made.api("POST", "/api/v1/workloads", {"type": "redis", "name": "cache"})
+        made.stop()
+        copy = made.state / "sound"
+        shutil.copytree(made.console.data, copy)
+        yield made, copy
+    finally:
+        made.kill()
+
+
+@pytest.fixture
+def damaged(stopped: tuple[Cloud, Path]) -> Cloud:
+    """The console with its data folder as it was; a test hurts it, and starts it."""
+    cloud, copy = stopped
+    shutil.rmtree(cloud.console.data)
+    shutil.copytree(copy, cloud.console.data)
+    return cloud
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])
+
+
+def folder_instead(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def file_instead(path: Path) -> None:
+    shutil.rmtree(path)
+    path.write_text("no folder")
+
+
+def noise(path: Path) -> None:
+    path.write_bytes(os.urandom(20000))
+
+
+FATAL: dict[str, tuple[str, Callable[[Path], None], str]] = {
+    "state.db is noise": ("state.db", noise, "damaged"),
+    "state.db was cut": ("state.db", cut, "damaged"),
+    "state.db is gone": ("state.db", Path.unlink, "is missing or empty"),
+    "state.db is empty": ("state.db", lambda path: path.write_bytes(b""), "is missing or empty"),
+    "state.db is a folder": ("state.db", folder_instead, "Is a directory"),
+    "master.key is gone": ("master.key", Path.unlink, "master.key is missing"),
+    "master.key is noise": ("master.key", noise, "is not a master key"),
+    "master.key is empty": ("master.key", lambda path: path.write_bytes(b""), "is not a master key"),
+    "master.key is another one": ("master.key", lambda path: path.write_text("ab" * 32 + "\n"), "cannot be opened"),
+    "policies is a file": ("policies", file_instead, "policies"),
+    "lock is a folder": ("lock", folder_instead, "lock"),
+}
+
+
+@pytest.mark.parametrize("what", FATAL)
+def test_what_the_console_cannot_do_without_ends_the_start_with_a_sentence(damaged: Cloud, what: str) -> None:
+    name, hurt, sentence = FATAL[what]
+    hurt(damaged.console.data / name)
+    before = {each.name: each.read_bytes() for each in damaged.console.data.iterdir() if each.is_file()}
+    done = subprocess.run([BIN / "lattice", "server", "--data-dir", damaged.console.data, "--listen", f"127.0.0.1:{damaged.console.port}"],
+                          capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith("lattice: ") and sentence in done.stderr
+    for kept in ("state.db", "master.key", "ca.pem", "admin-password"):
+        if kept in before:
+            assert (damaged.console.data / kept).read_bytes() == before[kept], f"{kept} was changed by a start that failed"
+
+
+HARMLESS: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "history.db is noise": ("history.db", noise),
+    "history.db was cut": ("history.db", cut),
+    "history.db is a folder": ("history.db", folder_instead),
+    "history.db is gone": ("history.db", Path.unlink),
+    "ca.pem is gone": ("ca.pem", Path.unlink),
+    "ca.pem is noise": ("ca.pem", noise),
+    "admin-password is gone": ("admin-password", Path.unlink),
+    "policies are gone": ("policies", shutil.rmtree),
+    "the policy is noise": ("policies/placement.lua", noise),
+    "the policy is a folder": ("policies/placement.lua", folder_instead),
+}
+
+
+@pytest.mark.parametrize("what", HARMLESS)
+def test_what_can_be_done_without_does_not_keep_the_console_from_starting(damaged: Cloud, what: str) -> None:
+    name, hurt = HARMLESS[what]
+    authority = damaged.console.authority.read_bytes()
+    hurt(damaged.console.data / name)
+    damaged.console.authority.unlink(missing_ok=True)
+    damaged.console.start()
+    assert damaged.api.names() == ["cache"]
+    assert damaged.api("GET", "/api/v1/workloads/cache/history")["items"] is not None
+    assert damaged.console.authority.read_bytes() == authority
+    damaged.console.stop()
+    if name == "history.db" and hurt is not Path.unlink:
+        assert list(damaged.console.data.glob("history.db.damaged-*")), "the old history is kept"
+
+
+# ---- the agent's folder
+
+@pytest.fixture
+def node(cloud: Cloud) -> Agent:
+    """An agent that was stopped after it had joined."""
+    cloud.agents[0].stop()
+    return cloud.agents[0]
+
+
+def start_failing(agent: Agent) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([BIN / "lattice-agent", "--data-dir", agent.data, "--console", f"{agent.host}:{agent.console.port}", "--docker-host",
+                           agent.engine.host], capture_output=True, text=True, timeout=30, check=False)
+
+
+IDENTITY: dict[str, tuple[str, Callable[[Path], None], str]] = {
+    "node.key is noise": ("node.key", noise, "the certificate's key"),
+    "node.key is gone": ("node.key", Path.unlink, "node.key is missing"),
+    "node.crt is noise": ("node.crt", noise, "certificate cannot be read"),
+    "node.crt was cut": ("node.crt", cut, "certificate cannot be read"),
+    "authority.crt is noise": ("authority.crt", noise, "the certificate authority"),
+}
+
+
+def test_an_agent_says_what_of_its_identity_is_damaged(cloud: Cloud, node: Agent) -> None:
+    sound = node.data.with_name("sound")
+    shutil.copytree(node.data, sound)
+    for what, (name, hurt, sentence) in IDENTITY.items():
+        hurt(node.data / name)
+        done = start_failing(node)
+        told = [line for line in done.stderr.splitlines() if line.startswith("lattice-agent: ") and sentence in line]
+        assert done.returncode != 0 and told, (what, done.returncode, done.stderr)
+        assert hurt is not Path.unlink or not (node.data / name).exists(), f"{what}: it was made anew"
+        shutil.rmtree(node.data)
+        shutil.copytree(sound, node.data)
+    node.start()
+    cloud.wait_node("node-1")
+
+
+def test_two_agents_do_not_share_a_folder(cloud: Cloud) -> None:
+    done = start_failing(cloud.agents[0])
+    assert done.returncode == 6 and "Another agent uses" in done.stderr
+
+
+def test_a_journal_that_is_garbage_loses_no_container(cloud: Cloud, engine: Engine) -> None:
+    cloud.api.deploy("redis", "cache")
+    before = [each["Id"] for each in engine.containers()]
+    agent = cloud.agents[0]
+    agent.stop()
+    journals = list((agent.data / "allocations").glob("*.json"))
+    assert journals
+    noise(journals[0])
+    (agent.data / "allocations" / "nonsense.json").write_text("[]")
+    agent.start()
+    cloud.wait_node("node-1")
+    cloud.api.wait("cache", "running")
+    wait_until(lambda: [each["Id"] for each in engine.containers()] == before, "the container is the same")
+    cloud.remove_all()
