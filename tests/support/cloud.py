@@ -26,7 +26,11 @@ SANITIZER_STATUS = 99
 def _environment() -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("LATTICE_")}
     options = f"exitcode={SANITIZER_STATUS}:abort_on_error=0"
-    return kept | {"ASAN_OPTIONS": options + ":detect_leaks=1", "UBSAN_OPTIONS": options + ":print_stacktrace=1", "LSAN_OPTIONS": "exitcode=99"}
+    races = f"exitcode={SANITIZER_STATUS}:second_deadlock_stack=1:suppressions={Path(__file__).with_name('tsan.supp')}"
+    return kept | {
+        "ASAN_OPTIONS": options + ":detect_leaks=1", "UBSAN_OPTIONS": options + ":print_stacktrace=1", "LSAN_OPTIONS": "exitcode=99",
+        "TSAN_OPTIONS": races,
+    }
 
 
 class Program:
