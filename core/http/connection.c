@@ -24,6 +24,7 @@
 enum {
     EARLY_MAX = 64 * 1024, /* pipelined bytes that wait before the stream is paused */
     LEAVE_MS = 2000,       /* for the client to end its side after we ended ours */
+    RETIRE_MS = 100,       /* the same where no answer can be lost: the connection was idle */
 };
 
 static const struct lat_stream_events stream_events;
@@ -193,6 +194,9 @@ void lat__http_connection_retire(struct lat__http_connection *connection)
 {
     if (connection->state == LAT__HTTP_IDLE) {
         leave(connection);
+        if (connection->deadline == LAT__HTTP_LEAVE_DEADLINE) {
+            set_deadline(connection, LAT__HTTP_LEAVE_DEADLINE, RETIRE_MS);
+        }
     }
 }
 
