@@ -194,9 +194,7 @@ void lat__http_connection_retire(struct lat__http_connection *connection)
 {
     if (connection->state == LAT__HTTP_IDLE) {
         leave(connection);
-        if (connection->deadline == LAT__HTTP_LEAVE_DEADLINE) {
-            set_deadline(connection, LAT__HTTP_LEAVE_DEADLINE, RETIRE_MS);
-        }
+        set_deadline(connection, LAT__HTTP_LEAVE_DEADLINE, RETIRE_MS);
     }
 }
 
