@@ -153,7 +153,8 @@ def timed_ms(work: Callable[[], Any]) -> tuple[float, Any]:
     return (time.perf_counter() - begin) * 1000, result
 
 
-def lattice_once(api: Api, line: Line, events: Events, name: str) -> float:
+def lattice_once(api: Api, events: Events, name: str) -> float:
+    line = Line(api)  # a fresh one each time: the console closes what is idle while the peers are measured
     begin, made = line.post("/api/v1/workloads", {"type": "custom", "name": name, "cpu": CPU, "memory": MEMORY, "params": {"image": IMAGE, "ports": ["80/tcp"]}})
     took = (events.wait(made["id"], "running") - begin) * 1000
     api.remove(name)
@@ -231,12 +232,12 @@ def main() -> None:
             cloud = Cloud(state).start()
             try:
                 cloud.join(engine)
-                events, line = Events(cloud.api), Line(cloud.api)
-                lattice_once(cloud.api, line, events, "warm-up")
+                events = Events(cloud.api)
+                lattice_once(cloud.api, events, "warm-up")
                 network = engine.networks()[0]["Name"]
                 bare = BareEngine(engine, network)
                 works: list[tuple[str, Callable[[], float]]] = [
-                    ("lattice", lambda: lattice_once(cloud.api, line, events, f"run-{len(times['lattice'])}")),
+                    ("lattice", lambda: lattice_once(cloud.api, events, f"run-{len(times['lattice'])}")),
                     ("docker_run", lambda: docker_run_once(engine, network)),
                     ("bare_calls", lambda: bare_once(bare)),
                     ("swarm", lambda: swarm_once(engine, False)),
@@ -250,6 +251,9 @@ def main() -> None:
                             times[name].append(took)
                     say(f"run {run}/{options.runs}: " + ", ".join(f"{name} {values[-1]:.0f} ms" for name, values in times.items() if values))
                 cloud.stop()
+            except Exception:
+                say(cloud.console.tail())
+                raise
             finally:
                 cloud.kill()
             engine.docker("swarm", "leave", "--force")
