@@ -363,4 +363,4 @@ def test_many_starts_and_removals_leave_nothing_behind(driver: DriverProbe, engi
         if number == 3:
             before = descriptors()
     assert engine.containers(ours=False) == engine.volumes(ours=False) == [] and not engine.published_ports()
-    assert descriptors() <= before
+    wait_until(lambda: descriptors() <= before, f"no more than {before} descriptors: spare connections are closed after a while", 15)
