@@ -50,7 +50,7 @@ struct lat__flusher {
     struct lat__flusher *prev;
 };
 
-struct lat__work; /* worker.c */
+struct lat__workers; /* worker.c */
 
 struct lat_loop {
     uv_loop_t uv;
@@ -82,9 +82,7 @@ struct lat_loop {
     size_t timer_cap;
     uint64_t timer_order;
 
-    struct lat__work *slow_first; /* slow work that waits for its turn */
-    struct lat__work *slow_last;
-    unsigned slow_running;
+    struct lat__workers *workers; /* made on first use */
 
     uint8_t *read_buffer;  /* LAT__READ_SIZE, made on first use */
     struct lat__pool pool; /* of LAT__CHUNK_SIZE */
@@ -93,7 +91,15 @@ struct lat_loop {
 
 /* timer.c */
 void lat__timers_run(struct lat_loop *loop);
-int64_t lat__timers_next_ns(const struct lat_loop *loop); /* INT64_MAX: none */
+int64_t lat__timers_next_ns(const struct lat_loop *loop);            /* INT64_MAX: none */
+void lat__timer_start_ns(struct lat_timer *timer, int64_t delay_ns); /* once */
+
+/* worker.c: lets all simulated work in hand be due at once; returns whether there is some. */
+bool lat__workers_hurry(struct lat_loop *loop);
+/* worker.c: tells whether done() of some work has yet to be called. */
+bool lat__workers_busy(const struct lat_loop *loop);
+/* worker.c: ends the threads. Nothing is in hand any more. */
+void lat__workers_free(struct lat_loop *loop);
 
 /* loop.c: flush is called before the loop sleeps, after deferred calls; it may flush others. */
 void lat__flush_later(struct lat_loop *loop, struct lat__flusher *flusher);

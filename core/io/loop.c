@@ -336,7 +336,9 @@ static void run_out(struct lat_loop *loop)
         if (more || census.closing)
             continue;
         LAT_ASSERT(!census.open);
-        if (!loop->uv.active_reqs.count)
+        if (lat__workers_hurry(loop))
+            continue;
+        if (!lat__workers_busy(loop) && !loop->uv.active_reqs.count)
             return;
         uv_run(&loop->uv, UV_RUN_ONCE);
     }
@@ -347,6 +349,7 @@ struct lat_loop *lat_loop_free(struct lat_loop *loop)
     if (!loop)
         return NULL;
     run_out(loop);
+    lat__workers_free(loop);
     LAT_ASSERT(loop->timer_count == 0);
     uv_walk(&loop->uv, close_own, NULL);
     uv_run(&loop->uv, UV_RUN_DEFAULT);

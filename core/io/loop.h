@@ -18,7 +18,7 @@ enum { LAT_LOOP_QUEUE_MAX = 65536 };
 /* Returns an owned loop that reads time from clock (borrowed). */
 struct lat_loop *lat_loop_new(const struct lat_clock *clock);
 
-/* Runs what was posted, deferred or closed already, waits for work in hand, then frees the loop; a handle or a timer left open is a
+/* Runs what was posted, deferred or closed already, waits for work in hand (simulated work is due at once), then frees the loop; a handle or a timer left open is a
  * mistake of ours (LAT_ASSERT). Not from inside a callback. */
 struct lat_loop *lat_loop_free(struct lat_loop *loop);
 
@@ -96,14 +96,25 @@ struct lat_signal *lat_signal_free(struct lat_signal *signal);
 
 /* ---- workers ---- */
 
-/* Runs work(arg) on a worker thread, then done(arg) on the loop. Never fails; in the whole process at most
- * LAT_WORKERS run at once (name look-ups among them), the rest wait in order. */
+/* Runs work(arg) on a thread of this loop's workers, then done(arg) on the loop. Never fails; at most LAT_WORKERS of a loop's
+ * run at once, the rest wait in order. The loop runs on until done was called. On a clock that is not the system's both run on the
+ * loop's own thread, in turns to come, see lat_loop_simulate(). */
 enum { LAT_WORKERS = 4, LAT_WORKERS_SLOW = 2 };
 void lat_work(struct lat_loop *loop, lat_call_fn *work, lat_call_fn *done, void *arg);
 
 /* Like lat_work, for work that keeps a processor busy for long (hashing passwords): at most LAT_WORKERS_SLOW of a
  * loop's run at once, so that a flood of it leaves workers for what others wait for. */
 void lat_work_slow(struct lat_loop *loop, lat_call_fn *work, lat_call_fn *done, void *arg);
+
+/* How a simulation passes the time of workers. work_ns is asked twice for each piece of work: how long after lat_work() work(arg)
+ * runs, and then how long after that done(arg) is called (nanoseconds of the loop's clock, 0 or more). */
+struct lat_loop_sim {
+    int64_t (*work_ns)(void *arg);
+    void *arg;
+};
+
+/* Sets that for a loop whose clock is not the system's (copied); without it neither takes any time. */
+void lat_loop_simulate(struct lat_loop *loop, const struct lat_loop_sim *sim);
 
 /* ---- threads ---- */
 

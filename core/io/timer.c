@@ -61,24 +61,25 @@ void lat_timer_init(struct lat_timer *timer, struct lat_loop *loop, lat_call_fn 
     *timer = (struct lat_timer){.loop = loop, .fn = fn, .arg = arg};
 }
 
-static int64_t add_ms(int64_t now_ns, int64_t delay_ms)
+/* INT64_MAX - 1 where that is too much to count. */
+static int64_t ns_of_ms(int64_t ms)
 {
-    int64_t delay_ns;
-    int64_t deadline_ns;
-    if (delay_ms <= 0)
-        return now_ns;
-    if (__builtin_mul_overflow(delay_ms, (int64_t)1000000, &delay_ns) ||
-        __builtin_add_overflow(now_ns, delay_ns, &deadline_ns) || deadline_ns == INT64_MAX)
-        return INT64_MAX - 1;
-    return deadline_ns;
+    int64_t ns;
+    if (ms <= 0)
+        return 0;
+    return __builtin_mul_overflow(ms, (int64_t)1000000, &ns) ? INT64_MAX - 1 : ns;
 }
 
-void lat_timer_start(struct lat_timer *timer, int64_t delay_ms, int64_t repeat_ms)
+static void start(struct lat_timer *timer, int64_t delay_ns, int64_t repeat_ns)
 {
     struct lat_loop *loop = timer->loop;
+    int64_t deadline_ns;
     LAT_ASSERT(lat_loop_is_current(loop));
-    timer->deadline_ns = add_ms(lat_clock_boot_ns(loop->clock), delay_ms);
-    timer->repeat_ns = repeat_ms > 0 ? add_ms(0, repeat_ms) : 0;
+    if (__builtin_add_overflow(lat_clock_boot_ns(loop->clock), delay_ns, &deadline_ns) ||
+        deadline_ns == INT64_MAX)
+        deadline_ns = INT64_MAX - 1;
+    timer->deadline_ns = deadline_ns;
+    timer->repeat_ns = repeat_ns;
     timer->order = ++loop->timer_order;
     if (!timer->place) {
         if (loop->timer_count == loop->timer_cap) {
@@ -89,6 +90,16 @@ void lat_timer_start(struct lat_timer *timer, int64_t delay_ms, int64_t repeat_m
         timer->place = loop->timer_count;
     }
     settle(loop, timer->place, timer);
+}
+
+void lat_timer_start(struct lat_timer *timer, int64_t delay_ms, int64_t repeat_ms)
+{
+    start(timer, ns_of_ms(delay_ms), ns_of_ms(repeat_ms));
+}
+
+void lat__timer_start_ns(struct lat_timer *timer, int64_t delay_ns)
+{
+    start(timer, delay_ns > 0 ? delay_ns : 0, 0);
 }
 
 void lat_timer_stop(struct lat_timer *timer)

@@ -1,159 +1,244 @@
-/* Signals, workers and threads. Callbacks come on the loop's thread; only `work` of lat_work() runs elsewhere.
+/* Workers: what blocks runs elsewhere, and its end comes back to the loop.
  *
- * Workers are libuv's pool, which serves the whole process and which name look-ups share. Slow work waits in a queue
- * of its loop, of which only LAT_WORKERS_SLOW are with the pool. */
+ *     lat_work()      ─► quick ─┐                                  ┌─► post ─► done() on the loop
+ *     lat_work_slow() ─► slow ──┴─► threads of this loop ─► work() ┘
+ *
+ * A loop has threads of its own, made when there is work for them, because libuv's are shared by the whole process, name
+ * look-ups among them: what one loop hashes would wait in front of what another has to make durable. And libuv's tell their
+ * loop by uv_async_t, whose receiver gives up its processor while the sender is still in its system call; ours use
+ * the loop's posts, so that work costs two wake-ups and nothing else.
+ *
+ * Of the slow work LAT_WORKERS_SLOW run at once, and quick work goes first, so some thread is always soon free for it.
+ *
+ * On a clock that is not the system's there are no threads: work() and done() are two timers of the loop, one after the
+ * other, with delays that the simulation chooses. A simulated process may die before its work, or between its work
+ * and the moment when it hears of it.
+ *
+ * Invariants: in_hand counts what was begun and whose done() has not been called; while there is some the loop is held.
+ * The lists and the three counters under `lock` are the threads' too; all else is the loop's. */
 #include "internal.h"
 
 #include <stdlib.h>
+#include <sys/queue.h>
 
-enum { SIGNAL_MAGIC = 0x5369676e };
-
-struct lat_signal {
-    uint32_t magic;
-    uv_signal_t uv;
-    lat_call_fn *fn;
-    void *arg;
-};
-
-static void on_signal(uv_signal_t *handle, int signum)
-{
-    struct lat_signal *signal = LAT_CONTAINER(handle, struct lat_signal, uv);
-    LAT_CHECK_MAGIC(signal, SIGNAL_MAGIC);
-    (void)signum;
-    signal->fn(signal->arg);
-}
-
-static void on_signal_closed(uv_handle_t *handle)
-{
-    free(LAT_CONTAINER(handle, struct lat_signal, uv));
-}
-
-int lat_signal_new(struct lat_loop *loop, int signum, lat_call_fn *fn, void *arg,
-                   struct lat_signal **ret_signal, struct lat_err *err)
-{
-    struct lat_signal *signal = LAT_NEW(struct lat_signal);
-    *signal = (struct lat_signal){.magic = SIGNAL_MAGIC, .fn = fn, .arg = arg};
-    uv_signal_init(&loop->uv, &signal->uv);
-    int status = uv_signal_start(&signal->uv, on_signal, signum);
-    if (status < 0) {
-        lat_signal_free(signal);
-        return lat_err_errno(err, -status, "catch a signal");
-    }
-    uv_unref((uv_handle_t *)&signal->uv);
-    *ret_signal = signal;
-    return LAT_OK;
-}
-
-struct lat_signal *lat_signal_free(struct lat_signal *signal)
-{
-    if (signal) {
-        LAT_CHECK_MAGIC(signal, SIGNAL_MAGIC);
-        uv_close((uv_handle_t *)&signal->uv, on_signal_closed);
-    }
-    return NULL;
-}
-
-struct lat__work {
-    uv_work_t uv;
+struct work {
     struct lat_loop *loop;
     lat_call_fn *work;
     lat_call_fn *done;
     void *arg;
-    bool slow;
-    struct lat__work *next; /* behind it in the slow queue */
+    bool is_slow;
+    STAILQ_ENTRY(work) next;     /* behind it in its queue */
+    TAILQ_ENTRY(work) simulated; /* on a simulated clock */
+    struct lat_timer timer;
 };
 
-static void on_work(uv_work_t *request)
-{
-    struct lat__work *work = LAT_CONTAINER(request, struct lat__work, uv);
-    work->work(work->arg);
-}
+STAILQ_HEAD(work_queue, work);
 
-static void hand_to_worker(struct lat__work *work);
+struct lat__workers {
+    struct lat_loop *loop;
+    size_t in_hand;
+    struct lat_loop_sim sim;
+    TAILQ_HEAD(, work) simulated; /* work that waits for its moment, in order of lat_work() */
 
-static void start_slow(struct lat_loop *loop)
-{
-    struct lat__work *work = loop->slow_first;
-    if (!work || loop->slow_running == LAT_WORKERS_SLOW)
-        return;
-    loop->slow_first = work->next;
-    if (!loop->slow_first)
-        loop->slow_last = NULL;
-    loop->slow_running++;
-    hand_to_worker(work);
-}
+    pthread_mutex_t lock; /* guards what follows, except `threads` and `count` */
+    pthread_cond_t wake;  /* something was queued, or it ends */
+    struct work_queue quick, slow;
+    unsigned quick_waiting, slow_waiting, slow_running;
+    unsigned idle; /* threads that wait for work */
+    bool ending;
 
-static void on_work_done(uv_work_t *request, int status)
+    struct lat_thread *threads[LAT_WORKERS];
+    unsigned count;
+};
+
+static struct lat__workers *workers_of(struct lat_loop *loop)
 {
-    struct lat__work *work = LAT_CONTAINER(request, struct lat__work, uv);
-    LAT_ASSERT(status == 0);
-    if (work->slow) {
-        work->loop->slow_running--;
-        start_slow(work->loop);
+    struct lat__workers *workers = loop->workers;
+    if (!workers) {
+        workers = loop->workers = LAT_NEW(struct lat__workers);
+        workers->loop = loop;
+        TAILQ_INIT(&workers->simulated);
+        STAILQ_INIT(&workers->quick);
+        STAILQ_INIT(&workers->slow);
+        pthread_mutex_init(&workers->lock, NULL);
+        pthread_cond_init(&workers->wake, NULL);
     }
-    work->done(work->arg);
-    free(work);
+    return workers;
 }
 
-static void hand_to_worker(struct lat__work *work)
+static void finish(void *arg)
 {
-    LAT_ASSERT(uv_queue_work(&work->loop->uv, &work->uv, on_work, on_work_done) == 0);
+    struct work *work = arg;
+    lat_call_fn *done = work->done;
+    void *done_arg = work->arg;
+    work->loop->workers->in_hand--;
+    lat_loop_release(work->loop);
+    free(work);
+    done(done_arg);
 }
 
-static struct lat__work *work_new(struct lat_loop *loop, lat_call_fn *work, lat_call_fn *done,
-                                  void *arg)
+/* ---- threads ---- */
+
+/* How many of those that wait could run now. Under the lock. */
+static unsigned runnable(const struct lat__workers *workers)
+{
+    unsigned room = LAT_WORKERS_SLOW - workers->slow_running;
+    return workers->quick_waiting + (workers->slow_waiting < room ? workers->slow_waiting : room);
+}
+
+/* Under the lock. NULL when nothing may run now. */
+static struct work *take(struct lat__workers *workers)
+{
+    struct work *work = STAILQ_FIRST(&workers->quick);
+    if (work) {
+        STAILQ_REMOVE_HEAD(&workers->quick, next);
+        workers->quick_waiting--;
+    } else if (workers->slow_waiting && workers->slow_running < LAT_WORKERS_SLOW) {
+        work = STAILQ_FIRST(&workers->slow);
+        STAILQ_REMOVE_HEAD(&workers->slow, next);
+        workers->slow_waiting--;
+        workers->slow_running++;
+    }
+    return work;
+}
+
+static void work_until_the_end(void *arg)
+{
+    struct lat__workers *workers = arg;
+    pthread_mutex_lock(&workers->lock);
+    while (!workers->ending) {
+        struct work *work = take(workers);
+        if (!work) {
+            workers->idle++;
+            pthread_cond_wait(&workers->wake, &workers->lock);
+            workers->idle--;
+            continue;
+        }
+        bool is_slow = work->is_slow;
+        pthread_mutex_unlock(&workers->lock);
+        work->work(work->arg);
+        lat_loop_post_always(work->loop, finish, work); /* from here on the loop's */
+        pthread_mutex_lock(&workers->lock);
+        workers->slow_running -= is_slow;
+    }
+    pthread_mutex_unlock(&workers->lock);
+}
+
+static void hand_to_threads(struct lat__workers *workers, struct work *work)
+{
+    pthread_mutex_lock(&workers->lock);
+    if (work->is_slow) {
+        STAILQ_INSERT_TAIL(&workers->slow, work, next);
+        workers->slow_waiting++;
+    } else {
+        STAILQ_INSERT_TAIL(&workers->quick, work, next);
+        workers->quick_waiting++;
+    }
+    bool too_few = runnable(workers) > workers->idle && workers->count < LAT_WORKERS;
+    pthread_mutex_unlock(&workers->lock);
+    pthread_cond_signal(&workers->wake); /* past the lock, or the woken one would wait for it */
+    if (too_few)
+        workers->threads[workers->count++] =
+            lat_thread_start("worker", work_until_the_end, workers);
+}
+
+/* ---- simulated time ---- */
+
+static void wait_simulated(struct lat__workers *workers, struct work *work)
+{
+    struct lat_loop_sim *sim = &workers->sim;
+    int64_t delay_ns = sim->work_ns ? sim->work_ns(sim->arg) : 0;
+    lat__timer_start_ns(&work->timer, delay_ns);
+}
+
+static void simulated_over(void *arg)
+{
+    struct work *work = arg;
+    TAILQ_REMOVE(&work->loop->workers->simulated, work, simulated);
+    lat_timer_done(&work->timer);
+    finish(work);
+}
+
+static void simulated_due(void *arg)
+{
+    struct work *work = arg;
+    work->work(work->arg);
+    work->timer.fn = simulated_over;
+    wait_simulated(work->loop->workers, work);
+}
+
+static void hand_to_simulation(struct lat__workers *workers, struct work *work)
+{
+    TAILQ_INSERT_TAIL(&workers->simulated, work, simulated);
+    lat_timer_init(&work->timer, work->loop, simulated_due, work);
+    wait_simulated(workers, work);
+}
+
+void lat_loop_simulate(struct lat_loop *loop, const struct lat_loop_sim *sim)
+{
+    LAT_ASSERT(loop->clock != lat_clock_system());
+    workers_of(loop)->sim = *sim;
+}
+
+/* ---- the face ---- */
+
+static void begin(struct lat_loop *loop, bool is_slow, lat_call_fn *fn, lat_call_fn *done,
+                  void *arg)
 {
     LAT_ASSERT(lat_loop_is_current(loop));
-    struct lat__work *item = LAT_NEW(struct lat__work);
-    *item = (struct lat__work){.loop = loop, .work = work, .done = done, .arg = arg};
-    return item;
+    struct lat__workers *workers = workers_of(loop);
+    struct work *work = LAT_NEW(struct work);
+    *work = (struct work){.loop = loop, .work = fn, .done = done, .arg = arg, .is_slow = is_slow};
+    workers->in_hand++;
+    lat_loop_hold(loop);
+    if (loop->clock == lat_clock_system())
+        hand_to_threads(workers, work);
+    else
+        hand_to_simulation(workers, work);
 }
 
 void lat_work(struct lat_loop *loop, lat_call_fn *work, lat_call_fn *done, void *arg)
 {
-    hand_to_worker(work_new(loop, work, done, arg));
+    begin(loop, false, work, done, arg);
 }
 
 void lat_work_slow(struct lat_loop *loop, lat_call_fn *work, lat_call_fn *done, void *arg)
 {
-    struct lat__work *item = work_new(loop, work, done, arg);
-    item->slow = true;
-    if (loop->slow_last)
-        loop->slow_last->next = item;
-    else
-        loop->slow_first = item;
-    loop->slow_last = item;
-    start_slow(loop);
+    begin(loop, true, work, done, arg);
 }
 
-struct lat_thread {
-    pthread_t id;
-    lat_call_fn *fn;
-    void *arg;
-};
+/* ---- the loop's end ---- */
 
-static void *thread_main(void *arg)
+bool lat__workers_hurry(struct lat_loop *loop)
 {
-    struct lat_thread *thread = arg;
-    thread->fn(thread->arg);
-    return NULL;
+    struct lat__workers *workers = loop->workers;
+    struct work *work;
+    if (!workers)
+        return false;
+    TAILQ_FOREACH (work, &workers->simulated, simulated)
+        lat__timer_start_ns(&work->timer, 0);
+    return !TAILQ_EMPTY(&workers->simulated);
 }
 
-struct lat_thread *lat_thread_start(const char *name, lat_call_fn *fn, void *arg)
+bool lat__workers_busy(const struct lat_loop *loop)
 {
-    struct lat_thread *thread = LAT_NEW(struct lat_thread);
-    thread->fn = fn;
-    thread->arg = arg;
-    LAT_ASSERT(pthread_create(&thread->id, NULL, thread_main, thread) == 0);
-    LAT_ASSERT(pthread_setname_np(thread->id, name) == 0);
-    return thread;
+    return loop->workers && loop->workers->in_hand;
 }
 
-struct lat_thread *lat_thread_join(struct lat_thread *thread)
+void lat__workers_free(struct lat_loop *loop)
 {
-    if (thread) {
-        LAT_ASSERT(pthread_join(thread->id, NULL) == 0);
-        free(thread);
-    }
-    return NULL;
+    struct lat__workers *workers = loop->workers;
+    if (!workers)
+        return;
+    LAT_ASSERT(workers->in_hand == 0);
+    pthread_mutex_lock(&workers->lock);
+    workers->ending = true;
+    pthread_mutex_unlock(&workers->lock);
+    pthread_cond_broadcast(&workers->wake);
+    for (unsigned i = 0; i < workers->count; i++)
+        lat_thread_join(workers->threads[i]);
+    pthread_cond_destroy(&workers->wake);
+    pthread_mutex_destroy(&workers->lock);
+    free(workers);
+    loop->workers = NULL;
 }
