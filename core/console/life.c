@@ -72,7 +72,7 @@ static int open_store(struct lat__console *console, struct lat_err *err)
     struct lat_journal *journal;
     int code = lat__identity_sealer(console, err);
 
-    code = code ? code : lat_journal_open_sqlite(state, &journal, err);
+    code = code ? code : lat_journal_open_sqlite(state, NULL, &journal, err);
     code = code ? code
                 : lat_store_open(console->loop, journal, console->metrics, &console->store, err);
     code = code ? code : open_history(console, err);

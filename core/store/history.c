@@ -293,7 +293,7 @@ int lat_history_open(struct lat_loop *loop, const char *path, struct lat_history
     pthread_cond_init(&history->wake, &attributes);
     pthread_condattr_destroy(&attributes);
 
-    int rc = lat__db_open(path, LAT__DB_RELAXED, &history->db, err);
+    int rc = lat__db_open(path, NULL, LAT__DB_RELAXED, &history->db, err);
 
     rc = rc != 0 ? rc : prepare(history, err);
     if (rc != 0) {

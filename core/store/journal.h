@@ -48,8 +48,9 @@ struct lat_journal {
     const struct lat_journal_class *class;
 };
 
-/* Opens (or makes) an SQLite database file: WAL, synchronous=FULL. */
-int lat_journal_open_sqlite(const char *path, struct lat_journal **ret_journal,
+/* Opens (or makes) an SQLite database file: WAL, synchronous=FULL. `vfs` (copied) names a disk that was registered with SQLite, for
+ * simulation; NULL is the system's. */
+int lat_journal_open_sqlite(const char *path, const char *vfs, struct lat_journal **ret_journal,
                             struct lat_err *err) LAT_MUST_USE;
 
 #endif

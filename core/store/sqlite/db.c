@@ -91,7 +91,8 @@ static int make_private(const char *path, struct lat_err *err)
     return 0;
 }
 
-int lat__db_open(const char *path, enum lat__db_care care, sqlite3 **ret_db, struct lat_err *err)
+int lat__db_open(const char *path, const char *vfs, enum lat__db_care care, sqlite3 **ret_db,
+                 struct lat_err *err)
 {
     /* Exclusive before the first access: no other program gets in, and the log's index needs no shared memory. */
     static const char *const words[] = {
@@ -104,14 +105,15 @@ int lat__db_open(const char *path, enum lat__db_care care, sqlite3 **ret_db, str
         "PRAGMA trusted_schema = OFF",
     };
     sqlite3 *db = NULL;
-    int rc = make_private(path, err);
+    int rc = vfs == NULL ? make_private(path, err) : 0;
 
     if (rc != 0) {
         return rc;
     }
     if (sqlite3_open_v2(path, &db,
-                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-                        NULL) != SQLITE_OK) {
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+                            SQLITE_OPEN_EXRESCODE,
+                        vfs) != SQLITE_OK) {
         rc = lat__db_error(db, path, err);
     }
     for (size_t i = 0; rc == 0 && i < LAT_COUNT(words); i++) {

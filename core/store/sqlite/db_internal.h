@@ -11,8 +11,9 @@ enum lat__db_care {
     LAT__DB_RELAXED, /* synchronous=NORMAL: whole after loss of power, but perhaps without its last commits */
 };
 
-/* Opens or makes a file (mode 0600) in WAL mode and locks it; CONFLICT when another program has it. */
-int lat__db_open(const char *path, enum lat__db_care care, sqlite3 **ret_db,
+/* Opens or makes a file (mode 0600) in WAL mode and locks it; CONFLICT when another program has it. `vfs` names the disk
+ * that it is on: one that was registered with SQLite, or NULL for the system's. */
+int lat__db_open(const char *path, const char *vfs, enum lat__db_care care, sqlite3 **ret_db,
                  struct lat_err *err) LAT_MUST_USE;
 
 /* Fills err from the last error of db: "WHAT: ..."; NO_SPACE, CONFLICT (locked) or IO. Returns the code. */

@@ -24,6 +24,7 @@
 struct sqlite_journal {
     struct lat_journal journal;
     char *path;
+    char *vfs;   /* NULL: the system's disk */
     sqlite3 *db; /* NULL: to be opened again */
     sqlite3_stmt *put[LAT_TABLE_COUNT];
     sqlite3_stmt *remove[LAT_TABLE_COUNT];
@@ -68,7 +69,8 @@ static void disconnect(struct sqlite_journal *self)
 
 static int connect(struct sqlite_journal *self, struct lat_err *err)
 {
-    return self->db != NULL ? 0 : lat__db_open(self->path, LAT__DB_DURABLE, &self->db, err);
+    return self->db != NULL ? 0
+                            : lat__db_open(self->path, self->vfs, LAT__DB_DURABLE, &self->db, err);
 }
 
 static int prepare_statements(struct sqlite_journal *self, struct lat_err *err)
@@ -462,10 +464,12 @@ static void journal_close(struct lat_journal *journal)
 
     disconnect(self);
     free(self->path);
+    free(self->vfs);
     free(self);
 }
 
-int lat_journal_open_sqlite(const char *path, struct lat_journal **ret_journal, struct lat_err *err)
+int lat_journal_open_sqlite(const char *path, const char *vfs, struct lat_journal **ret_journal,
+                            struct lat_err *err)
 {
     static const struct lat_journal_class class = {
         .name = "sqlite",
@@ -481,6 +485,7 @@ int lat_journal_open_sqlite(const char *path, struct lat_journal **ret_journal, 
 
     self->journal.class = &class;
     self->path = lat_text_copy(path);
+    self->vfs = vfs == NULL ? NULL : lat_text_copy(vfs);
     int rc = connect(self, err);
 
     if (rc != 0) {

@@ -37,7 +37,7 @@ static void start(struct house *house)
     char *folder = lat_text_format("%s/policies", house->dir);
     bool ready = false;
 
-    assert_int_equal(lat_journal_open_sqlite(database, &journal, NULL), 0);
+    assert_int_equal(lat_journal_open_sqlite(database, NULL, &journal, NULL), 0);
     assert_int_equal(
         lat_store_open(house->fixture->loop, journal, house->fixture->metrics, &house->store, NULL),
         0);

@@ -117,7 +117,7 @@ void bed_store_open(struct bed *bed)
 
     bed->script = LAT_NEW(struct script);
     bed->script->journal.class = &script_class;
-    if (lat_journal_open_sqlite(bed->path, &bed->script->real, &err) != 0 ||
+    if (lat_journal_open_sqlite(bed->path, NULL, &bed->script->real, &err) != 0 ||
         lat_store_open(bed->loop, &bed->script->journal, bed->metrics, &bed->store, &err) != 0) {
         fail_msg("%s", err.sentence);
     }

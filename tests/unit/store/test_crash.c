@@ -68,7 +68,7 @@ static void write_for_ever(const char *path, int round, int to)
     struct lat_journal *journal;
     bool never = false;
 
-    if (lat_journal_open_sqlite(path, &journal, NULL) != 0 ||
+    if (lat_journal_open_sqlite(path, NULL, &journal, NULL) != 0 ||
         lat_store_open(loop, journal, NULL, &writer.store, NULL) != 0) {
         _exit(2);
     }

@@ -89,7 +89,7 @@ static void a_second_console_on_the_same_file_is_refused(void **state)
     if (child == 0) { /* the lock stands between processes */
         struct lat_journal *journal;
         struct lat_err err;
-        int rc = lat_journal_open_sqlite(bed->path, &journal, &err);
+        int rc = lat_journal_open_sqlite(bed->path, NULL, &journal, &err);
         _exit(rc == LAT_E_CONFLICT && strstr(err.sentence, "another program") != NULL ? 42 : 1);
     }
     int status;
@@ -114,7 +114,7 @@ static void tamper(struct bed *bed, const char *sql)
     sqlite3 *db;
     struct lat_err err;
 
-    if (lat__db_open(bed->path, LAT__DB_DURABLE, &db, &err) != 0 ||
+    if (lat__db_open(bed->path, NULL, LAT__DB_DURABLE, &db, &err) != 0 ||
         lat__db_execute(db, sql, &err) != 0) {
         fail_msg("%s", err.sentence);
     }
@@ -124,7 +124,7 @@ static void tamper(struct bed *bed, const char *sql)
 static int open_again(struct bed *bed, struct lat_err *err)
 {
     struct lat_journal *journal;
-    int rc = lat_journal_open_sqlite(bed->path, &journal, err);
+    int rc = lat_journal_open_sqlite(bed->path, NULL, &journal, err);
 
     rc = rc != 0 ? rc : lat_store_open(bed->loop, journal, NULL, &bed->store, err);
     return rc;
