@@ -27,7 +27,7 @@ enum lat_mock_op {
     LAT_MOCK_OPS, /* how many there are */
 };
 
-/* Returns an engine that is up and empty. */
+/* Returns an engine that is up and empty. It moves to the loop of whichever driver is made of it. */
 struct lat_mock *lat_mock_new(struct lat_loop *loop);
 
 /* After its driver was freed. Takes NULL, returns NULL. */
@@ -57,6 +57,14 @@ void lat_mock_exit(struct lat_mock *mock, const char *allocation, int64_t exit_s
                    bool out_of_memory);
 void lat_mock_vanish(struct lat_mock *mock, const char *allocation);
 
+/* Somebody who uses the same engine has a container that looks like this one, with a volume, but carries another node's
+ * label: nothing may be done to it. */
+void lat_mock_add_foreign(struct lat_mock *mock, const char *allocation);
+
+/* The agent is killed: of the changes under way those happen yet for which happens(arg) says so, and nothing is answered any
+ * more; what is still asked of its driver neither happens nor is answered. Free the driver next. */
+void lat_mock_kill(struct lat_mock *mock, bool (*happens)(void *arg), void *arg);
+
 /* What commands answer from now on; 0 and "" to begin with. */
 void lat_mock_exec_answer(struct lat_mock *mock, int64_t exit_status, const char *output);
 
@@ -75,5 +83,15 @@ size_t lat_mock_count(const struct lat_mock *mock, enum lat_mock_op op);
 size_t lat_mock_containers(const struct lat_mock *mock);
 size_t lat_mock_running(const struct lat_mock *mock);
 size_t lat_mock_volumes(const struct lat_mock *mock);
+
+/* Changes that were begun while another one of the same container was under way: against the contract of drivers. */
+size_t lat_mock_overlaps(const struct lat_mock *mock);
+
+/* Walk all containers and volumes, foreign ones too, which the counts above leave out. */
+typedef void lat_mock_container_fn(void *arg, const struct lat_driver_status *status,
+                                   int64_t ordinal, bool foreign);
+typedef void lat_mock_volume_fn(void *arg, const char *workload, int64_t ordinal, bool foreign);
+void lat_mock_each_container(const struct lat_mock *mock, lat_mock_container_fn *fn, void *arg);
+void lat_mock_each_volume(const struct lat_mock *mock, lat_mock_volume_fn *fn, void *arg);
 
 #endif

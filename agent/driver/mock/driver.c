@@ -50,6 +50,7 @@ struct lat__mock_driver {
     TAILQ_HEAD(, op) ops;
     TAILQ_HEAD(news_list, news) news;
     struct lat_timer news_timer;
+    bool killed; /* see lat_mock_kill */
 };
 
 static struct lat__mock_driver *driver_of(struct lat_driver *driver)
@@ -85,7 +86,7 @@ static void add_news(struct lat__mock_driver *driver, const char *allocation, bo
 {
     struct news *news;
 
-    if (driver == NULL) {
+    if (driver == NULL || driver->killed) {
         return;
     }
     news = LAT_NEW(struct news);
@@ -142,7 +143,9 @@ static void answer_list(const struct op *op, struct lat_mock *mock)
     size_t at = 0;
 
     TAILQ_FOREACH (container, &mock->containers, link) {
-        statuses[at++] = container->status;
+        if (!container->foreign) {
+            statuses[at++] = container->status;
+        }
     }
     op->tell.list(op->arg, statuses, count, NULL);
     free(statuses);
@@ -171,28 +174,36 @@ static void answer_stats(const struct op *op)
     op->tell.stats(op->arg, &stats, NULL);
 }
 
-/* Lets it happen, and answers. op is gone already. */
-static void perform(const struct op *op, struct lat_mock *mock)
+/* Lets it happen. Returns its container, or NULL where there is none (any more). */
+static struct lat__mock_container *happen(const struct op *op, struct lat_mock *mock)
 {
     struct lat__mock_container *container = lat__mock_find(mock, op->allocation);
-    struct lat_driver_status status;
 
     switch (op->kind) {
-    case LAT_MOCK_START: container = lat__mock_start(mock, &op->like, op->has_volumes); break;
+    case LAT_MOCK_START: return lat__mock_start(mock, &op->like, op->has_volumes);
     case LAT_MOCK_RESTART:
         lat__mock_end(mock, container, 0, false);
         lat__mock_run(mock, container);
-        break;
+        return container;
     case LAT_MOCK_STOP:
         if (container != NULL) {
             lat__mock_end(mock, container, 0, false);
         }
-        op->tell.done(op->arg, NULL);
-        return;
-    case LAT_MOCK_REMOVE:
-        lat__mock_remove(mock, op->allocation, op->flag);
-        op->tell.done(op->arg, NULL);
-        return;
+        return container;
+    case LAT_MOCK_REMOVE: lat__mock_remove(mock, op->allocation, op->flag); return NULL;
+    default: return container;
+    }
+}
+
+/* Lets it happen, and answers. op is gone already. */
+static void perform(const struct op *op, struct lat_mock *mock)
+{
+    struct lat__mock_container *container = happen(op, mock);
+    struct lat_driver_status status;
+
+    switch (op->kind) {
+    case LAT_MOCK_STOP:
+    case LAT_MOCK_REMOVE: op->tell.done(op->arg, NULL); return;
     case LAT_MOCK_LIST: answer_list(op, mock); return;
     case LAT_MOCK_EXEC: op->tell.exec(op->arg, mock->exec_status, mock->exec_output, NULL); return;
     case LAT_MOCK_LOGS:
@@ -200,9 +211,12 @@ static void perform(const struct op *op, struct lat_mock *mock)
         return;
     case LAT_MOCK_STATS: answer_stats(op); return;
     case LAT_MOCK_FACTS: answer_facts(op); return;
+    case LAT_MOCK_START:
+    case LAT_MOCK_RESTART:
     case LAT_MOCK_INSPECT:
     case LAT_MOCK_OPS: break;
     }
+    LAT_ASSERT(container != NULL);
     status = container->status;
     op->tell.status(op->arg, &status, NULL);
 }
@@ -244,12 +258,32 @@ static void on_timer(void *arg)
     }
 }
 
+static bool changes_container(enum lat_mock_op kind)
+{
+    return kind == LAT_MOCK_START || kind == LAT_MOCK_STOP || kind == LAT_MOCK_RESTART ||
+           kind == LAT_MOCK_REMOVE;
+}
+
+/* Two changes of one container at a time are against the contract of a driver. */
+static void note_overlap(struct lat__mock_driver *driver, enum lat_mock_op kind,
+                         const char *allocation)
+{
+    const struct op *op;
+
+    TAILQ_FOREACH (op, &driver->ops, link) {
+        driver->mock->overlaps += changes_container(kind) && changes_container(op->kind) &&
+                                  strcmp(op->allocation, allocation) == 0;
+    }
+}
+
 static struct op *op_new(struct lat_driver *base, enum lat_mock_op kind, const char *allocation,
                          void *arg)
 {
     struct lat__mock_driver *driver = driver_of(base);
     struct lat_mock *mock = driver->mock;
     struct op *op = LAT_NEW(struct op);
+
+    note_overlap(driver, kind, allocation);
 
     op->driver = driver;
     op->kind = kind;
@@ -262,8 +296,32 @@ static struct op *op_new(struct lat_driver *base, enum lat_mock_op kind, const c
     }
     TAILQ_INSERT_TAIL(&driver->ops, op, link);
     lat_timer_init(&op->timer, driver->loop, on_timer, op);
-    lat_timer_start(&op->timer, mock->ops[kind].delay_ms, 0);
+    if (!driver->killed) {
+        lat_timer_start(&op->timer, mock->ops[kind].delay_ms, 0);
+    }
     return op;
+}
+
+void lat_mock_kill(struct lat_mock *mock, bool (*happens)(void *arg), void *arg)
+{
+    struct lat__mock_driver *driver = mock->driver;
+    struct op *op;
+
+    if (driver == NULL) {
+        return;
+    }
+    driver->killed = true;
+    lat_timer_stop(&driver->news_timer);
+    TAILQ_FOREACH (op, &driver->ops, link) {
+        bool can = mock->up && op->failure.code == 0 && !op->pulling &&
+                   changes_container(op->kind) &&
+                   (op->kind != LAT_MOCK_RESTART || lat__mock_find(mock, op->allocation) != NULL);
+
+        lat_timer_stop(&op->timer);
+        if (can && happens(arg)) {
+            happen(op, mock);
+        }
+    }
 }
 
 /* ---- the class ---- */
@@ -305,7 +363,7 @@ static void mock_give_up(struct lat_driver *base, const char *allocation)
     struct op *op;
 
     TAILQ_FOREACH (op, &driver->ops, link) {
-        if (op->pulling && strcmp(op->allocation, allocation) == 0) {
+        if (op->pulling && !driver->killed && strcmp(op->allocation, allocation) == 0) {
             driver->mock->image_missing = true;
             lat_err_set(&op->failure, LAT_E_CANCELLED, NULL);
             lat_timer_start(&op->timer, 0, 0);
@@ -427,6 +485,7 @@ void lat_driver_new_mock(const struct lat_driver_options *options, struct lat_mo
     TAILQ_INIT(&driver->news);
     lat_timer_init(&driver->news_timer, driver->loop, tell_news, driver);
     mock->driver = driver;
+    mock->loop = options->loop;
     add_news(driver, "", mock->up);
     *ret_driver = &driver->base;
 }

@@ -34,7 +34,7 @@ struct lat__mock_container *lat__mock_find(struct lat_mock *mock, const char *al
     struct lat__mock_container *container;
 
     TAILQ_FOREACH (container, &mock->containers, link) {
-        if (strcmp(container->status.allocation, allocation) == 0) {
+        if (strcmp(container->status.allocation, allocation) == 0 && !container->foreign) {
             return container;
         }
     }
@@ -93,7 +93,8 @@ static bool has_volume(const struct lat_mock *mock, const char *workload, int64_
     const struct lat__mock_volume *volume;
 
     TAILQ_FOREACH (volume, &mock->volumes, link) {
-        if (strcmp(volume->workload, workload) == 0 && volume->ordinal == ordinal) {
+        if (strcmp(volume->workload, workload) == 0 && volume->ordinal == ordinal &&
+            !volume->foreign) {
             return true;
         }
     }
@@ -145,7 +146,7 @@ static void remove_volumes(struct lat_mock *mock, const struct lat__mock_contain
                                  strcmp(volume->workload, container->status.workload) == 0;
 
         next = TAILQ_NEXT(volume, link);
-        if (its_own) {
+        if (its_own && !volume->foreign) {
             TAILQ_REMOVE(&mock->volumes, volume, link);
             free(volume);
         }
@@ -259,7 +260,9 @@ void lat_mock_engine(struct lat_mock *mock, bool up)
     }
     mock->up = up;
     TAILQ_FOREACH (container, &mock->containers, link) {
-        lat__mock_end(mock, container, 137, false);
+        if (!container->foreign) { /* whoever owns those has them started again */
+            lat__mock_end(mock, container, 137, false);
+        }
     }
     lat__mock_tell_engine(mock);
 }
@@ -279,6 +282,27 @@ void lat_mock_vanish(struct lat_mock *mock, const char *allocation)
     LAT_ASSERT(lat__mock_find(mock, allocation) != NULL);
     lat__mock_remove(mock, allocation, true);
     lat__mock_tell_container(mock, allocation);
+}
+
+void lat_mock_add_foreign(struct lat_mock *mock, const char *allocation)
+{
+    const struct lat__mock_container *like = lat__mock_find(mock, allocation);
+    struct lat__mock_container *container = LAT_NEW(struct lat__mock_container);
+    struct lat__mock_volume *volume = LAT_NEW(struct lat__mock_volume);
+
+    LAT_ASSERT(like != NULL);
+    container->status = like->status;
+    container->ordinal = like->ordinal;
+    container->foreign = true;
+    container->status.running = true;
+    snprintf(container->status.container, sizeof(container->status.container), "foreign-%" PRId64,
+             mock->made++);
+    TAILQ_INSERT_HEAD(&mock->containers, container, link);
+    lat_text_bound(volume->workload, sizeof(volume->workload), like->status.workload);
+    lat_text_bound(volume->allocation, sizeof(volume->allocation), allocation);
+    volume->ordinal = like->ordinal;
+    volume->foreign = true;
+    TAILQ_INSERT_HEAD(&mock->volumes, volume, link);
 }
 
 void lat_mock_exec_answer(struct lat_mock *mock, int64_t exit_status, const char *output)
@@ -305,7 +329,7 @@ static size_t count_containers(const struct lat_mock *mock, bool running)
     size_t count = 0;
 
     TAILQ_FOREACH (container, &mock->containers, link) {
-        count += !running || container->status.running;
+        count += !container->foreign && (!running || container->status.running);
     }
     return count;
 }
@@ -326,9 +350,32 @@ size_t lat_mock_volumes(const struct lat_mock *mock)
     size_t count = 0;
 
     TAILQ_FOREACH (volume, &mock->volumes, link) {
-        count++;
+        count += !volume->foreign;
     }
     return count;
+}
+
+size_t lat_mock_overlaps(const struct lat_mock *mock)
+{
+    return mock->overlaps;
+}
+
+void lat_mock_each_container(const struct lat_mock *mock, lat_mock_container_fn *fn, void *arg)
+{
+    const struct lat__mock_container *container;
+
+    TAILQ_FOREACH (container, &mock->containers, link) {
+        fn(arg, &container->status, container->ordinal, container->foreign);
+    }
+}
+
+void lat_mock_each_volume(const struct lat_mock *mock, lat_mock_volume_fn *fn, void *arg)
+{
+    const struct lat__mock_volume *volume;
+
+    TAILQ_FOREACH (volume, &mock->volumes, link) {
+        fn(arg, volume->workload, volume->ordinal, volume->foreign);
+    }
 }
 
 struct lat_mock *lat_mock_free(struct lat_mock *mock)

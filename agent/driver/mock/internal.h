@@ -13,11 +13,13 @@ struct lat__mock_container {
     char names[LAT_PORTS_MAX][LAT_NAME_MAX + 1]; /* of the ports that it publishes while it runs */
     size_t port_count;
     struct lat_buf log;
+    bool foreign; /* carries another node's label, whatever the rest of it says */
 };
 
 /* Volumes of a workload's ordinal; one entry for all of them. */
 struct lat__mock_volume {
     TAILQ_ENTRY(lat__mock_volume) link;
+    bool foreign;
     char workload[LAT_ID_SIZE];
     char allocation[LAT_ID_SIZE]; /* for which it was made */
     int64_t ordinal;
@@ -33,7 +35,7 @@ struct lat__mock_follower {
 struct lat__mock_driver;
 
 struct lat_mock {
-    struct lat_loop *loop;
+    struct lat_loop *loop;           /* of its newest driver */
     struct lat__mock_driver *driver; /* NULL: none now */
     TAILQ_HEAD(, lat__mock_container) containers;
     TAILQ_HEAD(, lat__mock_volume) volumes;
@@ -41,6 +43,8 @@ struct lat_mock {
     bool image_missing; /* until the next start has pulled */
     bool up;
     int64_t made; /* containers so far: makes ids and ports */
+    size_t
+        overlaps; /* changes that were begun while another one of the same container was under way */
     int publish;
     int64_t exec_status;
     char *exec_output;

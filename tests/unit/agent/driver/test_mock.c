@@ -259,6 +259,72 @@ static void container_that_would_open_its_node_is_refused(void **state)
     assert_int_equal(0, lat_mock_containers(f->mock));
 }
 
+struct seen {
+    size_t foreign;
+    size_t running;
+};
+
+static void see_container(void *arg, const struct lat_driver_status *status, int64_t ordinal,
+                          bool foreign)
+{
+    struct seen *seen = arg;
+
+    (void)ordinal;
+    seen->foreign += foreign;
+    seen->running += foreign && status->running;
+}
+
+static void see_volume(void *arg, const char *workload, int64_t ordinal, bool foreign)
+{
+    (void)workload;
+    (void)ordinal;
+    ((struct seen *)arg)->foreign += foreign;
+}
+
+static void what_carries_another_nodes_label_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct seen seen = {0};
+
+    start(f, 1, LAT_OK);
+    lat_mock_add_foreign(f->mock, ALLOCATION);
+    f->driver->class->stop(f->driver, ALLOCATION, heard_done, &f->heard);
+    expect_answer(f->loop, &f->heard, LAT_OK);
+    f->driver->class->remove(f->driver, ALLOCATION, false, heard_done, &f->heard);
+    expect_answer(f->loop, &f->heard, LAT_OK);
+    assert_int_equal(0, lat_mock_containers(f->mock));
+    assert_int_equal(0, lat_mock_volumes(f->mock));
+    lat_mock_each_container(f->mock, see_container, &seen);
+    lat_mock_each_volume(f->mock, see_volume, &seen);
+    assert_int_equal(2, seen.foreign);
+    assert_int_equal(1, seen.running);
+}
+
+static bool say_yes(void *arg)
+{
+    ++*(int *)arg;
+    return true;
+}
+
+static void killed_agent_hears_nothing_of_what_the_engine_still_does(void **state)
+{
+    struct fixture *f = *state;
+    int asked = 0;
+
+    start(f, 1, LAT_OK);
+    lat_mock_delay(f->mock, LAT_MOCK_STOP, 1000);
+    f->driver->class->stop(f->driver, ALLOCATION, heard_done, &f->heard);
+    heard_reset(&f->heard);
+    lat_mock_kill(f->mock, say_yes, &asked);
+    assert_int_equal(1, asked);
+    assert_int_equal(0, lat_mock_running(f->mock));
+    f->driver->class->remove(f->driver, ALLOCATION, false, heard_done, &f->heard);
+    run_for(f->loop, 20);
+    assert_false(f->heard.answered);
+    assert_int_equal(1, lat_mock_containers(f->mock));
+    assert_int_equal(1, lat_mock_overlaps(f->mock));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -277,6 +343,8 @@ int main(void)
         CASE(commands_answer_as_scripted_while_it_runs),
         CASE(followed_log_ends_with_its_container),
         CASE(container_that_would_open_its_node_is_refused),
+        CASE(what_carries_another_nodes_label_is_left_alone),
+        CASE(killed_agent_hears_nothing_of_what_the_engine_still_does),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
