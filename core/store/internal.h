@@ -26,15 +26,16 @@ enum {
 
 /* ---- ordered sets (set.c) ---- */
 
-/* Rows in order of (key, id). Holds no references to them. */
+/* Entries in order of (key, id); of a layer, which keeps them. Each holds a row. */
 struct lat__set;
+struct lat__entry;
 struct lat__set_node;
 
 struct lat__set *lat__set_new(void);
 struct lat__set *lat__set_free(struct lat__set *set);
 
-/* Adds a row under a key (copied), or replaces the one with that key and id. */
-void lat__set_put(struct lat__set *set, const char *key, const struct lat_row *row);
+/* Adds an entry under a key (copied), under which it is not yet. */
+void lat__set_put(struct lat__set *set, const char *key, const struct lat__entry *entry);
 void lat__set_remove(struct lat__set *set, const char *key, const char *id);
 
 /* Returns the first node at or behind (key, id); NULL at the end. The set may be NULL. */
@@ -84,6 +85,9 @@ const struct lat_field *lat__index_column(int index);
 
 /* Adds the key of a row to `key` (emptied first); returns it, or NULL when the row is not in the index. */
 const char *lat__index_key(int index, const struct lat_row *row, struct lat_buf *key);
+
+/* Tells whether both rows have the same key in that index, or both none. */
+bool lat__index_same(int index, const struct lat_row *a, const struct lat_row *b);
 
 /* Returns the first row with that key whose id is behind `after` ("" for the first) as seen through the layers, topmost
  * first. */

@@ -1,7 +1,7 @@
 /* Layers: entries by id with their secondary indexes, and views through several layers at once. Belongs to
  * the state loop.
  *
- * Indexes are kept as entries come and go, never rebuilt. An upper layer hides a row of a lower one by
+ * Indexes are kept as entries come and go, never rebuilt, and are not touched by a change that leaves the key as it was. An upper layer hides a row of a lower one by
  * having any entry for its id; so a view through layers takes from each layer only what no layer above it
  * speaks of. */
 #include "internal.h"
@@ -82,30 +82,67 @@ const char *lat__index_key(int index, const struct lat_row *row, struct lat_buf 
     }
 }
 
-/* Puts a row into the indexes of its table, or takes it out. */
-static void reindex(struct lat__layer *layer, const struct lat_row *row, bool is_in)
+bool lat__index_same(int index, const struct lat_row *a, const struct lat_row *b)
+{
+    const char *name = lat__index(index)->columns;
+
+    for (;;) {
+        size_t len = strcspn(name, "/");
+        const struct lat_field *field = column_named(a->table, name, len);
+        bool same = field->kind == LAT_KIND_INT
+                        ? lat_row_int(a, field) == lat_row_int(b, field)
+                        : strcmp(lat_row_text(a, field), lat_row_text(b, field)) == 0;
+
+        if (!same || name[len] == '\0') {
+            return same;
+        }
+        name += len + 1;
+    }
+}
+
+/* Brings the indexes of a table from a row of an entry's to the next; either may be NULL. What keeps its key stays. */
+static void reindex(struct lat__layer *layer, const struct lat__entry *entry,
+                    const struct lat_row *before, const struct lat_row *after)
 {
     struct lat_buf scratch = {0};
+    int table = before != NULL ? before->table : after->table;
 
     for (int i = 0; i < LAT_INDEX_COUNT; i++) {
-        if (lat__index(i)->table != row->table) {
+        if (lat__index(i)->table != table ||
+            (before != NULL && after != NULL && lat__index_same(i, before, after))) {
             continue;
         }
-        const char *key = lat__index_key(i, row, &scratch);
+        const char *key = before == NULL ? NULL : lat__index_key(i, before, &scratch);
 
-        if (key == NULL) {
-            continue;
+        if (key != NULL) {
+            lat__set_remove(layer->indexes[i], key, entry->id);
         }
-        if (is_in) {
+        key = after == NULL ? NULL : lat__index_key(i, after, &scratch);
+        if (key != NULL) {
             if (layer->indexes[i] == NULL) {
                 layer->indexes[i] = lat__set_new();
             }
-            lat__set_put(layer->indexes[i], key, row);
-        } else {
-            lat__set_remove(layer->indexes[i], key, row->id);
+            lat__set_put(layer->indexes[i], key, entry);
         }
     }
     lat_buf_done(&scratch);
+}
+
+/* The same for the order of a table, which has every row. */
+static void reorder(struct lat__layer *layer, int table, const struct lat__entry *entry,
+                    const struct lat_row *before, const struct lat_row *after)
+{
+    if (!layer->is_ordered || (before == NULL) == (after == NULL)) {
+        return;
+    }
+    if (after == NULL) {
+        lat__set_remove(layer->order[table], "", entry->id);
+        return;
+    }
+    if (layer->order[table] == NULL) {
+        layer->order[table] = lat__set_new();
+    }
+    lat__set_put(layer->order[table], "", entry);
 }
 
 /* ---- one layer ---- */
@@ -140,17 +177,21 @@ struct lat__entry *lat__layer_entry(const struct lat__layer *layer, int table, c
     return layer->entries[table] == NULL ? NULL : lat_map_get(layer->entries[table], id);
 }
 
-/* Takes the row of an entry out of the indexes, and lets it go. */
-static void empty_entry(struct lat__layer *layer, int table, struct lat__entry *entry)
+/* Puts a row (a reference is taken; NULL: none) in the place of an entry's. */
+static void set_row(struct lat__layer *layer, int table, struct lat__entry *entry,
+                    const struct lat_row *row)
 {
-    if (entry->row == NULL) {
-        return;
+    const struct lat_row *before = entry->row;
+
+    if (row != NULL) {
+        lat_row_ref(row); /* before the old one goes: it may be the same */
     }
-    reindex(layer, entry->row, false);
-    if (layer->is_ordered) {
-        lat__set_remove(layer->order[table], "", entry->id);
+    if (row != NULL || before != NULL) {
+        reindex(layer, entry, before, row);
+        reorder(layer, table, entry, before, row);
     }
-    entry->row = lat_row_unref(entry->row);
+    entry->row = row;
+    lat_row_unref(before);
 }
 
 struct lat__entry *lat__layer_put(struct lat__layer *layer, int table, const char *id,
@@ -158,9 +199,6 @@ struct lat__entry *lat__layer_put(struct lat__layer *layer, int table, const cha
 {
     struct lat__entry *entry = lat__layer_entry(layer, table, id);
 
-    if (row != NULL) {
-        lat_row_ref(row); /* before the old one goes: it may be the same */
-    }
     if (entry == NULL) {
         if (layer->entries[table] == NULL) {
             layer->entries[table] = lat_map_new();
@@ -168,21 +206,10 @@ struct lat__entry *lat__layer_put(struct lat__layer *layer, int table, const cha
         entry = LAT_NEW(struct lat__entry);
         lat_text_bound(entry->id, sizeof(entry->id), id);
         lat_map_put(layer->entries[table], id, entry);
-    } else {
-        empty_entry(layer, table, entry);
     }
-    entry->row = row;
+    set_row(layer, table, entry, row);
     entry->stamp = stamp;
     lat_text_bound(entry->project_id, sizeof(entry->project_id), project_id);
-    if (row != NULL) {
-        reindex(layer, row, true);
-        if (layer->is_ordered) {
-            if (layer->order[table] == NULL) {
-                layer->order[table] = lat__set_new();
-            }
-            lat__set_put(layer->order[table], "", row);
-        }
-    }
     return entry;
 }
 
@@ -191,7 +218,7 @@ void lat__layer_drop(struct lat__layer *layer, int table, const char *id)
     struct lat__entry *entry = lat__layer_entry(layer, table, id);
 
     if (entry != NULL) {
-        empty_entry(layer, table, entry);
+        set_row(layer, table, entry, NULL);
         lat_map_remove(layer->entries[table], entry->id);
         free(entry);
     }

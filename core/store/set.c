@@ -1,6 +1,7 @@
-/* Ordered sets of rows: skip lists.
+/* Ordered sets of entries: skip lists.
  *
- * A table must be walked in order of id, and an index gives all rows of a key in order of id; both are one
+ * An entry stands for its row, whichever version that is now: a row that changes without its key changing needs nothing
+ * done here. A table must be walked in order of id, and an index gives all rows of a key in order of id; both are one
  * list in order of (key, id). A skip list does that with one kind of node and without rebalancing; ids
  * ascend, so that most rows are put at the end. Heights come from a counter of the set's own, so that the
  * same operations give the same list, and what went wrong once goes wrong again.
@@ -20,8 +21,8 @@
 enum { HEIGHT_MAX = 16 }; /* a quarter of each height goes one up: good for 4^16 rows */
 
 struct lat__set_node {
-    const struct lat_row *row; /* borrowed from the layer */
-    const char *key;           /* behind `next` in the same piece of memory */
+    const struct lat__entry *entry; /* borrowed from the layer */
+    const char *key;                /* behind `next` in the same piece of memory */
     struct lat__set_node *next[];
 };
 
@@ -73,7 +74,7 @@ static int compare(const struct lat__set_node *node, const char *key, const char
 {
     int order = strcmp(node->key, key);
 
-    return order != 0 ? order : strcmp(node->row->id, id);
+    return order != 0 ? order : strcmp(node->entry->id, id);
 }
 
 /* Fills slots[h] with the link of height h that leads to the first node at or behind (key, id). */
@@ -91,21 +92,18 @@ static struct lat__set_node *seek(struct lat__set *set, const char *key, const c
     return links[0];
 }
 
-void lat__set_put(struct lat__set *set, const char *key, const struct lat_row *row)
+void lat__set_put(struct lat__set *set, const char *key, const struct lat__entry *entry)
 {
     struct lat__set_node **slots[HEIGHT_MAX];
-    struct lat__set_node *node = seek(set, key, row->id, slots);
+    struct lat__set_node *node = seek(set, key, entry->id, slots);
 
-    if (node != NULL && compare(node, key, row->id) == 0) {
-        node->row = row;
-        return;
-    }
+    LAT_ASSERT(node == NULL || compare(node, key, entry->id) != 0);
     int height = next_height(set);
     size_t key_size = strlen(key) + 1;
     size_t links_size = (size_t)height * sizeof(void *);
 
     node = lat_alloc(sizeof(*node) + links_size + key_size);
-    node->row = row;
+    node->entry = entry;
     node->key = memcpy((char *)node + sizeof(*node) + links_size, key, key_size);
     while (set->height < height) {
         slots[set->height] = &set->head[set->height];
@@ -150,7 +148,7 @@ struct lat__set_node *lat__set_after(const struct lat__set_node *node)
 
 const struct lat_row *lat__set_row(const struct lat__set_node *node)
 {
-    return node->row;
+    return node->entry->row;
 }
 
 const char *lat__set_key(const struct lat__set_node *node)

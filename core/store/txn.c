@@ -222,7 +222,8 @@ static int set_taken(int index, const struct lat_row *row, const char *key, stru
                          slash == NULL ? key : slash + 1);
 }
 
-/* Finds another row than those put here under a unique key of theirs. All writes are in the view by now. */
+/* Finds another row than those put here under a unique key of theirs. All writes are in the view by now. A row that keeps its
+ * key is alone with it, unless another write here takes it, which is found there. */
 static int check_unique(struct lat_txn *txn, struct lat_err *err)
 {
     struct lat_buf scratch = {0};
@@ -230,9 +231,11 @@ static int check_unique(struct lat_txn *txn, struct lat_err *err)
 
     for (size_t i = 0; rc == 0 && i < txn->write_count; i++) {
         const struct lat_row *row = txn->writes[i].after;
+        const struct lat_row *before = row_beneath(txn, txn->writes[i].table, txn->writes[i].id);
 
         for (int index = 0; rc == 0 && row != NULL && index < LAT_INDEX_COUNT; index++) {
-            if (lat__index(index)->table != row->table || !lat__index(index)->is_unique) {
+            if (lat__index(index)->table != row->table || !lat__index(index)->is_unique ||
+                (before != NULL && lat__index_same(index, before, row))) {
                 continue;
             }
             const char *key = lat__index_key(index, row, &scratch);
