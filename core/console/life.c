@@ -74,7 +74,8 @@ static int open_store(struct lat__console *console, struct lat_err *err)
 
     code = code ? code : lat_journal_open_sqlite(state, NULL, &journal, err);
     code = code ? code
-                : lat_store_open(console->loop, journal, console->metrics, &console->store, err);
+                : lat_store_open(console->loop, journal, console->random, console->metrics,
+                                 &console->store, err);
     code = code ? code : open_history(console, err);
     code = code ? code : lat__identity_open(console, err);
     free(state);

@@ -407,8 +407,11 @@ bool lat_loop_run_until(struct lat_loop *loop, const bool *done, int64_t max_ms)
     loop->until = done;
     uv_update_time(&loop->uv);
     uv_timer_start(&loop->limit, on_limit, (uint64_t)(max_ms > 0 ? max_ms : 0), 0);
-    while (!*done && !late)
+    while (!*done && !late) {
+        if (lat__workers_hurry(loop))
+            stay_busy(loop);
         uv_run(&loop->uv, UV_RUN_ONCE);
+    }
     uv_timer_stop(&loop->limit);
     loop->until = NULL;
     turn_end(loop);

@@ -25,7 +25,8 @@ struct lat_loop *lat_loop_free(struct lat_loop *loop);
 /* Runs until lat_loop_stop() or until nothing is left that could happen. */
 void lat_loop_run(struct lat_loop *loop);
 
-/* Runs until *done is true or max_ms have passed; returns *done. For tests and for the CLI. */
+/* Runs until *done is true or max_ms of real time have passed; returns *done. For tests, the CLI, and closing. Nobody moves a simulated
+ * clock meanwhile: on one, the work of workers is due at once, and other timers stand still. */
 bool lat_loop_run_until(struct lat_loop *loop, const bool *done, int64_t max_ms);
 
 /* Runs what is ready, and the timers that are due by the loop's clock, without waiting. Returns whether

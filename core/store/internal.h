@@ -209,7 +209,6 @@ void lat__changes_sweep(struct lat_store *store);
 struct lat_store {
     struct lat_loop *loop;       /* borrowed */
     struct lat_journal *journal; /* owned; touched by one worker at a time */
-    struct lat_random *random;
     struct lat_id_maker id_maker;
     struct lat__layer committed;
     struct lat__layer staged; /* stamp of an entry: of the transaction that put it */

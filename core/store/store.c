@@ -71,15 +71,14 @@ static void count_in(struct lat_store *store, struct lat_metrics *metrics)
         lat_metrics_gauge(metrics, "lattice_store_open", "", "1 while writes are taken.");
 }
 
-int lat_store_open(struct lat_loop *loop, struct lat_journal *journal, struct lat_metrics *metrics,
-                   struct lat_store **ret_store, struct lat_err *err)
+int lat_store_open(struct lat_loop *loop, struct lat_journal *journal, struct lat_random *random,
+                   struct lat_metrics *metrics, struct lat_store **ret_store, struct lat_err *err)
 {
     struct lat_store *store = LAT_NEW(struct lat_store);
 
     store->loop = loop;
     store->journal = journal;
-    store->random = lat_random_new_system();
-    store->id_maker = (struct lat_id_maker){.clock = lat_loop_clock(loop), .random = store->random};
+    store->id_maker = (struct lat_id_maker){.clock = lat_loop_clock(loop), .random = random};
     store->committed.is_ordered = true;
     store->is_idle = true;
     lat_timer_init(&store->retry, loop, lat__recover_retry, store);
@@ -117,7 +116,6 @@ struct lat_store *lat_store_close(struct lat_store *store)
     }
     lat__layer_done(&store->staged);
     lat__layer_done(&store->committed);
-    lat_random_free(store->random);
     free(store->changes.ring);
     free(store);
     return NULL;

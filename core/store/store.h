@@ -26,10 +26,11 @@ enum {
     LAT_STORE_CHANGES_KEPT = 65536, /* changes that an event stream can resume from */
 };
 
-/* Opens a store over a journal (taken, also on failure), loads everything. `metrics` is borrowed and may be NULL. Blocks: for
- * start-up. */
-int lat_store_open(struct lat_loop *loop, struct lat_journal *journal, struct lat_metrics *metrics,
-                   struct lat_store **ret_store, struct lat_err *err) LAT_MUST_USE;
+/* Opens a store over a journal (taken, also on failure), loads everything. `random` makes the ids, `metrics` may be NULL; both are
+ * borrowed. Blocks: for start-up. */
+int lat_store_open(struct lat_loop *loop, struct lat_journal *journal, struct lat_random *random,
+                   struct lat_metrics *metrics, struct lat_store **ret_store,
+                   struct lat_err *err) LAT_MUST_USE;
 
 /* Runs the loop until what is staged is durable (or the disk failed), then closes the journal. Not from within the loop.
  * Watchers that are left end with the store. Takes NULL, returns NULL. */

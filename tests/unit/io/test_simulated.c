@@ -172,6 +172,38 @@ static void stop_when_done(void *arg)
     lat_loop_stop(job->world->loop);
 }
 
+struct awaited {
+    struct job job;
+    bool done;
+};
+
+static void awaited_work(void *arg)
+{
+    work(&((struct awaited *)arg)->job);
+}
+
+static void awaited_done(void *arg)
+{
+    ((struct awaited *)arg)->done = true;
+}
+
+static void what_waits_for_work_needs_no_clock(void **state)
+{
+    struct world *world = *state;
+    struct awaited awaited = {.job = job_of(world, 'a')};
+    struct lat_timer other;
+    int64_t before_ns = world->now_ns;
+    simulate(world, (const int64_t[]){3600000, 3600000}, 2);
+    lat_timer_init(&other, world->loop, awaited_done, &awaited);
+    lat_timer_start(&other, 1, 0);
+    lat_work(world->loop, awaited_work, awaited_done, &awaited);
+    run_until(world->loop, &awaited.done);
+    assert_string_equal(world->story, "A");
+    assert_true(lat_timer_running(&other));
+    assert_int_equal(world->now_ns, before_ns);
+    lat_timer_done(&other);
+}
+
 static void a_loop_that_runs_waits_for_its_work(void **state)
 {
     struct world *world = *state;
@@ -189,6 +221,7 @@ int main(void)
         T(work_and_its_end_come_when_the_simulation_says),
         T(delays_shorter_than_a_millisecond_keep_their_order),
         T(a_loop_that_is_freed_waits_for_no_clock),
+        T(what_waits_for_work_needs_no_clock),
         T(a_loop_that_runs_waits_for_its_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,9 +38,9 @@ static void start(struct house *house)
     bool ready = false;
 
     assert_int_equal(lat_journal_open_sqlite(database, NULL, &journal, NULL), 0);
-    assert_int_equal(
-        lat_store_open(house->fixture->loop, journal, house->fixture->metrics, &house->store, NULL),
-        0);
+    assert_int_equal(lat_store_open(house->fixture->loop, journal, house->fixture->random,
+                                    house->fixture->metrics, &house->store, NULL),
+                     0);
     assert_int_equal(lat_policies_start(house->fixture->host, house->store, NULL, folder, set_flag,
                                         &ready, &house->policies, NULL),
                      0);

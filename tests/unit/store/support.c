@@ -118,7 +118,8 @@ void bed_store_open(struct bed *bed)
     bed->script = LAT_NEW(struct script);
     bed->script->journal.class = &script_class;
     if (lat_journal_open_sqlite(bed->path, NULL, &bed->script->real, &err) != 0 ||
-        lat_store_open(bed->loop, &bed->script->journal, bed->metrics, &bed->store, &err) != 0) {
+        lat_store_open(bed->loop, &bed->script->journal, bed->random, bed->metrics, &bed->store,
+                       &err) != 0) {
         fail_msg("%s", err.sentence);
     }
 }
@@ -143,6 +144,7 @@ int bed_open(void **state)
     assert_non_null(mkdtemp(bed->dir));
     snprintf(bed->path, sizeof(bed->path), "%s/store.db", bed->dir);
     bed->loop = lat_loop_new(lat_clock_system());
+    bed->random = lat_random_new_system();
     bed->metrics = lat_metrics_new();
     bed_store_open(bed);
     *state = bed;
@@ -164,6 +166,7 @@ int bed_close(void **state)
 
     lat_store_close(bed->store);
     lat_loop_free(bed->loop);
+    lat_random_free(bed->random);
     lat_metrics_free(bed->metrics);
     assert_int_equal(lat_dir_list(bed->dir, remove_file, bed, NULL), 0);
     assert_int_equal(rmdir(bed->dir), 0);

@@ -35,6 +35,7 @@ struct bed {
     char dir[64];
     char path[96];
     struct lat_loop *loop;
+    struct lat_random *random;
     struct lat_metrics *metrics;
     struct script *script; /* belongs to the store */
     struct lat_store *store;

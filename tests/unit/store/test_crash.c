@@ -69,7 +69,7 @@ static void write_for_ever(const char *path, int round, int to)
     bool never = false;
 
     if (lat_journal_open_sqlite(path, NULL, &journal, NULL) != 0 ||
-        lat_store_open(loop, journal, NULL, &writer.store, NULL) != 0) {
+        lat_store_open(loop, journal, lat_random_new_system(), NULL, &writer.store, NULL) != 0) {
         _exit(2);
     }
     for (int i = 0; i < IN_FLIGHT; i++) {

@@ -5,6 +5,7 @@
 #include "store/sqlite/db_internal.h"
 
 #include "base/text.h"
+#include "io/file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,8 +127,21 @@ static int open_again(struct bed *bed, struct lat_err *err)
     struct lat_journal *journal;
     int rc = lat_journal_open_sqlite(bed->path, NULL, &journal, err);
 
-    rc = rc != 0 ? rc : lat_store_open(bed->loop, journal, NULL, &bed->store, err);
+    rc = rc != 0 ? rc : lat_store_open(bed->loop, journal, bed->random, NULL, &bed->store, err);
     return rc;
+}
+
+static void a_journal_lies_where_it_is_told_to(void **state)
+{
+    struct bed *bed = *state;
+    struct lat_journal *journal;
+    struct lat_err err;
+    char *path = lat_text_format("%s/other.db", bed->dir);
+
+    assert_int_equal(lat_journal_open_sqlite(path, "nowhere", &journal, &err), LAT_E_IO);
+    assert_non_null(strstr(err.sentence, "nowhere"));
+    assert_false(lat_file_exists(path));
+    free(path);
 }
 
 static void a_newer_schema_is_refused(void **state)
@@ -305,6 +319,7 @@ int main(void)
         CASE(a_restart_brings_back_every_field_of_every_table),
         CASE(a_second_console_on_the_same_file_is_refused),
         CASE(the_file_is_private),
+        CASE(a_journal_lies_where_it_is_told_to),
         CASE(a_newer_schema_is_refused),
         CASE(a_row_that_cannot_be_read_is_named),
         CASE(a_gap_in_the_change_log_is_an_error),
