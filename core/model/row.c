@@ -136,15 +136,15 @@ bool lat_row_same(const struct lat_row *a, const struct lat_row *b)
     return true;
 }
 
-const char *lat_row_text(const struct lat_row *row, const struct lat_field *field)
+const char *lat_row_text(const void *row, const struct lat_field *field)
 {
     LAT_ASSERT(holds_text(field->kind));
-    const char *text = *text_at((struct lat_row *)row, field);
+    const char *text = *(const char *const *)((const char *)row + field->offset);
 
     return text == NULL ? "" : text;
 }
 
-int64_t lat_row_int(const struct lat_row *row, const struct lat_field *field)
+int64_t lat_row_int(const void *row, const struct lat_field *field)
 {
     const char *at = (const char *)row + field->offset;
 
@@ -155,7 +155,7 @@ int64_t lat_row_int(const struct lat_row *row, const struct lat_field *field)
     return *(const int64_t *)at;
 }
 
-double lat_row_real(const struct lat_row *row, const struct lat_field *field)
+double lat_row_real(const void *row, const struct lat_field *field)
 {
     LAT_ASSERT(field->kind == LAT_KIND_REAL);
     return *(const double *)((const char *)row + field->offset);
@@ -185,14 +185,11 @@ void lat_row_put_real(struct lat_row *row, const struct lat_field *field, double
     *(double *)((char *)row + field->offset) = value;
 }
 
-void lat_row_write(const struct lat_row *row, struct lat_json_writer *writer)
+void lat_row_write_fields(const struct lat_table *table, const void *row,
+                          struct lat_json_writer *writer)
 {
-    LAT_CHECK_MAGIC(row, LAT_ROW_MAGIC);
-    const struct lat_table *description = lat_table(row->table);
-
-    lat_json_add_text(writer, "id", row->id);
-    for (size_t i = 0; i < description->field_count; i++) {
-        const struct lat_field *field = &description->fields[i];
+    for (size_t i = 0; i < table->field_count; i++) {
+        const struct lat_field *field = &table->fields[i];
 
         switch (field->kind) {
         case LAT_KIND_TEXT: lat_json_add_text(writer, field->name, lat_row_text(row, field)); break;
@@ -206,5 +203,12 @@ void lat_row_write(const struct lat_row *row, struct lat_json_writer *writer)
         case LAT_KIND_SECRET: break;
         }
     }
+}
+
+void lat_row_write(const struct lat_row *row, struct lat_json_writer *writer)
+{
+    LAT_CHECK_MAGIC(row, LAT_ROW_MAGIC);
+    lat_json_add_text(writer, "id", row->id);
+    lat_row_write_fields(lat_table(row->table), row, writer);
     lat_json_add_int(writer, "version", row->version);
 }

@@ -56,14 +56,19 @@ struct lat_row *lat_row_unref(const struct lat_row *row); /* takes NULL, returns
 /* Write the row's fields (no secrets) as members of the object that the writer is in, `id` first, `version` last. */
 void lat_row_write(const struct lat_row *row, struct lat_json_writer *writer);
 
+/* Write the fields of any struct that has a description; no id, no version, no secrets. */
+void lat_row_write_fields(const struct lat_table *table, const void *row,
+                          struct lat_json_writer *writer);
+
 /* Tells whether two rows have the same table, id, version and fields. */
 bool lat_row_same(const struct lat_row *a, const struct lat_row *b);
 
 /* Fields by their descriptions, for those who handle every table alike (the journals). text: TEXT, JSON and SECRET,
- * borrowed; int: INT, TIME and BOOL. The put functions are for a row that is being made or edited. */
-const char *lat_row_text(const struct lat_row *row, const struct lat_field *field);
-int64_t lat_row_int(const struct lat_row *row, const struct lat_field *field);
-double lat_row_real(const struct lat_row *row, const struct lat_field *field);
+ * borrowed; int: INT, TIME and BOOL. The get functions take any struct that the field's table describes: a row, or a
+ * struct lat_audit. The put functions are for a row that is being made or edited. */
+const char *lat_row_text(const void *row, const struct lat_field *field);
+int64_t lat_row_int(const void *row, const struct lat_field *field);
+double lat_row_real(const void *row, const struct lat_field *field);
 void lat_row_put_text(struct lat_row *row, const struct lat_field *field, const char *text);
 void lat_row_put_int(struct lat_row *row, const struct lat_field *field, int64_t value);
 void lat_row_put_real(struct lat_row *row, const struct lat_field *field, double value);

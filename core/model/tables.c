@@ -26,6 +26,21 @@
 LAT_TABLES(X)
 #undef X
 
+const struct lat_table *lat_audit_table(void)
+{
+    typedef struct lat_audit this_row;
+    static const struct lat_field fields[] = {LAT_AUDIT_FIELDS(FIELD)};
+    static const struct lat_table table = {
+        .name = "audit_log",
+        .doc = "who did what",
+        .row_size = sizeof(this_row),
+        .fields = fields,
+        .field_count = LAT_COUNT(fields),
+    };
+
+    return &table;
+}
+
 static const struct lat_table *(*const describers[LAT_TABLE_COUNT])(void) = {
 #define X(NAME, name_, doc_) [LAT_TABLE_##NAME] = describe_##name_,
     LAT_TABLES(X)

@@ -1,4 +1,5 @@
-/* Group commit: what is staged in one turn becomes durable in one go.
+/* Group commit: what is staged in one turn becomes durable in one go. Old notes of the change log and old rows of the
+ * audit trail are forgotten along with it, a step at a time.
  *
  *     turn 1           turn 2, 3, ...            turn n
  *     stage a, b ─┐    stage c, d (gathering)    answer: a, b apply, watchers, callbacks
@@ -24,6 +25,7 @@ static void batch_free(struct lat__batch *batch)
         lat__txn_free(txn);
     }
     free(batch->changes);
+    free(batch->audit);
     free(batch);
 }
 
@@ -104,6 +106,13 @@ void lat__commit_succeed(struct lat__batch *batch)
     for (struct lat_txn *txn = batch->first; txn != NULL; txn = txn->next) {
         apply(store, txn);
     }
+    store->audit.head = batch->audit_head;
+    if (batch->forget_changes != 0) {
+        store->changes.journal_first = batch->forget_changes + 1;
+    }
+    if (batch->forget_audit != 0) {
+        store->audit.cut = batch->forget_audit;
+    }
     count_staged(store, batch->txn_count);
     lat_metric_add(store->commits, (int64_t)batch->txn_count);
     lat_metric_add(store->batches, 1);
@@ -139,10 +148,18 @@ static void batch_work(void *arg)
 {
     struct lat__batch *batch = arg;
     struct lat_journal *journal = batch->store->journal;
+    const struct lat_journal_batch written = {
+        .changes = batch->changes,
+        .change_count = batch->change_count,
+        .audit = (const struct lat_audit *const *)batch->audit,
+        .audit_count = batch->audit_count,
+        .forget_changes = batch->forget_changes,
+        .forget_audit = batch->forget_audit,
+    };
 
-    if (batch->change_count > 0) {
-        batch->code =
-            journal->class->commit(journal, batch->changes, batch->change_count, &batch->err);
+    if (batch->change_count + batch->audit_count > 0) { /* else it has nothing but expectations */
+        lat__audit_chain(batch->audit, batch->audit_count, &batch->audit_head);
+        batch->code = journal->class->commit(journal, &written, &batch->err);
     }
 }
 
@@ -166,15 +183,15 @@ static void batch_done(void *arg)
 static void list_changes(struct lat__batch *batch)
 {
     size_t count = 0;
+    size_t audit_count = 0;
     int64_t index = batch->store->index;
 
     for (const struct lat_txn *txn = batch->first; txn != NULL; txn = txn->next) {
         count += txn->write_count;
-    }
-    if (count == 0) {
-        return; /* nothing but expectations */
+        audit_count += txn->audit_count;
     }
     batch->changes = lat_alloc_array(count, sizeof(*batch->changes));
+    batch->audit = lat_alloc_array(audit_count, sizeof(*batch->audit));
     for (const struct lat_txn *txn = batch->first; txn != NULL; txn = txn->next) {
         for (size_t i = 0; i < txn->write_count; i++) {
             const struct lat__write *write = &txn->writes[i];
@@ -189,7 +206,42 @@ static void list_changes(struct lat__batch *batch)
                 .at = txn->at,
             };
         }
+        for (size_t i = 0; i < txn->audit_count; i++) {
+            batch->audit[batch->audit_count++] = txn->audit[i];
+        }
     }
+    batch->audit_head = batch->store->audit.head;
+}
+
+/* Returns up to where a log that is kept from behind `cut` may be forgotten now: nothing, until it is worth a step, then a
+ * step more than the batch adds, so that a log never grows without bounds however many writes there are. */
+static int64_t forgettable(int64_t cut, int64_t keep_from, int64_t step, size_t added)
+{
+    int64_t due = keep_from - 1 - cut;
+    int64_t most = step + (int64_t)added;
+
+    if (due < step) {
+        return 0;
+    }
+    return cut + (due < most ? due : most);
+}
+
+static void plan_trimming(struct lat__batch *batch)
+{
+    const struct lat_store *store = batch->store;
+    const struct lat__changes *changes = &store->changes;
+
+    if (batch->change_count + batch->audit_count == 0) {
+        return; /* it never reaches the journal */
+    }
+    if (changes->count > 0) {
+        batch->forget_changes =
+            forgettable(changes->journal_first - 1, changes->ring[changes->first].index,
+                        LAT_STORE_TRIM_STEP, batch->change_count);
+    }
+    batch->forget_audit =
+        forgettable(store->audit.cut, store->audit.head.sequence - store->audit.kept + 1,
+                    LAT_AUDIT_STEP, batch->audit_count);
 }
 
 static void start_batch(struct lat_store *store)
@@ -198,59 +250,11 @@ static void start_batch(struct lat_store *store)
 
     store->gathering = NULL;
     store->is_working = true;
+    store->audit.is_turn = true;
     list_changes(batch);
+    plan_trimming(batch);
     batch->begun_ns = lat_clock_boot_ns(lat_loop_clock(store->loop));
     lat_work(store->loop, batch_work, batch_done, batch);
-}
-
-/* ---- trimming the change log ---- */
-
-struct trim {
-    struct lat_store *store;
-    int64_t index;
-    int code;
-    struct lat_err err;
-};
-
-static bool trim_is_due(const struct lat_store *store)
-{
-    const struct lat__changes *changes = &store->changes;
-
-    return changes->count > 0 &&
-           changes->ring[changes->first].index - changes->journal_first >= LAT_STORE_TRIM_STEP;
-}
-
-static void trim_work(void *arg)
-{
-    struct trim *trim = arg;
-    struct lat_journal *journal = trim->store->journal;
-
-    trim->code = journal->class->forget_changes(journal, trim->index, &trim->err);
-}
-
-static void trim_done(void *arg)
-{
-    struct trim *trim = arg;
-    struct lat_store *store = trim->store;
-
-    store->is_working = false;
-    if (trim->code == 0) {
-        store->changes.journal_first = trim->index + 1;
-    } else {
-        lat__recover(store, NULL, &trim->err);
-    }
-    free(trim);
-    lat__commit_arm(store);
-}
-
-static void start_trim(struct lat_store *store)
-{
-    struct trim *trim = LAT_NEW(struct trim);
-
-    trim->store = store;
-    trim->index = store->changes.journal_first + LAT_STORE_TRIM_STEP - 1;
-    store->is_working = true;
-    lat_work(store->loop, trim_work, trim_done, trim);
 }
 
 /* ---- arming ---- */
@@ -261,10 +265,11 @@ static void on_turn_end(void *arg)
 
     store->is_armed = false;
     if (!store->is_working && store->health == LAT__OPEN) {
-        if (store->gathering != NULL) {
+        if (store->audit.line != NULL && (store->audit.is_turn || store->gathering == NULL)) {
+            store->audit.is_turn = false;
+            lat__audit_step(store);
+        } else if (store->gathering != NULL) {
             start_batch(store);
-        } else if (trim_is_due(store) && !store->is_closing) {
-            start_trim(store);
         }
     }
     store->is_idle = !store->is_working && store->gathering == NULL;

@@ -1,102 +1,19 @@
-/* The store's inside, for the files of this folder.
- *
- * Rows are seen through layers. What a transaction sees is the topmost entry of an id:
- *
- *     transaction   its own puts and removals, private until it is committed
- *     staged        committed by its caller, not yet durable
- *     committed     durable; what readers and watchers see
- *
- * All layers are one kind of thing (struct lat__layer): entries by id, and the secondary indexes over them. */
+/* The store's inside, for the files of this folder. Rows are seen through layers: layer_internal.h. */
 #ifndef LAT_STORE_INTERNAL_H
 #define LAT_STORE_INTERNAL_H
 
+#include "store/audit.h"
 #include "store/journal.h"
+#include "store/layer_internal.h"
 #include "store/store.h"
-
-#include "base/map.h"
-#include "base/random.h"
 
 enum {
     LAT_STORE_RETRY_FIRST_MS = 1000, /* until the journal is tried again; doubles */
     LAT_STORE_RETRY_MAX_MS = 10000,
     LAT_STORE_CLOSE_MS = 60000, /* one round of waiting for the disk while closing */
-    LAT_STORE_TRIM_STEP = 1024, /* notes of the change log forgotten at once */
+    LAT_STORE_TRIM_STEP = 1024, /* notes that a batch forgets beyond those it adds */
     LAT_REQUEST_ID_SIZE = 64,
 };
-
-/* ---- ordered sets (set.c) ---- */
-
-/* Entries in order of (key, id); of a layer, which keeps them. Each holds a row. */
-struct lat__set;
-struct lat__entry;
-struct lat__set_node;
-
-struct lat__set *lat__set_new(void);
-struct lat__set *lat__set_free(struct lat__set *set);
-
-/* Adds an entry under a key (copied), under which it is not yet. */
-void lat__set_put(struct lat__set *set, const char *key, const struct lat__entry *entry);
-void lat__set_remove(struct lat__set *set, const char *key, const char *id);
-
-/* Returns the first node at or behind (key, id); NULL at the end. The set may be NULL. */
-struct lat__set_node *lat__set_seek(const struct lat__set *set, const char *key, const char *id);
-struct lat__set_node *lat__set_first(const struct lat__set *set);
-struct lat__set_node *lat__set_after(const struct lat__set_node *node);
-const struct lat_row *lat__set_row(const struct lat__set_node *node);
-const char *lat__set_key(const struct lat__set_node *node);
-
-/* ---- layers (layer.c) ---- */
-
-struct lat__entry {
-    const struct lat_row *row; /* holds a reference; NULL: removed in this layer */
-    uint64_t stamp;            /* meaning is up to the layer's owner */
-    char id[LAT_ID_SIZE];
-    char project_id[LAT_ID_SIZE]; /* "" for none, or not known yet */
-};
-
-struct lat__layer {
-    bool is_ordered;                          /* also keeps each table in order of id */
-    struct lat_map *entries[LAT_TABLE_COUNT]; /* id -> struct lat__entry; NULL while empty */
-    struct lat__set *order[LAT_TABLE_COUNT];
-    struct lat__set *indexes[LAT_INDEX_COUNT];
-};
-
-void lat__layer_done(struct lat__layer *layer);
-struct lat__entry *lat__layer_entry(const struct lat__layer *layer, int table, const char *id);
-
-/* Puts a row (a reference is taken), or with NULL the mark that it is removed. Returns the entry. */
-struct lat__entry *lat__layer_put(struct lat__layer *layer, int table, const char *id,
-                                  const struct lat_row *row, uint64_t stamp,
-                                  const char *project_id);
-
-/* Forgets what the layer says of an id. */
-void lat__layer_drop(struct lat__layer *layer, int table, const char *id);
-
-/* Description of an index; `columns` as in LAT_INDEXES. */
-struct lat__index {
-    int table;
-    bool is_unique;
-    const char *columns;
-};
-const struct lat__index *lat__index(int index);
-
-/* Returns the column that gives an index its meaning: the last one. */
-const struct lat_field *lat__index_column(int index);
-
-/* Adds the key of a row to `key` (emptied first); returns it, or NULL when the row is not in the index. */
-const char *lat__index_key(int index, const struct lat_row *row, struct lat_buf *key);
-
-/* Tells whether both rows have the same key in that index, or both none. */
-bool lat__index_same(int index, const struct lat_row *a, const struct lat_row *b);
-
-/* Returns the first row with that key whose id is behind `after` ("" for the first) as seen through the layers, topmost
- * first. */
-const struct lat_row *lat__layers_find(const struct lat__layer *const *layers, size_t count,
-                                       int index, const char *key, const char *after);
-
-/* Returns the topmost entry of an id, NULL when no layer knows it. */
-struct lat__entry *lat__layers_entry(const struct lat__layer *const *layers, size_t count,
-                                     int table, const char *id);
 
 /* ---- transactions (txn.c) ---- */
 
@@ -127,6 +44,8 @@ struct lat_txn {
     size_t expectation_count, expectation_cap;
     const struct lat_row **replaced; /* rows put twice: callers may still look at the first */
     size_t replaced_count, replaced_cap;
+    struct lat_audit **audit; /* rows of the audit trail, owned */
+    size_t audit_count, audit_cap;
     struct lat_err error; /* first mistake found while it was put together */
     lat_commit_fn *fn;
     void *arg;
@@ -144,6 +63,10 @@ struct lat__batch {
     size_t txn_count;
     struct lat_journal_change *changes; /* of all of them, in order */
     size_t change_count;
+    struct lat_audit **audit; /* of all of them, in order; borrowed from them */
+    size_t audit_count;
+    struct lat_audit_end audit_head; /* before the batch; the worker makes it the one behind it */
+    int64_t forget_changes, forget_audit;
     int64_t begun_ns;
     struct lat_err err; /* the worker's answer */
     int code;
@@ -156,6 +79,8 @@ struct lat__recovery {
     bool is_read;        /* the journal answered; the fields below hold */
     bool is_writable;    /* and took a write */
     int64_t newest_index;
+    int64_t known_sequence; /* newest row of the audit trail that memory knows of */
+    struct lat_audit_end audit_cut, audit_head;
     struct lat_change_note *notes; /* behind known_index, oldest first */
     size_t note_count, note_cap;
     struct lat__layer rows; /* of the tables that the notes name */
@@ -177,7 +102,7 @@ void lat__commit_succeed(struct lat__batch *batch);
 /* Tells the callers of a batch, and frees it. */
 void lat__commit_fail(struct lat__batch *batch, const struct lat_err *err);
 
-/* Starts the next batch, or the next step of trimming, at the end of this turn. */
+/* Starts the next batch, or the next step of a reader, at the end of this turn. */
 void lat__commit_arm(struct lat_store *store);
 
 /* Closes the store for writes after a failed batch (taken; NULL: something else failed) and begins to start again. */
@@ -185,6 +110,31 @@ void lat__recover(struct lat_store *store, struct lat__batch *batch, const struc
 
 /* The retry timer's call: starts again from the journal. */
 void lat__recover_retry(void *arg);
+
+/* ---- the audit trail (audit.c) ---- */
+
+struct lat__audit_reader;
+
+struct lat__audit {
+    int64_t cut;                    /* sequence of the last row that was forgotten */
+    struct lat_audit_end head;      /* newest durable row */
+    int64_t kept;                   /* LAT_AUDIT_KEPT; less in tests */
+    struct lat__audit_reader *line; /* those that wait for a step */
+    int reader_count;               /* the one in the worker included */
+    bool is_turn;                   /* of a reader: the last to use the worker was a batch */
+};
+
+/* Returns an owned copy of a row in one piece of memory, with its texts cut to their limit; its size goes to ret_size. */
+struct lat_audit *lat__audit_copy(const struct lat_audit *entry, size_t *ret_size);
+
+/* Numbers rows and makes their hashes behind `head`, which becomes the last of them. Any thread. */
+void lat__audit_chain(struct lat_audit **rows, size_t count, struct lat_audit_end *head);
+
+/* Gives the worker to the first in the line, of which there must be one. */
+void lat__audit_step(struct lat_store *store);
+
+/* Answers all that wait with an error. */
+void lat__audit_refuse(struct lat_store *store, const struct lat_err *why);
 
 /* ---- changes (changes.c) ---- */
 
@@ -214,6 +164,7 @@ struct lat_store {
     struct lat__layer staged; /* stamp of an entry: of the transaction that put it */
     int64_t index;            /* newest committed change */
     struct lat__changes changes;
+    struct lat__audit audit;
     struct lat_watcher *watchers; /* in order of birth */
     bool is_telling;              /* watchers are being called: ended ones wait for the sweep */
 
@@ -235,8 +186,7 @@ struct lat_store {
         *open_gauge;
 };
 
-/* Project that a row belongs to, seen through the layers; "" for none. `row` may be NULL: a removed one. */
-void lat__project_of(const struct lat__layer *const *layers, size_t count, int table,
-                     const char *id, const struct lat_row *row, char ret_project_id[LAT_ID_SIZE]);
+/* Returns 0, or UNAVAILABLE while the journal is not in use: failed, or closing. */
+int lat__store_check_open(const struct lat_store *store, struct lat_err *err) LAT_MUST_USE;
 
 #endif

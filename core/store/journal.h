@@ -4,7 +4,7 @@
 #define LAT_STORE_JOURNAL_H
 
 #include "base/err.h"
-#include "model/row.h"
+#include "model/tables.h"
 
 struct lat_journal;
 
@@ -20,6 +20,23 @@ struct lat_journal_change {
     int64_t at;
 };
 
+/* What becomes durable together, all or nothing. With nothing in it, it proves that the database takes writes. */
+struct lat_journal_batch {
+    const struct lat_journal_change *changes;
+    size_t change_count;
+    const struct lat_audit *const
+        *audit; /* rows of the audit trail, chained, in order of sequence */
+    size_t audit_count;
+    int64_t forget_changes; /* notes of the change log up to this index; 0: none */
+    int64_t forget_audit; /* rows of the audit trail up to this sequence, which is there; 0: none */
+};
+
+/* An end of the audit trail: a row's place and hash; 0 and zeros when there is no such row. */
+struct lat_audit_end {
+    int64_t sequence;
+    uint8_t hash[LAT_AUDIT_HASH_SIZE];
+};
+
 struct lat_journal_class {
     const char *name;
     /* Makes or migrates the schema, in one transaction; VERSION when it is newer than this program. */
@@ -32,15 +49,21 @@ struct lat_journal_class {
                         void (*fn)(void *arg, const struct lat_journal_change *change,
                                    bool removed),
                         void *arg, struct lat_err *err);
-    /* Makes a batch durable, all or nothing. On return of 0 it survives loss of power. An error leaves open whether it happened:
-     * `reopen` and then the change log tell. With count 0 it proves that the database takes writes. */
-    int (*commit)(struct lat_journal *journal, const struct lat_journal_change *changes,
-                  size_t count, struct lat_err *err);
+    /* Makes a batch durable. On return of 0 it survives loss of power. An error leaves open whether it happened: `reopen` and
+     * then the change log (or the head of the audit trail) tell. */
+    int (*commit)(struct lat_journal *journal, const struct lat_journal_batch *batch,
+                  struct lat_err *err);
     /* Starts again after an error: forgets the connection, makes a new one, and makes durable whatever the database now holds as
      * committed, so that nothing is built upon what a failed fsync may have lost. */
     int (*reopen)(struct lat_journal *journal, struct lat_err *err);
-    /* Forgets notes of the change log up to `index`. */
-    int (*forget_changes)(struct lat_journal *journal, int64_t index, struct lat_err *err);
+    /* Ends of the audit trail as they were written beside it: the last row that was forgotten, and the newest row. */
+    int (*audit_ends)(struct lat_journal *journal, struct lat_audit_end *ret_cut,
+                      struct lat_audit_end *ret_head, struct lat_err *err);
+    /* Hands over the rows of the audit trail with sequences `from` to `to` (included), in order; texts are borrowed for the
+     * call. */
+    int (*audit_read)(struct lat_journal *journal, int64_t from, int64_t to,
+                      void (*fn)(void *arg, const struct lat_audit *row), void *arg,
+                      struct lat_err *err);
     void (*close)(struct lat_journal *journal);
 };
 

@@ -4,7 +4,7 @@
  * Indexes are kept as entries come and go, never rebuilt, and are not touched by a change that leaves the key as it was. An upper layer hides a row of a lower one by
  * having any entry for its id; so a view through layers takes from each layer only what no layer above it
  * speaks of. */
-#include "internal.h"
+#include "layer_internal.h"
 
 #include "base/mem.h"
 #include "base/text.h"

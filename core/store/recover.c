@@ -63,7 +63,11 @@ static int read_back(struct lat__recovery *recovery, struct lat_journal *journal
     rc = rc != 0 ? rc
                  : journal->class->load_changes(journal, LAT_STORE_CHANGES_KEPT, take_note,
                                                 recovery, err);
-    if (rc == 0 && recovery->newest_index < recovery->known_index) {
+    rc = rc != 0 ? rc
+                 : journal->class->audit_ends(journal, &recovery->audit_cut, &recovery->audit_head,
+                                              err);
+    if (rc == 0 && (recovery->newest_index < recovery->known_index ||
+                    recovery->audit_head.sequence < recovery->known_sequence)) {
         rc = lat_err_set(err, LAT_E_IO, "The database has lost changes that were durable once.");
         lat_err_hint(
             err,
@@ -84,10 +88,11 @@ static void recovery_work(void *arg)
 {
     struct lat__recovery *recovery = arg;
     struct lat_journal *journal = recovery->store->journal;
+    const struct lat_journal_batch proof = {0};
 
     recovery->is_read = read_back(recovery, journal, &recovery->err) == 0;
     recovery->is_writable =
-        recovery->is_read && journal->class->commit(journal, NULL, 0, &recovery->err) == 0;
+        recovery->is_read && journal->class->commit(journal, &proof, &recovery->err) == 0;
 }
 
 /* ---- the state loop ---- */
@@ -135,12 +140,19 @@ static void follow(struct lat_store *store, const struct lat__recovery *recovery
     free(changes);
 }
 
+static bool has_happened(const struct lat__batch *batch, const struct lat__recovery *recovery)
+{
+    if (batch->change_count > 0) {
+        return recovery->newest_index >= batch->changes[batch->change_count - 1].index;
+    }
+    return recovery->audit_head.sequence >= batch->audit[batch->audit_count - 1]->sequence;
+}
+
 static void settle_doubt(struct lat__batch *batch, const struct lat__recovery *recovery)
 {
     struct lat_err err = batch->err;
 
-    if (recovery->is_read &&
-        recovery->newest_index >= batch->changes[batch->change_count - 1].index) {
+    if (recovery->is_read && has_happened(batch, recovery)) {
         lat__commit_succeed(batch);
         return;
     }
@@ -186,6 +198,10 @@ static void recovery_done(void *arg)
     } else if (recovery->note_count > 0 && recovery->is_read) {
         follow(store, recovery);
     }
+    if (recovery->is_read) {
+        store->audit.head = recovery->audit_head;
+        store->audit.cut = recovery->audit_cut.sequence;
+    }
     lat__layer_done(&recovery->rows);
     free(recovery->notes);
     free(recovery);
@@ -198,6 +214,7 @@ static void start(struct lat_store *store)
 
     recovery->store = store;
     recovery->known_index = store->index;
+    recovery->known_sequence = store->audit.head.sequence;
     store->health = LAT__RECOVERING;
     store->is_working = true;
     lat_work(store->loop, recovery_work, recovery_done, recovery);
@@ -218,6 +235,7 @@ void lat__recover(struct lat_store *store, struct lat__batch *batch, const struc
     lat_metric_add(store->failures, 1);
     lat_metric_set(store->open_gauge, 0);
     start(store);
+    lat__audit_refuse(store, &store->why);
     if (behind != NULL) {
         lat__commit_fail(behind, &store->why);
     }

@@ -11,7 +11,7 @@
  *     height 1   head ─► a ─────► b ─────► b' ─────► c ─►
  *
  * Belongs to the state loop. */
-#include "internal.h"
+#include "layer_internal.h"
 
 #include "base/mem.h"
 

@@ -10,6 +10,7 @@
 struct lat__dialect {
     const char *integer; /* 64 bits */
     const char *real;
+    const char *blob;
     const char *table_suffix; /* behind CREATE TABLE (...) */
 };
 
@@ -23,6 +24,14 @@ void lat__sql_select(struct lat_buf *out, const struct lat_table *table); /* in 
 /* The change log, and `meta`: what the database says of itself (schema_version). */
 void lat__sql_create_changes(struct lat_buf *out, const struct lat__dialect *dialect);
 void lat__sql_create_meta(struct lat_buf *out, const struct lat__dialect *dialect);
+
+/* The audit trail: sequence first, then the fields in order, then hash; select takes the first and the last sequence. */
+void lat__sql_create_audit(struct lat_buf *out, const struct lat_table *table,
+                           const struct lat__dialect *dialect);
+void lat__sql_audit_add(struct lat_buf *out, const struct lat_table *table);
+void lat__sql_audit_select(struct lat_buf *out, const struct lat_table *table);
+#define LAT__SQL_AUDIT_HASH "SELECT \"hash\" FROM \"audit_log\" WHERE \"sequence\" = $1"
+#define LAT__SQL_AUDIT_FORGET "DELETE FROM \"audit_log\" WHERE \"sequence\" <= $1"
 
 #define LAT__SQL_CHANGE_ADD                                                                                                   \
     "INSERT INTO \"change_log\" (\"index\", \"table_name\", \"row_id\", \"removed\", \"project_id\", \"request_id\", \"at\")" \

@@ -44,9 +44,16 @@ static int load(struct lat_store *store, struct lat_err *err)
     for (int table = 0; rc == 0 && table < LAT_TABLE_COUNT; table++) {
         rc = journal->class->load(journal, table, take_row, store, err);
     }
-    return rc != 0 ? rc
-                   : journal->class->load_changes(journal, LAT_STORE_CHANGES_KEPT, take_change,
-                                                  store, err);
+    rc = rc != 0 ? rc
+                 : journal->class->load_changes(journal, LAT_STORE_CHANGES_KEPT, take_change, store,
+                                                err);
+    if (rc == 0) {
+        struct lat_audit_end cut;
+
+        rc = journal->class->audit_ends(journal, &cut, &store->audit.head, err);
+        store->audit.cut = rc == 0 ? cut.sequence : 0;
+    }
+    return rc;
 }
 
 static void count_in(struct lat_store *store, struct lat_metrics *metrics)
@@ -80,6 +87,7 @@ int lat_store_open(struct lat_loop *loop, struct lat_journal *journal, struct la
     store->journal = journal;
     store->id_maker = (struct lat_id_maker){.clock = lat_loop_clock(loop), .random = random};
     store->committed.is_ordered = true;
+    store->audit.kept = LAT_AUDIT_KEPT;
     store->is_idle = true;
     lat_timer_init(&store->retry, loop, lat__recover_retry, store);
     int rc = load(store, err);
@@ -101,6 +109,12 @@ struct lat_store *lat_store_close(struct lat_store *store)
     }
     store->is_closing = true;
     lat_timer_stop(&store->retry);
+    if (store->audit.line != NULL) {
+        struct lat_err why;
+
+        lat_err_set(&why, LAT_E_UNAVAILABLE, "The console is stopping.");
+        lat__audit_refuse(store, &why);
+    }
     if (store->is_working || store->gathering != NULL || store->is_armed) {
         store->is_idle = false;
         lat__commit_arm(store);
@@ -171,15 +185,21 @@ void lat_store_make_id(struct lat_store *store, char ret_id[LAT_ID_SIZE])
     lat_id_make(&store->id_maker, ret_id);
 }
 
-bool lat_store_is_writable(const struct lat_store *store, struct lat_err *err)
+int lat__store_check_open(const struct lat_store *store, struct lat_err *err)
 {
     if (store->is_closing) {
-        lat_err_set(err, LAT_E_UNAVAILABLE, "The console is stopping.");
-        return false;
+        return lat_err_set(err, LAT_E_UNAVAILABLE, "The console is stopping.");
     }
     if (store->health != LAT__OPEN) {
-        lat_err_set(err, LAT_E_UNAVAILABLE, "Nothing can be written now. %.300s",
-                    store->why.sentence);
+        return lat_err_set(err, LAT_E_UNAVAILABLE, "The database cannot be used now. %.300s",
+                           store->why.sentence);
+    }
+    return 0;
+}
+
+bool lat_store_is_writable(const struct lat_store *store, struct lat_err *err)
+{
+    if (lat__store_check_open(store, err) != 0) {
         return false;
     }
     if (store->staged_count >= LAT_STORE_STAGED_MAX) {

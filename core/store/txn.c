@@ -30,7 +30,11 @@ void lat__txn_free(struct lat_txn *txn)
     for (size_t i = 0; i < txn->replaced_count; i++) {
         lat_row_unref(txn->replaced[i]);
     }
+    for (size_t i = 0; i < txn->audit_count; i++) {
+        free(txn->audit[i]);
+    }
     lat__layer_done(&txn->layer);
+    free(txn->audit);
     free(txn->writes);
     free(txn->expectations);
     free(txn->replaced);
@@ -185,6 +189,21 @@ void lat_txn_expect(struct lat_txn *txn, const struct lat_row *row)
     lat_text_bound(expectation->id, sizeof(expectation->id), row->id);
 }
 
+void lat_txn_audit(struct lat_txn *txn, const struct lat_audit *entry)
+{
+    struct lat_audit full = *entry;
+    size_t size;
+
+    if (txn->audit_count == txn->audit_cap) {
+        txn->audit_cap = txn->audit_cap == 0 ? 1 : txn->audit_cap * 2;
+        txn->audit = lat_grow(txn->audit, txn->audit_cap, sizeof(*txn->audit));
+    }
+    if (full.request_id == NULL || full.request_id[0] == '\0') {
+        full.request_id = txn->request_id;
+    }
+    txn->audit[txn->audit_count++] = lat__audit_copy(&full, &size);
+}
+
 /* ---- checking and staging ---- */
 
 static int check_versions(struct lat_txn *txn, struct lat_err *err)
@@ -295,6 +314,11 @@ int lat_txn_commit(struct lat_txn *txn, lat_commit_fn *fn, void *arg, struct lat
     txn->fn = fn;
     txn->arg = arg;
     txn->at = lat_clock_wall_ms(lat_loop_clock(store->loop));
+    for (size_t i = 0; i < txn->audit_count; i++) {
+        if (txn->audit[i]->at == 0) {
+            txn->audit[i]->at = txn->at;
+        }
+    }
     lat__commit_stage(txn);
     return 0;
 }

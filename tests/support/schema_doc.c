@@ -2,7 +2,7 @@
 
 #include "model/states.h"
 #include "model/tables.h"
-#include "store/store.h"
+#include "store/audit.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -58,13 +58,14 @@ static void add_indexes(struct lat_buf *out, int table)
     }
 }
 
-static void add_table(struct lat_buf *out, int table)
+static void add_head(struct lat_buf *out, const struct lat_table *description)
 {
-    const struct lat_table *description = lat_table(table);
-
     lat_buf_addf(out, "\n## %s\n\nHolds %s.\n\n", description->name, description->doc);
     lat_buf_add_text(out, "| column | kind | what it is |\n|---|---|---|\n");
-    lat_buf_add_text(out, "| `id` | text | UUIDv7, the key |\n");
+}
+
+static void add_fields(struct lat_buf *out, const struct lat_table *description)
+{
     for (size_t i = 0; i < description->field_count; i++) {
         const struct lat_field *field = &description->fields[i];
 
@@ -72,8 +73,36 @@ static void add_table(struct lat_buf *out, int table)
         add_cell(out, field->doc);
         lat_buf_add_byte(out, '\n');
     }
+}
+
+static void add_table(struct lat_buf *out, int table)
+{
+    const struct lat_table *description = lat_table(table);
+
+    add_head(out, description);
+    lat_buf_add_text(out, "| `id` | text | UUIDv7, the key |\n");
+    add_fields(out, description);
     lat_buf_add_text(out, "| `version` | int | counts the changes of the row, from 1 |\n");
     add_indexes(out, table);
+}
+
+static void add_audit(struct lat_buf *out)
+{
+    const struct lat_table *description = lat_audit_table();
+
+    add_head(out, description);
+    lat_buf_add_text(out, "| `sequence` | int | the key: counts from 1 without gaps |\n");
+    add_fields(out, description);
+    lat_buf_addf(
+        out,
+        "| `hash` | 32 bytes | over the hash before it and this row |\n\n"
+        "Not in memory: a row is added in the transaction of the change that it is about, and never altered. The\n"
+        "newest %d are kept. `hash` is the SHA-256 of: the hash of the row before (32 zero bytes for the first),\n"
+        "`sequence` as 8 bytes with the highest first, and for each column between the two that is not empty or\n"
+        "0, in this order: its name, a zero byte, its text or its number in decimal, a zero byte. Times count as\n"
+        "milliseconds. `meta` holds, as `SEQUENCE HASH`, `audit_head` (the newest row) and `audit_cut` (the last row\n"
+        "that was forgotten).\n",
+        LAT_AUDIT_KEPT);
 }
 
 #define STATE_ROW(NAME, name, doc) lat_buf_add_text(out, "| `" #name "` | " doc " |\n");
@@ -101,9 +130,9 @@ void schema_doc_write(struct lat_buf *out)
         "Made from `core/model/tables.h`, `core/model/states.h` and `core/store/store.h` by\n"
         "`cmake --build BUILD --target schema_doc`; a test fails when it is stale.\n\n"
         "The console keeps all current state in memory and writes every change to these tables before it\n"
-        "acknowledges it. Beside them stand `change_log` (one line for each change: index, table, row, project,\n"
-        "request, time; the newest 65536 are kept) and `meta` (`schema_version`). What happened, apart from what\n"
-        "is, goes to a file of its own, `history.db`.\n\n"
+        "acknowledges it. Beside them stand `audit_log` (who did what, below), `change_log` (one line for each\n"
+        "change: index, table, row, project, request, time; the newest 65536 are kept) and `meta`\n"
+        "(`schema_version`). What happened, apart from what is, goes to a file of its own, `history.db`.\n\n"
         "| kind | SQL | JSON |\n|---|---|---|\n");
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         lat_buf_addf(out, "| %s | %s | %s |\n", kinds[i].name, kinds[i].sql, kinds[i].json);
@@ -115,5 +144,6 @@ void schema_doc_write(struct lat_buf *out)
     for (int table = 0; table < LAT_TABLE_COUNT; table++) {
         add_table(out, table);
     }
+    add_audit(out);
     add_states(out);
 }

@@ -1,4 +1,4 @@
-/* Every table as it is described, the change log, and meta: what an empty database becomes. */
+/* Every table as it is described, the change log, the audit trail, and meta: what an empty database becomes. */
 #include "migrations_internal.h"
 
 #include "model/tables.h"
@@ -22,6 +22,10 @@ int lat__migration_0001(const struct lat__schema *schema, struct lat_err *err)
     }
     if (rc == 0) {
         lat__sql_create_changes(&sql, schema->dialect);
+        rc = create(schema, &sql, err);
+    }
+    if (rc == 0) {
+        lat__sql_create_audit(&sql, lat_audit_table(), schema->dialect);
         rc = create(schema, &sql, err);
     }
     lat_buf_done(&sql);

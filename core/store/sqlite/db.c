@@ -1,7 +1,10 @@
 /* Opening SQLite files, and their errors. Blocks; any one thread at a time. */
 #include "db_internal.h"
 
+#include "store/sql_internal.h"
+
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -77,6 +80,61 @@ int lat__db_run(sqlite3_stmt *statement, const char *what, struct lat_err *err)
 void lat__db_bind_text(sqlite3_stmt *statement, int at, const char *text)
 {
     LAT_ASSERT(sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC) == SQLITE_OK);
+}
+
+void lat__db_bind_int(sqlite3_stmt *statement, int at, int64_t value)
+{
+    LAT_ASSERT(sqlite3_bind_int64(statement, at, value) == SQLITE_OK);
+}
+
+void lat__db_bind_fields(sqlite3_stmt *statement, int at, const struct lat_table *table,
+                         const void *row)
+{
+    for (size_t i = 0; i < table->field_count; i++, at++) {
+        const struct lat_field *field = &table->fields[i];
+
+        switch (field->kind) {
+        case LAT_KIND_TEXT:
+        case LAT_KIND_JSON:
+        case LAT_KIND_SECRET: lat__db_bind_text(statement, at, lat_row_text(row, field)); break;
+        case LAT_KIND_INT:
+        case LAT_KIND_TIME:
+        case LAT_KIND_BOOL: lat__db_bind_int(statement, at, lat_row_int(row, field)); break;
+        case LAT_KIND_REAL:
+            LAT_ASSERT(sqlite3_bind_double(statement, at, lat_row_real(row, field)) == SQLITE_OK);
+            break;
+        }
+    }
+}
+
+int lat__db_get_meta(sqlite3 *db, const char *name, char **ret_text, struct lat_err *err)
+{
+    sqlite3_stmt *statement;
+    int rc = lat__db_prepare(db, LAT__SQL_META_GET, &statement, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    lat__db_bind_text(statement, 1, name);
+    int step = sqlite3_step(statement);
+
+    if (step == SQLITE_ROW) {
+        *ret_text = lat_text_copy((const char *)sqlite3_column_text(statement, 0));
+    } else if (step == SQLITE_DONE) {
+        *ret_text = NULL;
+    } else {
+        rc = lat__db_error(db, file_of(db), err);
+    }
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+int lat__db_put_meta(sqlite3_stmt *put_meta, const char *name, const char *text,
+                     struct lat_err *err)
+{
+    lat__db_bind_text(put_meta, 1, name);
+    lat__db_bind_text(put_meta, 2, text);
+    return lat__db_run(put_meta, "meta", err);
 }
 
 /* The file, its log and its lock are for this user alone: rows hold sealed secrets and digests. */

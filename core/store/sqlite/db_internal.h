@@ -3,6 +3,7 @@
 #define LAT_STORE_SQLITE_DB_INTERNAL_H
 
 #include "base/err.h"
+#include "model/row.h"
 
 #include <sqlite3.h>
 
@@ -26,7 +27,17 @@ int lat__db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_statement,
 /* Runs a bound statement that gives no rows, and makes it ready for the next use. */
 int lat__db_run(sqlite3_stmt *statement, const char *what, struct lat_err *err) LAT_MUST_USE;
 
-/* Binds text that lives until the statement has run. */
+/* Bind values; texts live until the statement has run. fields: all that a description names, from place `at` on. */
 void lat__db_bind_text(sqlite3_stmt *statement, int at, const char *text);
+void lat__db_bind_int(sqlite3_stmt *statement, int at, int64_t value);
+void lat__db_bind_fields(sqlite3_stmt *statement, int at, const struct lat_table *table,
+                         const void *row);
+
+/* `meta`, what the database says of itself. get: owned text, NULL when there is none of that name; put: with a prepared
+ * LAT__SQL_META_PUT. */
+int lat__db_get_meta(sqlite3 *db, const char *name, char **ret_text,
+                     struct lat_err *err) LAT_MUST_USE;
+int lat__db_put_meta(sqlite3_stmt *put_meta, const char *name, const char *text,
+                     struct lat_err *err) LAT_MUST_USE;
 
 #endif

@@ -7,6 +7,7 @@
  * After an error nobody knows what the kernel still has of the log (a failed fsync drops what it could not
  * write and says so only once). `reopen` therefore reads the log from the start and copies all of it into
  * the database, which is synced before the log begins anew: what the next commits build upon is on the disk. */
+#include "audit_internal.h"
 #include "db_internal.h"
 
 #include "store/journal.h"
@@ -29,6 +30,7 @@ struct sqlite_journal {
     sqlite3_stmt *put[LAT_TABLE_COUNT];
     sqlite3_stmt *remove[LAT_TABLE_COUNT];
     sqlite3_stmt *add_change;
+    sqlite3_stmt *add_audit;
     sqlite3_stmt *put_meta;
     sqlite3_stmt *begin, *commit, *rollback;
 };
@@ -36,6 +38,7 @@ struct sqlite_journal {
 static const struct lat__dialect sqlite_dialect = {
     .integer = "INTEGER",
     .real = "REAL",
+    .blob = "BLOB",
     .table_suffix = " STRICT",
 };
 
@@ -59,6 +62,7 @@ static void disconnect(struct sqlite_journal *self)
         forget(&self->remove[table]);
     }
     forget(&self->add_change);
+    forget(&self->add_audit);
     forget(&self->put_meta);
     forget(&self->begin);
     forget(&self->commit);
@@ -87,6 +91,9 @@ static int prepare_statements(struct sqlite_journal *self, struct lat_err *err)
         rc =
             rc != 0 ? rc : lat__db_prepare(self->db, lat_buf_text(&sql), &self->remove[table], err);
     }
+    lat_buf_clear(&sql);
+    lat__sql_audit_add(&sql, lat_audit_table());
+    rc = rc != 0 ? rc : lat__db_prepare(self->db, lat_buf_text(&sql), &self->add_audit, err);
     lat_buf_done(&sql);
     rc = rc != 0 ? rc : lat__db_prepare(self->db, LAT__SQL_CHANGE_ADD, &self->add_change, err);
     rc = rc != 0 ? rc : lat__db_prepare(self->db, LAT__SQL_META_PUT, &self->put_meta, err);
@@ -104,24 +111,15 @@ static int execute(void *database, const char *sql, struct lat_err *err)
 
 static int read_version(void *database, int64_t *ret_version, struct lat_err *err)
 {
-    sqlite3_stmt *statement;
+    char *text = NULL;
     int64_t version = 0;
-    int rc = lat__db_prepare(database, LAT__SQL_META_GET, &statement, err);
+    int rc = lat__db_get_meta(database, "schema_version", &text, err);
 
-    if (rc != 0) {
-        return rc;
-    }
-    lat__db_bind_text(statement, 1, "schema_version");
-    int step = sqlite3_step(statement);
-
-    if (step == SQLITE_ROW && lat_text_to_int((const char *)sqlite3_column_text(statement, 0), 1,
-                                              INT32_MAX, &version) != 0) {
+    if (rc == 0 && text != NULL && lat_text_to_int(text, 1, INT32_MAX, &version) != 0) {
         rc = lat_err_set(err, LAT_E_IO,
                          "The database says nothing sensible of its schema's version.");
-    } else if (step != SQLITE_ROW && step != SQLITE_DONE) {
-        rc = lat__db_error(database, "database", err);
     }
-    sqlite3_finalize(statement);
+    free(text);
     if (rc == 0) {
         *ret_version = version;
     }
@@ -138,9 +136,7 @@ static int write_version(void *database, int64_t version, struct lat_err *err)
     }
     char *text = lat_text_format("%" PRId64, version);
 
-    lat__db_bind_text(statement, 1, "schema_version");
-    lat__db_bind_text(statement, 2, text);
-    rc = lat__db_run(statement, "database", err);
+    rc = lat__db_put_meta(statement, "schema_version", text, err);
     sqlite3_finalize(statement);
     free(text);
     return rc;
@@ -165,7 +161,7 @@ static int journal_prepare(struct lat_journal *journal, struct lat_err *err)
 
 /* ---- reading ---- */
 
-/* Reads one field; NULL, or what is wrong with it. */
+/* Reads one field of a row; NULL, or what is wrong with it. */
 static const char *read_field(sqlite3_stmt *statement, int column, struct lat_row *row,
                               const struct lat_field *field)
 {
@@ -289,7 +285,7 @@ static int journal_load_changes(struct lat_journal *journal, size_t max,
     int rc = lat__db_prepare(self->db, LAT__SQL_CHANGES_NEWEST, &statement, err);
 
     if (rc == 0) {
-        LAT_ASSERT(sqlite3_bind_int64(statement, 1, (sqlite3_int64)max) == SQLITE_OK);
+        lat__db_bind_int(statement, 1, (int64_t)max);
     }
     for (int64_t before = 0; rc == 0;) {
         int step = sqlite3_step(statement);
@@ -330,30 +326,10 @@ static int put_row(struct sqlite_journal *self, const struct lat_row *row, struc
 {
     const struct lat_table *description = lat_table(row->table);
     sqlite3_stmt *statement = self->put[row->table];
-    int at = 1;
 
-    lat__db_bind_text(statement, at++, row->id);
-    for (size_t i = 0; i < description->field_count; i++) {
-        const struct lat_field *field = &description->fields[i];
-        int bound = SQLITE_OK;
-
-        switch (field->kind) {
-        case LAT_KIND_TEXT:
-        case LAT_KIND_JSON:
-        case LAT_KIND_SECRET: lat__db_bind_text(statement, at, lat_row_text(row, field)); break;
-        case LAT_KIND_INT:
-        case LAT_KIND_TIME:
-        case LAT_KIND_BOOL:
-            bound = sqlite3_bind_int64(statement, at, lat_row_int(row, field));
-            break;
-        case LAT_KIND_REAL:
-            bound = sqlite3_bind_double(statement, at, lat_row_real(row, field));
-            break;
-        }
-        LAT_ASSERT(bound == SQLITE_OK);
-        at++;
-    }
-    LAT_ASSERT(sqlite3_bind_int64(statement, at, row->version) == SQLITE_OK);
+    lat__db_bind_text(statement, 1, row->id);
+    lat__db_bind_fields(statement, 2, description, row);
+    lat__db_bind_int(statement, (int)description->field_count + 2, row->version);
     return lat__db_run(statement, description->name, err);
 }
 
@@ -374,13 +350,13 @@ static int write_change(struct sqlite_journal *self, const struct lat_journal_ch
     }
     sqlite3_stmt *log = self->add_change;
 
-    LAT_ASSERT(sqlite3_bind_int64(log, 1, change->index) == SQLITE_OK);
+    lat__db_bind_int(log, 1, change->index);
     lat__db_bind_text(log, 2, table);
     lat__db_bind_text(log, 3, change->id);
-    LAT_ASSERT(sqlite3_bind_int64(log, 4, change->row == NULL) == SQLITE_OK);
+    lat__db_bind_int(log, 4, change->row == NULL);
     lat__db_bind_text(log, 5, change->project_id);
     lat__db_bind_text(log, 6, change->request_id);
-    LAT_ASSERT(sqlite3_bind_int64(log, 7, change->at) == SQLITE_OK);
+    lat__db_bind_int(log, 7, change->at);
     return lat__db_run(log, "change_log", err);
 }
 
@@ -390,13 +366,40 @@ static int write_proof(struct sqlite_journal *self, struct lat_err *err)
 {
     int rc = lat__db_execute(self->db, "DELETE FROM \"meta\" WHERE \"name\" = 'proof'", err);
 
-    lat__db_bind_text(self->put_meta, 1, "proof");
-    lat__db_bind_text(self->put_meta, 2, "writable");
-    return rc != 0 ? rc : lat__db_run(self->put_meta, "meta", err);
+    return rc != 0 ? rc : lat__db_put_meta(self->put_meta, "proof", "writable", err);
 }
 
-static int journal_commit(struct lat_journal *journal, const struct lat_journal_change *changes,
-                          size_t count, struct lat_err *err)
+static int write_audit(struct sqlite_journal *self, const struct lat_journal_batch *batch,
+                       struct lat_err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < batch->audit_count; i++) {
+        rc = lat__db_audit_add(self->add_audit, batch->audit[i], err);
+    }
+    if (rc == 0 && batch->audit_count > 0) {
+        rc = lat__db_audit_put_head(self->put_meta, batch->audit[batch->audit_count - 1], err);
+    }
+    return rc == 0 && batch->forget_audit != 0
+               ? lat__db_audit_forget(self->db, self->put_meta, batch->forget_audit, err)
+               : rc;
+}
+
+static int forget_changes(struct sqlite_journal *self, int64_t index, struct lat_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = lat__db_prepare(self->db, LAT__SQL_CHANGES_FORGET, &statement, err);
+
+    if (rc == 0) {
+        lat__db_bind_int(statement, 1, index);
+        rc = lat__db_run(statement, "change_log", err);
+    }
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+static int journal_commit(struct lat_journal *journal, const struct lat_journal_batch *batch,
+                          struct lat_err *err)
 {
     struct sqlite_journal *self = from(journal);
 
@@ -408,10 +411,14 @@ static int journal_commit(struct lat_journal *journal, const struct lat_journal_
     if (rc != 0) {
         return rc;
     }
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        rc = write_change(self, &changes[i], err);
+    for (size_t i = 0; rc == 0 && i < batch->change_count; i++) {
+        rc = write_change(self, &batch->changes[i], err);
     }
-    if (rc == 0 && count == 0) {
+    rc = rc != 0 ? rc : write_audit(self, batch, err);
+    if (rc == 0 && batch->forget_changes != 0) {
+        rc = forget_changes(self, batch->forget_changes, err);
+    }
+    if (rc == 0 && batch->change_count + batch->audit_count == 0) {
         rc = write_proof(self, err);
     }
     rc = rc != 0 ? rc : lat__db_run(self->commit, "commit", err);
@@ -422,6 +429,19 @@ static int journal_commit(struct lat_journal *journal, const struct lat_journal_
         (void)rolled_back; /* the first error is the one that says something; `reopen` comes next */
     }
     return rc;
+}
+
+static int journal_audit_ends(struct lat_journal *journal, struct lat_audit_end *ret_cut,
+                              struct lat_audit_end *ret_head, struct lat_err *err)
+{
+    return lat__db_audit_ends(from(journal)->db, ret_cut, ret_head, err);
+}
+
+static int journal_audit_read(struct lat_journal *journal, int64_t first, int64_t last,
+                              void (*fn)(void *arg, const struct lat_audit *row), void *arg,
+                              struct lat_err *err)
+{
+    return lat__db_audit_read(from(journal)->db, first, last, fn, arg, err);
 }
 
 static int journal_reopen(struct lat_journal *journal, struct lat_err *err)
@@ -441,20 +461,6 @@ static int journal_reopen(struct lat_journal *journal, struct lat_err *err)
     if (rc != 0) {
         disconnect(self);
     }
-    return rc;
-}
-
-static int journal_forget_changes(struct lat_journal *journal, int64_t index, struct lat_err *err)
-{
-    struct sqlite_journal *self = from(journal);
-    sqlite3_stmt *statement = NULL;
-    int rc = lat__db_prepare(self->db, LAT__SQL_CHANGES_FORGET, &statement, err);
-
-    if (rc == 0) {
-        LAT_ASSERT(sqlite3_bind_int64(statement, 1, index) == SQLITE_OK);
-        rc = lat__db_run(statement, "change_log", err);
-    }
-    sqlite3_finalize(statement);
     return rc;
 }
 
@@ -478,7 +484,8 @@ int lat_journal_open_sqlite(const char *path, const char *vfs, struct lat_journa
         .load_changes = journal_load_changes,
         .commit = journal_commit,
         .reopen = journal_reopen,
-        .forget_changes = journal_forget_changes,
+        .audit_ends = journal_audit_ends,
+        .audit_read = journal_audit_read,
         .close = journal_close,
     };
     struct sqlite_journal *self = LAT_NEW(struct sqlite_journal);

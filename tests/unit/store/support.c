@@ -42,26 +42,30 @@ static int script_load_changes(struct lat_journal *journal, size_t max,
     return real->class->load_changes(real, max, fn, arg, err);
 }
 
-static int script_commit(struct lat_journal *journal, const struct lat_journal_change *changes,
-                         size_t count, struct lat_err *err)
+static int script_commit(struct lat_journal *journal, const struct lat_journal_batch *batch,
+                         struct lat_err *err)
 {
     struct script *script = script_of(journal);
     struct timespec delay = {.tv_nsec = script->delay_ms * 1000000L};
 
     nanosleep(&delay, NULL);
-    if (count == 0) {
+    if (batch->change_count + batch->audit_count == 0) {
         script->proofs++;
         if (script->fail_proofs > 0) {
             script->fail_proofs--;
             return lat_err_set(err, LAT_E_NO_SPACE, "Scripted: still no space.");
         }
-        return script->real->class->commit(script->real, changes, count, err);
+        return script->real->class->commit(script->real, batch, err);
     }
     script->commits++;
+    if (batch->forget_changes != 0) {
+        script->forgets++;
+        script->forgotten = batch->forget_changes;
+    }
     if (script->commits == script->fail_commit) {
         return lat_err_set(err, script->fail_code, "Scripted: the commit failed.");
     }
-    int rc = script->real->class->commit(script->real, changes, count, err);
+    int rc = script->real->class->commit(script->real, batch, err);
 
     if (rc == 0 && script->commits == script->lose_answer) {
         return lat_err_set(err, LAT_E_IO, "Scripted: the answer is lost.");
@@ -81,13 +85,22 @@ static int script_reopen(struct lat_journal *journal, struct lat_err *err)
     return script->real->class->reopen(script->real, err);
 }
 
-static int script_forget(struct lat_journal *journal, int64_t index, struct lat_err *err)
+static int script_audit_ends(struct lat_journal *journal, struct lat_audit_end *ret_cut,
+                             struct lat_audit_end *ret_head, struct lat_err *err)
+{
+    struct lat_journal *real = script_of(journal)->real;
+
+    return real->class->audit_ends(real, ret_cut, ret_head, err);
+}
+
+static int script_audit_read(struct lat_journal *journal, int64_t from, int64_t to,
+                             void (*fn)(void *arg, const struct lat_audit *row), void *arg,
+                             struct lat_err *err)
 {
     struct script *script = script_of(journal);
 
-    script->forgets++;
-    script->forgotten = index;
-    return script->real->class->forget_changes(script->real, index, err);
+    script->reads++;
+    return script->real->class->audit_read(script->real, from, to, fn, arg, err);
 }
 
 static void script_close(struct lat_journal *journal)
@@ -105,7 +118,8 @@ static const struct lat_journal_class script_class = {
     .load_changes = script_load_changes,
     .commit = script_commit,
     .reopen = script_reopen,
-    .forget_changes = script_forget,
+    .audit_ends = script_audit_ends,
+    .audit_read = script_audit_read,
     .close = script_close,
 };
 

@@ -18,12 +18,13 @@
 struct script {
     struct lat_journal journal;
     struct lat_journal *real;
-    int commits; /* calls with changes */
+    int commits; /* calls with changes or rows of the audit trail */
     int proofs;  /* calls without */
     int reopens;
-    _Atomic int forgets;
-    _Atomic int64_t forgotten; /* looked at while the worker works */
-    int fail_commit;           /* this call of commit (from 1) fails with code; 0: none */
+    int reads;         /* steps of the audit trail */
+    int forgets;       /* commits that forgot changes */
+    int64_t forgotten; /* up to this index */
+    int fail_commit;   /* this call of commit (from 1) fails with code; 0: none */
     int fail_code;
     int lose_answer;  /* this call of commit happens, and its answer is lost */
     int fail_proofs;  /* so many proofs fail */

@@ -261,7 +261,7 @@ static int migrate(struct fake *fake)
 {
     static const struct lat__migration steps[] = {
         {1, "one", step_1}, {2, "two", step_2}, {3, "three", step_3}};
-    static const struct lat__dialect dialect = {"INTEGER", "REAL", ""};
+    static const struct lat__dialect dialect = {"INTEGER", "REAL", "BLOB", ""};
     const struct lat__schema schema = {fake, &dialect, fake_execute, fake_read, fake_write};
 
     return lat__migrate(&schema, steps, 3, NULL);
