@@ -3,7 +3,8 @@
  *   STARTING ──first frame──► IDLE ──send──► BUSY ──answer──► IDLE
  *      └────────────── late, closed, broke the protocol, killed ──────────────► ENDING ──► on_gone, freed
  *
- * ENDING waits for both the end of the process and the close of its stream. What the process sends is
+ * ENDING waits for both the end of the process and the close of its stream (alone, where options->start gave the stream and
+ * there is no process). What the process sends is
  * input from outside, whatever our own code in it would do: lengths are bounded before memory is taken,
  * JSON is checked before it is parsed. Belongs to the state loop. */
 #include "child_internal.h"
@@ -29,7 +30,7 @@ struct lat__child {
     uint32_t magic;
     enum state state;
     struct lat_loop *loop;
-    struct lat_process *process; /* NULL once it has ended */
+    struct lat_process *process; /* NULL once it has ended, and where there is none */
     struct lat_stream *stream;   /* NULL once it has closed */
     struct lat_timer deadline;
     int64_t deadline_ms;
@@ -191,27 +192,39 @@ static void on_stream_end(void *arg)
     lat_stream_close(child->stream);
 }
 
-int lat__child_start(struct lat_loop *loop, const char *program, int stderr_fd,
-                     const struct lat__child_events *events, void *arg,
+static int start_process(struct lat__child *child, const struct lat_luahost_options *options,
+                         struct lat_err *err)
+{
+    const char *const argv[] = {"lattice-lua-host", LAT_LUAHOST_WORD, NULL};
+    struct lat_process_options process = {
+        .file = options->program, .argv = argv, .pipes = true, .stderr_fd = options->stderr_fd};
+    int rc = lat_process_start(child->loop, &process, on_exit_status, child, &child->process, err);
+
+    if (rc == 0) {
+        child->stream = lat_process_stream(child->process);
+    }
+    return rc;
+}
+
+int lat__child_start(struct lat_loop *loop, const struct lat_luahost_options *options,
+                     enum lat_luahost_kind kind, const struct lat__child_events *events, void *arg,
                      struct lat__child **ret_child, struct lat_err *err)
 {
     static const struct lat_stream_events stream_events = {
         .on_data = on_data, .on_end = on_stream_end, .on_close = on_stream_close};
-    const char *const argv[] = {"lattice-lua-host", LAT_LUAHOST_WORD, NULL};
-    struct lat_process_options options = {
-        .file = program, .argv = argv, .pipes = true, .stderr_fd = stderr_fd};
     struct lat__child *child = LAT_NEW(struct lat__child);
-    int rc = lat_process_start(loop, &options, on_exit_status, child, &child->process, err);
+
+    child->loop = loop;
+    int rc = options->start != NULL ? options->start(options->start_arg, kind, &child->stream, err)
+                                    : start_process(child, options, err);
 
     if (rc != 0) {
         free(child);
         return rc;
     }
     child->magic = CHILD_MAGIC;
-    child->loop = loop;
     child->events = events;
     child->arg = arg;
-    child->stream = lat_process_stream(child->process);
     lat_stream_set_events(child->stream, &stream_events, child);
     lat_stream_resume(child->stream);
     lat_timer_init(&child->deadline, loop, on_deadline, child);

@@ -2,8 +2,7 @@
 #ifndef LAT_LUAHOST_CHILD_INTERNAL_H
 #define LAT_LUAHOST_CHILD_INTERNAL_H
 
-#include "base/json.h"
-#include "io/loop.h"
+#include "luahost/luahost.h"
 
 struct lat__child;
 
@@ -18,9 +17,10 @@ struct lat__child_events {
 /* The answer, borrowed; or NULL and err: TIMEOUT, CLOSED (the process ended), PROTOCOL. After an error the child ends. */
 typedef void lat__child_answer_fn(void *arg, const cJSON *answer, const struct lat_err *err);
 
-/* Starts a process that becomes ready or goes. program and events are borrowed for its life. */
-int lat__child_start(struct lat_loop *loop, const char *program, int stderr_fd,
-                     const struct lat__child_events *events, void *arg,
+/* Starts a process (or what stands for one, see lat_luahost_options) that becomes ready or goes. All arguments are borrowed for
+ * its life. */
+int lat__child_start(struct lat_loop *loop, const struct lat_luahost_options *options,
+                     enum lat_luahost_kind kind, const struct lat__child_events *events, void *arg,
                      struct lat__child **ret_child, struct lat_err *err) LAT_MUST_USE;
 
 /* Empties the buffer and leaves room for the head of a frame; the request's JSON is then added. */

@@ -82,9 +82,8 @@ struct lat_luahost {
     struct lat_log *log;
     struct lat_metrics *metrics;
     struct lat_random *random;
-    char *program;
+    struct lat_luahost_options options; /* as given; `program` is ours */
     int64_t deadline_ms;
-    int stderr_fd;
     int64_t last_id;
     struct lat__lane lanes[LAT_LUAHOST_KIND_COUNT];
     size_t children; /* not yet gone; they hold a pointer to their lane */

@@ -68,8 +68,9 @@ struct lat_luahost *lat_luahost_new(struct lat_loop *loop, struct lat_log *log,
     host->log = log;
     host->metrics = metrics;
     host->random = random;
-    host->program = lat_text_copy(options->program != NULL ? options->program : this_program);
-    host->stderr_fd = options->stderr_fd;
+    host->options = *options;
+    host->options.program =
+        lat_text_copy(options->program != NULL ? options->program : this_program);
     lat_luahost_set_deadline(host, options->deadline_ms);
     for (int kind = 0; kind < LAT_LUAHOST_KIND_COUNT; kind++) {
         lat__lane_init(&host->lanes[kind], host, (enum lat_luahost_kind)kind);
@@ -91,7 +92,7 @@ static void finish_close(void *arg)
     for (int kind = 0; kind < LAT_LUAHOST_KIND_COUNT; kind++) {
         lat__lane_done(&host->lanes[kind]);
     }
-    free(host->program);
+    free((char *)host->options.program);
     host->magic = 0;
     free(host);
     on_closed(on_closed_arg);

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/random.h"
-#include "io/loop.h"
+#include "io/stream.h"
 #include "policy/policy.h"
 
 #include <stdint.h>
@@ -36,6 +36,11 @@ struct lat_luahost_options {
     const char *program; /* executable that runs lat_lua_host_main on "lua-host"; NULL: this one */
     int64_t deadline_ms; /* 0: LAT_LUAHOST_DEADLINE_MS */
     int stderr_fd;       /* where the children's stderr goes; -1: nowhere */
+    /* Stands for starting a process: gives a stream (of the host's loop) to a child that speaks luahost/protocol.h, the first frame its
+     * own. To close the stream is to kill the child; a child that dies closes it. For simulation; NULL: a process. */
+    int (*start)(void *arg, enum lat_luahost_kind kind, struct lat_stream **ret_stream,
+                 struct lat_err *err);
+    void *start_arg;
 };
 
 /* Returns an owned host; children are started when there is something to load. All arguments but options are borrowed for

@@ -36,7 +36,7 @@ enum attempt {
 struct policy {
     struct lat_policies *all;
     const char *name;
-    char *path;
+    char *path;      /* NULL: there is no folder, the shipped text stands for a file's */
     char *tried;     /* the file's text that was tried last; NULL: none */
     char *refused;   /* why that was refused; NULL: it was not */
     bool in_force;   /* the row's text is loaded */
@@ -241,9 +241,13 @@ static void load(struct policy *policy, enum attempt attempt, const char *text)
 
 /* ---- files ---- */
 
-/* Reads the policy's file. *ret_text is owned; on an error it says why the file is no policy. */
+/* Reads the policy's file, or what stands for it. *ret_text is owned; on an error it says why the file is no policy. */
 static int read_file(const struct policy *policy, char **ret_text, struct lat_err *err)
 {
+    if (policy->path == NULL) {
+        *ret_text = lat_text_copy(shipped_text(policy));
+        return 0;
+    }
     struct lat_buf bytes = {0};
     int rc = lat_file_read(policy->path, LAT_LUAHOST_SOURCE_MAX, &bytes, err);
 
@@ -361,7 +365,7 @@ int lat_policies_start(struct lat_luahost *host, struct lat_store *store, struct
                                  .log = log,
                                  .ready = ready,
                                  .arg = arg};
-    int rc = lat_dir_make(dir, 0755, err);
+    int rc = dir != NULL ? lat_dir_make(dir, 0755, err) : 0;
 
     for (size_t i = 0; i < LAT_COUNT(names); i++) {
         struct policy *policy = &all->policies[i];
@@ -369,10 +373,14 @@ int lat_policies_start(struct lat_luahost *host, struct lat_store *store, struct
         policy->all = all;
         policy->starting = true;
         policy->name = names[i];
-        policy->path = lat_text_format("%s/%s.lua", dir, names[i]);
-        rc = rc != 0 ? rc : write_shipped(policy, err);
+        if (dir != NULL) {
+            policy->path = lat_text_format("%s/%s.lua", dir, names[i]);
+            rc = rc != 0 ? rc : write_shipped(policy, err);
+        }
     }
-    rc = rc != 0 ? rc : lat_watch_start(all->loop, dir, on_folder_changed, all, &all->watch, err);
+    if (rc == 0 && dir != NULL) {
+        rc = lat_watch_start(all->loop, dir, on_folder_changed, all, &all->watch, err);
+    }
     if (rc != 0) {
         policies_free(all);
         return rc;

@@ -14,7 +14,7 @@
 struct lat_policies;
 
 /* Starts: makes the folder and, where a policy has neither file nor row, writes the shipped file; loads what is to be in force;
- * watches the folder. All arguments are borrowed for its life. ready(arg) comes once the first loads have ended, well or not.
+ * watches the folder. Without a folder (dir NULL) the shipped texts take the place of its files. All arguments are borrowed for its life. ready(arg) comes once the first loads have ended, well or not.
  * A shipped file that nobody changed is replaced by that of a newer version. */
 int lat_policies_start(struct lat_luahost *host, struct lat_store *store, struct lat_log *log,
                        const char *dir, lat_call_fn *ready, void *arg,

@@ -148,7 +148,7 @@ static void stage(void *arg)
     }
     lane->staged_good = 0;
     lat_timer_stop(&lane->retry);
-    if (lat__child_start(host->loop, host->program, host->stderr_fd, &events, lane, &lane->next,
+    if (lat__child_start(host->loop, &host->options, lane->kind, &events, lane, &lane->next,
                          &err) != 0) {
         try_again(lane, &err);
         return;

@@ -30,11 +30,10 @@ static void set_flag(void *arg)
     *(bool *)arg = true;
 }
 
-static void start(struct house *house)
+static void start_in(struct house *house, const char *folder)
 {
     struct lat_journal *journal = NULL;
     char *database = lat_text_format("%s/store.db", house->dir);
-    char *folder = lat_text_format("%s/policies", house->dir);
     bool ready = false;
 
     assert_int_equal(lat_journal_open_sqlite(database, NULL, &journal, NULL), 0);
@@ -46,6 +45,13 @@ static void start(struct house *house)
                      0);
     assert_true(lat_loop_run_until(house->fixture->loop, &ready, 30000));
     free(database);
+}
+
+static void start(struct house *house)
+{
+    char *folder = lat_text_format("%s/policies", house->dir);
+
+    start_in(house, folder);
     free(folder);
 }
 
@@ -59,13 +65,18 @@ static void stop(struct house *house)
     house->store = lat_store_close(house->store);
 }
 
-static void restart(struct house *house)
+static void renew_host(struct house *house)
 {
     struct lat_luahost_options options = {.deadline_ms = fixture_deadline_ms(), .stderr_fd = 2};
 
-    stop(house);
     house->fixture->host = lat_luahost_new(house->fixture->loop, NULL, house->fixture->metrics,
                                            house->fixture->random, &options);
+}
+
+static void restart(struct house *house)
+{
+    stop(house);
+    renew_host(house);
     start(house);
 }
 
@@ -150,6 +161,23 @@ static void first_start_writes_the_shipped_file_and_takes_it(void **state)
     assert_string_equal(row(house)->refused, "");
     lat_buf_done(&text);
     assert_scores(house, "750"); /* 500 * 1.5/2 + 500 * 3000/4000 */
+}
+
+static void without_a_folder_the_shipped_text_is_in_force(void **state)
+{
+    struct house *house = *state;
+
+    for (int starts = 0; starts < 2; starts++) {
+        start_in(house, NULL);
+        assert_scores(house, "750");
+        assert_int_equal(row(house)->revision, 1);
+        assert_string_equal(row(house)->origin, "shipped");
+        assert_false(lat_file_exists(house->file));
+        if (starts == 0) {
+            stop(house);
+            renew_host(house);
+        }
+    }
 }
 
 static void saved_file_takes_effect(void **state)
@@ -283,6 +311,8 @@ static int run(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(first_start_writes_the_shipped_file_and_takes_it, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(without_a_folder_the_shipped_text_is_in_force, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(saved_file_takes_effect, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_file_is_refused_and_the_way_back_is_no_change, setup,

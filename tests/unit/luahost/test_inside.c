@@ -1,0 +1,300 @@
+/* Children that are no processes: scripted ones in this one, on a clock that the test moves. */
+#include "luahost/luahost.h"
+#include "luahost/protocol.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum manner { ANSWERS, HANGS, DIES, TALKS_RUBBISH, CANNOT_START };
+
+struct world {
+    int64_t now_ns;
+    struct lat_clock clock;
+    struct lat_loop *loop;
+    struct lat_random *random;
+    struct lat_luahost *host;
+    enum manner manner;
+    int started;
+    int alive;
+    int asked;
+};
+
+struct child {
+    struct world *world;
+    struct lat_stream *stream;
+    struct lat_buf received;
+};
+
+/* ---- the clock ---- */
+
+static int64_t wall_ms(void *arg)
+{
+    return ((struct world *)arg)->now_ns / 1000000;
+}
+
+static int64_t boot_ns(void *arg)
+{
+    return ((struct world *)arg)->now_ns;
+}
+
+/* Lets time pass until it is done. */
+static void pass_until(struct world *world, const bool *done)
+{
+    for (int steps = 0; !*done && steps < 10000; steps++) {
+        if (!lat_loop_turn(world->loop) && !*done) {
+            int64_t next_ms = lat_loop_next_ms(world->loop);
+
+            world->now_ns += next_ms > 0 ? next_ms * 1000000 : 0;
+        }
+    }
+    assert_true(*done);
+}
+
+/* ---- the child ---- */
+
+static void say(struct child *child, const char *json)
+{
+    size_t len = strlen(json);
+    uint8_t head[LAT_LUAHOST_HEAD] = {0, 0, (uint8_t)(len >> 8), (uint8_t)len};
+
+    lat_stream_write(child->stream, head, sizeof(head));
+    lat_stream_write(child->stream, json, len);
+}
+
+static void take_request(struct child *child, const cJSON *request)
+{
+    struct world *world = child->world;
+    bool is_ask = strcmp(lat_json_text(request, "op", ""), "ask") == 0;
+
+    world->asked += is_ask;
+    if (!is_ask) {
+        say(child, "{\"ok\":true}");
+    } else if (world->manner == ANSWERS) {
+        char *answer = lat_text_format("{\"id\":%lld,\"value\":{\"fine\":true}}",
+                                       (long long)lat_json_int(request, "id", 0));
+
+        say(child, answer);
+        free(answer);
+    } else if (world->manner == DIES) {
+        lat_stream_close(child->stream);
+    } else if (world->manner == TALKS_RUBBISH) {
+        say(child, "{]");
+    }
+}
+
+static void on_data(void *arg, const uint8_t *bytes, size_t len)
+{
+    struct child *child = arg;
+    cJSON *request;
+
+    lat_buf_add(&child->received, bytes, len);
+    if (child->received.len < LAT_LUAHOST_HEAD) {
+        return;
+    }
+    const uint8_t *head = child->received.bytes;
+    size_t frame = (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
+
+    if (child->received.len == LAT_LUAHOST_HEAD + frame) {
+        assert_int_equal(
+            lat_json_parse((const char *)head + LAT_LUAHOST_HEAD, frame, &request, NULL), 0);
+        lat_buf_clear(&child->received);
+        take_request(child, request);
+        cJSON_Delete(request);
+    }
+}
+
+static void on_close(void *arg, const struct lat_err *err)
+{
+    struct child *child = arg;
+
+    (void)err;
+    child->world->alive--;
+    lat_buf_done(&child->received);
+    free(child);
+}
+
+static int start(void *arg, enum lat_luahost_kind kind, struct lat_stream **ret_stream,
+                 struct lat_err *err)
+{
+    static const struct lat_stream_events events = {.on_data = on_data, .on_close = on_close};
+    struct world *world = arg;
+
+    assert_int_equal(kind, LAT_LUAHOST_POLICY);
+    world->started++;
+    if (world->manner == CANNOT_START) {
+        return lat_err_set(err, LAT_E_IO, "There are too many processes.");
+    }
+    struct child *child = LAT_NEW(struct child);
+
+    world->alive++;
+    child->world = world;
+    lat_stream_pair(world->loop, &child->stream, ret_stream);
+    lat_stream_set_events(child->stream, &events, child);
+    lat_stream_resume(child->stream);
+    say(child, "{\"ok\":true}");
+    return 0;
+}
+
+/* ---- the tests ---- */
+
+static int setup(void **state)
+{
+    struct world *world = LAT_NEW(struct world);
+
+    world->now_ns = 7000000000;
+    world->clock = (struct lat_clock){.wall_ms = wall_ms, .boot_ns = boot_ns, .arg = world};
+    world->loop = lat_loop_new(&world->clock);
+    world->random = lat_random_new_seeded(1);
+    world->host = lat_luahost_new(
+        world->loop, NULL, NULL, world->random,
+        &(struct lat_luahost_options){.deadline_ms = 300, .start = start, .start_arg = world});
+    *state = world;
+    return 0;
+}
+
+static void set_flag(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+static int teardown(void **state)
+{
+    struct world *world = *state;
+    bool closed = false;
+
+    lat_luahost_close(world->host, set_flag, &closed);
+    pass_until(world, &closed);
+    lat_loop_free(world->loop);
+    assert_int_equal(world->alive, 0);
+    lat_random_free(world->random);
+    free(world);
+    return 0;
+}
+
+struct result {
+    bool done;
+    struct lat_err err;
+    bool fine;
+};
+
+static void on_loaded(void *arg, const struct lat_err *err)
+{
+    struct result *result = arg;
+
+    result->done = true;
+    result->err = err != NULL ? *err : (struct lat_err){0};
+}
+
+static void on_answer(void *arg, const cJSON *value, const struct lat_err *err)
+{
+    struct result *result = arg;
+
+    result->done = true;
+    result->err = err != NULL ? *err : (struct lat_err){0};
+    result->fine = lat_json_bool(value, "fine", false);
+}
+
+static int load(struct world *world)
+{
+    struct lat_luahost_source source = {
+        .kind = LAT_LUAHOST_POLICY, .name = "placement", .revision = 1, .source = "-- text"};
+    struct result result = {0};
+
+    lat_luahost_load(world->host, &source, on_loaded, &result);
+    pass_until(world, &result.done);
+    return result.err.code;
+}
+
+static struct result ask(struct world *world)
+{
+    struct result result = {0};
+
+    lat_luahost_ask(world->host, LAT_LUAHOST_POLICY, "placement", "decide", "{}", on_answer,
+                    &result);
+    pass_until(world, &result.done);
+    return result;
+}
+
+static void a_child_inside_is_loaded_and_asked(void **state)
+{
+    struct world *world = *state;
+
+    assert_int_equal(load(world), 0);
+    assert_true(ask(world).fine);
+    assert_int_equal(world->started, 1);
+    assert_int_equal(world->alive, 1);
+}
+
+static void one_that_hangs_is_ended_at_the_deadline(void **state)
+{
+    struct world *world = *state;
+
+    assert_int_equal(load(world), 0);
+    world->manner = HANGS;
+    int64_t before_ns = world->now_ns;
+
+    assert_int_equal(ask(world).err.code, LAT_E_TIMEOUT);
+    assert_int_equal(world->now_ns - before_ns, 300000000);
+    world->manner = ANSWERS;
+    assert_true(ask(world).fine);
+    assert_int_equal(world->started, 2);
+    assert_int_equal(world->alive, 1);
+}
+
+static void one_that_dies_costs_its_ask_only_when_it_dies_twice(void **state)
+{
+    struct world *world = *state;
+
+    assert_int_equal(load(world), 0);
+    world->manner = DIES;
+    assert_int_equal(ask(world).err.code, LAT_E_POLICY);
+    assert_int_equal(world->asked, 2);
+    world->manner = ANSWERS;
+    assert_true(ask(world).fine);
+}
+
+static void one_that_talks_rubbish_is_replaced(void **state)
+{
+    struct world *world = *state;
+
+    assert_int_equal(load(world), 0);
+    world->manner = TALKS_RUBBISH;
+    assert_int_equal(ask(world).err.code, LAT_E_POLICY);
+    world->manner = ANSWERS;
+    assert_true(ask(world).fine);
+}
+
+static void one_that_cannot_start_fails_the_load_after_some_tries(void **state)
+{
+    struct world *world = *state;
+
+    world->manner = CANNOT_START;
+    assert_int_equal(load(world), LAT_E_IO);
+    assert_true(world->started > 1);
+    assert_int_equal(world->alive, 0);
+    world->manner = ANSWERS;
+    assert_int_equal(load(world), 0);
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(a_child_inside_is_loaded_and_asked),
+        T(one_that_hangs_is_ended_at_the_deadline),
+        T(one_that_dies_costs_its_ask_only_when_it_dies_twice),
+        T(one_that_talks_rubbish_is_replaced),
+        T(one_that_cannot_start_fails_the_load_after_some_tries),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
