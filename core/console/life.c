@@ -53,13 +53,23 @@ static int open_history(struct lat__console *console, struct lat_err *err)
     char *path = path_in(console, "history.db");
     char *aside =
         lat_text_format("%s.damaged-%lld", path, (long long)lat_clock_wall_ms(console->clock));
-    int code = lat_history_open(console->loop, path, &console->history, err);
+    struct lat_history_options options = {
+        .loop = console->loop,
+        .path = path,
+        .metrics = console->metrics,
+        .limits = {.days = lat_settings_int(console->config.settings, "history_days"),
+                   .metrics_days =
+                       lat_settings_int(console->config.settings, "history_metrics_days"),
+                   .logs_bytes = lat_settings_int(console->config.settings, "history_logs_bytes"),
+                   .bytes = lat_settings_int(console->config.settings, "history_bytes")},
+    };
+    int code = lat_history_open(&options, &console->history, err);
 
     if (code && code != LAT_E_NO_SPACE && put_aside(path, aside)) {
         lat_log(console->log, LAT_LOG_WARN,
                 "the history could not be opened; it was put aside, and a new one begins",
                 LAT_STR("file", aside), LAT_ERR(err));
-        code = lat_history_open(console->loop, path, &console->history, err);
+        code = lat_history_open(&options, &console->history, err);
     }
     free(path);
     free(aside);

@@ -74,7 +74,10 @@ static void open_history(struct desk *desk)
     char *path = lat_text_format("%s/history.db", desk->console->bed->dir);
     struct lat_err err;
 
-    assert_int_equal(lat_history_open(desk->console->loop, path, &desk->history, &err), 0);
+    assert_int_equal(
+        lat_history_open(&(struct lat_history_options){.loop = desk->console->loop, .path = path},
+                         &desk->history, &err),
+        0);
     free(path);
 }
 

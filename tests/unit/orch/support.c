@@ -49,7 +49,10 @@ int cloud_open(void **state)
     cloud->luahost =
         lat_luahost_new(cloud->bed->loop, NULL, cloud->bed->metrics, cloud->random, &options);
     path = lat_text_format("%s/history.db", cloud->bed->dir);
-    assert_int_equal(lat_history_open(cloud->bed->loop, path, &cloud->history, &err), 0);
+    assert_int_equal(
+        lat_history_open(&(struct lat_history_options){.loop = cloud->bed->loop, .path = path},
+                         &cloud->history, &err),
+        0);
     free(path);
     txn = lat_txn_begin(cloud->bed->store, "");
     lat_text_bound(cloud->project, LAT_ID_SIZE, put_project(txn, "main"));

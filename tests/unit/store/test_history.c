@@ -45,11 +45,14 @@ static struct lat_history *history_open(struct bed *bed)
     char path[128];
 
     snprintf(path, sizeof(path), "%s/history.db", bed->dir);
-    if (lat_history_open(bed->loop, path, &history, &err) != 0) {
+    if (lat_history_open(&(struct lat_history_options){.loop = bed->loop, .path = path}, &history,
+                         &err) != 0) {
         fail_msg("%s", err.sentence);
     }
     return history;
 }
+
+enum { DAYS = 90 }; /* kept, as nothing else is set */
 
 /* A time that is not too old to be kept. */
 static int64_t now(void)
@@ -124,8 +127,8 @@ static void what_is_too_old_is_forgotten(void **state)
     struct lat_history *history = history_open(bed);
     const int64_t day = 86400000;
 
-    lat_history_add(history, "w1", "k", "old", "", now() - (LAT_HISTORY_DAYS + 1) * day);
-    lat_history_add(history, "w1", "k", "young", "", now() - (LAT_HISTORY_DAYS - 1) * day);
+    lat_history_add(history, "w1", "k", "old", "", now() - (DAYS + 1) * day);
+    lat_history_add(history, "w1", "k", "young", "", now() - (DAYS - 1) * day);
     cJSON *events = read_all(bed, history, "w1", 10);
     assert_int_equal(cJSON_GetArraySize(events), 1);
     assert_string_equal(lat_json_text(cJSON_GetArrayItem(events, 0), "message", ""), "young");

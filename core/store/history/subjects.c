@@ -1,0 +1,91 @@
+/* Whom samples and lines are about. A row each, found by the id once and then remembered; its `seen_at` follows in steps of a quarter of
+ * an hour, because it is needed for forgetting alone. The writer's. */
+#include "history_internal.h"
+
+enum { SEEN_STEP_MS = 15 * 60 * 1000, REMEMBERED_MAX = 50000 };
+
+void lat__history_subjects_forget(struct lat_history *history)
+{
+    const char *id;
+    void *cursor = NULL;
+    void *value;
+
+    while (lat_map_next(history->subjects, &cursor, &id, &value)) {
+        free(value);
+    }
+    lat_map_free(history->subjects);
+    history->subjects = lat_map_new();
+}
+
+static bool find(struct lat_history *history, const char *id, struct lat__subject *ret_subject)
+{
+    sqlite3_stmt *statement = lat__history_statement(history, LAT__HISTORY_SUBJECT_FIND);
+
+    lat__db_bind_text(statement, 1, id);
+    bool found = sqlite3_step(statement) == SQLITE_ROW;
+
+    if (found) {
+        ret_subject->number = sqlite3_column_int64(statement, 0);
+        ret_subject->source = sqlite3_column_int64(statement, 1);
+        ret_subject->seen_at = sqlite3_column_int64(statement, 2);
+    }
+    sqlite3_reset(statement);
+    return found;
+}
+
+static int add(struct lat_history *history, const struct lat_history_subject *about, int64_t at,
+               struct lat_err *err)
+{
+    sqlite3_stmt *statement = lat__history_statement(history, LAT__HISTORY_SUBJECT_ADD);
+
+    if (history->subject_count >= LAT_HISTORY_SUBJECTS_KEPT_MAX) {
+        return lat_err_set(err, LAT_E_LIMIT, "The history knows %d nodes and allocations already.",
+                           LAT_HISTORY_SUBJECTS_KEPT_MAX);
+    }
+    lat__db_bind_text(statement, 1, about->id);
+    lat__db_bind_text(statement, 2, about->owner_id);
+    lat__history_bind(statement, 3, about->ordinal);
+    lat__db_bind_text(statement, 4, about->node);
+    lat__history_bind(statement, 5, at);
+    int rc = lat__history_run(history, statement, err);
+
+    history->subject_count += rc == 0;
+    return rc;
+}
+
+int lat__history_subject(struct lat_history *history, const struct lat_history_subject *about,
+                         int64_t at, const struct lat__subject **ret_subject, struct lat_err *err)
+{
+    struct lat__subject *subject = lat_map_get(history->subjects, about->id);
+    int rc = 0;
+
+    if (subject == NULL) {
+        struct lat__subject found = {0};
+
+        if (!find(history, about->id, &found)) {
+            rc = add(history, about, at, err);
+            if (rc == 0 && !find(history, about->id, &found)) {
+                rc = lat__db_error(history->db, "history", err);
+            }
+        }
+        if (rc != 0) {
+            return rc;
+        }
+        if (lat_map_count(history->subjects) >= REMEMBERED_MAX) {
+            lat__history_subjects_forget(history);
+        }
+        subject = LAT_NEW(struct lat__subject);
+        *subject = found;
+        lat_map_put(history->subjects, about->id, subject);
+    }
+    if (at - subject->seen_at >= SEEN_STEP_MS) {
+        sqlite3_stmt *seen = lat__history_statement(history, LAT__HISTORY_SUBJECT_SEEN);
+
+        lat__history_bind(seen, 1, subject->number);
+        lat__history_bind(seen, 2, at);
+        rc = lat__history_run(history, seen, err);
+        subject->seen_at = at;
+    }
+    *ret_subject = subject;
+    return rc;
+}
