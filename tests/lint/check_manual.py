@@ -107,7 +107,7 @@ def settings_of(text: str) -> set[tuple[str, str]]:
 
 def check_operations(root: Path) -> list[str]:
     page = (root / "docs/operations.md").read_text()
-    console = [path for path in sorted(root.glob("core/*/*.c")) if path.parts[-2] not in ("base", "docker")]
+    console = [path for path in sorted(root.glob("core/**/*.c")) if path.parent.name not in ("base", "docker")]
     metrics = set().union(*(metrics_of(path.read_text()) for path in console))
     settings = settings_of((root / "core/model/settings.h").read_text())
     if not metrics or not settings:
