@@ -20,9 +20,10 @@
 struct lat_api;
 
 enum {
-    LAT_API_PAGE_MAX = 500,       /* items in one page of a list */
-    LAT_API_FOLLOWERS_MAX = 1000, /* event streams and followed logs at once */
-    LAT_API_LOGINS_MAX = 64,      /* passwords being checked or waiting for it */
+    LAT_API_PAGE_MAX = 500,         /* items in one page of a list */
+    LAT_API_LABEL_FILTERS_MAX = 16, /* labels that one list is narrowed by */
+    LAT_API_FOLLOWERS_MAX = 1000,   /* event streams and followed logs at once */
+    LAT_API_LOGINS_MAX = 64,        /* passwords being checked or waiting for it */
     LAT_API_IDEMPOTENCY_KEPT_MS = 24 * 60 * 60 * 1000, /* how long an answer can be had again */
     LAT_API_JOIN_TOKEN_MS = 24 * 60 * 60 * 1000, /* life of a join token, unless asked otherwise */
 };

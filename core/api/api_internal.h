@@ -159,6 +159,42 @@ void lat__workload_evaluations(struct lat__call *call);
 void lat__workloads_create(struct lat__call *call);
 void lat__workloads_change(struct lat__call *call);
 
+/* Merges a change into an object as RFC 7396 says: null removes. */
+void lat__merge(cJSON *object, const cJSON *patch);
+
+/* CONFLICT for a workload (NULL: gone) that is on its way out. */
+int lat__workload_refuse_removed(const struct lat_workload *workload,
+                                 struct lat_err *err) LAT_MUST_USE;
+
+/* Commits, and answers with the workload as the transaction leaves it; with nothing (204) where the client said "Prefer:
+ * return=minimal" of a change. */
+void lat__workload_commit(struct lat__call *call, struct lat_txn *txn,
+                          const struct lat_workload *workload, int status);
+
+/* ---- workload_labels.c ---- */
+
+/* Makes the new text of the column `labels` out of the old one and a change: an object as in RFC 7396, null to remove all, NULL
+ * for no change. *ret_labels is owned. */
+int lat__labels_change(const char *labels, const cJSON *patch, char **ret_labels,
+                       struct lat_err *err) LAT_MUST_USE;
+
+/* Tells whether a change is one of labels and nothing else. */
+bool lat__labels_alone(const cJSON *patch);
+
+/* Changes the labels as the body says, which is such a change. */
+void lat__workload_label(struct lat__call *call, const struct lat_workload *found);
+
+/* What ?label=NAME and ?label=NAME=VALUE ask for: all of them. */
+struct lat__label_filter {
+    size_t count;
+    char *wanted[LAT_API_LABEL_FILTERS_MAX]; /* owned; as it stands in the column */
+};
+int lat__label_filter_read(struct lat__call *call, struct lat__label_filter *ret_filter,
+                           struct lat_err *err) LAT_MUST_USE;
+void lat__label_filter_done(struct lat__label_filter *filter);
+bool lat__label_filter_takes(const struct lat__label_filter *filter,
+                             const struct lat_workload *workload);
+
 /* ---- workload_actions.c ---- */
 void lat__workloads_start(struct lat__call *call);
 void lat__workloads_stop(struct lat__call *call);
@@ -184,47 +220,5 @@ void lat__healthz(struct lat__call *call);
 void lat__readyz(struct lat__call *call);
 void lat__metrics_get(struct lat__call *call);
 void lat__authority_get(struct lat__call *call);
-
-/* ---- api.c ---- */
-
-/* X(method, pattern, access, handler): every route of the API. A test walks this table and asks each as nobody, as a user and as a
- * stranger. */
-#define LAT__ROUTES(X)                                                                             \
-    X(GET, "/healthz", ANYBODY, healthz)                                                           \
-    X(GET, "/readyz", ANYBODY, readyz)                                                             \
-    X(GET, "/metrics", ANYBODY, metrics_get)                                                       \
-    X(GET, "/api/v1/version", ANYBODY, version)                                                    \
-    X(GET, "/api/v1/authority", ANYBODY, authority_get)                                            \
-    X(POST, "/api/v1/login", ANYBODY, login)                                                       \
-    X(GET, "/api/v1/me", USERS, me)                                                                \
-    X(GET, "/api/v1/tokens", USERS, tokens_list)                                                   \
-    X(POST, "/api/v1/tokens", USERS, tokens_create)                                                \
-    X(DELETE, "/api/v1/tokens/{id}", USERS, tokens_remove)                                         \
-    X(GET, "/api/v1/users", ADMINS, users_list)                                                    \
-    X(POST, "/api/v1/users", ADMINS, users_create)                                                 \
-    X(GET, "/api/v1/nodes", USERS, nodes_list)                                                     \
-    X(GET, "/api/v1/nodes/{id}", USERS, nodes_get)                                                 \
-    X(DELETE, "/api/v1/nodes/{id}", ADMINS, nodes_remove)                                          \
-    X(GET, "/api/v1/join-tokens", ADMINS, join_tokens_list)                                        \
-    X(POST, "/api/v1/join-tokens", ADMINS, join_tokens_create)                                     \
-    X(DELETE, "/api/v1/join-tokens/{id}", ADMINS, join_tokens_remove)                              \
-    X(POST, "/api/v1/join", ANYBODY, join)                                                         \
-    X(POST, "/api/v1/join/renew", ANYBODY, join_renew)                                             \
-    X(GET, "/api/v1/workloads", USERS, workloads_list)                                             \
-    X(POST, "/api/v1/workloads", USERS, workloads_create)                                          \
-    X(GET, "/api/v1/workloads/{id}", USERS, workloads_get)                                         \
-    X(PATCH, "/api/v1/workloads/{id}", USERS, workloads_change)                                    \
-    X(DELETE, "/api/v1/workloads/{id}", USERS, workloads_remove)                                   \
-    X(POST, "/api/v1/workloads/{id}/start", USERS, workloads_start)                                \
-    X(POST, "/api/v1/workloads/{id}/stop", USERS, workloads_stop)                                  \
-    X(POST, "/api/v1/workloads/{id}/restart", USERS, workloads_restart)                            \
-    X(POST, "/api/v1/workloads/{id}/scale", USERS, workloads_scale)                                \
-    X(GET, "/api/v1/workloads/{id}/logs", USERS, workload_logs)                                    \
-    X(GET, "/api/v1/workloads/{id}/stats", USERS, workload_stats)                                  \
-    X(GET, "/api/v1/workloads/{id}/history", USERS, workload_history)                              \
-    X(GET, "/api/v1/workloads/{id}/evaluations", USERS, workload_evaluations)                      \
-    X(GET, "/api/v1/events", USERS, events_follow)                                                 \
-    X(GET, "/api/v1/types", USERS, types_list)                                                     \
-    X(GET, "/api/v1/policies", USERS, policies_list)
 
 #endif

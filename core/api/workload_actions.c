@@ -11,9 +11,6 @@ static void act(struct lat__call *call, action_fn *action)
 {
     const struct lat_workload *found;
     struct lat_workload *workload;
-    const struct lat_row *row;
-    struct lat_json_writer writer;
-    struct lat_buf answer = {0};
     struct lat_txn *txn;
     struct lat_err err;
 
@@ -38,18 +35,8 @@ static void act(struct lat__call *call, action_fn *action)
     }
     lat_row_set(workload->request_id, lat_http_request_id(call->req));
     workload->updated_at = lat__now(call->api);
-    row = lat_txn_put(txn, &workload->row);
-    lat_json_writer_init(&writer, &answer);
-    lat__workload_write(call->api, txn, (const struct lat_workload *)row, true, &writer);
-    lat__call_commit(call, txn, 202, &answer);
-}
-
-static int refuse_removed(const struct lat_workload *workload, struct lat_err *err)
-{
-    if (lat_text_equal(workload->desired, lat_want_name(LAT_WANT_REMOVED))) {
-        return lat_err_set(err, LAT_E_CONFLICT, "The workload is being removed.");
-    }
-    return 0;
+    lat__workload_commit(call, txn, (const struct lat_workload *)lat_txn_put(txn, &workload->row),
+                         202);
 }
 
 static void set_status(struct lat_workload *workload, enum lat_workload_state status)
@@ -65,7 +52,7 @@ static int start(struct lat__call *call, struct lat_workload *workload, struct l
         lat_row_set(workload->desired, lat_want_name(LAT_WANT_RUNNING));
         set_status(workload, LAT_WORKLOAD_STARTING);
     }
-    return refuse_removed(workload, err);
+    return lat__workload_refuse_removed(workload, err);
 }
 
 static int stop(struct lat__call *call, struct lat_workload *workload, struct lat_err *err)
@@ -75,12 +62,12 @@ static int stop(struct lat__call *call, struct lat_workload *workload, struct la
         lat_row_set(workload->desired, lat_want_name(LAT_WANT_STOPPED));
         set_status(workload, LAT_WORKLOAD_STOPPING);
     }
-    return refuse_removed(workload, err);
+    return lat__workload_refuse_removed(workload, err);
 }
 
 static int restart(struct lat__call *call, struct lat_workload *workload, struct lat_err *err)
 {
-    int code = refuse_removed(workload, err);
+    int code = lat__workload_refuse_removed(workload, err);
 
     (void)call;
     if (code) {
@@ -101,7 +88,8 @@ static int scale(struct lat__call *call, struct lat_workload *workload, struct l
     int64_t count = -1;
     int code;
 
-    if ((code = refuse_removed(workload, err)) || (code = lat__call_read_body(call, known, err)) ||
+    if ((code = lat__workload_refuse_removed(workload, err)) ||
+        (code = lat__call_read_body(call, known, err)) ||
         (code = lat_json_read_int(call->body, "count", 1, LAT_COUNT_MAX, &count, err))) {
         return code;
     }

@@ -218,6 +218,7 @@ void lat__workload_write(struct lat_api *api, struct lat_txn *txn,
     lat_json_add_text(writer, "project",
                       project ? ((const struct lat_project *)project)->name : workload->project_id);
     lat_json_add_text(writer, "type", workload->type);
+    lat_json_add_raw(writer, "labels", *workload->labels ? workload->labels : "{}");
     lat_json_add_text(writer, "image",
                       lat_json_text(lat_json_get(rendered, "container"), "image", ""));
     lat_json_add_text(writer, "status", workload->status);
@@ -285,12 +286,13 @@ void lat__workloads_list(struct lat__call *call)
     const struct lat_workload *workload;
     const char *after, *next = NULL;
     struct lat_json_writer writer;
+    struct lat__label_filter filter;
     struct lat_buf answer = {0};
     void *cursor = NULL;
     struct lat_err err;
     size_t limit, count = 0;
 
-    if (lat__call_page(call, &limit, &after, &err)) {
+    if (lat__call_page(call, &limit, &after, &err) || lat__label_filter_read(call, &filter, &err)) {
         lat__call_fail(call, &err);
         return;
     }
@@ -299,7 +301,8 @@ void lat__workloads_list(struct lat__call *call)
     lat_json_array(&writer, "items");
     while ((workload = lat_store_next_workload(call->api->with.store, &cursor))) {
         if (strcmp(workload->row.id, after) <= 0 ||
-            !lat__access_project(call, workload->project_id)) {
+            !lat__access_project(call, workload->project_id) ||
+            !lat__label_filter_takes(&filter, workload)) {
             continue;
         }
         if (count == limit) {
@@ -312,6 +315,7 @@ void lat__workloads_list(struct lat__call *call)
     lat_json_end(&writer, ']');
     lat_json_add_text(&writer, "next", workload ? next : NULL);
     lat_json_end(&writer, '}');
+    lat__label_filter_done(&filter);
     lat__call_answer(call, 200, &answer);
 }
 

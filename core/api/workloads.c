@@ -2,7 +2,8 @@
  *
  *   body ─► lat_spec_check ─► plugin renders (Lua host) ─► rows: WORKLOAD, ENDPOINT ─► durable ─► answer
  *
- * A change renders the whole spec again with the credentials that are there, so that a database keeps its password. */
+ * A change renders the whole spec again with the credentials that are there, so that a database keeps its password. Labels
+ * are no part of what is rendered and sealed: they go into a column of their own (workload_labels.c). */
 #include "api/api_internal.h"
 
 #include <stdio.h>
@@ -12,6 +13,7 @@
 struct rendering {
     struct lat__call *call;
     cJSON *spec;                   /* owned */
+    cJSON *labels;                 /* owned; what the request says of them, NULL: nothing */
     char workload_id[LAT_ID_SIZE]; /* "" for a new one */
     int64_t generation, count;     /* of the workload that a change was made from */
 };
@@ -19,6 +21,7 @@ struct rendering {
 static struct rendering *free_rendering(struct rendering *rendering)
 {
     cJSON_Delete(rendering->spec);
+    cJSON_Delete(rendering->labels);
     free(rendering);
     return NULL;
 }
@@ -159,14 +162,27 @@ static int check_plain(const cJSON *spec, const cJSON *rendered, struct lat_err 
 
 /* ---- deploying ---- */
 
-static void commit_workload(struct lat__call *call, struct lat_txn *txn,
-                            const struct lat_workload *workload, int status)
+int lat__workload_refuse_removed(const struct lat_workload *workload, struct lat_err *err)
 {
+    if (!workload || lat_text_equal(workload->desired, lat_want_name(LAT_WANT_REMOVED))) {
+        return lat_err_set(err, LAT_E_CONFLICT, "The workload is being removed.");
+    }
+    return 0;
+}
+
+void lat__workload_commit(struct lat__call *call, struct lat_txn *txn,
+                          const struct lat_workload *workload, int status)
+{
+    const char *prefer = lat_http_header(call->req, "Prefer");
     struct lat_json_writer writer;
     struct lat_buf answer = {0};
 
-    lat_json_writer_init(&writer, &answer);
-    lat__workload_write(call->api, txn, workload, true, &writer);
+    if (status != 201 && prefer && lat_text_equal(prefer, "return=minimal")) {
+        status = 204;
+    } else {
+        lat_json_writer_init(&writer, &answer);
+        lat__workload_write(call->api, txn, workload, true, &writer);
+    }
     lat__call_commit(call, txn, status, &answer);
 }
 
@@ -189,10 +205,12 @@ static void create(struct rendering *rendering, const cJSON *rendered)
     struct lat_workload *workload;
     const struct lat_row *row;
     struct lat_txn *txn;
+    char *labels;
     struct lat_err err;
 
     if (check_plain(rendering->spec, rendered, &err) ||
-        name_taken(call, lat_json_text(rendering->spec, "name", ""), &err)) {
+        name_taken(call, lat_json_text(rendering->spec, "name", ""), &err) ||
+        lat__labels_change("", rendering->labels, &labels, &err)) {
         lat__call_fail(call, &err);
         return;
     }
@@ -201,6 +219,8 @@ static void create(struct rendering *rendering, const cJSON *rendered)
     lat_row_set(workload->project_id, call->user->project_id);
     lat_row_set(workload->name, lat_json_text(rendering->spec, "name", ""));
     lat_row_set(workload->type, lat_json_text(rendering->spec, "type", ""));
+    free(workload->labels);
+    workload->labels = labels;
     fill_workload(call->api, workload, rendering->spec, rendered);
     lat_row_set(workload->desired, lat_want_name(LAT_WANT_RUNNING));
     workload->generation = 1;
@@ -210,7 +230,7 @@ static void create(struct rendering *rendering, const cJSON *rendered)
     txn = lat__call_begin(call);
     row = lat_txn_put(txn, &workload->row);
     put_endpoints(call->api, txn, row->id, rendering->spec, rendered);
-    commit_workload(call, txn, (const struct lat_workload *)row, 201);
+    lat__workload_commit(call, txn, (const struct lat_workload *)row, 201);
 }
 
 static void change(struct rendering *rendering, const cJSON *rendered)
@@ -221,11 +241,11 @@ static void change(struct rendering *rendering, const cJSON *rendered)
         (const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, rendering->workload_id);
     struct lat_workload *workload;
     const struct lat_row *row;
+    char *labels;
     struct lat_err err;
 
-    if (!old || lat_text_equal(old->desired, lat_want_name(LAT_WANT_REMOVED))) {
+    if (lat__workload_refuse_removed(old, &err)) {
         lat_txn_cancel(txn);
-        lat_err_set(&err, LAT_E_CONFLICT, "The workload is being removed.");
         lat__call_fail(call, &err);
         return;
     }
@@ -237,12 +257,15 @@ static void change(struct rendering *rendering, const cJSON *rendered)
         lat__call_fail(call, &err);
         return;
     }
-    if (check_plain(rendering->spec, rendered, &err)) {
+    if (check_plain(rendering->spec, rendered, &err) ||
+        lat__labels_change(old->labels, rendering->labels, &labels, &err)) {
         lat_txn_cancel(txn);
         lat__call_fail(call, &err);
         return;
     }
     workload = lat_workload_edit(old);
+    free(workload->labels);
+    workload->labels = labels;
     fill_workload(call->api, workload, rendering->spec, rendered);
     workload->generation++;
     lat_row_set(workload->status, lat_workload_state_name(LAT_WORKLOAD_PLACING));
@@ -251,7 +274,7 @@ static void change(struct rendering *rendering, const cJSON *rendered)
     row = lat_txn_put(txn, &workload->row);
     put_endpoints(call->api, txn, row->id, rendering->spec, rendered);
     remove_endpoints(txn, row->id, rendered);
-    commit_workload(call, txn, (const struct lat_workload *)row, 200);
+    lat__workload_commit(call, txn, (const struct lat_workload *)row, 200);
 }
 
 static void rendered_by_plugin(void *arg, const cJSON *value, const struct lat_err *err)
@@ -281,6 +304,7 @@ void lat__workloads_create(struct lat__call *call)
     rendering = LAT_NEW(struct rendering);
     rendering->call = call;
     rendering->spec = call->body;
+    rendering->labels = cJSON_DetachItemFromObjectCaseSensitive(rendering->spec, "labels");
     call->body = NULL;
     lat_luahost_render(call->api->with.luahost, rendering->spec, NULL, rendered_by_plugin,
                        rendering);
@@ -288,28 +312,27 @@ void lat__workloads_create(struct lat__call *call)
 
 /* ---- changing ---- */
 
-/* Merges a change into a spec as RFC 7396 says: null removes. */
-static void merge(cJSON *spec, const cJSON *patch)
+void lat__merge(cJSON *object, const cJSON *patch)
 {
     const cJSON *member;
 
     cJSON_ArrayForEach (member, patch) {
-        cJSON *old = lat_json_get(spec, member->string);
+        cJSON *old = lat_json_get(object, member->string);
 
         if (cJSON_IsNull(member)) {
-            cJSON_Delete(cJSON_DetachItemViaPointer(spec, old));
+            cJSON_Delete(cJSON_DetachItemViaPointer(object, old));
         } else if (cJSON_IsObject(member) && cJSON_IsObject(old)) {
-            merge(old, member);
+            lat__merge(old, member);
         } else {
             cJSON *copy =
                 cJSON_IsObject(member) ? cJSON_CreateObject() : cJSON_Duplicate(member, true);
 
             LAT_ASSERT(copy);
             if (cJSON_IsObject(member)) {
-                merge(copy, member); /* it may hold nulls, too */
+                lat__merge(copy, member); /* it may hold nulls, too */
             }
-            cJSON_DeleteItemFromObjectCaseSensitive(spec, member->string);
-            cJSON_AddItemToObject(spec, member->string, copy);
+            cJSON_DeleteItemFromObjectCaseSensitive(object, member->string);
+            cJSON_AddItemToObject(object, member->string, copy);
         }
     }
 }
@@ -343,7 +366,7 @@ static int changed_spec(struct lat__call *call, const struct lat_workload *workl
         cJSON_DeleteItemFromObjectCaseSensitive(spec, "count");
         cJSON_AddNumberToObject(spec, "count", (double)workload->count);
     }
-    merge(spec, call->body);
+    lat__merge(spec, call->body);
     if (!lat_text_equal(lat_json_text(spec, "name", ""), workload->name) ||
         !lat_text_equal(lat_json_text(spec, "type", ""), workload->type)) {
         code = lat_err_field(
@@ -361,17 +384,33 @@ static int changed_spec(struct lat__call *call, const struct lat_workload *workl
     return 0;
 }
 
-void lat__workloads_change(struct lat__call *call)
+/* What a change says of labels is kept aside: it is merged into those that are there when the rendering has come back. */
+static int take_labels(struct lat__call *call, const struct lat_workload *workload,
+                       cJSON **ret_labels, struct lat_err *err)
 {
-    const struct lat_workload *workload;
+    char *labels;
+    int code =
+        lat__labels_change(workload->labels, lat_json_get(call->body, "labels"), &labels, err);
+
+    if (code == 0) {
+        free(labels);
+        *ret_labels = cJSON_DetachItemFromObjectCaseSensitive(call->body, "labels");
+    }
+    return code;
+}
+
+static void change_spec(struct lat__call *call, const struct lat_workload *workload)
+{
     struct rendering *rendering;
     cJSON *rendered = NULL;
+    cJSON *labels = NULL;
     cJSON *spec;
     struct lat_err err;
 
-    if (lat__workload_find(call, &workload, &err) || lat__call_read_body(call, NULL, &err) ||
+    if (take_labels(call, workload, &labels, &err) ||
         lat__workload_rendered(call->api, workload, &rendered, &err) ||
         changed_spec(call, workload, &spec, &err)) {
+        cJSON_Delete(labels);
         cJSON_Delete(rendered);
         lat__call_fail(call, &err);
         return;
@@ -379,10 +418,25 @@ void lat__workloads_change(struct lat__call *call)
     rendering = LAT_NEW(struct rendering);
     rendering->call = call;
     rendering->spec = spec;
+    rendering->labels = labels;
     lat_text_bound(rendering->workload_id, sizeof(rendering->workload_id), workload->row.id);
     rendering->generation = workload->generation;
     rendering->count = workload->count;
     lat_luahost_render(call->api->with.luahost, rendering->spec,
                        lat_json_get(rendered, "credentials"), rendered_by_plugin, rendering);
     cJSON_Delete(rendered);
+}
+
+void lat__workloads_change(struct lat__call *call)
+{
+    const struct lat_workload *workload;
+    struct lat_err err;
+
+    if (lat__workload_find(call, &workload, &err) || lat__call_read_body(call, NULL, &err)) {
+        lat__call_fail(call, &err);
+    } else if (lat__labels_alone(call->body)) {
+        lat__workload_label(call, workload);
+    } else {
+        change_spec(call, workload);
+    }
 }

@@ -399,7 +399,7 @@ static int check_plain(const cJSON *plain, struct lat_err *err)
     return 0;
 }
 
-static int check_labels(const cJSON *labels, struct lat_err *err)
+int lat_labels_check(const cJSON *labels, struct lat_err *err)
 {
     static const char allowed[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-";
@@ -466,6 +466,6 @@ int lat_spec_check(const cJSON *spec, struct lat_err *err)
     rc = rc != 0 ? rc : lat_json_read_int(spec, "count", 1, LAT_COUNT_MAX, &count, err);
     rc = rc != 0 ? rc : check_resources(spec, err);
     rc = rc != 0 ? rc : check_plain(lat_json_get(spec, "plain"), err);
-    rc = rc != 0 ? rc : check_labels(lat_json_get(spec, "labels"), err);
+    rc = rc != 0 ? rc : lat_labels_check(lat_json_get(spec, "labels"), err);
     return rc != 0 ? rc : check_params(lat_json_get(spec, "params"), err);
 }

@@ -69,6 +69,9 @@ int lat_image_check(const char *image, const char *field, struct lat_err *err) L
 /* Checks a workload spec of a user: known members, types, limits. Does not know what a plugin takes as params. */
 int lat_spec_check(const cJSON *spec, struct lat_err *err) LAT_MUST_USE;
 
+/* Checks an object of labels, of a spec or of a change: names, values, how many. NULL is none. */
+int lat_labels_check(const cJSON *labels, struct lat_err *err) LAT_MUST_USE;
+
 /* Return what a checked workload spec asks for; 0 when it does not say. */
 int64_t lat_spec_cpu_milli(const cJSON *spec);
 int64_t lat_spec_memory_bytes(const cJSON *spec);

@@ -66,6 +66,7 @@
     F(TEXT, project_id, "project it belongs to")                                                   \
     F(TEXT, name, "name, unique in the project")                                                   \
     F(TEXT, type, "which plugin made it: postgres, redis, minio, custom, ...")                     \
+    F(JSON, labels, "object of text: what users say of it; null: none")                            \
     F(SECRET, spec, "sealed: what the user asked for, as it was asked")                            \
     F(SECRET, rendered, "sealed: container and credentials that the plugin made of the spec")      \
     F(INT, count, "how many instances are wanted")                                                 \

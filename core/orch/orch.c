@@ -118,6 +118,17 @@ static void node_changed(struct lat_orch *orch, const struct lat_node *before,
     mark_waiting(orch, LAT_TRIGGER_NODE_CHANGED);
 }
 
+/* Tells whether all that a look reads of a workload is as it was. */
+static bool is_as_wanted(const struct lat_workload *before, const struct lat_workload *after)
+{
+    return before->generation == after->generation && before->restarts == after->restarts &&
+           before->count == after->count && before->keep_data == after->keep_data &&
+           before->cpu_milli == after->cpu_milli && before->memory_bytes == after->memory_bytes &&
+           lat_text_equal(before->desired, after->desired) &&
+           lat_text_equal(before->status, after->status) &&
+           lat_text_equal(before->reason, after->reason);
+}
+
 static void store_changed(void *arg, const struct lat_change *change)
 {
     struct lat_orch *orch = arg;
@@ -125,7 +136,11 @@ static void store_changed(void *arg, const struct lat_change *change)
 
     switch (change->table) {
     case LAT_TABLE_WORKLOAD:
-        if (change->after) {
+        if (change->before && change->after &&
+            is_as_wanted((const struct lat_workload *)change->before,
+                         (const struct lat_workload *)change->after)) {
+            /* labels and the like: nothing that a look would answer */
+        } else if (change->after) {
             lat__orch_mark(orch, row->id);
         } else {
             lat_map_remove(orch->waiting, row->id);

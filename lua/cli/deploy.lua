@@ -52,7 +52,7 @@ local flags = {
     { name = "cpu", value = "NUMBER", help = "processors for each instance: 0.5" },
     { name = "memory", value = "SIZE", help = "memory for each instance: 128m, 1g" },
     { name = "count", value = "NUMBER", kind = "integer", min = 1, help = "how many instances (default 1)" },
-    { name = "label", value = "NAME=VALUE", kind = "list", help = "a label, for policies to see" },
+    { name = "label", value = "NAME=VALUE", kind = "list", help = "a label, by which lists are narrowed" },
     { name = "plain", value = "ENDPOINT", kind = "optional",
         help = "do not encrypt towards clients: one endpoint, or all without a name" },
 }

@@ -14,8 +14,14 @@ end
 
 -- ---- ps
 
+local function ps_target(context, options)
+    local query = { options.json and "credentials=true" or nil }
+    for _, label in ipairs(options.label or {}) do query[#query + 1] = "label=" .. context.system.escape(label) end
+    return #query > 0 and "/api/v1/workloads?" .. table.concat(query, "&") or "/api/v1/workloads"
+end
+
 local function ps(context, options)
-    local items, texts = context:console():list("/api/v1/workloads" .. (options.json and "?credentials=true" or ""))
+    local items, texts = context:console():list(ps_target(context, options))
     if options.json then
         context.out:line("[" .. table.concat(texts, ",") .. "]")
         return
@@ -39,7 +45,8 @@ local function ps(context, options)
         }
     end
     context.out:table({ "PROJECT", "NAME", "TYPE", "STATUS", "COUNT", "NODE", "ADDRESS", "AGE", "REASON" }, rows)
-    if #items == 0 then context.out:note("Nothing is deployed yet: lattice help deploy") end
+    if #items == 0 and options.label then context.out:note("No workload has these labels.")
+    elseif #items == 0 then context.out:note("Nothing is deployed yet: lattice help deploy") end
 end
 
 -- ---- show
@@ -124,6 +131,7 @@ local function show(context, options, operands)
         { "instances", workload.instances(item) },
         { "limits", limits(item) },
         { "volumes", table.concat(workload.volumes(item), ", ") },
+        { "labels", units.labels(item.labels) },
         { "created", ("%s (%s ago)"):format(units.moment(item.created_at), age(context, item.created_at)) },
         { "id", units.clean(item.id) },
     }, 2)
@@ -228,6 +236,10 @@ local INSTANCE = { name = "instance", value = "NUMBER", kind = "integer", help =
 return {
     {
         name = "ps", section = SECTION, summary = "List workloads",
+        flags = {
+            { name = "label", value = "NAME[=VALUE]", kind = "list",
+                help = "only those with this label; again for those that have all" },
+        },
         details = "With --json an array of what `lattice show --json` gives, credentials included.", run = ps,
     },
     {

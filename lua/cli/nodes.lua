@@ -43,15 +43,6 @@ local function ls(context, options)
     if #items == 0 then context.out:note("No machine has joined yet: lattice node join-token") end
 end
 
-local function labels_text(labels)
-    local parts = {}
-    for name, value in pairs(type(labels) == "table" and labels or {}) do
-        parts[#parts + 1] = ("%s=%s"):format(units.clean(name), units.clean(value))
-    end
-    table.sort(parts)
-    return table.concat(parts, ", ")
-end
-
 local function show(context, options, operands)
     local node, text = context:console():get(path_of(context, operands.NAME))
     if options.json then
@@ -63,7 +54,7 @@ local function show(context, options, operands)
         context.out:status(units.clean(node.status)), reason ~= "" and ": " .. reason or ""))
     context.out:fields({
         { "pool", units.clean(node.pool or "") },
-        { "labels", labels_text(node.labels) },
+        { "labels", units.labels(node.labels) },
         { "system", units.clean(node.os or "") },
         { "architecture", units.clean(node.architecture or "") },
         { "engine", units.clean(node.engine_version or "") },

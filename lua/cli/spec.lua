@@ -60,7 +60,8 @@ local function set_param(params, flag, name, value)
     params[name] = value
 end
 
-local function read_labels(list)
+-- The object of labels out of NAME=VALUE words.
+function spec.labels(list)
     local labels = {}
     for _, text in ipairs(list) do
         local name, value = split_pair("label", text)
@@ -92,7 +93,7 @@ function spec.build(kind, name, options, rest, getenv)
         cpu = options.cpu,
         memory = options.memory,
         plain = plain,
-        labels = options.label and read_labels(options.label) or nil,
+        labels = options.label and spec.labels(options.label) or nil,
     }
 end
 

@@ -44,6 +44,16 @@ function units.clean(text)
     return (tostring(text):gsub("\xC2[\x80-\x9F]", "?"):gsub("%s+", " "):gsub("%c", "?"))
 end
 
+-- { tier = "front", a = "1" } -> "a=1, tier=front"
+function units.labels(labels)
+    local parts = {}
+    for name, value in pairs(type(labels) == "table" and labels or {}) do
+        parts[#parts + 1] = ("%s=%s"):format(units.clean(name), units.clean(value))
+    end
+    table.sort(parts)
+    return table.concat(parts, ", ")
+end
+
 -- How many columns a text takes (wide characters apart).
 function units.width(text)
     return utf8.len(text) or #text

@@ -1,4 +1,4 @@
--- Commands that change workloads which are there: stop, start, restart, scale, rm.
+-- Commands that change workloads which are there: stop, start, restart, scale, label, rm.
 
 local problem = require "cli.problem"
 local units = require "cli.units"
@@ -74,6 +74,21 @@ local function rm(context, options, operands)
     for _, name in ipairs(operands.NAME) do remove_one(context, options, name) end
 end
 
+-- NAME=VALUE sets a label, NAME- removes it.
+local function label(context, options, operands)
+    local labels = {}
+    for _, word in ipairs(operands.LABEL) do
+        local gone = word:match("^([^=]+)%-$")
+        local name, value = word:match("^([^=]+)=(.*)$")
+        if not gone and not name then
+            problem.usage(("A label is NAME=VALUE, not '%s'."):format(word), "To remove one: NAME-")
+        end
+        labels[gone or name] = gone and context.json.null or value
+    end
+    local item, text = send(context, "PATCH", workload.path(context.system, operands.NAME), { labels = labels })
+    context.out:line(options.json and text or item.name)
+end
+
 local function with(flags)
     return table.move(wait.flags, 1, #wait.flags, #flags + 1, flags)
 end
@@ -103,6 +118,16 @@ return {
 Where instances with volumes go, their data goes too: that is asked about on a terminal, and needs --yes elsewhere.]],
         examples = { "lattice scale web 4" },
         run = scale,
+    },
+    {
+        name = "label",
+        section = SECTION,
+        summary = "Set and remove labels of a workload",
+        operands = { { name = "NAME" }, { name = "LABEL", many = true } },
+        details = [[
+A LABEL is NAME=VALUE to set one, and NAME- to remove it; the others stay. Nothing is restarted by it.]],
+        examples = { "lattice label web tier=front owner-", "lattice ps --label tier=front" },
+        run = label,
     },
     {
         name = "rm",

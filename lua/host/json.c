@@ -296,6 +296,12 @@ static int write_value(struct writing *writing, lua_State *L, int depth)
     case LUA_TNUMBER: return write_number(writing, L);
     case LUA_TSTRING: return write_text(writing, L);
     case LUA_TTABLE: return write_table(writing, L, depth);
+    case LUA_TLIGHTUSERDATA:
+        if (lua_touserdata(L, -1) == NULL) { /* json.null */
+            lat_buf_add_text(writing->out, "null");
+            return 0;
+        }
+        return refuse(writing, "userdata");
     default: return refuse(writing, lua_typename(L, lua_type(L, -1)));
     }
 }
@@ -369,5 +375,7 @@ int lat_lua_open_json(lua_State *L)
         {"decode", decode}, {"encode", encode}, {"array", mark_array}, {NULL, NULL}};
 
     luaL_newlib(L, functions);
+    lua_pushlightuserdata(L, NULL);
+    lua_setfield(L, -2, "null");
     return 1;
 }

@@ -3,7 +3,7 @@
  *   object ◄─► table with text keys     array ◄─► table with 1..n      null ─► nil
  *   a number without a fraction, within 2^53 ─► integer, any other ─► float
  *
- * An empty table becomes {}, unless it was read from [] or marked by json.array. */
+ * An empty table becomes {}, unless it was read from [] or marked by json.array; json.null becomes null. */
 #ifndef LAT_LUA_HOST_JSON_H
 #define LAT_LUA_HOST_JSON_H
 
@@ -23,7 +23,7 @@ int lat_lua_write_json(struct lua_State *L, int index, size_t max, struct lat_bu
                        struct lat_err *err) LAT_MUST_USE;
 
 /* Opens the module `json` for trusted states: decode(text) -> value or nil, message; encode(value) -> text or nil,
- * message; array(table) -> the table, marked as an array. Leaves it on the stack; a lua_CFunction. */
+ * message; array(table) -> the table, marked as an array; null, for what a table cannot hold. Leaves it on the stack; a lua_CFunction. */
 int lat_lua_open_json(struct lua_State *L);
 
 #endif

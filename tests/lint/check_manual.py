@@ -44,12 +44,12 @@ def routes_of_the_manual(text: str) -> set[tuple[str, str, str]]:
 
 
 def check_routes(root: Path) -> list[str]:
-    code = routes_of_the_code((root / "core/api/api_internal.h").read_text())
+    code = routes_of_the_code((root / "core/api/routes_internal.h").read_text())
     manual = routes_of_the_manual((root / "docs/api.md").read_text())
     if not code:
-        return ["core/api/api_internal.h: no routes found; has the table another shape?"]
+        return ["core/api/routes_internal.h: no routes found; has the table another shape?"]
     return [f"docs/api.md lacks: {' '.join(route)}" for route in sorted(code - manual)] + [
-        f"docs/api.md has, and core/api/api_internal.h has not: {' '.join(route)}" for route in sorted(manual - code)
+        f"docs/api.md has, and core/api/routes_internal.h has not: {' '.join(route)}" for route in sorted(manual - code)
     ]
 
 

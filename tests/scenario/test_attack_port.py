@@ -21,7 +21,7 @@ from support.bystander import Bystander
 from support.cloud import Api, Cloud
 from support.waiting import wait_until
 
-ROUTES = Path(__file__).resolve().parents[2] / "core" / "api" / "api_internal.h"
+ROUTES = Path(__file__).resolve().parents[2] / "core" / "api" / "routes_internal.h"
 HANDSHAKES_MAX = 2 * 2048  # of both I/O loops
 
 

@@ -10,6 +10,7 @@ const struct lat__migration *lat__migrations(size_t *ret_count)
     static const struct lat__migration steps[] = {
         {1, "tables as described", lat__migration_0001},
         {2, "the audit trail", lat__migration_0002},
+        {3, "labels of workloads", lat__migration_0003},
     };
 
     *ret_count = LAT_COUNT(steps);

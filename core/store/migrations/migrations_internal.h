@@ -39,5 +39,6 @@ int lat__migrate(const struct lat__schema *schema, const struct lat__migration *
 
 int lat__migration_0001(const struct lat__schema *schema, struct lat_err *err) LAT_MUST_USE;
 int lat__migration_0002(const struct lat__schema *schema, struct lat_err *err) LAT_MUST_USE;
+int lat__migration_0003(const struct lat__schema *schema, struct lat_err *err) LAT_MUST_USE;
 
 #endif

@@ -15,6 +15,7 @@ fakes.json = {
         local value, _, message = dkjson.decode(text)
         return value, message
     end,
+    null = dkjson.null,
     array = function(list) return setmetatable(list, { __jsontype = "array" }) end,
 }
 

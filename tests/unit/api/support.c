@@ -196,7 +196,8 @@ static const struct lat_http_call_events call_events = {
     .on_head = on_head, .on_body = on_body, .on_done = on_done, .on_error = on_error};
 
 static struct going *start(struct desk *desk, const char *token, const char *method,
-                           const char *target, const char *body, const char *key)
+                           const char *target, const char *body, const char *name,
+                           const char *value)
 {
     struct going *going = LAT_NEW(struct going);
     char *bearer = token ? lat_text_format("Bearer %s", token) : NULL;
@@ -208,8 +209,8 @@ static struct going *start(struct desk *desk, const char *token, const char *met
     if (bearer) {
         fields[count++] = (struct lat_http_field){"Authorization", bearer};
     }
-    if (key) {
-        fields[count++] = (struct lat_http_field){"Idempotency-Key", key};
+    if (value) {
+        fields[count++] = (struct lat_http_field){name, value};
     }
     if (body) {
         call.content_type = "application/json";
@@ -228,7 +229,7 @@ static struct going *start(struct desk *desk, const char *token, const char *met
 struct going *go(struct desk *desk, const char *token, const char *method, const char *target,
                  const char *body)
 {
-    return start(desk, token, method, target, body, NULL);
+    return start(desk, token, method, target, body, NULL, NULL);
 }
 
 void going_await_over(struct going *going)
@@ -254,10 +255,10 @@ struct going *going_free(struct going *going)
     return NULL;
 }
 
-struct reply ask_with_key(struct desk *desk, const char *token, const char *method,
-                          const char *target, const char *body, const char *key)
+struct reply ask_with(struct desk *desk, const char *token, const char *method, const char *target,
+                      const char *body, const char *name, const char *value)
 {
-    struct going *going = start(desk, token, method, target, body, key);
+    struct going *going = start(desk, token, method, target, body, name, value);
     struct reply reply;
 
     going_await_over(going);
@@ -266,6 +267,12 @@ struct reply ask_with_key(struct desk *desk, const char *token, const char *meth
     reply.json = cJSON_Parse(reply.text);
     going_free(going);
     return reply;
+}
+
+struct reply ask_with_key(struct desk *desk, const char *token, const char *method,
+                          const char *target, const char *body, const char *key)
+{
+    return ask_with(desk, token, method, target, body, "Idempotency-Key", key);
 }
 
 struct reply ask(struct desk *desk, const char *token, const char *method, const char *target,

@@ -43,6 +43,9 @@ struct reply ask(struct desk *desk, const char *token, const char *method, const
                  const char *body);
 struct reply ask_with_key(struct desk *desk, const char *token, const char *method,
                           const char *target, const char *body, const char *key);
+/* With a header of that name; a value of NULL is none. */
+struct reply ask_with(struct desk *desk, const char *token, const char *method, const char *target,
+                      const char *body, const char *name, const char *value);
 void reply_done(struct reply *reply);
 
 /* Asks and expects that status; where an error is expected also its code. */

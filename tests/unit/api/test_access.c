@@ -1,6 +1,8 @@
 /* Who may do what: every route of the table, asked by nobody, by a user, by a stranger and by an administrator. */
 #include "support.h"
 
+#include "api/routes_internal.h"
+
 static const struct {
     const char *method, *pattern;
     enum lat__access access;

@@ -155,6 +155,33 @@ static void a_newer_schema_is_refused(void **state)
     assert_non_null(strstr(err.sentence, "9999"));
 }
 
+static void a_database_from_before_labels_and_audit_is_brought_up_to_date(void **state)
+{
+    struct bed *bed = *state;
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    const struct lat_row *row = lat_row_ref(lat_txn_put(txn, full_row(LAT_TABLE_WORKLOAD, 1)));
+    const struct lat_workload *there;
+    struct lat_workload *edited;
+    struct lat_err err;
+
+    commit_now(bed, txn);
+    bed_store_close(bed);
+    tamper(bed, "ALTER TABLE workload DROP COLUMN labels; DROP TABLE audit_log;"
+                "UPDATE meta SET value = '1' WHERE name = 'schema_version'");
+    assert_int_equal(open_again(bed, &err), 0);
+    there = lat_store_workload(bed->store, row->id);
+    assert_string_equal(there->labels, "");
+    assert_string_equal(there->name, ((const struct lat_workload *)row)->name);
+    edited = lat_workload_edit(there);
+    lat_row_set(edited->labels, "{\"a\":\"b\"}");
+    txn = lat_txn_begin(bed->store, "");
+    lat_txn_put(txn, &edited->row);
+    commit_now(bed, txn);
+    bed_restart(bed);
+    assert_string_equal(lat_store_workload(bed->store, row->id)->labels, "{\"a\":\"b\"}");
+    lat_row_unref(row);
+}
+
 static void a_row_that_cannot_be_read_is_named(void **state)
 {
     struct bed *bed = *state;
@@ -321,6 +348,7 @@ int main(void)
         CASE(the_file_is_private),
         CASE(a_journal_lies_where_it_is_told_to),
         CASE(a_newer_schema_is_refused),
+        CASE(a_database_from_before_labels_and_audit_is_brought_up_to_date),
         CASE(a_row_that_cannot_be_read_is_named),
         CASE(a_gap_in_the_change_log_is_an_error),
         CASE(a_file_that_is_no_database_is_refused),
