@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "io/file.h"
+#include "io/steady_file.h"
 #include "model/settings.h"
 
 #include "lat_version.h"
@@ -34,6 +35,7 @@ struct agent {
     enum lat_log_level log_level;
     struct lat_log *log;
     struct lat_metrics *metrics;
+    struct lat_steady_file *steady; /* its clock is the loop's and the log's */
     struct lat_loop *loop;
     int lock_fd;
     struct lat_agent_link *link;
@@ -65,6 +67,7 @@ static void tunnels_closed(void *arg)
     agent->machine = lat_machine_free(agent->machine);
     lat_signal_free(agent->term);
     lat_signal_free(agent->interrupt);
+    lat_steady_file_unwatch(agent->steady);
     lat_loop_release(agent->loop);
 }
 
@@ -336,6 +339,14 @@ static int take_data_dir(struct agent *agent, const char *dir, struct lat_err *e
     return code;
 }
 
+static void open_clock(struct agent *agent)
+{
+    char *path = lat_text_format("%s/clock", lat_settings_text(agent->settings, "data_dir"));
+
+    agent->steady = lat_steady_file_open(lat_clock_system(), path);
+    free(path);
+}
+
 static int open_parts(struct agent *agent, struct lat_err *err)
 {
     static const struct lat_runner_events runner_events = {.on_send = send};
@@ -386,10 +397,13 @@ static int run(struct agent *agent, int argc, char **argv)
         return fail(&err);
     }
     lat_descriptors_raise();
-    agent->log = lat_log_new(2, agent->log_level, "agent", lat_clock_system());
+    open_clock(agent);
+    const struct lat_clock *clock = lat_steady_file_clock(agent->steady);
+    agent->log = lat_log_new(2, agent->log_level, "agent", clock);
     agent->metrics = lat_metrics_new();
-    agent->loop = lat_loop_new(lat_clock_system());
+    agent->loop = lat_loop_new(clock);
     lat_loop_hold(agent->loop);
+    lat_steady_file_watch(agent->steady, agent->loop, agent->log, NULL, NULL);
     if (open_parts(agent, &err)) {
         _exit(fail(&err)); /* parts may be half open; nothing was promised to anybody yet */
     }
@@ -401,6 +415,7 @@ static int run(struct agent *agent, int argc, char **argv)
     lat_loop_free(agent->loop);
     lat_metrics_free(agent->metrics);
     lat_log_free(agent->log);
+    lat_steady_file_free(agent->steady);
     close(agent->lock_fd);
     return agent->exit_status;
 }

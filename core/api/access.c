@@ -23,7 +23,7 @@ static int find_user(struct lat__call *call, const char *token, const struct lat
         lat_digest_hex(token, strlen(token), digest);
         row =
             (const struct lat_api_token *)lat_store_find(store, LAT_INDEX_API_TOKEN_DIGEST, digest);
-        if (!row || (row->expires_at && row->expires_at < lat__now(call->api))) {
+        if (!row || lat__is_over(call->api, row->created_at, row->expires_at)) {
             return lat_err_set(err, LAT_E_UNAUTHENTICATED,
                                "The token is not known here, or has expired.");
         }

@@ -84,6 +84,9 @@ int lat__call_read_life(const struct lat__call *call, int64_t *ret_ms,
 
 int64_t lat__now(const struct lat_api *api); /* wall ms */
 
+/* Tells whether what began and ends then is over; an end of 0 never comes. */
+bool lat__is_over(const struct lat_api *api, int64_t begun_at, int64_t ends_at);
+
 /* ---- idempotency.c ---- */
 
 /* Before the handler: returns true when the call was answered, from an earlier one with its key, or waits for one under way. */

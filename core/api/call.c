@@ -9,6 +9,11 @@ int64_t lat__now(const struct lat_api *api)
     return lat_clock_wall_ms(lat_loop_clock(api->with.loop));
 }
 
+bool lat__is_over(const struct lat_api *api, int64_t begun_at, int64_t ends_at)
+{
+    return ends_at != 0 && lat_clock_is_over(lat_loop_clock(api->with.loop), begun_at, ends_at);
+}
+
 /* ---- reading ---- */
 
 int lat__call_read_body(struct lat__call *call, const char *const *known, struct lat_err *err)

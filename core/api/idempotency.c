@@ -82,7 +82,7 @@ static bool replay(struct lat__call *call, const char *id)
     char purpose[64];
     char *text;
 
-    if (!row || row->expires_at < lat__now(call->api)) {
+    if (!row || lat__is_over(call->api, row->created_at, row->expires_at)) {
         return false;
     }
     request_digest(call, digest);
@@ -156,7 +156,7 @@ void lat__sweep_idempotency(void *arg)
 
     while (removed < LAT__SWEEP_ROWS &&
            (row = lat_store_next_idempotency(api->with.store, &cursor))) {
-        if (row->expires_at < lat__now(api)) {
+        if (lat__is_over(api, row->created_at, row->expires_at)) {
             lat_txn_remove(txn, LAT_TABLE_IDEMPOTENCY, row->row.id);
             removed++;
         }

@@ -177,7 +177,7 @@ static int find_join_token(struct lat__call *call, const char *text,
     lat_wipe(&parts, sizeof(parts));
     *ret_row = (const struct lat_join_token *)lat_store_find(call->api->with.store,
                                                              LAT_INDEX_JOIN_TOKEN_DIGEST, digest);
-    if (!*ret_row || (*ret_row)->expires_at < lat__now(call->api)) {
+    if (!*ret_row || lat__is_over(call->api, (*ret_row)->created_at, (*ret_row)->expires_at)) {
         lat_err_set(err, LAT_E_FORBIDDEN, "The join token is not known here, or has expired.");
         return lat_err_hint(err, "Make a new one: lattice node join-token");
     }

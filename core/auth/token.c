@@ -94,15 +94,17 @@ static bool header_is_ours(const char *text, size_t len)
     return ours;
 }
 
-static bool read_claims(const cJSON *payload, struct lat_claims *ret_claims)
+static bool read_claims(const cJSON *payload, struct lat_claims *ret_claims, int64_t *ret_issued_ms)
 {
     static const char *const known[] = {"sub", "role", "exp", "iat", "jti", NULL};
     const char *user_id = lat_json_text(payload, "sub", "");
     const char *role = lat_json_text(payload, "role", "");
     int64_t expires = 0;
+    int64_t issued = 0;
     if (lat_json_only(payload, known, NULL) != 0 || user_id[0] == '\0' || role[0] == '\0' ||
         strlen(user_id) >= sizeof ret_claims->user_id || strlen(role) >= sizeof ret_claims->role ||
         lat_json_read_int(payload, "exp", 1, INT64_MAX / 1000, &expires, NULL) != 0 ||
+        lat_json_read_int(payload, "iat", 0, INT64_MAX / 1000, &issued, NULL) != 0 ||
         expires == 0) {
         return false;
     }
@@ -110,6 +112,7 @@ static bool read_claims(const cJSON *payload, struct lat_claims *ret_claims)
     lat_text_bound(ret_claims->user_id, sizeof ret_claims->user_id, user_id);
     lat_text_bound(ret_claims->role, sizeof ret_claims->role, role);
     ret_claims->expires_at = expires * 1000;
+    *ret_issued_ms = issued * 1000;
     return true;
 }
 
@@ -139,12 +142,13 @@ int lat_access_token_check(const uint8_t key[32], const char *token, const struc
     }
     cJSON *payload = parse_part(first_dot + 1, (size_t)(second_dot - first_dot - 1));
     struct lat_claims claims;
-    bool whole = payload != NULL && read_claims(payload, &claims);
+    int64_t issued_ms;
+    bool whole = payload != NULL && read_claims(payload, &claims, &issued_ms);
     cJSON_Delete(payload);
     if (!whole) {
         return refuse(err);
     }
-    if (claims.expires_at <= lat_clock_wall_ms(clock)) {
+    if (lat_clock_is_over(clock, issued_ms, claims.expires_at)) {
         return lat_err_set(err, LAT_E_UNAUTHENTICATED, "The access token has expired.");
     }
     *ret_claims = claims;

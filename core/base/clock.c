@@ -7,7 +7,6 @@
 
 #include "base/mem.h"
 
-#include <stdbool.h>
 #include <time.h>
 
 enum {
@@ -43,7 +42,8 @@ static int64_t system_boot_ns(void *arg)
 
 const struct lat_clock *lat_clock_system(void)
 {
-    static const struct lat_clock clock = {.wall_ms = system_wall_ms, .boot_ns = system_boot_ns};
+    static const struct lat_clock clock = {
+        .wall_ms = system_wall_ms, .boot_ns = system_boot_ns, .is_live = true};
     return &clock;
 }
 
@@ -60,6 +60,12 @@ int64_t lat_clock_boot_ns(const struct lat_clock *clock)
 int64_t lat_clock_boot_ms(const struct lat_clock *clock)
 {
     return lat_clock_boot_ns(clock) / 1000000;
+}
+
+bool lat_clock_is_over(const struct lat_clock *clock, int64_t begun_ms, int64_t ends_ms)
+{
+    return clock->is_over != NULL ? clock->is_over(clock->arg, begun_ms, ends_ms)
+                                  : ends_ms <= clock->wall_ms(clock->arg);
 }
 
 /* A day of the calendar. */

@@ -5,22 +5,29 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/* Behind a clock: the system, or a simulation. */
+/* Behind a clock: the system, the steady clock over it (base/steady.h), or a simulation. */
 struct lat_clock {
     int64_t (*wall_ms)(void *arg); /* milliseconds since 1970 UTC; may jump */
     int64_t (*boot_ns)(
         void *arg); /* CLOCK_BOOTTIME: never jumps, counts while the machine sleeps */
+    bool (*is_over)(void *arg, int64_t begun_ms, int64_t ends_ms); /* NULL: by the wall time */
+    bool is_live; /* its boot time is the machine's: one can sleep until a moment of it */
     void *arg;
 };
 
-/* Returns the clock of this machine; lives for ever. */
+/* Returns the clock of this machine; lives for ever. Long-running programs go by a steady clock over it. */
 const struct lat_clock *lat_clock_system(void);
 
 int64_t lat_clock_wall_ms(const struct lat_clock *clock);
 int64_t lat_clock_boot_ms(const struct lat_clock *clock);
 int64_t lat_clock_boot_ns(const struct lat_clock *clock);
+
+/* Tells whether what began and ends at these wall times is over. Of a steady clock also when it was over once and the clock
+ * was put back since. How long something takes within a process is counted by boot time instead. */
+bool lat_clock_is_over(const struct lat_clock *clock, int64_t begun_ms, int64_t ends_ms);
 
 enum { LAT_TIME_SIZE = 25 }; /* "2026-11-21T00:04:22.123Z" and the terminator */
 

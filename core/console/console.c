@@ -30,6 +30,15 @@ static int take_data_dir(struct lat__console *console, struct lat_err *err)
     return code;
 }
 
+static void open_clock(struct lat__console *console)
+{
+    char *path = lat_text_format("%s/clock", console->config.data_dir);
+
+    console->steady = lat_steady_file_open(lat_clock_system(), path);
+    console->clock = lat_steady_file_clock(console->steady);
+    free(path);
+}
+
 static void announce(struct lat__console *console)
 {
     lat_log(console->log, LAT_LOG_INFO, "console ready", LAT_STR("version", LAT_VERSION),
@@ -55,14 +64,14 @@ static void free_rest(struct lat__console *console)
     lat_metrics_free(console->metrics);
     lat_random_free(console->random);
     lat_log_free(console->log);
+    lat_steady_file_free(console->steady);
     close(console->lock_fd);
     lat__config_done(&console->config);
 }
 
 int lat_console_main(int argc, char **argv)
 {
-    struct lat__console console = {
-        .clock = lat_clock_system(), .lock_fd = -1, .argc = argc, .argv = argv};
+    struct lat__console console = {.lock_fd = -1, .argc = argc, .argv = argv};
     struct lat_err err;
     bool help;
 
@@ -77,6 +86,7 @@ int lat_console_main(int argc, char **argv)
         return fail(&err);
     }
     lat_descriptors_raise();
+    open_clock(&console);
     console.log = lat_log_new(2, console.config.log_level, "console", console.clock);
     console.random = lat_random_new_system();
     console.metrics = lat_metrics_new();

@@ -9,6 +9,7 @@
 #include "ingress/ingress.h"
 #include "io/file.h"
 #include "io/net.h"
+#include "io/steady_file.h"
 #include "luahost/policies.h"
 #include "model/settings.h"
 #include "model/states.h"
@@ -46,8 +47,9 @@ struct lat__console {
     int argc; /* as given, for reading the settings again */
     char **argv;
     struct lat__config config;
-    const struct lat_clock *clock;
-    struct lat_random *random; /* of the state loop */
+    struct lat_steady_file *steady;
+    const struct lat_clock *clock; /* of steady */
+    struct lat_random *random;     /* of the state loop */
     struct lat_log *log;
     struct lat_metrics *metrics;
     struct lat_loop *loop; /* the state loop: this thread */

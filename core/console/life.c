@@ -220,6 +220,9 @@ static void renew_certificates(void *arg)
     struct lat_tls *port = NULL, *endpoints = NULL;
     struct lat_err err;
 
+    if (console->stopping) {
+        return;
+    }
     if (lat__identity_tls(console, true, &port, &err) ||
         lat__identity_tls(console, false, &endpoints, &err)) {
         lat_log(console->log, LAT_LOG_ERROR, "the certificates were not renewed", LAT_ERR(&err));
@@ -286,6 +289,8 @@ int lat__console_start(struct lat__console *console, struct lat_err *err)
     code = code ? code : watch_signals(console, err);
     lat_timer_init(&console->renewal, console->loop, renew_certificates, console);
     lat_timer_start(&console->renewal, LAT__RENEWAL_MS, LAT__RENEWAL_MS);
+    lat_steady_file_watch(console->steady, console->loop, console->log, renew_certificates,
+                          console);
     return code ? code : lat__front_listen(console->front, err);
 }
 
@@ -296,6 +301,7 @@ static void lua_closed(void *arg)
     struct lat__console *console = arg;
 
     lat_timer_done(&console->renewal);
+    lat_steady_file_unwatch(console->steady);
     lat_signal_free(console->term);
     lat_signal_free(console->interrupt);
     lat_signal_free(console->hangup);

@@ -25,8 +25,9 @@ struct lat_tls {
 
 /* What verification knows of one connection; the application data of its SSL. */
 struct lat__tls_check {
-    char *host;          /* owned; whom a client wants to talk to, NULL on a server */
-    struct lat_err *why; /* owned; why verification failed, NULL: it did not */
+    const struct lat_clock *clock; /* borrowed; by which a certificate may be valid too */
+    char *host;                    /* owned; whom a client wants to talk to, NULL on a server */
+    struct lat_err *why;           /* owned; why verification failed, NULL: it did not */
 };
 
 /* Where OpenSSL reads and writes for one connection. */

@@ -497,6 +497,7 @@ static struct tls_stream *start(struct lat_tls *tls, struct lat_stream *plain, l
     s->tls = lat_tls_ref(tls);
     s->wire.plain = plain;
     s->wire.loop = s->base.loop;
+    s->check.clock = lat_loop_clock(s->base.loop);
     s->fn = fn;
     s->fn_arg = arg;
     s->flusher.flush = on_flush;

@@ -10,7 +10,7 @@
  *
  * Of the slow work LAT_WORKERS_SLOW run at once, and quick work goes first, so some thread is always soon free for it.
  *
- * On a clock that is not the system's there are no threads: work() and done() are two timers of the loop, one after the
+ * On a simulated clock there are no threads: work() and done() are two timers of the loop, one after the
  * other, with delays that the simulation chooses. A simulated process may die before its work, or between its work
  * and the moment when it hears of it.
  *
@@ -176,7 +176,7 @@ static void hand_to_simulation(struct lat__workers *workers, struct work *work)
 
 void lat_loop_simulate(struct lat_loop *loop, const struct lat_loop_sim *sim)
 {
-    LAT_ASSERT(loop->clock != lat_clock_system());
+    LAT_ASSERT(!loop->clock->is_live);
     workers_of(loop)->sim = *sim;
 }
 
@@ -191,7 +191,7 @@ static void begin(struct lat_loop *loop, bool is_slow, lat_call_fn *fn, lat_call
     *work = (struct work){.loop = loop, .work = fn, .done = done, .arg = arg, .is_slow = is_slow};
     workers->in_hand++;
     lat_loop_hold(loop);
-    if (loop->clock == lat_clock_system())
+    if (loop->clock->is_live)
         hand_to_threads(workers, work);
     else
         hand_to_simulation(workers, work);

@@ -9,6 +9,7 @@ import check_includes
 import check_manual
 import check_paths
 import check_sizes
+import check_time
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -186,6 +187,24 @@ class Paths(unittest.TestCase):
     def test_a_part_of_a_longer_path_and_a_waiver_are_not(self):
         text = "a = 'var/home/ann'\nb = '${HOME}/root/x'\nc = '/root/.ssh'  # lint-ok(path): inside a container\n"
         self.assertEqual(check_paths.check_text("a.py", text, "/srv/lattice"), [])
+
+
+class Time(unittest.TestCase):
+    def test_calls_are_found_in_c_and_in_lua(self):
+        source = "void f(void)\n{\n    clock_gettime(CLOCK_REALTIME, &t);\n    x = time(NULL);\n    uv_timer_start(&t, fn, 1, 0);\n}\n"
+        self.assertEqual([finding.split(":")[1] for finding in check_time.check_text("core/api/a.c", source)], ["3", "4", "5"])
+        self.assertEqual(check_time.check_text(check_time.HOME, source), [])
+        self.assertEqual(len(check_time.check_text("lua/cli/a.lua", "local now = os.time()\n")), 1)
+
+    def test_names_that_contain_one_comments_and_texts_are_not(self):
+        source = '/* time(NULL)\n clock() */\nlat_time(x); read_time(y); a.time(z); f("time(1)");\nint64_t at_time; // sleep(1)\n'
+        self.assertEqual(check_time.check_text("core/api/a.c", source), [])
+        self.assertEqual(check_time.check_text("lua/cli/a.lua", "local at = context.system.time(x)\n"), [])
+
+    def test_a_waiver_needs_a_reason_and_a_need(self):
+        self.assertEqual(check_time.check_text("core/a.c", "sleep(1); /* lint-ok(time): a child that waits */\n"), [])
+        self.assertEqual(len(check_time.check_text("core/a.c", "sleep(1); /* lint-ok(time): */\n")), 1)
+        self.assertEqual(len(check_time.check_text("core/a.c", "int x; /* lint-ok(time): why */\n")), 1)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ class Program:
         self.name = name
         self.log = log
         self.namespace = namespace
+        self.environment: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
 
     def launch(self, *command: str | Path, environment: dict[str, str] | None = None) -> None:
@@ -48,7 +49,7 @@ class Program:
         if self.namespace:
             words = ["nsenter", f"--net=/run/netns/{self.namespace.name}", "--", *words]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment() | (environment or {}))
+            self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment() | self.environment | (environment or {}))
 
     def runs(self) -> bool:
         return self.process is not None and self.process.poll() is None
@@ -258,8 +259,10 @@ class Cloud:
         self.api = self.console.admin()
         return self
 
-    def join(self, engine: Engine, name: str = "node-1", namespace: Namespace | None = None, wait: bool = True) -> Agent:
+    def join(self, engine: Engine, name: str = "node-1", namespace: Namespace | None = None, wait: bool = True,
+             environment: dict[str, str] | None = None) -> Agent:
         agent = Agent(self.state, name, self.console, engine, namespace, self.console.host)
+        agent.environment = environment or {}
         self.agents.append(agent)
         agent.start(self.api("POST", "/api/v1/join-tokens", {})["token"])
         if wait:

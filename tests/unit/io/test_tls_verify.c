@@ -54,6 +54,64 @@ static void an_expired_certificate_is_refused(void **state)
     test_cert_done(&old);
 }
 
+/* A loop's clock whose wall time is off; its boot time is the real one. */
+static int64_t shifted_wall_ms(void *arg)
+{
+    return lat_clock_wall_ms(lat_clock_system()) + *(const int64_t *)arg;
+}
+
+static int64_t real_boot_ns(void *arg)
+{
+    (void)arg;
+    return lat_clock_boot_ns(lat_clock_system());
+}
+
+static void shake_off_by(int64_t shift_ms, const struct test_cert *cert, bool is_taken)
+{
+    struct lat_clock clock = {
+        .wall_ms = shifted_wall_ms, .boot_ns = real_boot_ns, .is_live = true, .arg = &shift_ms};
+    struct lat_loop *loop = lat_loop_new(&clock);
+    struct lat_tls_config server = tls_server_config();
+    struct lat_tls_config clients[] = {tls_client_config(),
+                                       {.verify = LAT_TLS_VERIFY_PINNED, .min_version = 13}};
+    memcpy(clients[1].pin, tls_ca.digest, sizeof(clients[1].pin));
+    server.cert_pem = cert->chain_pem;
+    server.key_pem = cert->key_pem;
+    for (size_t i = 0; i < LAT_COUNT(clients); i++) {
+        struct shake shake;
+        tls_shake(loop, WIRE_TCP, &server, &clients[i], "console.example", &shake);
+        assert_int_equal(shake.client != NULL, is_taken);
+        tls_shake_done(&shake);
+    }
+    lat_loop_free(loop);
+}
+
+static void a_certificate_is_in_its_time_by_either_clock(void **state)
+{
+    struct test_cert old;
+    struct test_cert young;
+    (void)state;
+    test_cert_make(&old, &(struct test_cert_options){.common_name = "server",
+                                                     .names = "DNS:console.example",
+                                                     .issuer = &tls_ca,
+                                                     .starts_s = -7200,
+                                                     .ends_s = -3600});
+    test_cert_make(&young, &(struct test_cert_options){.common_name = "server",
+                                                       .names = "DNS:console.example",
+                                                       .issuer = &tls_ca,
+                                                       .starts_s = 3600,
+                                                       .ends_s = 7200});
+    shake_off_by(-5400 * 1000, &old, true); /* the system's clock has jumped; the loop's has not */
+    shake_off_by(0, &old, false);
+    shake_off_by(5400 * 1000, &young, true);
+    shake_off_by(0, &young, false);
+    shake_off_by(86400 * 365 * INT64_C(1000), &tls_server_cert, true); /* the other way round */
+    shake_off_by(86400 * 365 * INT64_C(1000), &old, false);
+    shake_off_by(-86400 * 365 * INT64_C(1000), &young, false);
+    test_cert_done(&old);
+    test_cert_done(&young);
+}
+
 static void a_client_certificate_is_no_server(void **state)
 {
     struct lat_tls_config server = tls_server_config();
@@ -254,6 +312,7 @@ int main(void)
         T(a_wrong_name_is_refused_and_both_names_are_told),
         T(addresses_and_wildcards_are_verified),
         T(an_expired_certificate_is_refused),
+        T(a_certificate_is_in_its_time_by_either_clock),
         T(a_client_certificate_is_no_server),
         T(a_pinned_authority_is_enough),
         T(pinning_fails_closed),
