@@ -1,6 +1,6 @@
 /* The tables: each described once, here. From these rows come the C structs, the SQL of the journal, the
  * JSON of rows and the page docs/database.md. To add a column, add a line; to add a table, add its FIELDS
- * and a line in LAT_TABLES (checklist in CONTRIBUTING.md).
+ * and a line in LAT_TABLES (checklist in CONTRIBUTING.md, with its migration).
  *
  * F(kind, name, doc), with kinds:
  *   TEXT   char *, owned, never NULL in a committed row   SQL TEXT     JSON string

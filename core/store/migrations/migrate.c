@@ -5,18 +5,6 @@
 
 #include <inttypes.h>
 
-const struct lat__migration *lat__migrations(size_t *ret_count)
-{
-    static const struct lat__migration steps[] = {
-        {1, "tables as described", lat__migration_0001},
-        {2, "the audit trail", lat__migration_0002},
-        {3, "labels of workloads", lat__migration_0003},
-    };
-
-    *ret_count = LAT_COUNT(steps);
-    return steps;
-}
-
 static int run(const struct lat__schema *schema, const struct lat__migration *steps, size_t count,
                struct lat_err *err)
 {

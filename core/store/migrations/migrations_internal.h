@@ -4,7 +4,8 @@
  * the descriptions at once (step 1) and has the newest version then; so a step that adds a column runs only
  * on databases that were made before the column was described.
  *
- * To add a step: a file NNNN_what.c with one function, a line in migrate.c, and a test with data from before. */
+ * To add a step: a function and a line in steps.c; then, once it is what it shall be, the target schema_fixture, which freezes
+ * the new schema with data in it (tests/unit/store/schemas) for the tests of the steps that come after. */
 #ifndef LAT_STORE_MIGRATIONS_INTERNAL_H
 #define LAT_STORE_MIGRATIONS_INTERNAL_H
 
@@ -36,9 +37,5 @@ const struct lat__migration *lat__migrations(size_t *ret_count);
 /* Brings a database to the last of the steps, all in one transaction, or changes nothing. VERSION when it is newer. */
 int lat__migrate(const struct lat__schema *schema, const struct lat__migration *steps, size_t count,
                  struct lat_err *err) LAT_MUST_USE;
-
-int lat__migration_0001(const struct lat__schema *schema, struct lat_err *err) LAT_MUST_USE;
-int lat__migration_0002(const struct lat__schema *schema, struct lat_err *err) LAT_MUST_USE;
-int lat__migration_0003(const struct lat__schema *schema, struct lat_err *err) LAT_MUST_USE;
 
 #endif

@@ -1,5 +1,7 @@
 #include "support.h"
 
+#include "store/sqlite/db_internal.h"
+
 #include "base/mem.h"
 #include "base/text.h"
 #include "io/file.h"
@@ -144,6 +146,27 @@ void bed_store_close(struct bed *bed)
     bed->script = NULL;
 }
 
+int bed_try_open(struct bed *bed, struct lat_err *err)
+{
+    struct lat_journal *journal;
+    int rc = lat_journal_open_sqlite(bed->path, NULL, &journal, err);
+
+    rc = rc != 0 ? rc : lat_store_open(bed->loop, journal, bed->random, NULL, &bed->store, err);
+    return rc;
+}
+
+void bed_execute(struct bed *bed, const char *sql)
+{
+    sqlite3 *db;
+    struct lat_err err;
+
+    if (lat__db_open(bed->path, NULL, LAT__DB_DURABLE, &db, &err) != 0 ||
+        lat__db_execute(db, sql, &err) != 0) {
+        fail_msg("%s", err.sentence);
+    }
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
 void bed_restart(struct bed *bed)
 {
     bed_store_close(bed);
@@ -271,4 +294,32 @@ void make_node(struct bed *bed, const char *name, char ret_id[LAT_ID_SIZE])
 
     lat_text_bound(ret_id, LAT_ID_SIZE, put_node(txn, name));
     commit_now(bed, txn);
+}
+
+struct lat_row *full_row(int table, int seed)
+{
+    const struct lat_table *description = lat_table(table);
+    struct lat_row *row = lat_row_new(table);
+
+    for (size_t i = 0; i < description->field_count; i++) {
+        const struct lat_field *field = &description->fields[i];
+        char text[128];
+
+        snprintf(text, sizeof(text), "%s %d \xc3\xa4 '\"%%", field->name, seed);
+        switch (field->kind) {
+        case LAT_KIND_TEXT:
+        case LAT_KIND_SECRET: lat_row_put_text(row, field, text); break;
+        case LAT_KIND_JSON:
+            snprintf(text, sizeof(text), "{\"%s\":[%d,null]}", field->name, seed);
+            lat_row_put_text(row, field, seed == 2 ? "" : text);
+            break;
+        case LAT_KIND_INT:
+        case LAT_KIND_TIME:
+            lat_row_put_int(row, field, seed == 1 ? INT64_MAX - (int64_t)i : -seed);
+            break;
+        case LAT_KIND_BOOL: lat_row_put_int(row, field, (seed + (int)i) % 2); break;
+        case LAT_KIND_REAL: lat_row_put_real(row, field, seed / 3.0); break;
+        }
+    }
+    return row;
 }

@@ -51,6 +51,12 @@ void bed_restart(struct bed *bed);
 void bed_store_close(struct bed *bed);
 void bed_store_open(struct bed *bed);
 
+/* Opens the store again without a script in front of the journal, or says why not. */
+int bed_try_open(struct bed *bed, struct lat_err *err);
+
+/* Runs SQL on the file of a closed store. */
+void bed_execute(struct bed *bed, const char *sql);
+
 /* Answer of one commit. */
 struct answer {
     bool is_there;
@@ -76,6 +82,9 @@ const char *put_project(struct lat_txn *txn, const char *name);
 const char *put_node(struct lat_txn *txn, const char *name);
 const char *put_workload(struct lat_txn *txn, const char *project_id, const char *name);
 const char *put_allocation(struct lat_txn *txn, const char *workload_id, const char *node_id);
+
+/* A new row with something in every field that differs from field to field and from seed to seed. */
+struct lat_row *full_row(int table, int seed);
 
 /* Commits a node of that name at once; its id goes to ret_id. */
 void make_node(struct bed *bed, const char *name, char ret_id[LAT_ID_SIZE]);

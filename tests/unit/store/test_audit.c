@@ -2,7 +2,6 @@
 #include "support.h"
 
 #include "store/internal.h"
-#include "store/sqlite/db_internal.h"
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -388,15 +387,8 @@ static void readers_hear_when_the_store_closes_or_fails(void **state)
 /* Runs SQL on the file while no store has it. */
 static void tamper(struct bed *bed, const char *sql)
 {
-    sqlite3 *db;
-    struct lat_err err;
-
     bed_store_close(bed);
-    if (lat__db_open(bed->path, NULL, LAT__DB_DURABLE, &db, &err) != 0 ||
-        lat__db_execute(db, sql, &err) != 0) {
-        fail_msg("%s", err.sentence);
-    }
-    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    bed_execute(bed, sql);
     bed_store_open(bed);
 }
 
