@@ -195,13 +195,14 @@ class Api:
 
 
 class Console(Program):
-    def __init__(self, state: Path, host: str = "127.0.0.1", flags: tuple[str, ...] = (), binaries: Path = BIN):
+    def __init__(self, state: Path, host: str = "127.0.0.1", flags: tuple[str, ...] = (), binaries: Path = BIN, log_level: str = "debug"):
         super().__init__("console", state / "console.log")
         self.binaries = binaries
         self.data = state / "console"
         self.host = host
         self.port = free_port()
         self.flags = flags
+        self.log_level = log_level
 
     @property
     def url(self) -> str:
@@ -213,7 +214,7 @@ class Console(Program):
 
     def start(self) -> None:
         self.launch(self.binaries / "lattice", "server", "--data-dir", self.data, "--listen", f"0.0.0.0:{self.port}", "--advertise", self.host,
-                    "--log-level", "debug", *self.flags)
+                    "--log-level", self.log_level, *self.flags)
         self.wait_ready()
 
     def wait_ready(self, timeout_s: float = 30) -> None:
@@ -241,16 +242,16 @@ class Agent(Program):
 
     def start(self, token: str = "") -> None:
         self.launch(self.console.binaries / "lattice-agent", "--data-dir", self.data, "--console", f"{self.host}:{self.console.port}", "--name", self.node,
-                    "--docker-host", self.engine.host, "--log-level", "debug",
+                    "--docker-host", self.engine.host, "--log-level", self.console.log_level,
                     environment={"LATTICE_JOIN_TOKEN": token} if token else None)
 
 
 class Cloud:
     """One console and its nodes, in a folder of their own."""
 
-    def __init__(self, state: Path, host: str = "127.0.0.1", flags: tuple[str, ...] = (), binaries: Path = BIN):
+    def __init__(self, state: Path, host: str = "127.0.0.1", flags: tuple[str, ...] = (), binaries: Path = BIN, log_level: str = "debug"):
         self.state = state
-        self.console = Console(state, host, flags, binaries)
+        self.console = Console(state, host, flags, binaries, log_level)
         self.agents: list[Agent] = []
         self.api: Api
 
