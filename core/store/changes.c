@@ -72,14 +72,15 @@ int lat_store_changes_after(const struct lat_store *store, int64_t index,
 struct lat_watcher {
     struct lat_store *store;
     uint32_t tables;
-    int64_t from;     /* first index that it sees */
-    lat_watch_fn *fn; /* NULL: ended, waits for the sweep */
+    int64_t from; /* first index that it sees */
+    /* One of them is set; both are NULL once it has ended and waits for the sweep. */
+    lat_watch_fn *fn;
+    lat_staged_fn *staged_fn;
     void *arg;
     struct lat_watcher *next;
 };
 
-struct lat_watcher *lat_store_watch(struct lat_store *store, uint32_t tables, lat_watch_fn *fn,
-                                    void *arg)
+static struct lat_watcher *add_watcher(struct lat_store *store, uint32_t tables, void *arg)
 {
     struct lat_watcher *watcher = LAT_NEW(struct lat_watcher);
     struct lat_watcher **last = &store->watchers;
@@ -88,7 +89,6 @@ struct lat_watcher *lat_store_watch(struct lat_store *store, uint32_t tables, la
         .store = store,
         .tables = tables,
         .from = store->index + 1,
-        .fn = fn,
         .arg = arg,
     };
     while (*last != NULL) {
@@ -98,12 +98,31 @@ struct lat_watcher *lat_store_watch(struct lat_store *store, uint32_t tables, la
     return watcher;
 }
 
+struct lat_watcher *lat_store_watch(struct lat_store *store, uint32_t tables, lat_watch_fn *fn,
+                                    void *arg)
+{
+    struct lat_watcher *watcher = add_watcher(store, tables, arg);
+
+    watcher->fn = fn;
+    return watcher;
+}
+
+struct lat_watcher *lat_store_watch_staged(struct lat_store *store, uint32_t tables,
+                                           lat_staged_fn *fn, void *arg)
+{
+    struct lat_watcher *watcher = add_watcher(store, tables, arg);
+
+    watcher->staged_fn = fn;
+    return watcher;
+}
+
 struct lat_watcher *lat_store_unwatch(struct lat_watcher *watcher)
 {
     if (watcher != NULL) {
         struct lat_store *store = watcher->store;
 
         watcher->fn = NULL;
+        watcher->staged_fn = NULL;
         if (!store->is_telling) {
             lat__changes_sweep(store);
         }
@@ -122,6 +141,16 @@ void lat__changes_tell(struct lat_store *store, const struct lat_change *change)
     }
 }
 
+void lat__changes_tell_staged(const struct lat_store *store, int table, const char *id)
+{
+    for (const struct lat_watcher *watcher = store->watchers; watcher != NULL;
+         watcher = watcher->next) {
+        if (watcher->staged_fn != NULL && (watcher->tables & (1U << table)) != 0) {
+            watcher->staged_fn(watcher->arg, id);
+        }
+    }
+}
+
 void lat__changes_sweep(struct lat_store *store)
 {
     struct lat_watcher **link = &store->watchers;
@@ -130,7 +159,7 @@ void lat__changes_sweep(struct lat_store *store)
     while (*link != NULL) {
         struct lat_watcher *watcher = *link;
 
-        if (watcher->fn == NULL) {
+        if (watcher->fn == NULL && watcher->staged_fn == NULL) {
             *link = watcher->next;
             free(watcher);
         } else {

@@ -6,7 +6,8 @@
  *                 └─► worker: BEGIN a b COMMIT ──┘   └─► worker: BEGIN c d COMMIT ─ ...
  *
  * One batch is in the worker at a time; the next one gathers meanwhile, so that the slower the disk is the
- * more transactions share an fsync. The first transaction of an idle store waits only for the end of its
+ * more transactions share an fsync. It starts as soon as the one before it has been applied: watchers and callbacks of
+ * that one work while the disk does. The first transaction of an idle store waits only for the end of its
  * turn. The worker reads rows, which never change, and which the batch's transactions hold for it; counting
  * references stays with the state loop. */
 #include "internal.h"
@@ -97,6 +98,8 @@ static void count_staged(struct lat_store *store, size_t gone)
     lat_metric_set(store->staged_gauge, (int64_t)store->staged_count);
 }
 
+static void start_work(struct lat_store *store);
+
 void lat__commit_succeed(struct lat__batch *batch)
 {
     struct lat_store *store = batch->store;
@@ -116,6 +119,7 @@ void lat__commit_succeed(struct lat__batch *batch)
     count_staged(store, batch->txn_count);
     lat_metric_add(store->commits, (int64_t)batch->txn_count);
     lat_metric_add(store->batches, 1);
+    start_work(store);
     tell_watchers(store, batch, index);
     lat__changes_sweep(store);
     for (struct lat_txn *txn = batch->first; txn != NULL; txn = txn->next) {
@@ -257,6 +261,20 @@ static void start_batch(struct lat_store *store)
     lat_work(store->loop, batch_work, batch_done, batch);
 }
 
+/* Gives the worker its next task, if it is idle: the audit trail's readers and the batches take turns. */
+static void start_work(struct lat_store *store)
+{
+    if (store->is_working || store->health != LAT__OPEN) {
+        return;
+    }
+    if (store->audit.line != NULL && (store->audit.is_turn || store->gathering == NULL)) {
+        store->audit.is_turn = false;
+        lat__audit_step(store);
+    } else if (store->gathering != NULL) {
+        start_batch(store);
+    }
+}
+
 /* ---- arming ---- */
 
 static void on_turn_end(void *arg)
@@ -264,14 +282,7 @@ static void on_turn_end(void *arg)
     struct lat_store *store = arg;
 
     store->is_armed = false;
-    if (!store->is_working && store->health == LAT__OPEN) {
-        if (store->audit.line != NULL && (store->audit.is_turn || store->gathering == NULL)) {
-            store->audit.is_turn = false;
-            lat__audit_step(store);
-        } else if (store->gathering != NULL) {
-            start_batch(store);
-        }
-    }
+    start_work(store);
     store->is_idle = !store->is_working && store->gathering == NULL;
 }
 
@@ -304,6 +315,9 @@ void lat__commit_stage(struct lat_txn *txn)
 
         lat__layer_put(&store->staged, write->table, write->id, write->after, txn->stamp,
                        write->project_id);
+    }
+    for (size_t i = 0; i < txn->write_count; i++) {
+        lat__changes_tell_staged(store, txn->writes[i].table, txn->writes[i].id);
     }
     lat__commit_arm(store);
 }

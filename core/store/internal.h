@@ -151,6 +151,9 @@ void lat__changes_add(struct lat__changes *changes, const struct lat_change_note
 /* Calls the watchers of the change's table. */
 void lat__changes_tell(struct lat_store *store, const struct lat_change *change);
 
+/* Calls those who want to know of rows of the table that are staged. */
+void lat__changes_tell_staged(const struct lat_store *store, int table, const char *id);
+
 /* Gives the memory of removed watchers back; not while any is being called. */
 void lat__changes_sweep(struct lat_store *store);
 

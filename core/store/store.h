@@ -5,7 +5,8 @@
  *   readers, watchers ◄─ committed rows ◄─────────────────────────────────────────────────┘ then callbacks
  *
  * - Everything here belongs to the state loop. Only the journal's worker touches SQL.
- * - Readers and watchers see committed rows alone; lat_txn_get sees what is staged before it too.
+ * - Readers and watchers see committed rows alone; lat_txn_get sees what is staged before it too. Who has to get something
+ *   ready may ask to hear of rows as they are staged (lat_store_watch_staged).
  * - A row that was returned is borrowed until the loop's next turn; hold it with lat_row_ref.
  * - A batch that fails fails everything in it and everything staged upon it; then the store is closed for writes
  *   (LAT_E_UNAVAILABLE) until it has started again from the journal, which it tries by itself. */
@@ -149,6 +150,17 @@ struct lat_watcher;
 /* tables: bit set of 1 << LAT_TABLE_*. */
 struct lat_watcher *lat_store_watch(struct lat_store *store, uint32_t tables, lat_watch_fn *fn,
                                     void *arg);
+
+/* Called on the state loop, inside of lat_txn_commit, for each row that is staged: put or removed, nothing of it durable, and it
+ * may never be. For what can be got ready while the disk works and thrown away: what is written upon it has to be staged on top
+ * of it (lat_txn_get sees it), and then fails when it fails. It takes note, and neither stages nor ends watchers. */
+typedef void lat_staged_fn(void *arg, const char *id);
+
+/* As lat_store_watch, for rows that are staged. */
+struct lat_watcher *lat_store_watch_staged(struct lat_store *store, uint32_t tables,
+                                           lat_staged_fn *fn, void *arg);
+
+/* Ends either kind. */
 struct lat_watcher *lat_store_unwatch(struct lat_watcher *watcher);
 
 /* Index of the newest committed change. */

@@ -18,8 +18,9 @@
 struct script {
     struct lat_journal journal;
     struct lat_journal *real;
-    int commits; /* calls with changes or rows of the audit trail */
-    int proofs;  /* calls without */
+    _Atomic int
+        commits; /* calls with changes or rows of the audit trail; also looked at while the worker works */
+    int proofs; /* calls without */
     int reopens;
     int reads;         /* steps of the audit trail */
     int forgets;       /* commits that forgot changes */

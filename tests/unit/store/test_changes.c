@@ -88,6 +88,50 @@ static void a_watcher_may_end_another_and_itself(void **state)
     assert_int_equal(first.calls, 2);
 }
 
+struct staged {
+    struct bed *bed;
+    int calls;
+    char last[LAT_ID_SIZE];
+    bool was_visible;
+};
+
+static void on_staged(void *arg, const char *id)
+{
+    struct staged *staged = arg;
+
+    staged->calls++;
+    staged->was_visible |= lat_store_node(staged->bed->store, id) != NULL;
+    lat_text_bound(staged->last, sizeof(staged->last), id);
+}
+
+static void who_asks_hears_of_rows_as_they_are_staged(void **state)
+{
+    struct bed *bed = *state;
+    struct staged staged = {.bed = bed};
+    struct answer answer = {0};
+    struct lat_watcher *watcher =
+        lat_store_watch_staged(bed->store, 1U << LAT_TABLE_NODE, on_staged, &staged);
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    char id[LAT_ID_SIZE];
+
+    lat_text_bound(id, sizeof(id), put_node(txn, "a"));
+    put_project(txn, "p");
+    assert_int_equal(staged.calls, 0);
+    commit(txn, &answer);
+    assert_int_equal(staged.calls, 1); /* now, and not when it is durable */
+    assert_string_equal(staged.last, id);
+    assert_false(staged.was_visible);
+    assert_int_equal(wait_for(bed, &answer), 0);
+    assert_int_equal(staged.calls, 1);
+    txn = lat_txn_begin(bed->store, "");
+    put_node(txn, "a");
+    assert_int_equal(lat_txn_commit(txn, NULL, NULL, NULL), LAT_E_NAME_TAKEN);
+    assert_int_equal(staged.calls, 1); /* what is refused was never staged */
+    lat_store_unwatch(watcher);
+    make_node(bed, "b", id);
+    assert_int_equal(staged.calls, 1);
+}
+
 static void make_three(struct bed *bed)
 {
     char id[LAT_ID_SIZE];
@@ -216,6 +260,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, bed_open, bed_close)
         CASE(watchers_see_each_change_before_the_callback),
         CASE(a_watcher_may_end_another_and_itself),
+        CASE(who_asks_hears_of_rows_as_they_are_staged),
         CASE(the_log_resumes_across_a_restart),
         CASE(changes_carry_the_project_even_of_what_is_gone),
         CASE(old_changes_are_forgotten_in_steps),

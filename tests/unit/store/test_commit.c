@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void one_turn_is_one_journal_commit(void **state)
 {
@@ -60,6 +61,43 @@ static void what_comes_while_the_disk_works_is_the_next_batch(void **state)
     run_until(bed, &feeder.is_done);
     assert_int_equal(bed->script->commits, 20); /* one after another: nothing to group */
     assert_int_equal(lat_store_count(bed->store, LAT_TABLE_NODE), 20);
+}
+
+struct watchful {
+    struct bed *bed;
+    bool is_done;
+};
+
+static void await_second_commit(void *arg, const struct lat_err *err)
+{
+    struct watchful *watchful = arg;
+
+    assert_null(err);
+    for (int i = 0; i < 10000 && watchful->bed->script->commits < 2; i++) {
+        usleep(1000);
+    }
+    assert_int_equal(watchful->bed->script->commits, 2);
+    watchful->is_done = true;
+}
+
+static void the_disk_does_not_wait_for_callbacks(void **state)
+{
+    struct bed *bed = *state;
+    struct watchful watchful = {.bed = bed};
+    struct answer second = {0};
+    bool never = false;
+
+    bed->script->delay_ms = 50;
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    put_node(txn, "a");
+    assert_int_equal(lat_txn_commit(txn, await_second_commit, &watchful, NULL), 0);
+    assert_false(lat_loop_run_until(bed->loop, &never, 10)); /* the batch is in the worker now */
+    txn = lat_txn_begin(bed->store, "");
+    put_node(txn, "b");
+    commit(txn, &second);
+    run_until(bed, &watchful.is_done);
+    assert_int_equal(wait_for(bed, &second), 0);
+    assert_int_equal(lat_store_index(bed->store), 2);
 }
 
 static void a_transaction_of_expectations_alone_needs_no_disk(void **state)
@@ -293,6 +331,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, bed_open, bed_close)
         CASE(one_turn_is_one_journal_commit),
         CASE(what_comes_while_the_disk_works_is_the_next_batch),
+        CASE(the_disk_does_not_wait_for_callbacks),
         CASE(a_transaction_of_expectations_alone_needs_no_disk),
         CASE(the_queue_is_bounded),
         CASE(nothing_stays_staged_once_it_is_answered),
