@@ -4,7 +4,8 @@
  *     ▲                                                                      │ durable
  *     └── the watcher sees the new allocation; what still lacks one queues again ◄┘
  *
- * The next evaluation starts when the last one's allocation is durable, so that it sees what is reserved. What
+ * The next evaluation starts when the last one's allocation is durable, so that it sees what is reserved. The
+ * workload itself may still be with the disk: its row is read as it is staged, and the plan is staged on top of it. What
  * was read is checked again while the plan is staged: the workload still wants the instance, the node
  * is still ready; otherwise the plan is dropped and the workload looked at again. Runs on the state loop. */
 #include "orch/orch_internal.h"
@@ -28,6 +29,7 @@ struct lat__evaluator {
     struct lat_map *queue;               /* ids of workloads, in order of arrival */
     struct lat_frame *frame;             /* of the decision under way, or NULL */
     const struct lat_workload *workload; /* it is about this one, held */
+    bool early;                          /* whose row was not durable when it began */
     char project_name[LAT_NAME_MAX + 1];
     int64_t started_ns;
     struct lat_metric *placed, *blocked, *fallbacks, *seconds;
@@ -103,6 +105,7 @@ static void finish(struct lat__evaluator *evaluator)
         lat_row_unref(&evaluator->workload->row);
         evaluator->workload = NULL;
     }
+    evaluator->early = false;
     if (lat_map_count(evaluator->queue) > 0) {
         start_soon(evaluator);
     }
@@ -296,29 +299,48 @@ static void ask_policy(struct lat__evaluator *evaluator)
     }
 }
 
-static void start_next(void *arg)
+/* Takes the next workload that lacks an instance out of the queue, and holds its latest row. */
+static const struct lat_workload *take_next(struct lat__evaluator *evaluator)
 {
-    struct lat__evaluator *evaluator = arg;
     struct lat_store *store = evaluator->orch->with.store;
-    const struct lat_workload *workload = NULL;
-    const struct lat_project *project;
-    const struct lat_node *node;
+    struct lat_txn *txn = lat_txn_begin(store, "");
+    const struct lat_workload *found = NULL;
     void *cursor = NULL;
     const char *workload_id;
     void *value;
 
+    while (!found && lat_map_next(evaluator->queue, &cursor, &workload_id, &value)) {
+        const struct lat_workload *workload =
+            (const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, workload_id);
+
+        if (workload && lat__orch_missing_ordinal(txn, workload) >= 0) {
+            found = workload;
+            lat_row_ref(&found->row);
+            evaluator->early = found != lat_store_workload(store, workload_id);
+        }
+        lat_map_remove(evaluator->queue, workload_id);
+    }
+    lat_txn_cancel(txn);
+    return found;
+}
+
+static void start_next(void *arg)
+{
+    struct lat__evaluator *evaluator = arg;
+    struct lat_store *store = evaluator->orch->with.store;
+    const struct lat_workload *workload;
+    const struct lat_project *project;
+    const struct lat_node *node;
+    void *cursor = NULL;
+
     if (lat__orch_release(evaluator->orch) || evaluator->frame) {
         return;
     }
-    while (!workload && lat_map_next(evaluator->queue, &cursor, &workload_id, &value)) {
-        workload = lat_store_workload(store, workload_id);
-        lat_map_remove(evaluator->queue, workload_id);
-    }
+    workload = take_next(evaluator);
     if (!workload) {
         return;
     }
     evaluator->workload = workload;
-    lat_row_ref(&workload->row);
     evaluator->started_ns = lat_clock_boot_ns(lat_loop_clock(evaluator->orch->with.loop));
     project = lat_store_project(store, workload->project_id);
     lat_text_bound(evaluator->project_name, sizeof(evaluator->project_name),
@@ -332,7 +354,6 @@ static void start_next(void *arg)
         .cpu_milli = workload->cpu_milli,
         .memory_bytes = workload->memory_bytes,
     });
-    cursor = NULL;
     while ((node = lat_store_next_node(store, &cursor))) {
         struct lat_frame_use use = use_of(evaluator, node);
 
@@ -346,10 +367,19 @@ static void start_next(void *arg)
 
 void lat__evaluator_queue(struct lat__evaluator *evaluator, const char *workload_id)
 {
+    if (evaluator->early && lat_text_equal(evaluator->workload->row.id, workload_id)) {
+        evaluator->early = false; /* its commit, most likely; whatever it is, the next one counts */
+        return;
+    }
     lat_map_put(evaluator->queue, workload_id, evaluator);
     if (!evaluator->frame) {
         start_soon(evaluator);
     }
+}
+
+void lat__evaluator_unsettle(struct lat__evaluator *evaluator)
+{
+    evaluator->early = false;
 }
 
 struct lat__evaluator *lat__evaluator_new(struct lat_orch *orch)

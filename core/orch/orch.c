@@ -2,7 +2,10 @@
  *
  * Changes only mark workloads; the look itself happens once, at the end of the loop's turn, so that ten
  * changes of one workload in a turn cost one reconciliation. A look that could not be written is repeated
- * a little later. Runs on the state loop. */
+ * a little later.
+ *
+ * A placement is asked for as soon as a workload's row is staged, while the disk still works on it: the plan is then staged on
+ * top of that row, and becomes durable behind it or fails with it. Runs on the state loop. */
 #include "orch/orch_internal.h"
 
 #include "base/mem.h"
@@ -15,6 +18,7 @@ enum { LAT__RETRY_MS = 250 };
 static void destroy(struct lat_orch *orch)
 {
     lat__evaluator_free(orch->evaluator);
+    lat_map_free(orch->early);
     lat_map_free(orch->dirty);
     lat_map_free(orch->waiting);
     free(orch);
@@ -39,6 +43,7 @@ bool lat__orch_release(struct lat_orch *orch)
 static void look_at_dirty(void *arg)
 {
     struct lat_orch *orch = arg;
+    struct lat_map *early = orch->early;
     struct lat_map *dirty = orch->dirty;
     void *cursor = NULL;
     const char *workload_id;
@@ -48,10 +53,16 @@ static void look_at_dirty(void *arg)
         return;
     }
     orch->armed = false;
+    orch->early = lat_map_new();
     orch->dirty = lat_map_new();
+    while (lat_map_next(early, &cursor, &workload_id, &value)) {
+        lat__evaluator_queue(orch->evaluator, workload_id);
+    }
+    cursor = NULL;
     while (lat_map_next(dirty, &cursor, &workload_id, &value)) {
         lat__orch_reconcile(orch, workload_id);
     }
+    lat_map_free(early);
     lat_map_free(dirty);
 }
 
@@ -93,6 +104,7 @@ static void mark_waiting(struct lat_orch *orch, enum lat_trigger trigger)
     const char *workload_id;
     void *value;
 
+    lat__evaluator_unsettle(orch->evaluator);
     while (lat_map_next(orch->waiting, &cursor, &workload_id, &value)) {
         lat_map_put(orch->waiting, workload_id, (void *)lat_trigger_name(trigger));
         lat__orch_mark(orch, workload_id);
@@ -166,6 +178,14 @@ static void store_changed(void *arg, const struct lat_change *change)
     }
 }
 
+static void workload_staged(void *arg, const char *workload_id)
+{
+    struct lat_orch *orch = arg;
+
+    lat_map_put(orch->early, workload_id, orch);
+    arm(orch);
+}
+
 struct lat_orch *lat_orch_new(const struct lat_orch_options *options)
 {
     struct lat_orch *orch = LAT_NEW(struct lat_orch);
@@ -174,6 +194,7 @@ struct lat_orch *lat_orch_new(const struct lat_orch_options *options)
     void *cursor = NULL;
 
     orch->with = *options;
+    orch->early = lat_map_new();
     orch->dirty = lat_map_new();
     orch->waiting = lat_map_new();
     orch->evaluator = lat__evaluator_new(orch);
@@ -183,6 +204,8 @@ struct lat_orch *lat_orch_new(const struct lat_orch_options *options)
                                         1u << LAT_TABLE_ENDPOINT | 1u << LAT_TABLE_NODE |
                                         1u << LAT_TABLE_POLICY,
                                     store_changed, orch);
+    orch->staged_watcher =
+        lat_store_watch_staged(options->store, 1u << LAT_TABLE_WORKLOAD, workload_staged, orch);
     while ((allocation = lat_store_next_allocation(options->store, &cursor))) {
         lat__evaluator_count(orch->evaluator, NULL, allocation);
     }
@@ -197,6 +220,7 @@ struct lat_orch *lat_orch_free(struct lat_orch *orch)
 {
     if (orch) {
         orch->watcher = lat_store_unwatch(orch->watcher);
+        orch->staged_watcher = lat_store_unwatch(orch->staged_watcher);
         lat_timer_done(&orch->retry);
         orch->stopped = true;
         if (orch->holds == 0) {

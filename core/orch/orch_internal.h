@@ -14,6 +14,8 @@ struct lat__evaluator;
 struct lat_orch {
     struct lat_orch_options with;
     struct lat_watcher *watcher;
+    struct lat_watcher *staged_watcher;
+    struct lat_map *early; /* ids of workloads whose rows were staged in this turn */
     struct lat_map *dirty; /* ids of workloads to look at when this turn ends */
     struct lat_map *
         waiting; /* ids of workloads that found no node -> name of what has them looked at again, static */
@@ -62,8 +64,12 @@ void lat__orch_outlook(struct lat_txn *txn, const struct lat_workload *workload,
 struct lat__evaluator *lat__evaluator_new(struct lat_orch *orch);
 struct lat__evaluator *lat__evaluator_free(struct lat__evaluator *evaluator);
 
-/* Queues a workload for the placement of one instance; one that is queued already stays where it is. */
+/* Queues a workload for the placement of one instance, if it still lacks one when its turn comes; one that is queued already
+ * stays where it is. A decision that began before the workload's row was durable is not asked for again when it is. */
 void lat__evaluator_queue(struct lat__evaluator *evaluator, const char *workload_id);
+
+/* Tells it that what decisions are made from has changed: one under way does not stand for one that is asked for now. */
+void lat__evaluator_unsettle(struct lat__evaluator *evaluator);
 
 /* Keeps the sum of what is reserved on each node, from changes of ALLOCATION rows. */
 void lat__evaluator_count(struct lat__evaluator *evaluator, const struct lat_allocation *before,

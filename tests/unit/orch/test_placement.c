@@ -178,6 +178,77 @@ static void a_wish_that_changes_while_it_waits_is_respected(void **state)
     await_allocations(cloud, id, 1);
 }
 
+/* Stages a workload while the disk is slow, and lets the reconcilers see it. */
+static void stage_slowly(struct cloud *cloud, struct answer *answer, char ret_id[LAT_ID_SIZE])
+{
+    struct lat_txn *txn = lat_txn_begin(cloud->bed->store, "r-deploy");
+    const char *id = put_workload(txn, cloud->project, "early");
+    struct lat_workload *workload =
+        lat_workload_edit((const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, id));
+
+    lat_row_set(workload->desired, "running");
+    lat_row_set(workload->status, "placing");
+    workload->count = 1;
+    workload->generation = 1;
+    lat_text_bound(ret_id, LAT_ID_SIZE, lat_txn_put(txn, &workload->row)->id);
+    cloud->bed->script->delay_ms = 500;
+    commit(txn, answer);
+    run_for(cloud, 20);
+    assert_false(answer->is_there);
+}
+
+static bool is_planned(struct cloud *cloud, const char *workload)
+{
+    struct lat_txn *txn = lat_txn_begin(cloud->bed->store, "");
+    void *cursor = NULL;
+    bool planned = lat_txn_each(txn, LAT_INDEX_ALLOCATION_WORKLOAD, workload, &cursor) != NULL;
+
+    lat_txn_cancel(txn);
+    return planned;
+}
+
+static void a_workload_is_placed_while_the_disk_works_on_it(void **state)
+{
+    struct cloud *cloud = *state;
+    struct answer answer = {0};
+    char node[LAT_ID_SIZE], id[LAT_ID_SIZE];
+    int commits;
+
+    add_node(cloud, "n1", node);
+    commits = cloud->bed->script->commits;
+    stage_slowly(cloud, &answer, id);
+    assert_true(is_planned(cloud, id));
+    assert_null(workload_of(cloud, id)); /* and nobody has seen anything yet */
+    assert_int_equal(count_of(cloud, LAT_INDEX_ALLOCATION_WORKLOAD, id), 0);
+    assert_int_equal(wait_for(cloud->bed, &answer), 0);
+    await_allocations(cloud, id, 1);
+    assert_int_equal(cloud->bed->script->commits, commits + 2); /* no other one between these two */
+    expect_quiet(cloud);
+    assert_int_equal(count_of(cloud, LAT_INDEX_EVALUATION_WORKLOAD, id), 1);
+}
+
+static void a_plan_fails_with_the_workload_that_it_is_for(void **state)
+{
+    struct cloud *cloud = *state;
+    struct answer answer = {0};
+    char node[LAT_ID_SIZE], id[LAT_ID_SIZE];
+
+    add_node(cloud, "n1", node);
+    cloud->bed->script->fail_commit = cloud->bed->script->commits + 1;
+    cloud->bed->script->fail_code = LAT_E_NO_SPACE;
+    stage_slowly(cloud, &answer, id);
+    assert_true(is_planned(cloud, id));
+    assert_int_equal(wait_for(cloud->bed, &answer), LAT_E_NO_SPACE);
+    assert_false(is_planned(cloud, id));
+    cloud->bed->script->delay_ms = 0;
+    run_for(cloud, 1500); /* the store takes writes again */
+    assert_true(lat_store_is_writable(cloud->bed->store, NULL));
+    assert_null(workload_of(cloud, id));
+    assert_int_equal(count_of(cloud, LAT_INDEX_ALLOCATION_NODE, node), 0);
+    deploy(cloud, "early", 1, 0, id);
+    await_allocations(cloud, id, 1);
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, cloud_open, cloud_close)
@@ -192,6 +263,8 @@ int main(void)
         TEST(the_newest_twenty_receipts_are_kept),
         TEST(a_disk_that_refuses_a_plan_delays_it),
         TEST(a_wish_that_changes_while_it_waits_is_respected),
+        TEST(a_workload_is_placed_while_the_disk_works_on_it),
+        TEST(a_plan_fails_with_the_workload_that_it_is_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
