@@ -113,9 +113,10 @@ void lat_runner_assign(struct lat_runner *runner, const struct lat_assign_messag
             LAT_STR("desired", lat_want_name(assign->desired)));
     if (!allocation) {
         allocation = lat__allocation_new(runner, assign->allocation);
-        allocation->restarts_done =
-            assign
-                ->restarts; /* its container, if the journal was lost and there is one, is looked at first */
+        allocation->restarts_done = assign->restarts;
+        /* Its container, if the journal was lost and there is one, is looked at first; but where the survey found none
+         * there is none: the engine need not be asked again before the first start. */
+        allocation->known = runner->surveyed && !lat_map_get(runner->strangers, assign->allocation);
     }
     take_assignment(&allocation->wanted, assign);
     allocation->hopeless = false;
@@ -208,6 +209,7 @@ static void adopt(struct lat_runner *runner, const struct lat_driver_status *sta
         lat_log(runner->with.log, LAT_LOG_WARN,
                 "a container of ours is in no journal; it is kept until the console says",
                 LAT_STR("allocation", status->allocation), LAT_STR("container", status->container));
+        lat_map_put(runner->strangers, status->allocation, runner);
         return;
     }
     allocation->engine = *status;
@@ -239,6 +241,8 @@ static void surveyed(void *arg, const struct lat_driver_status *statuses, size_t
             allocation->engine = (struct lat_driver_status){0};
         }
     }
+    lat_map_free(runner->strangers);
+    runner->strangers = lat_map_new();
     for (size_t i = 0; i < count; i++) {
         adopt(runner, &statuses[i]);
     }
@@ -361,6 +365,7 @@ int lat_runner_new(const struct lat_runner_options *options, struct lat_runner *
     runner->with = *options;
     runner->dir = lat_text_format("%s/allocations", options->data_dir);
     runner->allocations = lat_map_new();
+    runner->strangers = lat_map_new();
     runner->starts =
         lat_metrics_counter(metrics, "lattice_agent_starts_total", "", "Containers started.");
     runner->failures = lat_metrics_counter(metrics, "lattice_agent_start_failures_total", "",
@@ -411,6 +416,7 @@ struct lat_runner *lat_runner_free(struct lat_runner *runner)
             lat__allocation_free(value);
         }
         lat_map_free(runner->allocations);
+        lat_map_free(runner->strangers);
         lat__serving_free_all(runner);
         lat_healths_free(runner->healths);
         lat_timer_done(&runner->survey);

@@ -70,6 +70,7 @@ struct lat_runner {
     char *dir; /* of the journal */
     struct lat_driver *driver;
     struct lat_map *allocations; /* struct lat__allocation, owned */
+    struct lat_map *strangers;   /* ids that the survey found containers of, and no journal knows */
     bool engine_heard;           /* the driver has said whether the engine is up */
     bool engine_up;
     bool surveyed; /* the engine was asked what there is, since it last came up */

@@ -78,6 +78,16 @@ static void each_wish_meets_each_state_of_the_engine(void **state)
 
 /* ---- assignments ---- */
 
+static void a_first_start_asks_the_engine_nothing_before(void **state)
+{
+    struct bed *bed = *state;
+    assign(bed, ONE, 1, "running", WEB);
+    assert_int_equal(lat_mock_count(bed->mock, LAT_MOCK_START), 1); /* at once */
+    advance(bed, 1000);
+    expect_told(bed, ONE, 1, "running");
+    assert_int_equal(lat_mock_count(bed->mock, LAT_MOCK_INSPECT), 0);
+}
+
 static void an_older_generation_is_refused(void **state)
 {
     struct bed *bed = *state;
@@ -272,6 +282,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_wish_meets_each_state_of_the_engine),
+        cmocka_unit_test_setup_teardown(a_first_start_asks_the_engine_nothing_before, bed_open,
+                                        bed_close),
         cmocka_unit_test_setup_teardown(an_older_generation_is_refused, bed_open, bed_close),
         cmocka_unit_test_setup_teardown(an_older_epoch_is_refused_also_by_the_next_agent, bed_open,
                                         bed_close),
