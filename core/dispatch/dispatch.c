@@ -1,4 +1,4 @@
-/* The life of a dispatch: watching the store, sending once a turn, looking for lost nodes, closing. Runs on the state loop. */
+/* The life of a dispatch: watching the store, sending at once and then once a turn, looking for lost nodes, closing. Runs on the state loop. */
 #include "internal.h"
 
 #include "base/text.h"
@@ -41,9 +41,10 @@ static void flush_later(struct lat_dispatch *dispatch)
     lat_loop_defer(dispatch->with.loop, flush, dispatch);
 }
 
-void lat__dispatch_flush_later(struct lat__session *session)
+void lat__dispatch_send(struct lat__session *session)
 {
     if (!session->dirty) {
+        lat__line_send(session->line, &session->outbox);
         DL_APPEND(session->dispatch->dirty, session);
         session->dirty = true;
     }

@@ -112,7 +112,7 @@ struct lat__session {
     bool current; /* the node's newest; otherwise it only waits for its line to go */
 
     struct lat__outbox outbox;
-    bool dirty; /* in dispatch->dirty */
+    bool dirty; /* in dispatch->dirty: something was sent in this turn */
     struct lat__session *prev, *next;
 
     struct lat__reports reports; /* being committed, or waiting for another try */
@@ -179,8 +179,8 @@ struct lat_dispatch {
     struct lat_metric *links, *assignments, *reports, *unknown, *invalid, *refused;
 };
 
-/* Has the session's outbox sent at the end of this turn. */
-void lat__dispatch_flush_later(struct lat__session *session);
+/* Sends the session's outbox: at once the first time in a turn, and what comes after that when the turn ends. */
+void lat__dispatch_send(struct lat__session *session);
 
 /* Frees a dispatch that is closing once nothing refers to it. */
 void lat__dispatch_maybe_finish(struct lat_dispatch *dispatch);

@@ -175,5 +175,5 @@ void lat__session_allocation_changed(struct lat_dispatch *dispatch, const struct
     if (!session)
         return;
     lat__assign(session, after);
-    lat__dispatch_flush_later(session);
+    lat__dispatch_send(session);
 }
