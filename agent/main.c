@@ -6,6 +6,7 @@
  * The driver needs the node's id for its labels, so it is made once the machine has joined. */
 #include "agent/driver/driver.h"
 #include "agent/link/link.h"
+#include "agent/meter/meter.h"
 #include "agent/node/node.h"
 #include "agent/runner/runner.h"
 #include "agent/tunnel/tunnel.h"
@@ -26,7 +27,7 @@
 
 extern char **environ;
 
-enum { CONFIG_FILE_MAX = 64 * 1024 };
+enum { CONFIG_FILE_MAX = 64 * 1024, SAMPLE_INTERVAL_MIN_MS = 1000 };
 
 struct agent {
     struct lat_settings *settings;
@@ -41,6 +42,7 @@ struct agent {
     struct lat_agent_link *link;
     struct lat_driver *driver; /* NULL until the node has an id */
     struct lat_machine *machine;
+    struct lat_meter *meter;
     struct lat_runner *runner;
     struct lat_tunnels *tunnels;
     struct lat_signal *term, *interrupt;
@@ -65,6 +67,7 @@ static void tunnels_closed(void *arg)
     lat_runner_stop(agent->runner);
     agent->driver = lat_driver_free(agent->driver);
     agent->machine = lat_machine_free(agent->machine);
+    agent->meter = lat_meter_free(agent->meter);
     lat_signal_free(agent->term);
     lat_signal_free(agent->interrupt);
     lat_steady_file_unwatch(agent->steady);
@@ -106,6 +109,7 @@ static void on_engine(void *arg, bool up, const struct lat_err *err)
             LAT_STR("error", err ? err->sentence : NULL));
     lat_runner_engine(agent->runner, up, err);
     lat_machine_engine(agent->machine, agent->driver, up, err);
+    lat_meter_engine(agent->meter, up ? agent->driver : NULL);
 }
 
 static const struct lat_driver_events driver_events = {.on_container = on_container,
@@ -145,6 +149,16 @@ static void send(void *arg, const char *json, size_t len)
     }
 }
 
+static void each_running(void *arg, void (*fn)(void *fn_arg, const char *allocation), void *fn_arg)
+{
+    lat_runner_each_running(((struct agent *)arg)->runner, fn, fn_arg);
+}
+
+static int64_t disk_used(void *arg)
+{
+    return lat_machine_disk_used(((struct agent *)arg)->machine);
+}
+
 static void on_up(void *arg, const struct lat_welcome_message *welcome)
 {
     struct agent *agent = arg;
@@ -156,6 +170,7 @@ static void on_up(void *arg, const struct lat_welcome_message *welcome)
     }
     lat_machine_link_up(agent->machine, welcome->heartbeat_ms);
     lat_runner_send_inventory(agent->runner);
+    lat_meter_link(agent->meter, true);
 }
 
 static void on_message(void *arg, enum lat_message_kind kind, const cJSON *message)
@@ -193,6 +208,7 @@ static void on_down(void *arg, const struct lat_err *err, int64_t retry_ms)
     struct agent *agent = arg;
 
     lat_machine_link_down(agent->machine);
+    lat_meter_link(agent->meter, false);
     lat_log(agent->log, LAT_LOG_WARN, "no link to the console; what runs goes on", LAT_ERR(err),
             LAT_INT("retry_ms", retry_ms));
 }
@@ -293,6 +309,11 @@ static int read_settings(struct agent *agent, int argc, char **argv, struct lat_
         code = lat_err_field(err, LAT_E_INVALID_FIELD, "log_level",
                              "log_level is debug, info, warn or error.");
     }
+    if (code == 0 &&
+        lat_settings_int(agent->settings, "sample_interval") < SAMPLE_INTERVAL_MIN_MS) {
+        code = lat_err_field(err, LAT_E_INVALID_FIELD, "sample_interval",
+                             "sample_interval is at least %d s.", SAMPLE_INTERVAL_MIN_MS / 1000);
+    }
     code = code ? code
                 : read_labels(lat_settings_text(agent->settings, "labels"), &agent->labels, err);
     if (code) {
@@ -378,6 +399,15 @@ static int open_parts(struct agent *agent, struct lat_err *err)
                                                                    .agent_version = LAT_VERSION,
                                                                    .send = send,
                                                                    .arg = agent});
+    agent->meter = lat_meter_new(&(struct lat_meter_options){
+        .loop = agent->loop,
+        .log = agent->log,
+        .interval_ms = lat_settings_int(agent->settings, "sample_interval"),
+        .proc = "/proc",
+        .arg = agent,
+        .each_running = each_running,
+        .disk_used = disk_used,
+        .send = send});
     code = lat_agent_link_new(agent->loop, &config, &link_events, agent, &agent->link, err);
     code = code ? code : lat_signal_new(agent->loop, SIGTERM, stop, agent, &agent->term, err);
     code = code ? code : lat_signal_new(agent->loop, SIGINT, stop, agent, &agent->interrupt, err);

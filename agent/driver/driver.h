@@ -66,11 +66,14 @@ struct lat_driver_facts {
 
 /* What a container uses now. */
 struct lat_driver_stats {
-    double cpu_percent; /* 100 is one processor */
+    double cpu_percent; /* 100 is one processor; 0 when it was measured at once */
     int64_t memory_bytes;
     int64_t memory_limit_bytes; /* 0: none */
     int64_t network_rx_bytes;
     int64_t network_tx_bytes;
+    int64_t block_read_bytes;
+    int64_t block_written_bytes;
+    int64_t cpu_ns; /* processor time since its start */
     int64_t pids;
 };
 
@@ -126,8 +129,9 @@ struct lat_driver_class {
     /* tail: lines, -1 all. */
     void (*logs)(struct lat_driver *driver, const char *allocation, bool follow, int64_t tail,
                  bool timestamps, lat_driver_logs_fn *done, void *arg);
-    void (*stats)(struct lat_driver *driver, const char *allocation, lat_driver_stats_fn *done,
-                  void *arg);
+    /* at_once: without cpu_percent, which takes a second to measure. Only looks: may be asked while something else is under way. */
+    void (*stats)(struct lat_driver *driver, const char *allocation, bool at_once,
+                  lat_driver_stats_fn *done, void *arg);
     void (*facts)(struct lat_driver *driver, lat_driver_facts_fn *done, void *arg);
     /* Frees it; what is under way answers no more. */
     void (*free)(struct lat_driver *driver);

@@ -68,6 +68,9 @@ void lat_mock_kill(struct lat_mock *mock, bool (*happens)(void *arg), void *arg)
 /* What commands answer from now on; 0 and "" to begin with. */
 void lat_mock_exec_answer(struct lat_mock *mock, int64_t exit_status, const char *output);
 
+/* What containers use from now on (copied). */
+void lat_mock_use(struct lat_mock *mock, const struct lat_driver_stats *stats);
+
 /* The port of this machine that the next containers publish for each of theirs; 0 (to begin with): numbers nobody listens on. */
 void lat_mock_publish(struct lat_mock *mock, int port);
 

@@ -127,6 +127,13 @@ void lat_machine_link_down(struct lat_machine *machine)
     lat_timer_stop(&machine->heartbeat);
 }
 
+int64_t lat_machine_disk_used(const struct lat_machine *machine)
+{
+    return machine->known && machine->facts.disk_bytes > 0
+               ? machine->facts.disk_bytes - machine->facts.disk_free_bytes
+               : -1;
+}
+
 struct lat_machine *lat_machine_new(const struct lat_machine_options *options)
 {
     struct lat_machine *machine = LAT_NEW(struct lat_machine);

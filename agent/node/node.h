@@ -36,4 +36,7 @@ void lat_machine_engine(struct lat_machine *machine, struct lat_driver *driver, 
 void lat_machine_link_up(struct lat_machine *machine, int64_t heartbeat_ms);
 void lat_machine_link_down(struct lat_machine *machine);
 
+/* Returns the bytes in use on the engine's disk at the last look; -1: not known. */
+int64_t lat_machine_disk_used(const struct lat_machine *machine);
+
 #endif

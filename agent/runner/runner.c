@@ -426,6 +426,20 @@ struct lat_runner *lat_runner_free(struct lat_runner *runner)
     return NULL;
 }
 
+void lat_runner_each_running(const struct lat_runner *runner,
+                             void (*fn)(void *arg, const char *allocation), void *arg)
+{
+    void *cursor = NULL;
+    const char *id;
+    void *value;
+
+    while (lat_map_next(runner->allocations, &cursor, &id, &value)) {
+        if (((const struct lat__allocation *)value)->engine.running) {
+            fn(arg, id);
+        }
+    }
+}
+
 size_t lat_runner_count(const struct lat_runner *runner)
 {
     return lat_map_count(runner->allocations);

@@ -73,6 +73,10 @@ int lat_runner_target(void *arg, const char *allocation, int64_t generation, con
 void lat_runner_serve(struct lat_runner *runner, struct lat_stream *stream,
                       const struct lat_stream_header *header);
 
+/* Calls fn for every allocation whose container runs, as far as is known. */
+void lat_runner_each_running(const struct lat_runner *runner,
+                             void (*fn)(void *arg, const char *allocation), void *arg);
+
 /* How many allocations it knows. */
 size_t lat_runner_count(const struct lat_runner *runner);
 

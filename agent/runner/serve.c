@@ -94,6 +94,8 @@ static void stats_read(void *arg, const struct lat_driver_stats *stats, const st
     lat_json_add_int(&writer, "memory_limit_bytes", stats->memory_limit_bytes);
     lat_json_add_int(&writer, "network_rx_bytes", stats->network_rx_bytes);
     lat_json_add_int(&writer, "network_tx_bytes", stats->network_tx_bytes);
+    lat_json_add_int(&writer, "block_read_bytes", stats->block_read_bytes);
+    lat_json_add_int(&writer, "block_written_bytes", stats->block_written_bytes);
     lat_json_add_int(&writer, "pids", stats->pids);
     lat_json_end(&writer, '}');
     lat_link_accept(stream);
@@ -124,7 +126,7 @@ void lat_runner_serve(struct lat_runner *runner, struct lat_stream *stream,
         driver->class->logs(driver, header->allocation, header->follow, header->tail,
                             header->timestamps, log_opened, serving);
     } else {
-        driver->class->stats(driver, header->allocation, stats_read, serving);
+        driver->class->stats(driver, header->allocation, false, stats_read, serving);
     }
 }
 

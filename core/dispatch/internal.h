@@ -18,7 +18,19 @@
 
 /* ---- report.c: what an agent said, as owned plain data; made on the I/O loop, so that the state loop reads no JSON ---- */
 
-enum lat__report_kind { LAT__REPORT_NODE, LAT__REPORT_OBSERVED, LAT__REPORT_DISK };
+enum lat__report_kind {
+    LAT__REPORT_NODE,
+    LAT__REPORT_OBSERVED,
+    LAT__REPORT_DISK,
+    LAT__REPORT_SAMPLES
+};
+
+/* What was measured of an allocation, or of the node itself (""). */
+struct lat__measured {
+    char allocation[LAT_ID_SIZE];
+    struct lat_sample samples[LAT_MEASURE_COUNT];
+    size_t count;
+};
 
 struct lat__report {
     enum lat__report_kind kind;
@@ -32,7 +44,9 @@ struct lat__report {
     int64_t cpu_milli, memory_bytes, disk_bytes; /* NODE */
     int64_t disk_free_bytes;                     /* NODE, DISK */
     char *architecture, *os, *engine_version, *agent_version;
-    char *labels; /* JSON text, "" for none */
+    char *labels;                   /* JSON text, "" for none */
+    struct lat__measured *measured; /* SAMPLES */
+    size_t measured_count;
 };
 
 struct lat__reports {
@@ -119,8 +133,10 @@ struct lat__session {
     bool committing;
     bool failing; /* the last try failed, which was logged */
     struct lat_timer retry;
-    struct lat_map *unknown; /* ids of allocations that were complained about */
-    int64_t told_since_ms;   /* the minute that `told` counts in */
+    struct lat_map *unknown;  /* ids of allocations that were complained about */
+    int64_t told_since_ms;    /* the minute that `told` counts in */
+    int64_t sampled_since_ms; /* the second that `sampled` counts in */
+    size_t sampled;           /* items of samples that came in it */
     int told; /* lines of the log and of the history that its node has caused in it */
 };
 
@@ -136,6 +152,11 @@ void lat__session_maybe_free(struct lat__session *session);
 /* Sends what a change of an allocation means for its node, if that is linked. */
 void lat__session_allocation_changed(struct lat_dispatch *dispatch,
                                      const struct lat_change *change);
+
+/* ---- samples.c ---- */
+
+/* Gives samples among the reports to the history, each once: before what else was reported is tried, perhaps again and again. */
+void lat__samples_take(struct lat__session *session, const struct lat__reports *reports);
 
 /* ---- assign.c ---- */
 
@@ -159,7 +180,8 @@ enum {
     LAT__COMPLAINTS_MAX = 10, /* unreadable messages of a link that are logged */
     LAT__TOLD_MAX = 60, /* lines of the log that what a node says may cause within LAT__TOLD_MS */
     LAT__TOLD_MS = 60000,
-    LAT__OPEN_MS = 15000, /* that an agent has to answer an opening */
+    LAT__SAMPLED_MS = 1000, /* in which a node's samples are at most LAT_SAMPLES_MAX items */
+    LAT__OPEN_MS = 15000,   /* that an agent has to answer an opening */
 };
 
 struct lat_dispatch {

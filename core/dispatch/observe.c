@@ -244,6 +244,7 @@ static bool apply(struct lat__session *session, struct lat_txn *txn,
     case LAT__REPORT_NODE: return apply_node(session, txn, report);
     case LAT__REPORT_OBSERVED: return apply_observed(session, txn, report);
     case LAT__REPORT_DISK: return apply_disk(session, txn, report);
+    case LAT__REPORT_SAMPLES: return false; /* the history has them */
     }
     return false;
 }

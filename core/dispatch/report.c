@@ -28,6 +28,7 @@ static void report_done(struct lat__report *report)
     free(report->engine_version);
     free(report->agent_version);
     free(report->labels);
+    free(report->measured);
 }
 
 static char *print(const cJSON *json)
@@ -93,6 +94,33 @@ static int read_heartbeat(struct lat__reports *reports, const cJSON *message, st
     return code;
 }
 
+static int add_measured(void *arg, const struct lat_samples_item *item, struct lat_err *err)
+{
+    struct lat__report *report = arg;
+    struct lat__measured *measured = &report->measured[report->measured_count++];
+    (void)err;
+    lat_text_bound(measured->allocation, sizeof(measured->allocation), item->allocation);
+    for (int m = 0; m < LAT_MEASURE_COUNT; m++) {
+        if (item->measured & 1U << m)
+            measured->samples[measured->count++] =
+                (struct lat_sample){.measure = (enum lat_measure)m, .value = item->values[m]};
+    }
+    return 0;
+}
+
+static int read_samples(struct lat__reports *reports, const cJSON *message, struct lat_err *err)
+{
+    int count = cJSON_GetArraySize(lat_json_get(message, "items"));
+    struct lat__report *report = add(reports, LAT__REPORT_SAMPLES);
+    if (count > LAT_SAMPLES_MAX)
+        count = LAT_SAMPLES_MAX; /* the reader refuses more */
+    report->measured = lat_alloc_array((size_t)count + 1, sizeof(*report->measured));
+    int code = lat_samples_message_read(message, add_measured, report, err);
+    if (code < 0)
+        report_done(&reports->items[--reports->count]);
+    return code;
+}
+
 int lat__reports_read(struct lat__reports *reports, enum lat_message_kind kind,
                       const cJSON *message, struct lat_err *err)
 {
@@ -102,6 +130,7 @@ int lat__reports_read(struct lat__reports *reports, enum lat_message_kind kind,
     case LAT_MESSAGE_NODE: return read_node(reports, message, err);
     case LAT_MESSAGE_OBSERVED: return read_observed(reports, message, err);
     case LAT_MESSAGE_HEARTBEAT: return read_heartbeat(reports, message, err);
+    case LAT_MESSAGE_SAMPLES: return read_samples(reports, message, err);
     case LAT_MESSAGE_INVENTORY:
         code = lat_inventory_message_read(message, add_item, reports, err);
         while (code < 0 && reports->count > before)

@@ -104,6 +104,7 @@ void lat__session_reported(struct lat__line *line, struct lat__reports *reports)
     LAT_ASSERT(session->reports.count == 0 && !session->committing);
     session->reports = *reports;
     *reports = (struct lat__reports){0};
+    lat__samples_take(session, &session->reports);
     lat__observe(session);
 }
 

@@ -137,19 +137,23 @@ void lat_docker_exec(struct lat_docker *docker, const char *container, const cha
 
 /* What a container uses; all 0 for one that does not run. */
 struct lat_docker_stats {
-    double cpu_percent;         /* over about a second; 100 is one processor */
+    double
+        cpu_percent; /* over about a second; 100 is one processor; 0 when it was measured at once */
     int64_t memory_bytes;       /* without what the kernel would give back at once */
     int64_t memory_limit_bytes; /* the machine's memory when there is none */
     int64_t network_rx_bytes;
     int64_t network_tx_bytes;
+    int64_t block_read_bytes;
+    int64_t block_written_bytes;
+    int64_t cpu_ns; /* processor time since its start */
     int64_t pids;
 };
 
 typedef void lat_docker_stats_fn(void *arg, const struct lat_docker_stats *stats,
                                  const struct lat_err *err);
 
-/* Measures a container; takes the engine one to two seconds. */
-void lat_docker_stats(struct lat_docker *docker, const char *container, lat_docker_stats_fn *fn,
-                      void *arg);
+/* Measures a container; takes the engine one to two seconds, unless it is to be done at once. */
+void lat_docker_stats(struct lat_docker *docker, const char *container, bool at_once,
+                      lat_docker_stats_fn *fn, void *arg);
 
 #endif

@@ -1,5 +1,5 @@
 /* One measurement of a container. The engine takes two samples a second apart, so that nothing has to be
- * remembered here; it speaks of both versions of control groups, which name the same things differently.
+ * remembered here; at once, it takes one, and whoever asks compares it with his last. it speaks of both versions of control groups, which name the same things differently.
  * Runs on the loop's thread. */
 #include "docker/internal.h"
 
@@ -7,6 +7,7 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 struct measure {
     lat_docker_stats_fn *fn;
@@ -42,6 +43,22 @@ static int64_t read_memory(const cJSON *memory)
     return files >= 0 && files < usage ? usage - files : usage;
 }
 
+/* Both versions of control groups; the words of one begin with a capital. */
+static int64_t read_blocks(const cJSON *json, const char *verb)
+{
+    const cJSON *entries =
+        lat_json_get(lat_json_get(json, "blkio_stats"), "io_service_bytes_recursive");
+    const cJSON *entry;
+    int64_t bytes = 0;
+
+    cJSON_ArrayForEach (entry, entries) {
+        if (strcasecmp(lat_json_text(entry, "op", ""), verb) == 0) {
+            bytes += lat_json_int(entry, "value", 0);
+        }
+    }
+    return bytes;
+}
+
 static void read_stats(const cJSON *json, struct lat_docker_stats *ret_stats)
 {
     const cJSON *memory = lat_json_get(json, "memory_stats");
@@ -50,6 +67,10 @@ static void read_stats(const cJSON *json, struct lat_docker_stats *ret_stats)
         .cpu_percent = read_cpu(json),
         .memory_bytes = read_memory(memory),
         .memory_limit_bytes = lat_json_int(memory, "limit", 0),
+        .block_read_bytes = read_blocks(json, "read"),
+        .block_written_bytes = read_blocks(json, "write"),
+        .cpu_ns = lat_json_int(lat_json_get(lat_json_get(json, "cpu_stats"), "cpu_usage"),
+                               "total_usage", 0),
         .pids = lat_json_int(lat_json_get(json, "pids_stats"), "current", 0),
     };
 
@@ -74,15 +95,16 @@ static void on_reply(void *arg, const cJSON *reply, const struct lat_err *err)
     free(measure);
 }
 
-void lat_docker_stats(struct lat_docker *docker, const char *container, lat_docker_stats_fn *fn,
-                      void *arg)
+void lat_docker_stats(struct lat_docker *docker, const char *container, bool at_once,
+                      lat_docker_stats_fn *fn, void *arg)
 {
     struct measure *measure = LAT_NEW(struct measure);
     struct lat_buf path = {0};
 
     measure->fn = fn;
     measure->arg = arg;
-    lat_docker_path(&path, "/containers/", container, "/stats?stream=false");
+    lat_docker_path(&path, "/containers/", container,
+                    at_once ? "/stats?stream=false&one-shot=true" : "/stats?stream=false");
     struct lat_docker_request request = {
         .method = LAT_HTTP_GET,
         .path = lat_buf_text(&path),

@@ -10,6 +10,7 @@
 #define LAT_LINK_MESSAGE_H
 
 #include "base/json.h"
+#include "model/measures.h"
 #include "model/states.h"
 
 #include <stdbool.h>
@@ -22,6 +23,7 @@
     X(INVENTORY, inventory, "agent", "every allocation that the agent knows or has recovered")     \
     X(OBSERVED, observed, "agent", "the state of one allocation")                                  \
     X(HEARTBEAT, heartbeat, "both", "still here; with what changed")                               \
+    X(SAMPLES, samples, "agent", "what the machine and its allocations use")                       \
     X(WELCOME, welcome, "console", "the version that both will speak")                             \
     X(REFUSE, refuse, "console", "why there will be no link; the last message")                    \
     X(ASSIGN, assign, "console", "what one allocation should be")                                  \
@@ -41,6 +43,7 @@ enum {
     LAT_OBSERVED_BYTES_MAX = 32 * 1024, /* `observed` of one allocation, as text */
     LAT_INVENTORY_MAX = 4096,           /* allocations in one inventory; more go into another one */
     LAT_ASSIGNED_MAX = 16384,           /* allocations in one `assigned` */
+    LAT_SAMPLES_MAX = 2048,             /* items in one `samples`; more go into another one */
 };
 
 const char *lat_message_name(enum lat_message_kind kind);
@@ -106,6 +109,21 @@ void lat_heartbeat_message_write(const struct lat_heartbeat_message *heartbeat,
                                  struct lat_buf *out);
 int lat_heartbeat_message_read(const cJSON *message, struct lat_heartbeat_message *ret_heartbeat,
                                struct lat_err *err) LAT_MUST_USE;
+
+/* One item of `samples`: what was measured of an allocation, or of the machine. */
+struct lat_samples_item {
+    const char *allocation;           /* "": the machine itself */
+    uint32_t measured;                /* a bit for each enum lat_measure that has a value */
+    double values[LAT_MEASURE_COUNT]; /* 0 to 2^53 */
+};
+void lat_samples_item_set(struct lat_samples_item *item, enum lat_measure measure, double value);
+void lat_samples_message_write(const struct lat_samples_item *items, size_t count,
+                               struct lat_buf *out);
+/* Calls fn for every item; stops at the first that is wrong, or where fn returns an error. Measures that this version does not know are
+ * left out. */
+typedef int lat_samples_fn(void *arg, const struct lat_samples_item *item, struct lat_err *err);
+int lat_samples_message_read(const cJSON *message, lat_samples_fn *fn, void *arg,
+                             struct lat_err *err) LAT_MUST_USE;
 
 struct lat_welcome_message {
     int version;

@@ -41,6 +41,8 @@
     X(TEXT, name, "", false, "name of this node; empty: the host's name")                          \
     X(TEXT, docker_host, "unix:///var/run/docker.sock", false, "socket of the Docker Engine")      \
     X(TEXT, labels, "", false, "labels of this node: a=b,c=d")                                     \
+    X(DURATION, sample_interval, "15s", false,                                                     \
+      "time between two looks at what this node and its containers use")                           \
     X(TEXT, log_level, "info", false, "debug, info, warn or error")
 
 /* X(kind, name, default, reloadable, help) of the CLI. */

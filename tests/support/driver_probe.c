@@ -335,7 +335,7 @@ static void ask(struct probe *probe, const cJSON *json)
     } else if (strcmp(op, "facts") == 0) {
         class->facts(probe->driver, on_facts, question);
     } else if (strcmp(op, "stats") == 0) {
-        class->stats(probe->driver, allocation, on_stats, question);
+        class->stats(probe->driver, allocation, false, on_stats, question);
     } else if (strcmp(op, "exec") == 0) {
         ask_exec(probe, json, question);
     } else if (strcmp(op, "logs") == 0) {

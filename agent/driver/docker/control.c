@@ -241,6 +241,11 @@ void lat__docker_logs(struct lat_driver *driver, const char *allocation, bool fo
 
 /* ---- stats ---- */
 
+struct measuring {
+    struct lat__op op;
+    bool at_once;
+};
+
 static void on_measured(void *arg, const struct lat_docker_stats *measured,
                         const struct lat_err *err)
 {
@@ -263,6 +268,9 @@ static void on_measured(void *arg, const struct lat_docker_stats *measured,
                                   : measured->memory_limit_bytes,
         .network_rx_bytes = measured->network_rx_bytes,
         .network_tx_bytes = measured->network_tx_bytes,
+        .block_read_bytes = measured->block_read_bytes,
+        .block_written_bytes = measured->block_written_bytes,
+        .cpu_ns = measured->cpu_ns,
         .pids = measured->pids,
     };
     lat__op_free(op);
@@ -272,18 +280,20 @@ static void on_measured(void *arg, const struct lat_docker_stats *measured,
 static void stats_found(struct lat__op *op, const struct lat_err *err)
 {
     if (!ends_here(op, err)) {
-        lat_docker_stats(op->driver->docker, op->container.id, on_measured, op);
+        lat_docker_stats(op->driver->docker, op->container.id,
+                         LAT_CONTAINER(op, struct measuring, op)->at_once, on_measured, op);
     }
 }
 
-void lat__docker_stats(struct lat_driver *driver, const char *allocation, lat_driver_stats_fn *done,
-                       void *arg)
+void lat__docker_stats(struct lat_driver *driver, const char *allocation, bool at_once,
+                       lat_driver_stats_fn *done, void *arg)
 {
-    struct lat__op *op = op_new();
+    struct measuring *measuring = LAT_NEW(struct measuring);
 
-    op->kind = LAT__TELL_STATS;
-    op->tell.stats = done;
-    op->arg = arg;
-    lat__op_begin(op, driver, allocation);
-    lat__op_find(op, stats_found);
+    measuring->at_once = at_once;
+    measuring->op.kind = LAT__TELL_STATS;
+    measuring->op.tell.stats = done;
+    measuring->op.arg = arg;
+    lat__op_begin(&measuring->op, driver, allocation);
+    lat__op_find(&measuring->op, stats_found);
 }

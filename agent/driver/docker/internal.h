@@ -104,7 +104,7 @@ void lat__op_status(struct lat__op *op, const struct lat_driver_status *status);
 /* Frees an operation without a word. */
 void lat__op_free(struct lat__op *op);
 
-/* Tells whether an operation on that allocation is under way. */
+/* Tells whether an operation that changes that allocation is under way. */
 bool lat__op_runs(const struct lat__docker_driver *driver, const char *allocation);
 
 /* Finds the container of op's allocation: from memory, or by asking the engine. */
@@ -176,8 +176,8 @@ void lat__docker_exec(struct lat_driver *driver, const char *allocation, const c
                       int64_t timeout_ms, lat_driver_exec_fn *done, void *arg);
 void lat__docker_logs(struct lat_driver *driver, const char *allocation, bool follow, int64_t tail,
                       bool timestamps, lat_driver_logs_fn *done, void *arg);
-void lat__docker_stats(struct lat_driver *driver, const char *allocation, lat_driver_stats_fn *done,
-                       void *arg);
+void lat__docker_stats(struct lat_driver *driver, const char *allocation, bool at_once,
+                       lat_driver_stats_fn *done, void *arg);
 void lat__docker_facts(struct lat_driver *driver, lat_driver_facts_fn *done, void *arg);
 
 #endif

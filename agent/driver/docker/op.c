@@ -37,7 +37,10 @@ bool lat__op_runs(const struct lat__docker_driver *driver, const char *allocatio
     const struct lat__op *op;
 
     TAILQ_FOREACH (op, &driver->ops, link) {
-        if (strcmp(op->allocation, allocation) == 0) {
+        bool only_looks =
+            op->kind == LAT__TELL_STATS || op->kind == LAT__TELL_LOGS || op->kind == LAT__TELL_EXEC;
+
+        if (!only_looks && strcmp(op->allocation, allocation) == 0) {
             return true;
         }
     }

@@ -166,11 +166,13 @@ static void answer_facts(const struct op *op)
     op->tell.facts(op->arg, &facts, NULL);
 }
 
-static void answer_stats(const struct op *op)
+static void answer_stats(const struct op *op, const struct lat_mock *mock)
 {
-    static const struct lat_driver_stats stats = {
-        .cpu_percent = 1.5, .memory_bytes = (int64_t)10 << 20, .pids = 1};
+    struct lat_driver_stats stats = mock->stats;
 
+    if (op->flag) {
+        stats.cpu_percent = 0;
+    }
     op->tell.stats(op->arg, &stats, NULL);
 }
 
@@ -209,7 +211,7 @@ static void perform(const struct op *op, struct lat_mock *mock)
     case LAT_MOCK_LOGS:
         op->tell.logs(op->arg, lat__mock_open_log(mock, container, op->flag), NULL);
         return;
-    case LAT_MOCK_STATS: answer_stats(op); return;
+    case LAT_MOCK_STATS: answer_stats(op, mock); return;
     case LAT_MOCK_FACTS: answer_facts(op); return;
     case LAT_MOCK_START:
     case LAT_MOCK_RESTART:
@@ -423,10 +425,13 @@ static void mock_logs(struct lat_driver *base, const char *allocation, bool foll
     op->flag = follow;
 }
 
-static void mock_stats(struct lat_driver *base, const char *allocation, lat_driver_stats_fn *done,
-                       void *arg)
+static void mock_stats(struct lat_driver *base, const char *allocation, bool at_once,
+                       lat_driver_stats_fn *done, void *arg)
 {
-    op_new(base, LAT_MOCK_STATS, allocation, arg)->tell.stats = done;
+    struct op *op = op_new(base, LAT_MOCK_STATS, allocation, arg);
+
+    op->tell.stats = done;
+    op->flag = at_once;
 }
 
 static void mock_facts(struct lat_driver *base, lat_driver_facts_fn *done, void *arg)

@@ -24,6 +24,8 @@ struct lat_mock *lat_mock_new(struct lat_loop *loop)
     TAILQ_INIT(&mock->followers);
     mock->up = true;
     mock->exec_output = lat_text_copy("");
+    mock->stats =
+        (struct lat_driver_stats){.cpu_percent = 1.5, .memory_bytes = (int64_t)10 << 20, .pids = 1};
     return mock;
 }
 
@@ -309,6 +311,11 @@ void lat_mock_exec_answer(struct lat_mock *mock, int64_t exit_status, const char
 {
     mock->exec_status = exit_status;
     lat_text_replace(&mock->exec_output, output);
+}
+
+void lat_mock_use(struct lat_mock *mock, const struct lat_driver_stats *stats)
+{
+    mock->stats = *stats;
 }
 
 void lat_mock_publish(struct lat_mock *mock, int port)

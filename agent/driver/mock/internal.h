@@ -48,6 +48,7 @@ struct lat_mock {
     int publish;
     int64_t exec_status;
     char *exec_output;
+    struct lat_driver_stats stats;
     struct {
         int64_t delay_ms;
         int failures_left; /* -1: all */

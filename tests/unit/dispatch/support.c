@@ -38,6 +38,7 @@ static int render(void *arg, const struct lat_workload *workload,
 void console_make_dispatch(struct console *console, int64_t heartbeat_ms)
 {
     struct lat_dispatch_config config = {
+        .history = console->history,
         .loop = console->loop,
         .store = console->store,
         .directory = console->directory,

@@ -37,7 +37,8 @@ struct console {
     struct lat_dispatch *dispatch;
     const char *render_fails_for; /* workload id */
     int renders;
-    int64_t return_ms; /* of the next dispatch that is made */
+    int64_t return_ms;           /* of the next dispatch that is made */
+    struct lat_history *history; /* likewise; the test's own */
     bool gone;
     char project[LAT_ID_SIZE], node[LAT_ID_SIZE], workload[LAT_ID_SIZE];
 };

@@ -407,7 +407,7 @@ static void measure(struct fixture *f, const char *answer, struct measure *measu
 {
     *measure = (struct measure){0};
     engine_answer(f->engine, "GET /v1.41/containers/x/stats?stream=false", 200, answer);
-    lat_docker_stats(f->docker, "x", on_stats, measure);
+    lat_docker_stats(f->docker, "x", false, on_stats, measure);
     run_until(f->loop, &measure->done);
 }
 
@@ -426,6 +426,28 @@ static void stats_of_both_kinds_of_control_groups_are_understood(void **state)
     measure(f, engine_recorded(f->engine, "stats-cgroup2.json"), &m);
     assert_int_equal(52428800 - 20971520, m.stats.memory_bytes);
     assert_int_equal(67108864, m.stats.memory_limit_bytes);
+}
+
+static void stats_at_once_are_totals(void **state)
+{
+    struct fixture *f = *state;
+    struct measure m = {0};
+
+    engine_answer(
+        f->engine, "GET /v1.41/containers/x/stats?stream=false&one-shot=true", 200,
+        "{\"read\":\"2026-11-21T01:04:15.470693494Z\",\"preread\":\"0001-01-01T00:00:00Z\","
+        "\"blkio_stats\":{\"io_service_bytes_recursive\":[{\"op\":\"Read\",\"value\":7},"
+        "{\"op\":\"Write\",\"value\":11},{\"op\":\"write\",\"value\":1},{\"op\":\"Sync\",\"value\":9}]},"
+        "\"cpu_stats\":{\"cpu_usage\":{\"total_usage\":30767611}},"
+        "\"precpu_stats\":{\"cpu_usage\":{\"total_usage\":0}},\"memory_stats\":{\"usage\":5}}");
+    lat_docker_stats(f->docker, "x", true, on_stats, &m);
+    run_until(f->loop, &m.done);
+    assert_int_equal(LAT_OK, m.err.code);
+    assert_true(m.stats.cpu_percent == 0);
+    assert_int_equal(30767611, m.stats.cpu_ns);
+    assert_int_equal(7, m.stats.block_read_bytes);
+    assert_int_equal(12, m.stats.block_written_bytes);
+    assert_int_equal(5, m.stats.memory_bytes);
 }
 
 static void stats_of_a_stopped_container_are_nothing(void **state)
@@ -458,6 +480,7 @@ int main(void)
         CASE(command_that_does_not_end_is_given_up),
         CASE(command_fails_where_its_container_or_engine_does),
         CASE(stats_of_both_kinds_of_control_groups_are_understood),
+        CASE(stats_at_once_are_totals),
         CASE(stats_of_a_stopped_container_are_nothing),
     };
 

@@ -155,6 +155,62 @@ static void assign_and_assigned_read_back(void **state)
     cJSON_Delete(json);
 }
 
+static int note_item(void *arg, const struct lat_samples_item *item, struct lat_err *err)
+{
+    struct lat_samples_item **next = arg;
+    (void)err;
+    *(*next)++ = *item;
+    return 0;
+}
+
+static void samples_read_back(void **state)
+{
+    (void)state;
+    struct lat_buf text = {0};
+    struct lat_samples_item in[2] = {{.allocation = ID}, {.allocation = ""}};
+    struct lat_samples_item out[2], *next = out;
+    lat_samples_item_set(&in[0], LAT_MEASURE_CPU_PERCENT, 12.5);
+    lat_samples_item_set(&in[0], LAT_MEASURE_NETWORK_RX_BYTES, 1e18); /* beyond what JSON holds */
+    lat_samples_item_set(&in[1], LAT_MEASURE_LOAD, -1);
+    lat_samples_message_write(in, 2, &text);
+    cJSON *json = parse(&text);
+    assert_kind(json, LAT_MESSAGE_SAMPLES);
+    assert_int_equal(lat_samples_message_read(json, note_item, &next, NULL), 0);
+    assert_ptr_equal(next, out + 2);
+    assert_string_equal(out[0].allocation, ID);
+    assert_int_equal(out[0].measured,
+                     1U << LAT_MEASURE_CPU_PERCENT | 1U << LAT_MEASURE_NETWORK_RX_BYTES);
+    assert_true(out[0].values[LAT_MEASURE_CPU_PERCENT] == 12.5);
+    assert_true(out[0].values[LAT_MEASURE_NETWORK_RX_BYTES] == 9007199254740992.0);
+    assert_string_equal(out[1].allocation, "");
+    assert_true(out[1].values[LAT_MEASURE_LOAD] == 0);
+    cJSON_Delete(json);
+}
+
+static void samples_that_make_no_sense_are_refused(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "{\"type\":\"samples\"}",
+        "{\"type\":\"samples\",\"items\":[1]}",
+        "{\"type\":\"samples\",\"items\":[{\"allocation\":\"x\",\"load\":1}]}",
+        "{\"type\":\"samples\",\"items\":[{\"load\":-1}]}",
+        "{\"type\":\"samples\",\"items\":[{\"load\":\"1\"}]}",
+        "{\"type\":\"samples\",\"items\":[{\"load\":1e300}]}",
+    };
+    struct lat_samples_item out[2], *next = out;
+    for (size_t i = 0; i < LAT_COUNT(wrong); i++) {
+        cJSON *json = cJSON_Parse(wrong[i]);
+        assert_int_equal(lat_samples_message_read(json, note_item, &next, NULL),
+                         LAT_E_INVALID_FIELD);
+        cJSON_Delete(json);
+    }
+    cJSON *json = cJSON_Parse("{\"type\":\"samples\",\"items\":[{\"of_a_newer_agent\":1}]}");
+    assert_int_equal(lat_samples_message_read(json, note_item, &next, NULL), 0);
+    assert_int_equal(out[0].measured, 0);
+    cJSON_Delete(json);
+}
+
 static void welcome_refuse_and_heartbeat_read_back(void **state)
 {
     (void)state;
@@ -232,6 +288,14 @@ static int skip_item(void *arg, const struct lat_observed_message *item, struct 
     return 0;
 }
 
+static int skip_samples(void *arg, const struct lat_samples_item *item, struct lat_err *err)
+{
+    (void)arg;
+    (void)item;
+    (void)err;
+    return 0;
+}
+
 static int read_any(const cJSON *json, struct lat_err *err)
 {
     union {
@@ -254,6 +318,7 @@ static int read_any(const cJSON *json, struct lat_err *err)
     case LAT_MESSAGE_INVENTORY: return lat_inventory_message_read(json, skip_item, NULL, err);
     case LAT_MESSAGE_OBSERVED: return lat_observed_message_read(json, &out.observed, err);
     case LAT_MESSAGE_HEARTBEAT: return lat_heartbeat_message_read(json, &out.heartbeat, err);
+    case LAT_MESSAGE_SAMPLES: return lat_samples_message_read(json, skip_samples, NULL, err);
     case LAT_MESSAGE_WELCOME: return lat_welcome_message_read(json, &out.welcome, err);
     case LAT_MESSAGE_REFUSE: return lat_refuse_message_read(json, &out.refuse, err);
     case LAT_MESSAGE_ASSIGN: return lat_assign_message_read(json, &out.assign, err);
@@ -380,6 +445,8 @@ int main(void)
         cmocka_unit_test(node_reads_back),
         cmocka_unit_test(observed_and_inventory_read_back),
         cmocka_unit_test(assign_and_assigned_read_back),
+        cmocka_unit_test(samples_read_back),
+        cmocka_unit_test(samples_that_make_no_sense_are_refused),
         cmocka_unit_test(welcome_refuse_and_heartbeat_read_back),
         cmocka_unit_test(stream_headers_read_back),
         cmocka_unit_test(what_is_wrong_is_named),

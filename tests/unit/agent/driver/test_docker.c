@@ -441,12 +441,12 @@ static void memory_of_the_machine_is_no_limit(void **state)
     assert_int_equal(2000, f->heard.facts.cpu_milli);
     engine_answer(f->engine, "GET /v1.41/containers/" ID "/stats", 200,
                   engine_recorded(f->engine, "stats-cgroup1.json"));
-    f->driver->class->stats(f->driver, ALLOCATION, heard_stats, &f->heard);
+    f->driver->class->stats(f->driver, ALLOCATION, false, heard_stats, &f->heard);
     expect_answer(f->loop, &f->heard, LAT_OK);
     assert_int_equal(0, f->heard.stats.memory_limit_bytes);
     engine_answer(f->engine, "GET /v1.41/containers/" ID "/stats", 200,
                   engine_recorded(f->engine, "stats-cgroup2.json"));
-    f->driver->class->stats(f->driver, ALLOCATION, heard_stats, &f->heard);
+    f->driver->class->stats(f->driver, ALLOCATION, false, heard_stats, &f->heard);
     expect_answer(f->loop, &f->heard, LAT_OK);
     assert_int_equal(67108864, f->heard.stats.memory_limit_bytes);
 }
