@@ -75,6 +75,7 @@ bool lat__access_project(const struct lat__call *call, const char *project_id)
 /* A password on its way through a worker, which touches nothing else. */
 struct login {
     struct lat__call *call;
+    char *name;
     char *user_id;
     char *password;
     char *hash; /* NULL: nobody has that name, but the worker takes as long */
@@ -119,6 +120,7 @@ static void password_checked(void *arg)
     struct lat_err err;
 
     call->api->logins--;
+    lat__guards_login_ended(call, login->name, login->good && user);
     if (login->good && user) {
         answer_login(call, user);
     } else {
@@ -131,6 +133,7 @@ static void password_checked(void *arg)
     }
     lat_wipe_free(login->password);
     lat_wipe_free(login->hash);
+    free(login->name);
     free(login->user_id);
     free(login);
 }
@@ -156,8 +159,7 @@ void lat__login(struct lat__call *call)
         lat__call_fail(call, &err);
         return;
     }
-    if (call->api->logins >= LAT_API_LOGINS_MAX) {
-        lat_err_set(&err, LAT_E_RATE_LIMITED, "Too many people log in at this moment.");
+    if (lat__guards_login(call, name, &err)) {
         lat__call_fail(call, &err);
         return;
     }
@@ -165,6 +167,7 @@ void lat__login(struct lat__call *call)
         (const struct lat_user *)lat_store_find(call->api->with.store, LAT_INDEX_USER_NAME, name);
     login = LAT_NEW(struct login);
     login->call = call;
+    login->name = lat_text_copy(name);
     login->user_id = lat_text_copy(user ? user->row.id : "");
     login->password = lat_text_copy(password);
     login->hash = lat_text_copy(user ? user->password_hash : NULL);

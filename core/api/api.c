@@ -87,6 +87,7 @@ struct lat_api *lat_api_new(const struct lat_api_config *config)
         lat_http_router_add(api->router, routes[i].method, routes[i].pattern, serve_route,
                             &api->bound[i]);
     }
+    api->guards = lat__guards_new(lat_loop_clock(config->loop));
     api->events = lat__events_new(api);
     lat_timer_init(&api->sweep, config->loop, lat__sweep_idempotency, api);
     lat__sweep_idempotency(api);
@@ -98,6 +99,7 @@ struct lat_api *lat_api_free(struct lat_api *api)
     if (api) {
         lat_timer_done(&api->sweep);
         lat__events_free(api->events);
+        lat__guards_free(api->guards);
         lat_http_router_free(api->router);
         lat_map_free(api->under_way);
         lat_wipe(api->with.token_key, sizeof(api->with.token_key));

@@ -24,6 +24,16 @@ enum {
     LAT_API_LABEL_FILTERS_MAX = 16, /* labels that one list is narrowed by */
     LAT_API_FOLLOWERS_MAX = 1000,   /* event streams and followed logs at once */
     LAT_API_LOGINS_MAX = 64,        /* passwords being checked or waiting for it */
+    LAT_API_LOGINS_SOURCE_MAX = 8,  /* of these, from one source */
+    LAT_API_LOGINS_KEPT = 16,  /* of these, for sources from which somebody has logged in before */
+    LAT_API_MISTAKES_USER = 5, /* wrong passwords of a source for one name, before it has to wait */
+    LAT_API_MISTAKES_SOURCE = 30,  /* and for any names together */
+    LAT_API_LOCKOUT_MIN_MS = 1000, /* the first wait; doubles */
+    LAT_API_LOCKOUT_MAX_MS = 60 * 1000,
+    LAT_API_LOCKOUT_FORGET_MS = 15 * 60 * 1000, /* without a wrong password all is forgotten */
+    LAT_API_JOINS_SOURCE = 60,  /* joins and renewals of a source at once; then two a second */
+    LAT_API_JOINS_ALL = 600,    /* and of all together; then 60 a second */
+    LAT_API_SOURCES_MAX = 4096, /* sources that are told apart */
     LAT_API_IDEMPOTENCY_KEPT_MS = 24 * 60 * 60 * 1000, /* how long an answer can be had again */
     LAT_API_JOIN_TOKEN_MS = 24 * 60 * 60 * 1000, /* life of a join token, unless asked otherwise */
 };

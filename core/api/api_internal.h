@@ -3,6 +3,7 @@
 #define LAT_API_INTERNAL_H
 
 #include "api/api.h"
+#include "auth/limits.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -20,7 +21,8 @@ struct lat_api {
     char *version;
     struct lat_http_router *router;
     struct lat__events *events;
-    size_t logins;             /* passwords being checked */
+    size_t logins; /* passwords being checked */
+    struct lat__guards *guards;
     _Atomic size_t followers;  /* logs and event streams being followed; logs end on I/O loops */
     struct bound *bound;       /* the routes, bound to this API */
     struct lat_map *under_way; /* id of an idempotency key -> the call that has it, borrowed */
@@ -43,6 +45,7 @@ struct lat__call {
     cJSON *body;           /* owned; set by lat__call_read_body */
     struct lat_buf answer; /* what will be answered once durable */
     int status;
+    int64_t retry_ms; /* said with a failure, if not 0 */
     char key_id
         [LAT_ID_SIZE]; /* of its idempotency key, from the moment that it is its turn; "" without */
     TAILQ_HEAD(, lat__call) followers; /* those with the same key, which wait until it has ended */
@@ -113,6 +116,18 @@ int lat__access_check(struct lat__call *call, enum lat__access access,
 
 /* May this call see and change what belongs to the project? */
 bool lat__access_project(const struct lat__call *call, const char *project_id);
+
+/* ---- guards.c: what strangers may cost ---- */
+
+struct lat__guards *lat__guards_new(const struct lat_clock *clock);
+struct lat__guards *lat__guards_free(struct lat__guards *guards);
+
+/* May this call's source have a password for `name` checked now? Counts it as being checked until lat__guards_login_ended. */
+int lat__guards_login(struct lat__call *call, const char *name, struct lat_err *err) LAT_MUST_USE;
+void lat__guards_login_ended(struct lat__call *call, const char *name, bool good);
+
+/* May this call's source have a signing request looked at now? */
+int lat__guards_join(struct lat__call *call, struct lat_err *err) LAT_MUST_USE;
 
 void lat__login(struct lat__call *call);
 void lat__me(struct lat__call *call);

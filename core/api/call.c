@@ -1,6 +1,8 @@
 /* What every handler does: read a body, answer, fail, commit. */
 #include "api/api_internal.h"
 
+#include <stdio.h>
+
 static const int64_t life_min_ms = 1000;
 static const int64_t life_max_ms = INT64_C(3650) * 24 * 60 * 60 * 1000;
 
@@ -120,12 +122,16 @@ void lat__call_answer(struct lat__call *call, int status, struct lat_buf *buf)
 
 void lat__call_fail(struct lat__call *call, const struct lat_err *err)
 {
+    char seconds[24];
+    const struct lat_http_field extra[] = {{"Retry-After", seconds}, {0}};
+
     if (lat_error_row(err->code)->http_status >= 500) {
         lat_log(call->api->with.log, LAT_LOG_WARN, "a request failed",
                 LAT_STR("request_id", lat_http_request_id(call->req)),
                 LAT_STR("path", lat_http_path(call->req)), LAT_ERR(err));
     }
-    lat_http_problem(call->req, err);
+    snprintf(seconds, sizeof(seconds), "%lld", (long long)((call->retry_ms + 999) / 1000));
+    lat_http_problem_with(call->req, err, call->retry_ms > 0 ? extra : NULL);
     lat__call_done(call);
 }
 

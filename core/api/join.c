@@ -303,7 +303,7 @@ void lat__join(struct lat__call *call)
     struct applicant applicant;
     struct lat_err err;
 
-    if (read_applicant(call, &applicant, &err) ||
+    if (lat__guards_join(call, &err) || read_applicant(call, &applicant, &err) ||
         find_join_token(call, applicant.token, &token, &err) ||
         find_by_key(call, applicant.request, &node, &err)) {
         lat__call_fail(call, &err);
@@ -333,7 +333,7 @@ void lat__join_renew(struct lat__call *call)
     struct applicant applicant;
     struct lat_err err;
 
-    if (read_applicant(call, &applicant, &err) ||
+    if (lat__guards_join(call, &err) || read_applicant(call, &applicant, &err) ||
         find_by_key(call, applicant.request, &node, &err)) {
         lat__call_fail(call, &err);
         return;

@@ -192,6 +192,29 @@ static void a_user_that_cannot_be_is_refused(void **state)
     }
 }
 
+static void who_guesses_a_password_has_to_wait_and_nobody_else(void **state)
+{
+    static const char person[] = "{\"name\":\"carol\",\"password\":\"correct horse\"}";
+    struct desk *desk = *state;
+    struct reply reply = {0};
+    bool is_refused = false;
+
+    expect(desk, desk->admin, "POST", "/api/v1/users", person, 201);
+    for (int tried = 0; !is_refused;
+         tried++) { /* on a slow machine a wait may be over already: then they double */
+        assert_true(tried < 20);
+        reply_done(&reply);
+        reply =
+            ask(desk, NULL, "POST", "/api/v1/login", "{\"user\":\"erna\",\"password\":\"guess\"}");
+        is_refused = reply.status == 429;
+        assert_true(is_refused ? tried > LAT_API_MISTAKES_USER : reply.status == 401);
+    }
+    assert_non_null(strstr(reply.text, "wrong passwords from this address"));
+    assert_non_null(strstr(reply.text, "Try again in "));
+    reply_done(&reply);
+    free(login(desk, "carol", "correct horse", 200));
+}
+
 static void a_role_that_changes_takes_effect_at_once(void **state)
 {
     struct desk *desk = *state;
@@ -280,6 +303,7 @@ static int run(void)
         TEST(lists_show_what_is_in_the_callers_project),
         TEST(a_new_user_logs_in_and_sees_a_project_of_their_own),
         TEST(a_user_that_cannot_be_is_refused),
+        TEST(who_guesses_a_password_has_to_wait_and_nobody_else),
         TEST(a_role_that_changes_takes_effect_at_once),
         TEST(a_token_is_shown_once_works_and_ends),
         TEST(a_token_is_removed_by_its_owner_alone),

@@ -246,6 +246,22 @@ static void a_certificate_is_renewed_by_its_key_and_not_for_the_revoked(void **s
     free(token);
 }
 
+static void renewals_for_anybody_have_a_rate(void **state)
+{
+    struct desk *desk = *state;
+    int refused = 0;
+
+    for (int i = 0; i < 20 * LAT_API_JOINS_SOURCE && !refused; i++) {
+        struct reply reply = ask(desk, NULL, "POST", "/api/v1/join/renew", "{\"request\":\"x\"}");
+
+        refused = reply.status == 429;
+        assert_true(refused || reply.status == 400);
+        assert_true(!refused || i >= LAT_API_JOINS_SOURCE);
+        reply_done(&reply);
+    }
+    assert_true(refused);
+}
+
 static int run(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, desk_open, desk_close)
@@ -257,6 +273,7 @@ static int run(void)
         TEST(a_removed_token_admits_nobody),
         TEST(what_cannot_be_joined_with_is_refused),
         TEST(a_certificate_is_renewed_by_its_key_and_not_for_the_revoked),
+        TEST(renewals_for_anybody_have_a_rate),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
