@@ -6,8 +6,8 @@
  *                 └─► worker: BEGIN a b COMMIT ──┘   └─► worker: BEGIN c d COMMIT ─ ...
  *
  * One batch is in the worker at a time; the next one gathers meanwhile, so that the slower the disk is the
- * more transactions share an fsync. It starts as soon as the one before it has been applied: watchers and callbacks of
- * that one work while the disk does. The first transaction of an idle store waits only for the end of its
+ * more transactions share an fsync. It starts as soon as the one before it has been applied and told to watchers: the
+ * callbacks of that one, and what watchers leave for the end of the turn, work while the disk does. The first transaction of an idle store waits only for the end of its
  * turn. The worker reads rows, which never change, and which the batch's transactions hold for it; counting
  * references stays with the state loop. */
 #include "internal.h"
@@ -119,9 +119,9 @@ void lat__commit_succeed(struct lat__batch *batch)
     count_staged(store, batch->txn_count);
     lat_metric_add(store->commits, (int64_t)batch->txn_count);
     lat_metric_add(store->batches, 1);
-    start_work(store);
     tell_watchers(store, batch, index);
     lat__changes_sweep(store);
+    start_work(store);
     for (struct lat_txn *txn = batch->first; txn != NULL; txn = txn->next) {
         if (txn->fn != NULL) {
             txn->fn(txn->arg, NULL);
