@@ -1,7 +1,8 @@
 /* The journal: one file an allocation, so that an agent that starts again knows what was wanted of it without its console.
  *
  * Written in a worker, beside the engine's work and not before it: what a container is for also stands in its labels, and the
- * console tells every assignment again when the link comes up. One write of a file at a time; the newest state wins. */
+ * console tells every assignment again when the link comes up. One write of a file at a time; the newest state wins. A write
+ * begins a moment late: what made it necessary has engine calls to send first, and more changes follow it closely. */
 #include "agent/runner/runner_internal.h"
 
 #include "io/file.h"
@@ -9,7 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LAT__JOURNAL_FILE_MAX = 2 * 1024 * 1024, LAT__JOURNAL_VERSION = 1 };
+enum {
+    LAT__JOURNAL_FILE_MAX = 2 * 1024 * 1024,
+    LAT__JOURNAL_VERSION = 1,
+    LAT__JOURNAL_LATE_MS = 1
+};
 
 /* A write or removal on its way through a worker. */
 struct task {
@@ -107,15 +112,37 @@ void lat__journal_write(struct lat__allocation *allocation)
 {
     if (allocation->journal_busy) {
         allocation->journal_again = true;
-    } else {
+    } else if (allocation->runner->stopped) {
+        submit(allocation);
+    } else if (!lat_timer_running(&allocation->journal_late)) {
+        lat_timer_start(&allocation->journal_late, LAT__JOURNAL_LATE_MS, 0);
+    }
+}
+
+void lat__journal_due(void *arg)
+{
+    struct lat__allocation *allocation = arg;
+
+    submit(allocation);
+}
+
+void lat__journal_hurry(struct lat__allocation *allocation)
+{
+    if (lat_timer_running(&allocation->journal_late)) {
+        lat_timer_stop(&allocation->journal_late);
         submit(allocation);
     }
 }
 
 void lat__journal_remove(struct lat__allocation *allocation)
 {
+    lat_timer_stop(&allocation->journal_late);
     allocation->gone = true;
-    lat__journal_write(allocation);
+    if (allocation->journal_busy) {
+        allocation->journal_again = true;
+    } else {
+        submit(allocation);
+    }
 }
 
 /* ---- reading ---- */

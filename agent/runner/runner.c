@@ -73,6 +73,7 @@ struct lat__allocation *lat__allocation_new(struct lat_runner *runner, const cha
     allocation->status = LAT_ALLOCATION_PLACING;
     allocation->retry_ms = LAT_RUNNER_RETRY_MIN_MS;
     lat_timer_init(&allocation->retry, runner->with.loop, retry_due, allocation);
+    lat_timer_init(&allocation->journal_late, runner->with.loop, lat__journal_due, allocation);
     lat_map_put(runner->allocations, allocation->id, allocation);
     return allocation;
 }
@@ -82,6 +83,7 @@ struct lat__allocation *lat__allocation_free(struct lat__allocation *allocation)
     if (allocation) {
         lat_health_stop(allocation->health);
         lat_timer_done(&allocation->retry);
+        lat_timer_done(&allocation->journal_late);
         lat__assignment_done(&allocation->wanted);
         free(allocation);
     }
@@ -402,6 +404,7 @@ void lat_runner_stop(struct lat_runner *runner)
 
         allocation->health = lat_health_stop(allocation->health);
         lat_timer_stop(&allocation->retry);
+        lat__journal_hurry(allocation);
     }
 }
 

@@ -60,9 +60,10 @@ struct lat__allocation {
         prove_ms; /* it ended by itself: how long it has to run, then, to count as running; 0: not at all */
     bool hopeless; /* trying again cannot help until the assignment changes */
 
-    bool journal_busy;  /* a write is under way */
-    bool journal_again; /* and another one is due */
-    bool gone;          /* removed; freed once the journal is quiet */
+    struct lat_timer journal_late; /* runs until a write begins */
+    bool journal_busy;             /* a write is under way */
+    bool journal_again;            /* and another one is due */
+    bool gone;                     /* removed; freed once the journal is quiet */
 };
 
 struct lat_runner {
@@ -107,8 +108,14 @@ void lat__report_describe(const struct lat__allocation *allocation,
 
 /* ---- journal.c ---- */
 
-/* Writes the allocation to disk, in a worker; the newest state wins. */
+/* Writes the allocation to disk, in a worker and a moment later; the newest state wins. */
 void lat__journal_write(struct lat__allocation *allocation);
+
+/* The timer's call: begins the write. */
+void lat__journal_due(void *arg);
+
+/* Begins a write that is due, now. */
+void lat__journal_hurry(struct lat__allocation *allocation);
 
 /* Removes its file and then frees the allocation, which is in no map any more. */
 void lat__journal_remove(struct lat__allocation *allocation);

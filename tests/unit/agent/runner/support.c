@@ -246,6 +246,7 @@ const char *journal_path(const struct bed *bed, const char *name)
 
 void await_file(struct bed *bed, const char *path, bool there)
 {
+    advance(bed, 1); /* a write begins a moment late */
     for (int i = 0; i < 5000 && lat_file_exists(path) != there; i++) {
         advance(bed, 0);
         usleep(1000);
