@@ -105,6 +105,11 @@ void lat__idempotency_pass(struct lat__call *call);
 int lat__call_read_flag(struct lat__call *call, const char *name, bool *ret,
                         struct lat_err *err) LAT_MUST_USE;
 
+/* Reads a parameter of the query that is a moment: RFC 3339, or a duration that lies back from now ("90m"). *ret_at (wall ms) stays
+ * as it is without one. */
+int lat__call_read_moment(struct lat__call *call, const char *name, int64_t *ret_at,
+                          struct lat_err *err) LAT_MUST_USE;
+
 /* Removes idempotency rows that have expired; a timer's callback. */
 void lat__sweep_idempotency(void *arg);
 
@@ -140,6 +145,11 @@ void lat__users_list(struct lat__call *call);
 void lat__users_create(struct lat__call *call);
 
 /* ---- nodes.c ---- */
+
+/* Finds the node that the path names by id or by name. */
+int lat__node_find(struct lat__call *call, const struct lat_node **ret_node,
+                   struct lat_err *err) LAT_MUST_USE;
+
 void lat__nodes_list(struct lat__call *call);
 void lat__nodes_get(struct lat__call *call);
 void lat__nodes_remove(struct lat__call *call);
@@ -219,6 +229,10 @@ void lat__workloads_stop(struct lat__call *call);
 void lat__workloads_restart(struct lat__call *call);
 void lat__workloads_scale(struct lat__call *call);
 void lat__workloads_remove(struct lat__call *call);
+
+/* ---- past.c ---- */
+void lat__workload_metrics(struct lat__call *call);
+void lat__node_metrics(struct lat__call *call);
 
 /* ---- workload_streams.c ---- */
 void lat__workload_logs(struct lat__call *call);

@@ -67,7 +67,7 @@ void lat__nodes_list(struct lat__call *call)
     lat__call_answer(call, 200, &answer);
 }
 
-static int find_node(struct lat__call *call, const struct lat_node **ret_node, struct lat_err *err)
+int lat__node_find(struct lat__call *call, const struct lat_node **ret_node, struct lat_err *err)
 {
     const char *id = lat_http_path_param(call->req, "id");
     const struct lat_row *row = lat_store_get(call->api->with.store, LAT_TABLE_NODE, id);
@@ -90,7 +90,7 @@ void lat__nodes_get(struct lat__call *call)
     struct lat_buf answer = {0};
     struct lat_err err;
 
-    if (find_node(call, &node, &err)) {
+    if (lat__node_find(call, &node, &err)) {
         lat__call_fail(call, &err);
         return;
     }
@@ -135,7 +135,7 @@ void lat__nodes_remove(struct lat__call *call)
     struct lat_err err;
     bool force;
 
-    if (find_node(call, &node, &err) || lat__call_read_flag(call, "force", &force, &err)) {
+    if (lat__node_find(call, &node, &err) || lat__call_read_flag(call, "force", &force, &err)) {
         lat__call_fail(call, &err);
         return;
     }

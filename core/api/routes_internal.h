@@ -19,6 +19,7 @@
     X(POST, "/api/v1/users", ADMINS, users_create)                                                 \
     X(GET, "/api/v1/nodes", USERS, nodes_list)                                                     \
     X(GET, "/api/v1/nodes/{id}", USERS, nodes_get)                                                 \
+    X(GET, "/api/v1/nodes/{id}/metrics", USERS, node_metrics)                                      \
     X(DELETE, "/api/v1/nodes/{id}", ADMINS, nodes_remove)                                          \
     X(GET, "/api/v1/join-tokens", ADMINS, join_tokens_list)                                        \
     X(POST, "/api/v1/join-tokens", ADMINS, join_tokens_create)                                     \
@@ -36,6 +37,7 @@
     X(POST, "/api/v1/workloads/{id}/scale", USERS, workloads_scale)                                \
     X(GET, "/api/v1/workloads/{id}/logs", USERS, workload_logs)                                    \
     X(GET, "/api/v1/workloads/{id}/stats", USERS, workload_stats)                                  \
+    X(GET, "/api/v1/workloads/{id}/metrics", USERS, workload_metrics)                              \
     X(GET, "/api/v1/workloads/{id}/history", USERS, workload_history)                              \
     X(GET, "/api/v1/workloads/{id}/evaluations", USERS, workload_evaluations)                      \
     X(GET, "/api/v1/events", USERS, events_follow)                                                 \

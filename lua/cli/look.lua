@@ -1,5 +1,6 @@
 -- Commands that look at workloads: ps, show, logs, stats, explain.
 
+local past = require "cli.past"
 local problem = require "cli.problem"
 local units = require "cli.units"
 local workload = require "cli.workload"
@@ -179,6 +180,11 @@ end
 -- ---- stats
 
 local function stats(context, options, operands)
+    if options.since or options.step then
+        past.show(context, options, past.target(workload.path(context.system, operands.NAME, "metrics"), options),
+            options.instance)
+        return
+    end
     local target = workload.path(context.system, operands.NAME, "stats")
     if options.instance then target = target .. "?instance=" .. options.instance end
     local use, text = context:console():get(target)
@@ -261,8 +267,9 @@ return {
         run = logs,
     },
     {
-        name = "stats", section = SECTION, summary = "Show what an instance uses now",
-        operands = NAME, flags = { INSTANCE }, run = stats,
+        name = "stats", section = SECTION, summary = "Show what an instance uses now, or what all have used",
+        operands = NAME, flags = { INSTANCE, past.FLAGS[1], past.FLAGS[2] },
+        examples = { "lattice stats --since 6h web" }, run = stats,
     },
     {
         name = "explain", section = SECTION, summary = "Show why a workload is where it is, or nowhere, node by node",

@@ -1,5 +1,6 @@
--- Commands about nodes: node ls, show, rm, join-token.
+-- Commands about nodes: node ls, show, stats, rm, join-token.
 
+local past = require "cli.past"
 local problem = require "cli.problem"
 local units = require "cli.units"
 
@@ -41,6 +42,10 @@ local function ls(context, options)
     end
     context.out:table({ "NAME", "STATUS", "POOL", "INSTANCES", "CPU", "MEMORY", "DISK", "AGE", "REASON" }, rows)
     if #items == 0 then context.out:note("No machine has joined yet: lattice node join-token") end
+end
+
+local function stats(context, options, operands)
+    past.show(context, options, past.target(path_of(context, operands.NAME) .. "/metrics", options))
 end
 
 local function show(context, options, operands)
@@ -112,6 +117,10 @@ return {
     {
         name = "node show", section = SECTION, summary = "Show a node",
         operands = { { name = "NAME" } }, run = show,
+    },
+    {
+        name = "node stats", section = SECTION, summary = "Show what a node has used",
+        operands = { { name = "NAME" } }, flags = past.FLAGS, run = stats,
     },
     {
         name = "node rm",

@@ -48,8 +48,8 @@ function fakes.terminal(is)
     }
 end
 
--- A system whose time stands still between two sleeps.
-function fakes.system(files)
+-- A system whose time stands still between two sleeps; `times`: what the texts of some moments mean.
+function fakes.system(files, times)
     local system = { ms = 1000000, files = files or {}, ids = 0, version = "1.2.3", build = "abc" }
     function system.now() return system.ms, system.ms end
     function system.sleep(ms)
@@ -68,7 +68,7 @@ function fakes.system(files)
         local number, unit = text:match "^(%d+)([sm])$"
         return number and math.tointeger(number) * (unit == "m" and 60000 or 1000) or nil
     end
-    function system.time() return system.ms - 90000 end
+    function system.time(text) return times and times[text] or system.ms - 90000 end
     function system.host_name() return "Laptop.example" end
     function system.items(text, member)
         local items = {}
@@ -156,7 +156,7 @@ function fakes.run(line, options)
     local stdout, stderr = sink(), sink()
     local parts = {
         http = fakes.http(options.script or {}), json = fakes.json, settings = fakes.settings(environment),
-        system = fakes.system(options.files), terminal = terminal,
+        system = fakes.system(options.files, options.times), terminal = terminal,
         getenv = function(name) return environment[name] end,
     }
     local out = output.new({ stdout = stdout, stderr = stderr }, terminal, { getenv = parts.getenv })

@@ -267,6 +267,43 @@ describe("version", function()
     end)
 end)
 
+describe("stats --since", function()
+    local FROM, TO = "2026-11-21T01:02:00.000Z", "2026-11-21T01:05:00.000Z"
+    local TIMES = { [FROM] = 1795222920000, [TO] = 1795223100000 }
+    local METRICS = {
+        from = FROM, to = TO, step_ms = 60000,
+        items = {
+            { id = "a1", ordinal = 0, node = "n1", measures = {
+                cpu_percent = { kind = "gauge", avg = { 12.34, JSON.null, 50 }, max = { 20, JSON.null, 99.5 } },
+                network_rx_bytes = { kind = "counter", per_second = { 2048, JSON.null, 0 } },
+            } },
+            { id = "a2", ordinal = 1, node = "n2", measures = {} },
+        },
+    }
+
+    it("prints a line for each step in which anything was measured", function()
+        local stdout = got("stats --since 1h --step 5m web",
+            { ["GET /api/v1/workloads/web/metrics?from=3600s&step=300s"] = { 200, METRICS } }, { times = TIMES })
+        assert.are.equal(lines(
+            "instance 0 on n1",
+            "TIME (UTC)            CPU      MAX      RECEIVED",
+            "2026-11-21 01:02:00   12.3 %   20.0 %   2 KiB/s",
+            "2026-11-21 01:04:00   50.0 %   99.5 %   0 bytes/s"), stdout)
+    end)
+
+    it("chooses a step, and refuses what is no time", function()
+        local empty = { 200, { from = FROM, to = TO, step_ms = 60000, items = {} } }
+        for since, query in pairs { ["6h"] = "from=21600s&step=900s", ["7d"] = "from=604800s&step=43200s" } do
+            local _, stderr = got("node stats --since " .. since .. " n1",
+                { ["GET /api/v1/nodes/n1/metrics?" .. query] = empty }, { times = TIMES })
+            assert.are.equal("Nothing was measured in that time.\n", stderr)
+        end
+        local ran = fakes.run("stats --since yesterday web", { script = {} })
+        assert.is_false(ran.ok)
+        assert.matches("takes a time", ran.raised.detail)
+    end)
+end)
+
 describe("config show", function()
     it("tells of the authority that login kept", function()
         local files = { ["/h/.config/lattice/config.json"] = '{"addr":"https://a:1","token":"t","authority":"PEM"}' }

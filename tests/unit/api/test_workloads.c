@@ -370,6 +370,37 @@ static void history_and_receipts_are_read(void **state)
     expect(desk, desk->alice, "GET", "/api/v1/workloads/web/evaluations", NULL, 200);
 }
 
+static void what_was_used_is_read_by_those_who_may_see_it(void **state)
+{
+    struct desk *desk = *state;
+    int64_t now = lat_clock_wall_ms(lat_clock_system());
+    struct lat_history_subject subject = {.id = "01900000-0000-7000-8000-0000000000aa",
+                                          .node = "n1"};
+    struct lat_sample sample = {.measure = LAT_MEASURE_MEMORY_BYTES, .value = 4711};
+    struct reply reply;
+
+    deploy(desk, desk->alice, "web", subject.owner_id);
+    lat_history_add_samples(desk->history, &subject, now, &sample, 1);
+    reply = ask(desk, desk->alice, "GET", "/api/v1/workloads/web/metrics?from=10m&step=60", NULL);
+    assert_int_equal(reply.status, 200);
+    assert_int_equal(lat_json_int(reply.json, "step_ms", 0), 60000);
+    const cJSON *item = cJSON_GetArrayItem(lat_json_get(reply.json, "items"), 0);
+    assert_string_equal(lat_json_text(item, "node", ""), "n1");
+    assert_non_null(lat_json_get(lat_json_get(item, "measures"), "memory_bytes"));
+    reply_done(&reply);
+    expect(desk, desk->admin, "GET", "/api/v1/nodes/n1/metrics", NULL, 200);
+    expect_code(desk, desk->admin, "GET", "/api/v1/nodes/n9/metrics", NULL, LAT_E_NOT_FOUND);
+    expect_code(desk, desk->bob, "GET", "/api/v1/workloads/web/metrics", NULL, LAT_E_NOT_FOUND);
+    expect_code(desk, desk->alice, "GET", "/api/v1/workloads/web/metrics?from=soon", NULL,
+                LAT_E_INVALID_FIELD);
+    expect_code(desk, desk->alice, "GET", "/api/v1/workloads/web/metrics?step=-1", NULL,
+                LAT_E_INVALID_FIELD);
+    expect_code(desk, desk->alice, "GET", "/api/v1/workloads/web/metrics?step=60&from=30h", NULL,
+                LAT_E_INVALID_FIELD); /* too many points */
+    expect_code(desk, desk->alice, "GET", "/api/v1/workloads/web/metrics?from=1h&to=2h", NULL,
+                LAT_E_INVALID_FIELD);
+}
+
 /* ---- nodes, and what needs nobody ---- */
 
 static void a_node_that_something_stands_or_is_being_placed_on_goes_only_by_force(void **state)
@@ -464,6 +495,7 @@ static int run(void)
         TEST(of_two_changes_at_the_same_time_one_is_a_conflict),
         TEST(a_client_that_goes_before_its_deploy_is_answered_leaves_the_workload),
         TEST(history_and_receipts_are_read),
+        TEST(what_was_used_is_read_by_those_who_may_see_it),
         TEST(a_node_that_something_stands_or_is_being_placed_on_goes_only_by_force),
         TEST(what_the_console_is_can_be_asked),
         TEST(a_disk_that_refuses_is_said_and_what_was_asked_did_not_happen),
