@@ -36,6 +36,7 @@ static void serve_route(void *arg, struct lat_http_request *req)
     struct lat_err err;
 
     call->api = bound->api;
+    call->api->calls++;
     call->req = lat_http_request_ref(req);
     call->handler = bound->route->handler;
     TAILQ_INIT(&call->followers);
@@ -94,21 +95,41 @@ struct lat_api *lat_api_new(const struct lat_api_config *config)
     return api;
 }
 
-struct lat_api *lat_api_free(struct lat_api *api)
+static void finish_close(void *arg)
 {
-    if (api) {
-        lat_timer_done(&api->sweep);
-        lat__events_free(api->events);
-        lat__guards_free(api->guards);
-        lat_http_router_free(api->router);
-        lat_map_free(api->under_way);
-        lat_wipe(api->with.token_key, sizeof(api->with.token_key));
-        free(api->bound);
-        free(api->host);
-        free(api->version);
-        free(api);
+    struct lat_api *api = arg;
+    lat_call_fn *closed = api->closed;
+    void *closed_arg = api->closed_arg;
+
+    lat__events_free(api->events);
+    lat__guards_free(api->guards);
+    lat_http_router_free(api->router);
+    lat_map_free(api->under_way);
+    lat_wipe(api->with.token_key, sizeof(api->with.token_key));
+    free(api->bound);
+    free(api->host);
+    free(api->version);
+    free(api);
+    closed(closed_arg);
+}
+
+void lat_api_close(struct lat_api *api, lat_call_fn *done, void *arg)
+{
+    LAT_ASSERT(!api->closing);
+    api->closing = true;
+    api->closed = done;
+    api->closed_arg = arg;
+    lat_timer_done(&api->sweep);
+    if (api->calls == 0) {
+        lat_loop_defer(api->with.loop, finish_close, api);
     }
-    return NULL;
+}
+
+void lat__api_forget_call(struct lat_api *api)
+{
+    if (--api->calls == 0 && api->closing) {
+        lat_loop_defer(api->with.loop, finish_close, api);
+    }
 }
 
 void lat_api_end_streams(struct lat_api *api)

@@ -45,7 +45,7 @@ struct lat_api_config {
     struct lat_luahost *luahost;
     struct lat_dispatch *dispatch;
     struct lat_link_directory *directory;
-    struct lat_history *history;
+    struct lat_history *history; /* NULL: none is kept */
     const struct lat_authority *authority;
     struct lat_sealer *sealer;
     struct lat_random *random; /* of the state loop */
@@ -60,8 +60,9 @@ struct lat_api_config {
 
 struct lat_api *lat_api_new(const struct lat_api_config *config);
 
-/* Frees the API; no request may be under way (close the servers first). Takes NULL, returns NULL. */
-struct lat_api *lat_api_free(struct lat_api *api);
+/* Waits for what was asked (its answer may have nobody left to read it), frees the API, then calls done(arg) on the state loop. After the
+ * servers, dispatch and the Lua host were closed, so that nothing new comes and nothing waits for them; before the store is. */
+void lat_api_close(struct lat_api *api, lat_call_fn *done, void *arg);
 
 /* Takes a request of any server: from its I/O loop. arg is the API (a lat_http_handler_fn). */
 void lat_api_handle(void *arg, struct lat_http_request *req);

@@ -27,6 +27,10 @@ struct lat_api {
     struct bound *bound;       /* the routes, bound to this API */
     struct lat_map *under_way; /* id of an idempotency key -> the call that has it, borrowed */
     struct lat_timer sweep;
+    size_t calls; /* that have not ended */
+    bool closing;
+    lat_call_fn *closed;
+    void *closed_arg;
 };
 
 enum lat__access { LAT__ANYBODY, LAT__USERS, LAT__ADMINS };
@@ -51,6 +55,11 @@ struct lat__call {
     TAILQ_HEAD(, lat__call) followers; /* those with the same key, which wait until it has ended */
     TAILQ_ENTRY(lat__call) behind;
 };
+
+/* ---- api.c ---- */
+
+/* A call has ended: frees an API that is being closed once it was the last. */
+void lat__api_forget_call(struct lat_api *api);
 
 /* ---- call.c ---- */
 

@@ -124,6 +124,7 @@ void lat__call_done(struct lat__call *call)
     }
     lat_buf_done(&call->answer);
     lat_http_request_unref(call->req);
+    lat__api_forget_call(call->api);
     free(call);
 }
 

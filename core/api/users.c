@@ -39,7 +39,7 @@ void lat__users_list(struct lat__call *call)
 struct newcomer {
     struct lat__call *call;
     char *password;
-    struct lat_random *random; /* of the worker */
+    uint8_t salt[LAT_PASSWORD_SALT];
     char *hash;
     struct lat_err err;
 };
@@ -48,11 +48,9 @@ static void hash_password(void *arg)
 {
     struct newcomer *newcomer = arg;
 
-    newcomer->random = lat_random_new_system();
-    if (lat_password_hash(newcomer->password, newcomer->random, &newcomer->hash, &newcomer->err)) {
+    if (lat_password_hash(newcomer->password, newcomer->salt, &newcomer->hash, &newcomer->err)) {
         newcomer->hash = NULL;
     }
-    lat_random_free(newcomer->random);
 }
 
 static void create(struct lat__call *call, const char *hash)
@@ -142,6 +140,7 @@ void lat__users_create(struct lat__call *call)
     newcomer = LAT_NEW(struct newcomer);
     newcomer->call = call;
     newcomer->password = lat_text_copy(lat_json_text(call->body, "password", ""));
+    lat_random_bytes(call->api->with.random, newcomer->salt, sizeof(newcomer->salt));
     call->api->logins++;
     lat_work_slow(call->api->with.loop, hash_password, password_hashed, newcomer);
 }

@@ -362,6 +362,11 @@ void lat__workload_history(struct lat__call *call)
         lat__call_fail(call, &err);
         return;
     }
+    if (!call->api->with.history) {
+        lat_err_set(&err, LAT_E_UNAVAILABLE, "This console keeps no history.");
+        lat__call_fail(call, &err);
+        return;
+    }
     lat_history_read(call->api->with.history, workload->row.id, LAT__HISTORY_MAX, history_read,
                      call);
 }

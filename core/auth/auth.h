@@ -17,9 +17,10 @@ enum {
     LAT_PASSWORD_MAX =
         1024, /* bytes; bcrypt reads 72, so longer ones are hashed by SHA-256 first */
     LAT_PASSWORD_COST = 12,
+    LAT_PASSWORD_SALT = 16, /* random bytes that are hashed with a password */
 };
 
-int lat_password_hash(const char *password, struct lat_random *random, char **ret_hash,
+int lat_password_hash(const char *password, const uint8_t salt[LAT_PASSWORD_SALT], char **ret_hash,
                       struct lat_err *err) LAT_MUST_USE;
 
 /* Tells whether the password has that hash; takes the same time for a hash that is NULL. */

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BCRYPT_READS = 72, BCRYPT_SALT = 16, BCRYPT_LENGTH = 60 };
+enum { BCRYPT_READS = 72, BCRYPT_LENGTH = 60 };
 
 /* A hash of the right cost that no password has: what a login with an unknown name is compared with. */
 static const char NOBODY[] = "$2b$12$LatticeNobodySaltxxxxeqeD6lfQmMwRNSsTjSbY6FKHzGUVZUwC";
@@ -60,7 +60,7 @@ static size_t count_characters(const char *text)
     return count;
 }
 
-int lat_password_hash(const char *password, struct lat_random *random, char **ret_hash,
+int lat_password_hash(const char *password, const uint8_t salt[LAT_PASSWORD_SALT], char **ret_hash,
                       struct lat_err *err)
 {
     size_t len = strlen(password);
@@ -75,12 +75,10 @@ int lat_password_hash(const char *password, struct lat_random *random, char **re
         return lat_err_field(err, LAT_E_INVALID_FIELD, "password",
                              "A password has at least %d characters.", LAT_PASSWORD_MIN);
     }
-    char salt[BCRYPT_SALT];
     char setting[CRYPT_GENSALT_OUTPUT_SIZE];
     char hash[CRYPT_OUTPUT_SIZE];
-    lat_random_bytes(random, salt, sizeof salt);
-    if (crypt_gensalt_rn("$2b$", LAT_PASSWORD_COST, salt, sizeof salt, setting, sizeof setting) ==
-        NULL) {
+    if (crypt_gensalt_rn("$2b$", LAT_PASSWORD_COST, (const char *)salt, LAT_PASSWORD_SALT, setting,
+                         sizeof setting) == NULL) {
         return lat_err_errno(err, errno, "making a salt for bcrypt");
     }
     if (!bcrypt(password, setting, hash)) {

@@ -52,11 +52,10 @@ static void announce(struct lat__console *console)
 /* After the loop has ended: closing the store runs it once more, until the last commits are answered. */
 static void free_rest(struct lat__console *console)
 {
-    console->api = lat_api_free(console->api);
+    console->stages = lat_stages_free(console->stages);
     console->store = lat_store_close(console->store);
     console->history = lat_history_close(console->history);
     console->front = lat__front_free(console->front);
-    lat_link_directory_free(console->directory);
     lat_authority_free(console->authority);
     lat_sealer_free(console->sealer);
     lat_wipe(console->token_key, sizeof(console->token_key));

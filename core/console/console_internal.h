@@ -2,18 +2,14 @@
 #ifndef LAT_CONSOLE_INTERNAL_H
 #define LAT_CONSOLE_INTERNAL_H
 
-#include "api/api.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "dispatch/dispatch.h"
-#include "ingress/ingress.h"
+#include "console/stages.h"
 #include "io/file.h"
 #include "io/net.h"
 #include "io/steady_file.h"
-#include "luahost/policies.h"
 #include "model/settings.h"
 #include "model/states.h"
-#include "orch/orch.h"
 #include "store/journal.h"
 
 #include <stdlib.h>
@@ -22,7 +18,6 @@ enum {
     LAT__IO_THREADS_MAX = 16,
     LAT__CONNECTIONS_MAX = 1000000,
     LAT__SERVER_CERTIFICATE_DAYS = 365,
-    LAT__HEARTBEAT_MS = 5000,
 };
 
 /* What the settings say, parsed. */
@@ -59,13 +54,7 @@ struct lat__console {
     struct lat_history *history;
     struct lat_authority *authority;
     uint8_t token_key[32];
-    struct lat_link_directory *directory;
-    struct lat_luahost *luahost;
-    struct lat_policies *policies;
-    struct lat_dispatch *dispatch;
-    struct lat_orch *orch;
-    struct lat_api *api;
-    struct lat_ingress *ingress;
+    struct lat_stages *stages;
     struct lat__front *front;
     struct lat_signal *term, *interrupt, *hangup;
     struct lat_timer renewal; /* of the server's certificates */

@@ -67,7 +67,7 @@ static void handle(void *arg, struct lat_http_request *req)
 {
     struct lane *lane = arg;
 
-    lat_api_handle(lane->front->console->api, req);
+    lat_api_handle(lat_stages_api(lane->front->console->stages), req);
 }
 
 static void take_link(struct lane *lane, struct lat_stream *stream)
@@ -76,7 +76,8 @@ static void take_link(struct lane *lane, struct lat_stream *stream)
     char node_id[128];
 
     if (lat_tls_peer_identity(stream, node_id, sizeof(node_id), key_digest)) {
-        lat_dispatch_take(lane->front->console->dispatch, stream, node_id, key_digest);
+        lat_dispatch_take(lat_stages_dispatch(lane->front->console->stages), stream, node_id,
+                          key_digest);
     } else {
         lat_stream_close(stream);
     }

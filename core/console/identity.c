@@ -198,15 +198,17 @@ static int put_administrator(struct lat__console *console, struct lat_txn *txn, 
 {
     char *path = path_in(console, "admin-password");
     char password[LAT__PASSWORD_LENGTH + 1];
+    uint8_t salt[LAT_PASSWORD_SALT];
     char *line, *hash = NULL;
     struct lat_project *project;
     struct lat_user *user;
     int code;
 
     lat_random_word(console->random, password, LAT__PASSWORD_LENGTH);
+    lat_random_bytes(console->random, salt, sizeof(salt));
     line = lat_text_format("%s\n", password);
     code = lat_file_replace(path, line, strlen(line), 0600, err);
-    code = code ? code : lat_password_hash(password, console->random, &hash, err);
+    code = code ? code : lat_password_hash(password, salt, &hash, err);
     lat_wipe(password, sizeof(password));
     lat_wipe_free(line);
     if (code == 0) {

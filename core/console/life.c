@@ -1,7 +1,9 @@
 /* The console's life: every part is made from the bottom of the house to its top, and taken down from the top.
  *
- *   start:  store, identity ─► Lua host ─► plugins ─► policies ─► front's threads ─► dispatch, orch, api, ingress ─► listen
- *   stop:   ingress ─► event streams ─► front (answers end) ─► dispatch, orch ─► Lua host ─► the loop ends ─► api, store
+ *   start:  store, identity ─► front's threads ─► stages ─► listen
+ *   stop:   stages retire ─► front (answers end) ─► stages close ─► the loop ends ─► store
+ *
+ * What a stage is and in which order they are made and closed is in stages.c.
  *
  * A start that fails half way exits: nothing was acknowledged to anybody yet. A stop takes no container down. */
 #include "console/console_internal.h"
@@ -12,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { LAT__READY_MS = 30000 };
 
@@ -92,123 +95,44 @@ static int open_store(struct lat__console *console, struct lat_err *err)
     return code;
 }
 
-static int open_lua(struct lat__console *console, struct lat_err *err)
-{
-    struct lat_luahost_options options = {
-        .deadline_ms = lat_settings_int(console->config.settings, "policy_deadline"),
-        .stderr_fd = 2,
-    };
-    bool plugins = false, policies = false;
-    int code;
-
-    console->luahost =
-        lat_luahost_new(console->loop, console->log, console->metrics, console->random, &options);
-    lat_luahost_load_plugins(console->luahost, console->config.plugins_dir, set_flag, &plugins);
-    code = lat_policies_start(console->luahost, console->store, console->log,
-                              console->config.policies_dir, set_flag, &policies, &console->policies,
-                              err);
-    if (code == 0 && (!lat_loop_run_until(console->loop, &plugins, LAT__READY_MS) ||
-                      !lat_loop_run_until(console->loop, &policies, LAT__READY_MS))) {
-        fprintf(stderr, "lattice: plugins and policies were not loaded within %d s\n",
-                LAT__READY_MS / 1000);
-        exit(1);
-    }
-    return code;
-}
-
-/* What dispatch sends to a node: the container of the workload's sealed rendering. */
-static int render_container(void *arg, const struct lat_workload *workload,
-                            const struct lat_allocation *allocation, char **ret_json,
-                            struct lat_err *err)
-{
-    struct lat__console *console = arg;
-    char purpose[64];
-    cJSON *rendered;
-    char *text;
-    int code;
-
-    (void)allocation;
-    snprintf(purpose, sizeof(purpose), "workload.rendered/%s", workload->row.id);
-    if ((code = lat_unseal(console->sealer, purpose, workload->rendered, &text, err))) {
-        return code;
-    }
-    code = lat_json_parse(text, strlen(text), &rendered, err);
-    lat_wipe_free(text);
-    if (code == 0) {
-        *ret_json = lat_json_print(lat_json_get(rendered, "container"));
-        cJSON_Delete(rendered);
-    }
-    return code;
-}
-
-static void open_stages(struct lat__console *console)
-{
-    console->directory = lat_link_directory_new();
-    console->dispatch = lat_dispatch_new(&(struct lat_dispatch_config){
-        .loop = console->loop,
-        .store = console->store,
-        .directory = console->directory,
-        .log = console->log,
-        .metrics = console->metrics,
-        .history = console->history,
-        .heartbeat_ms = LAT__HEARTBEAT_MS,
-        .render = render_container,
-        .render_arg = console,
-    });
-    console->orch = lat_orch_new(&(struct lat_orch_options){
-        .loop = console->loop,
-        .store = console->store,
-        .luahost = console->luahost,
-        .history = console->history,
-        .log = console->log,
-        .metrics = console->metrics,
-    });
-}
-
-static void open_api(struct lat__console *console)
+static int open_stages(struct lat__console *console, struct lat_err *err)
 {
     struct lat_settings *settings = console->config.settings;
-    struct lat_api_config config = {
+    struct lat_stages_config config = {
         .loop = console->loop,
         .store = console->store,
-        .luahost = console->luahost,
-        .dispatch = console->dispatch,
-        .directory = console->directory,
         .history = console->history,
-        .authority = console->authority,
         .sealer = console->sealer,
+        .authority = console->authority,
         .random = console->random,
         .log = console->log,
         .metrics = console->metrics,
+        .lua = {.deadline_ms = lat_settings_int(settings, "policy_deadline"), .stderr_fd = 2},
+        .plugins_dir = console->config.plugins_dir,
+        .policies_dir = console->config.policies_dir,
         .access_token_ms = lat_settings_int(settings, "access_token_life"),
         .node_certificate_ms = lat_settings_int(settings, "node_certificate_life"),
         .host = console->config.advertise,
-        .version = LAT_VERSION,
-    };
-
-    memcpy(config.token_key, console->token_key, sizeof(config.token_key));
-    console->api = lat_api_new(&config);
-    lat_wipe(config.token_key, sizeof(config.token_key));
-}
-
-static int open_ingress(struct lat__console *console, struct lat_err *err)
-{
-    struct lat_ingress_config config = {
-        .loop = console->loop,
-        .store = console->store,
-        .directory = console->directory,
-        .log = console->log,
-        .metrics = console->metrics,
-        .host = console->config.endpoint_host,
+        .endpoint_host = console->config.endpoint_host,
         .port_min = console->config.port_min,
         .port_max = console->config.port_max,
+        .version = LAT_VERSION,
     };
-    int code = lat__identity_tls(console, false, &config.tls, err);
+    bool ready = false;
+    int code = lat__identity_tls(console, false, &config.endpoint_tls, err);
 
-    if (code == 0) {
-        config.io_loops = lat__front_loops(console->front, &config.io_loop_count);
-        console->ingress = lat_ingress_new(&config);
-        lat_tls_unref(config.tls);
+    if (code) {
+        return code;
+    }
+    config.io_loops = lat__front_loops(console->front, &config.io_loop_count);
+    memcpy(config.token_key, console->token_key, sizeof(config.token_key));
+    code = lat_stages_open(&config, set_flag, &ready, &console->stages, err);
+    lat_wipe(config.token_key, sizeof(config.token_key));
+    lat_tls_unref(config.endpoint_tls);
+    if (code == 0 && !lat_loop_run_until(console->loop, &ready, LAT__READY_MS)) {
+        fprintf(stderr, "lattice: plugins and policies were not loaded within %d s\n",
+                LAT__READY_MS / 1000);
+        _exit(1);
     }
     return code;
 }
@@ -228,7 +152,7 @@ static void renew_certificates(void *arg)
         lat_log(console->log, LAT_LOG_ERROR, "the certificates were not renewed", LAT_ERR(&err));
     } else {
         lat__front_set_tls(console->front, port);
-        lat_ingress_set_tls(console->ingress, endpoints);
+        lat_ingress_set_tls(lat_stages_ingress(console->stages), endpoints);
         lat_log(console->log, LAT_LOG_INFO, "certificates renewed");
     }
     lat_tls_unref(port);
@@ -253,9 +177,10 @@ static void hangup_received(void *arg)
         return;
     }
     lat_log_set_level(console->log, config.log_level);
-    lat_luahost_set_deadline(console->luahost,
+    lat_luahost_set_deadline(lat_stages_luahost(console->stages),
                              lat_settings_int(config.settings, "policy_deadline"));
-    lat_api_set_lives(console->api, lat_settings_int(config.settings, "access_token_life"),
+    lat_api_set_lives(lat_stages_api(console->stages),
+                      lat_settings_int(config.settings, "access_token_life"),
                       lat_settings_int(config.settings, "node_certificate_life"));
     lat__config_done(&config);
     renew_certificates(console);
@@ -278,14 +203,8 @@ int lat__console_start(struct lat__console *console, struct lat_err *err)
 {
     int code = open_store(console, err);
 
-    code = code ? code : open_lua(console, err);
     code = code ? code : lat__front_new(console, &console->front, err);
-    if (code) {
-        return code;
-    }
-    open_stages(console);
-    open_api(console);
-    code = open_ingress(console, err);
+    code = code ? code : open_stages(console, err);
     code = code ? code : watch_signals(console, err);
     lat_timer_init(&console->renewal, console->loop, renew_certificates, console);
     lat_timer_start(&console->renewal, LAT__RENEWAL_MS, LAT__RENEWAL_MS);
@@ -296,7 +215,7 @@ int lat__console_start(struct lat__console *console, struct lat_err *err)
 
 /* ---- stop ---- */
 
-static void lua_closed(void *arg)
+static void stages_closed(void *arg)
 {
     struct lat__console *console = arg;
 
@@ -309,28 +228,17 @@ static void lua_closed(void *arg)
     lat_loop_stop(console->loop);
 }
 
-static void dispatch_closed(void *arg)
-{
-    struct lat__console *console = arg;
-
-    console->policies = lat_policies_stop(console->policies);
-    console->orch =
-        lat_orch_free(console->orch); /* it asks the Lua host, and must not once that is closed */
-    lat_luahost_close(console->luahost, lua_closed, console);
-}
-
 static void front_closed(void *arg)
 {
     struct lat__console *console = arg;
 
-    lat_dispatch_close(console->dispatch, dispatch_closed, console);
+    lat_stages_close(console->stages, stages_closed, console);
 }
 
-static void ingress_closed(void *arg)
+static void stages_retired(void *arg)
 {
     struct lat__console *console = arg;
 
-    lat_api_end_streams(console->api);
     lat__front_close(console->front, front_closed, console);
 }
 
@@ -341,5 +249,5 @@ void lat__console_stop(struct lat__console *console)
     }
     console->stopping = true;
     lat_log(console->log, LAT_LOG_INFO, "stopping; what runs on the nodes goes on");
-    lat_ingress_close(console->ingress, ingress_closed, console);
+    lat_stages_retire(console->stages, stages_retired, console);
 }

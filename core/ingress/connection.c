@@ -106,6 +106,10 @@ static void encrypt(struct lat__connection *connection, struct lat_stream *clien
 {
     struct lat_tls *tls = lat__ingress_tls(connection->lane->ingress);
 
+    if (!tls) {
+        give_up(connection, client);
+        return;
+    }
     connection->handshake = lat_tls_accept(tls, client, connection->early.bytes,
                                            connection->early.len, encrypted, connection);
     lat_buf_done(&connection->early);

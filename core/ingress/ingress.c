@@ -16,7 +16,7 @@ struct lat_tls *lat__ingress_tls(struct lat_ingress *ingress)
     struct lat_tls *tls;
 
     pthread_mutex_lock(&ingress->guard->mutex);
-    tls = lat_tls_ref(ingress->tls);
+    tls = ingress->tls ? lat_tls_ref(ingress->tls) : NULL;
     pthread_mutex_unlock(&ingress->guard->mutex);
     return tls;
 }
@@ -68,7 +68,7 @@ struct lat_ingress *lat_ingress_new(const struct lat_ingress_config *config)
 
     ingress->with = *config;
     ingress->host = lat_text_copy(config->host);
-    ingress->tls = lat_tls_ref(config->tls);
+    ingress->tls = config->tls ? lat_tls_ref(config->tls) : NULL;
     ingress->guard = LAT_NEW(struct lat__guard);
     pthread_mutex_init(&ingress->guard->mutex, NULL);
     count_metrics(ingress);

@@ -35,7 +35,8 @@ struct lat_ingress_config {
     size_t io_loop_count;
     struct lat_store *store;
     struct lat_link_directory *directory;
-    struct lat_tls *tls; /* server side: the console's certificate; referenced */
+    struct lat_tls *
+        tls; /* server side: the console's certificate; referenced. NULL: whoever wants encryption is refused */
     struct lat_log *log;
     struct lat_metrics *metrics;
     const char *host; /* address to listen on; copied */

@@ -109,7 +109,7 @@ struct lat_ingress {
     struct lat_metric *accepted, *refused, *open, *bytes_in, *bytes_out;
 };
 
-/* Returns a reference to the certificate in use. From any thread. */
+/* Returns a reference to the certificate in use, NULL when there is none. From any thread. */
 struct lat_tls *lat__ingress_tls(struct lat_ingress *ingress);
 
 /* Returns the lane of a loop. */

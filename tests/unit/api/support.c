@@ -133,7 +133,10 @@ void desk_stop(struct desk *desk)
     closed = false;
     lat_luahost_close(desk->luahost, set_true, &closed);
     run_until(desk->console->bed, &closed);
-    desk->api = lat_api_free(desk->api);
+    closed = false;
+    lat_api_close(desk->api, set_true, &closed);
+    run_until(desk->console->bed, &closed);
+    desk->api = NULL;
 }
 
 int desk_close(void **state)
