@@ -23,7 +23,7 @@ struct lat__connection {
     int fd;                       /* until it is adopted */
     struct lat_stream *client;    /* while its first bytes are awaited */
     struct lat_stream *handshake; /* while TLS is agreed on */
-    struct lat_timer hello;
+    struct lat_timer patience;    /* with a client's first bytes, then with the node's answer */
     uint8_t head[LAT__POSTGRES_HELLO_SIZE];
     size_t head_len;
     struct lat_buf early; /* bytes that came behind the head */
@@ -38,7 +38,7 @@ static void settle(struct lat__connection *connection)
     TAILQ_REMOVE(&lane->connections, connection, link);
     lane->count--;
     lat_metric_add(lane->ingress->open, -1);
-    lat_timer_done(&connection->hello);
+    lat_timer_done(&connection->patience);
     lat_buf_done(&connection->early);
     free(connection);
     if (lane->closing && lane->count == 0) {
@@ -65,6 +65,13 @@ static void give_up(struct lat__connection *connection, struct lat_stream *clien
 
 /* ---- the tunnel ---- */
 
+/* The node has taken the tunnel; a refusal comes as the end of its stream. */
+static void answered(void *arg, const struct lat_err *err)
+{
+    (void)err;
+    lat_timer_stop(&((struct lat__connection *)arg)->patience);
+}
+
 static void open_tunnel(struct lat__connection *connection, struct lat_stream *client)
 {
     struct lat_stream_header header = {
@@ -78,7 +85,8 @@ static void open_tunnel(struct lat__connection *connection, struct lat_stream *c
     struct lat_err err;
 
     if (lat_link_directory_open(connection->lane->ingress->with.directory,
-                                connection->backend.node_id, &header, NULL, NULL, &tunnel, &err)) {
+                                connection->backend.node_id, &header, answered, connection, &tunnel,
+                                &err)) {
         give_up(connection, client);
         return;
     }
@@ -87,6 +95,7 @@ static void open_tunnel(struct lat__connection *connection, struct lat_stream *c
         lat_buf_done(&connection->early);
     }
     connection->relay = lat_relay_start(client, tunnel, relayed, connection);
+    lat_timer_start(&connection->patience, connection->lane->ingress->with.answer_ms, 0);
 }
 
 static void encrypted(void *arg, struct lat_stream *stream, const struct lat_err *err)
@@ -130,9 +139,16 @@ static void hello_ended(void *arg)
     lat_stream_close(((struct lat__connection *)arg)->client);
 }
 
-static void hello_late(void *arg)
+static void too_late(void *arg)
 {
-    lat_stream_close(((struct lat__connection *)arg)->client);
+    struct lat__connection *connection = arg;
+
+    if (connection->relay) { /* the node has not answered: it may be hung, whatever its link says */
+        lat_metric_add(connection->lane->ingress->refused, 1);
+        lat_relay_close(connection->relay);
+    } else {
+        lat_stream_close(connection->client);
+    }
 }
 
 /* Takes the client away from the hello's callbacks, to be given to TLS or a relay. */
@@ -141,7 +157,7 @@ static struct lat_stream *release_client(struct lat__connection *connection)
     struct lat_stream *client = connection->client;
 
     connection->client = NULL;
-    lat_timer_stop(&connection->hello);
+    lat_timer_stop(&connection->patience);
     lat_stream_pause(client);
     lat_stream_set_events(client, NULL, NULL);
     return client;
@@ -236,7 +252,7 @@ static void begin(void *arg)
     struct lat_err err;
 
     LAT_ASSERT(!lane->closing);
-    lat_timer_init(&connection->hello, lane->loop, hello_late, connection);
+    lat_timer_init(&connection->patience, lane->loop, too_late, connection);
     TAILQ_INSERT_TAIL(&lane->connections, connection, link);
     lane->count++;
     lat_metric_add(lane->ingress->open, 1);
@@ -256,7 +272,7 @@ static void begin(void *arg)
     } else if (connection->protocol == LAT_PROTOCOL_POSTGRES) {
         connection->client = client;
         lat_stream_set_events(client, &hello_events, connection);
-        lat_timer_start(&connection->hello, LAT_INGRESS_HELLO_MS, 0);
+        lat_timer_start(&connection->patience, LAT_INGRESS_HELLO_MS, 0);
         lat_stream_resume(client);
     } else {
         encrypt(connection, client);

@@ -67,6 +67,9 @@ struct lat_ingress *lat_ingress_new(const struct lat_ingress_config *config)
     struct lat_ingress *ingress = LAT_NEW(struct lat_ingress);
 
     ingress->with = *config;
+    if (ingress->with.answer_ms == 0) {
+        ingress->with.answer_ms = LAT_INGRESS_ANSWER_MS;
+    }
     ingress->host = lat_text_copy(config->host);
     ingress->tls = config->tls ? lat_tls_ref(config->tls) : NULL;
     ingress->guard = LAT_NEW(struct lat__guard);

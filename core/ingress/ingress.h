@@ -24,6 +24,7 @@ enum {
         4096, /* at once on one I/O loop; one more takes the place of one that says nothing */
     LAT_INGRESS_HELLO_MS =
         10000, /* for the first bytes of a client that asks for encryption itself */
+    LAT_INGRESS_ANSWER_MS = 15000, /* for the node to answer the opening of a tunnel */
     LAT_INGRESS_RETRY_MS =
         2000, /* between attempts to listen on a port that is taken by another program */
     LAT_INGRESS_BACKENDS_MAX = 64, /* instances that one endpoint spreads over */
@@ -39,8 +40,9 @@ struct lat_ingress_config {
         tls; /* server side: the console's certificate; referenced. NULL: whoever wants encryption is refused */
     struct lat_log *log;
     struct lat_metrics *metrics;
-    const char *host; /* address to listen on; copied */
-    int port_min;     /* range of public ports, both ends included */
+    int64_t answer_ms; /* 0: LAT_INGRESS_ANSWER_MS */
+    const char *host;  /* address to listen on; copied */
+    int port_min;      /* range of public ports, both ends included */
     int port_max;
 };
 

@@ -25,6 +25,7 @@ void ingress_start(struct gate *gate)
                                                      .directory = gate->console->directory,
                                                      .tls = gate->tls,
                                                      .metrics = gate->console->bed->metrics,
+                                                     .answer_ms = gate->answer_ms,
                                                      .host = "127.0.0.1",
                                                      .port_min = gate->port_min,
                                                      .port_max = gate->port_min + PORTS - 1});

@@ -19,6 +19,7 @@ struct gate {
     struct lat_tls *trusting; /* of clients */
     struct lat_ingress *ingress;
     int port_min;
+    int64_t answer_ms; /* for the next ingress_start */
 };
 
 /* A client's end. */

@@ -216,6 +216,29 @@ static void a_refusal_of_the_node_closes_the_client(void **state)
     client_free(client);
 }
 
+static void a_node_that_never_answers_keeps_no_client(void **state)
+{
+    struct gate *gate = *state;
+
+    ingress_stop(gate);
+    gate->answer_ms = 50;
+    ingress_start(gate);
+    int port = open_endpoint(gate, "tcp", true);
+    struct client *early = client_connect(gate, port);
+
+    agent_await_stream(gate);
+    run_for(gate->console->loop, 200);
+    converse(gate, early); /* it was answered: the time is not for its life */
+    gate->agent->answer = AGENT_WAITS;
+    struct client *client = client_connect(gate, port);
+
+    client_write(client, "hello", 5);
+    client_await_closed(client);
+    assert_int_equal(client->err.code, 0);
+    client_free(client);
+    client_free(early);
+}
+
 static void a_link_that_breaks_closes_its_clients(void **state)
 {
     struct gate *gate = *state;
@@ -401,6 +424,7 @@ int main(void)
         TEST(what_is_not_postgres_is_closed),
         TEST(a_client_of_postgres_that_says_little_and_goes_leaves_nothing),
         TEST(a_refusal_of_the_node_closes_the_client),
+        TEST(a_node_that_never_answers_keeps_no_client),
         TEST(a_link_that_breaks_closes_its_clients),
         TEST(a_half_close_is_handed_on),
         TEST(closing_does_not_wait_for_anybody),
