@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { SETTLE_STEP = 64 * 1024 };
+
 int lat__db_error(sqlite3 *db, const char *what, struct lat_err *err)
 {
     int code = sqlite3_extended_errcode(db);
@@ -149,6 +151,21 @@ static int make_private(const char *path, struct lat_err *err)
     return 0;
 }
 
+static int sync_folder_of(const char *path, struct lat_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder =
+        slash == NULL ? lat_text_copy(".") : lat_text_copy_n(path, (size_t)(slash - path + 1));
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd < 0 || fsync(fd) < 0 ? lat_err_errno(err, errno, folder) : 0;
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    free(folder);
+    return rc;
+}
+
 int lat__db_open(const char *path, const char *vfs, enum lat__db_care care, sqlite3 **ret_db,
                  struct lat_err *err)
 {
@@ -184,10 +201,63 @@ int lat__db_open(const char *path, const char *vfs, enum lat__db_care care, sqli
                                    err);
     /* Takes the lock now, so that a second program is refused here and not in the middle of its work. */
     rc = rc != 0 ? rc : lat__db_execute(db, "BEGIN IMMEDIATE; COMMIT", err);
+    /* By now there is a log, which SQLite made; it syncs its name, but does not tell when that fails. */
+    rc = rc == 0 && vfs == NULL && care == LAT__DB_DURABLE ? sync_folder_of(path, err) : rc;
     if (rc != 0) {
         sqlite3_close(db);
         return rc;
     }
     *ret_db = db;
     return 0;
+}
+
+/* ---- settling ---- */
+
+/* Error of a call on the log's file, of which the connection knows nothing. */
+static int log_error(sqlite3 *db, sqlite3_file *log, int code, struct lat_err *err)
+{
+    int why = 0;
+
+    log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &why);
+    if ((code & 0xff) == SQLITE_FULL || why == ENOSPC || why == EDQUOT) {
+        return lat_err_set(err, LAT_E_NO_SPACE, "%s-wal: there is no space left on the disk.",
+                           file_of(db));
+    }
+    return lat_err_set(err, LAT_E_IO, "%s-wal: %s: %s.", file_of(db), sqlite3_errstr(code),
+                       strerror(why));
+}
+
+/* Writes bytes of a file over themselves: after a failed fsync the kernel takes its pages for written, and would not write
+ * them again at the next. */
+static int write_over(sqlite3_file *file, sqlite3_int64 size)
+{
+    uint8_t *bytes = lat_alloc(SETTLE_STEP);
+    int code = SQLITE_OK;
+
+    for (sqlite3_int64 at = 0; code == SQLITE_OK && at < size; at += SETTLE_STEP) {
+        int len = size - at < SETTLE_STEP ? (int)(size - at) : SETTLE_STEP;
+
+        code = file->pMethods->xRead(file, bytes, len, at);
+        code = code != SQLITE_OK ? code : file->pMethods->xWrite(file, bytes, len, at);
+    }
+    free(bytes);
+    return code;
+}
+
+int lat__db_settle(sqlite3 *db, struct lat_err *err)
+{
+    sqlite3_file *log = NULL;
+    sqlite3_int64 size = 0;
+
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK ||
+        log->pMethods == NULL) {
+        return 0; /* there is no log yet */
+    }
+    int code = log->pMethods->xFileSize(log, &size);
+
+    if (code == SQLITE_OK && size > 0) {
+        code = write_over(log, size);
+        code = code != SQLITE_OK ? code : log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+    }
+    return code == SQLITE_OK ? 0 : log_error(db, log, code, err);
 }

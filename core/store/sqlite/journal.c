@@ -4,9 +4,10 @@
  * statements are made from the descriptions and prepared once for each connection. Blocks; runs at start-up
  * and then in the store's worker, one call at a time.
  *
- * After an error nobody knows what the kernel still has of the log (a failed fsync drops what it could not
- * write and says so only once). `reopen` therefore reads the log from the start and copies all of it into
- * the database, which is synced before the log begins anew: what the next commits build upon is on the disk. */
+ * Nobody knows what the disk has of a log that another process wrote, or that an error befell: it may never have been
+ * synced, and a failed fsync drops what it could not write and says so only once. So each connection begins by
+ * making its log durable, before anything is read that is shown to somebody; `reopen` then copies all of it into the
+ * database: what the next commits build upon is on the disk. */
 #include "audit_internal.h"
 #include "db_internal.h"
 
@@ -73,8 +74,9 @@ static void disconnect(struct sqlite_journal *self)
 
 static int connect(struct sqlite_journal *self, struct lat_err *err)
 {
-    return self->db != NULL ? 0
-                            : lat__db_open(self->path, self->vfs, LAT__DB_DURABLE, &self->db, err);
+    int rc = lat__db_open(self->path, self->vfs, LAT__DB_DURABLE, &self->db, err);
+
+    return rc != 0 ? rc : lat__db_settle(self->db, err);
 }
 
 static int prepare_statements(struct sqlite_journal *self, struct lat_err *err)

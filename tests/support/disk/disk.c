@@ -28,6 +28,26 @@ struct sim_disk *sim_disk_new(uint64_t seed)
     return disk;
 }
 
+struct sim_disk *sim_disk_copy(const struct sim_disk *disk, uint64_t seed)
+{
+    struct sim_disk *copy = sim_disk_new(seed);
+    pthread_mutex_t *lock = (pthread_mutex_t *)&disk->lock; /* of a disk that does not change */
+
+    LAT_ASSERT(pthread_mutex_lock(lock) == 0);
+    for (size_t i = 0; i < disk->seen.count; i++) {
+        const struct sim__inode *original = disk->seen.list[i].inode;
+        struct sim__inode *inode = LAT_NEW(struct sim__inode);
+
+        inode->is_folder = original->is_folder;
+        sim__content_write(&inode->now, 0, original->now.bytes, original->now.len);
+        sim__content_write(&inode->kept, 0, original->now.bytes, original->now.len);
+        sim__names_put(&copy->seen, disk->seen.list[i].path, inode);
+        sim__names_put(&copy->kept, disk->seen.list[i].path, inode);
+    }
+    LAT_ASSERT(pthread_mutex_unlock(lock) == 0);
+    return copy;
+}
+
 struct sim_disk *sim_disk_free(struct sim_disk *disk)
 {
     if (disk == NULL) {
@@ -105,6 +125,14 @@ uint64_t sim_disk_faults(struct sim_disk *disk)
     uint64_t faults = disk->faults;
     sim__disk_unlock(disk);
     return faults;
+}
+
+uint64_t sim_disk_cuts(struct sim_disk *disk)
+{
+    sim__disk_lock(disk);
+    uint64_t cuts = disk->cuts;
+    sim__disk_unlock(disk);
+    return cuts;
 }
 
 bool sim_disk_exists(struct sim_disk *disk, const char *path)

@@ -20,6 +20,9 @@ struct sim_disk;
 /* Returns an empty disk with the folder "/". */
 struct sim_disk *sim_disk_new(uint64_t seed);
 
+/* Returns a disk with the files that the program sees on another one, all of them synced. */
+struct sim_disk *sim_disk_copy(const struct sim_disk *disk, uint64_t seed);
+
 /* No file may be open on it. Takes NULL, returns NULL. */
 struct sim_disk *sim_disk_free(struct sim_disk *disk);
 
@@ -90,8 +93,9 @@ void sim_disk_fail(struct sim_disk *disk, const struct sim_disk_fault *fault);
 /* Ends all rules. */
 void sim_disk_heal(struct sim_disk *disk);
 
-/* How many times a rule hit since the disk was made. */
+/* How many times a rule hit, and how many times the power went, since the disk was made. */
 uint64_t sim_disk_faults(struct sim_disk *disk);
+uint64_t sim_disk_cuts(struct sim_disk *disk);
 
 /* Writes beyond so many bytes in all files fail with ENOSPC, after what fits; INT64_MAX: there is no end. */
 void sim_disk_set_capacity(struct sim_disk *disk, int64_t bytes);

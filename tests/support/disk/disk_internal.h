@@ -72,6 +72,7 @@ struct sim_disk {
     uint64_t calls[SIM_DISK_CALL_COUNT];
     uint64_t changes;
     uint64_t faults;
+    uint64_t cuts;
     int64_t capacity;
     bool lies;
     bool is_down;

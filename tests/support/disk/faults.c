@@ -106,6 +106,7 @@ static void go_down(struct sim_disk *disk)
 /* Files that are open and have no name any more are freed with their handles. */
 static void lose_unsynced(struct sim_disk *disk)
 {
+    disk->cuts++;
     for (size_t i = 0; i < disk->seen.count; i++) {
         sim__inode_lose(disk->seen.list[i].inode, disk->random);
     }

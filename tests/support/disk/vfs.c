@@ -1,6 +1,7 @@
 /* The disk as SQLite sees it: a VFS with the manners of SQLite's own for Unix.
  *
- * It syncs the folder of a journal that it made with the journal's first sync, and of one that it deletes when it is asked to.
+ * It syncs the folder of a journal that it made with the journal's first sync, and of one that it deletes when it is asked to. (SQLite's
+ * own does not tell when the former fails; who opens a database on the system's disk has to sync its folder by himself.)
  * There is no shared memory: WAL works with locking_mode=EXCLUSIVE alone. There are no temporary files (temp_store=MEMORY), and
  * the time is always the same. */
 #include "disk_internal.h"
@@ -91,11 +92,10 @@ static int file_sync(sqlite3_file *base, int flags)
     int error = sim__disk_sync(&file->handle);
     if (error == 0 && file->syncs_folder) {
         char *folder = sim__folder_of(file->handle.path);
-        int ignored = sim__disk_sync_folder(disk, folder); /* as SQLite does */
 
-        (void)ignored;
+        error = sim__disk_sync_folder(disk, folder);
+        file->syncs_folder = error != 0;
         free(folder);
-        file->syncs_folder = false;
     }
     sim__disk_unlock(disk);
     return error == 0 ? SQLITE_OK : SQLITE_IOERR_FSYNC;
