@@ -28,6 +28,8 @@ static int find_user(struct lat__call *call, const char *token, const struct lat
                                "The token is not known here, or has expired.");
         }
         *ret_user = lat_store_user(store, row->user_id);
+        call->token = row;
+        lat_row_ref(&row->row);
     } else {
         if ((code = lat_access_token_check(call->api->with.token_key, token,
                                            lat_loop_clock(call->api->with.loop), &claims, err))) {
@@ -109,7 +111,7 @@ static void answer_login(struct lat__call *call, const struct lat_user *user)
     lat_json_add_text(&writer, "role", user->role);
     lat_json_end(&writer, '}');
     lat_wipe_free(token);
-    lat__call_answer(call, 200, &answer);
+    lat__call_commit(call, lat__call_begin(call), "session.create", &user->row, 200, &answer);
 }
 
 static void password_checked(void *arg)
@@ -127,6 +129,7 @@ static void password_checked(void *arg)
         lat_log(call->api->with.log, LAT_LOG_WARN, "a login was refused",
                 LAT_STR("request_id", lat_http_request_id(call->req)),
                 LAT_STR("peer", lat_http_peer(call->req)));
+        lat__audit_refused_login(call, lat_json_text(call->body, "user", ""), user);
         lat_err_set(&err, LAT_E_UNAUTHENTICATED, "The user name or the password is wrong.");
         lat_err_hint(&err, "Check both and try again.");
         lat__call_fail(call, &err);
@@ -210,21 +213,22 @@ static void write_token(const struct lat_api_token *row, const char *token,
 
 void lat__tokens_list(struct lat__call *call)
 {
-    struct lat_json_writer writer;
-    struct lat_buf answer = {0};
     const struct lat_row *row;
+    struct lat__page page;
     void *cursor = NULL;
+    struct lat_err err;
 
-    lat_json_writer_init(&writer, &answer);
-    lat_json_object(&writer, NULL);
-    lat_json_array(&writer, "items");
-    while ((row = lat_store_each(call->api->with.store, LAT_INDEX_API_TOKEN_USER,
-                                 call->user->row.id, &cursor))) {
-        write_token((const struct lat_api_token *)row, NULL, &writer);
+    if (lat__page_begin(call, &page, &err)) {
+        lat__call_fail(call, &err);
+        return;
     }
-    lat_json_end(&writer, ']');
-    lat_json_end(&writer, '}');
-    lat__call_answer(call, 200, &answer);
+    while (!page.is_full && (row = lat_store_each(call->api->with.store, LAT_INDEX_API_TOKEN_USER,
+                                                  call->user->row.id, &cursor))) {
+        if (lat__page_takes(&page, row->id)) {
+            write_token((const struct lat_api_token *)row, NULL, &page.writer);
+        }
+    }
+    lat__page_answer(call, &page);
 }
 
 void lat__tokens_create(struct lat__call *call)
@@ -260,7 +264,7 @@ void lat__tokens_create(struct lat__call *call)
     lat_wipe_free(token);
     txn = lat__call_begin(call);
     lat_txn_put(txn, &row->row);
-    lat__call_commit(call, txn, 201, &answer);
+    lat__call_commit(call, txn, "token.create", &row->row, 201, &answer);
 }
 
 void lat__tokens_remove(struct lat__call *call)
@@ -278,5 +282,5 @@ void lat__tokens_remove(struct lat__call *call)
     }
     txn = lat__call_begin(call);
     lat_txn_remove(txn, LAT_TABLE_API_TOKEN, row->row.id);
-    lat__call_commit(call, txn, 204, &answer);
+    lat__call_commit(call, txn, "token.remove", &row->row, 204, &answer);
 }

@@ -44,7 +44,6 @@ struct lat_api_config {
     struct lat_store *store;
     struct lat_luahost *luahost;
     struct lat_dispatch *dispatch;
-    struct lat_link_directory *directory;
     struct lat_history *history; /* NULL: none is kept */
     const struct lat_authority *authority;
     struct lat_sealer *sealer;

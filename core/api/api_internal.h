@@ -44,12 +44,14 @@ struct lat__call {
     struct lat_api *api;
     struct lat_http_request *req; /* held */
     lat__handler_fn *handler;
-    const struct lat_user *user; /* held; NULL for ANYBODY */
+    const struct lat_user *user;       /* held; NULL for ANYBODY */
+    const struct lat_api_token *token; /* held; NULL unless it came with one */
     bool admin;
     cJSON *body;           /* owned; set by lat__call_read_body */
     struct lat_buf answer; /* what will be answered once durable */
     int status;
-    int64_t retry_ms; /* said with a failure, if not 0 */
+    int64_t retry_ms;  /* said with a failure, if not 0 */
+    size_t page_limit; /* of a page that is being read */
     char key_id
         [LAT_ID_SIZE]; /* of its idempotency key, from the moment that it is its turn; "" without */
     TAILQ_HEAD(, lat__call) followers; /* those with the same key, which wait until it has ended */
@@ -77,18 +79,15 @@ void lat__call_fail(struct lat__call *call, const struct lat_err *err);
 void lat__call_done(struct lat__call *call);
 
 /* Begins a transaction in the name of the call. */
-struct lat_txn *lat__call_begin(struct lat__call *call);
+struct lat_txn *lat__call_begin(const struct lat__call *call);
 
-/* Commits and answers once durable: with status and JSON (buf is emptied), or with the problem. With an Idempotency-Key the answer is
- * kept in the same transaction. */
-void lat__call_commit(struct lat__call *call, struct lat_txn *txn, int status, struct lat_buf *buf);
+/* Commits and answers once durable: with status and JSON (buf is emptied), or with the problem. In the same transaction goes what the
+ * audit trail says of it, an action ("workload.create") and the row that it was done to, and with an Idempotency-Key the answer. */
+void lat__call_commit(struct lat__call *call, struct lat_txn *txn, const char *action,
+                      const struct lat_row *row, int status, struct lat_buf *buf);
 
 /* Hands the call to its handler, unless its Idempotency-Key answers it or makes it wait. */
 void lat__call_run(struct lat__call *call);
-
-/* Reads ?limit= and ?cursor= ; *ret_cursor is borrowed or "". */
-int lat__call_page(struct lat__call *call, size_t *ret_limit, const char **ret_cursor,
-                   struct lat_err *err) LAT_MUST_USE;
 
 /* Reads the member `life`, a duration of at least a second and at most ten years; *ret_ms stays as it is without one. */
 int lat__call_read_life(const struct lat__call *call, int64_t *ret_ms,
@@ -98,6 +97,42 @@ int64_t lat__now(const struct lat_api *api); /* wall ms */
 
 /* Tells whether what began and ends then is over; an end of 0 never comes. */
 bool lat__is_over(const struct lat_api *api, int64_t begun_at, int64_t ends_at);
+/* ---- page.c ---- */
+
+/* Reads ?limit=. */
+int lat__call_read_limit(struct lat__call *call, size_t *ret_limit,
+                         struct lat_err *err) LAT_MUST_USE;
+
+/* One page of a list, being written: begin, write each row that it takes until it is full, answer. */
+struct lat__page {
+    struct lat_json_writer writer;
+    struct lat_buf answer;
+    const char *after; /* borrowed: ?cursor= or "" */
+    size_t limit, count;
+    bool is_full; /* and there is more */
+    char last[LAT_ID_SIZE];
+};
+int lat__page_begin(struct lat__call *call, struct lat__page *ret_page,
+                    struct lat_err *err) LAT_MUST_USE;
+
+/* Tells whether the row with that id belongs to the page. Rows come in order of id. */
+bool lat__page_takes(struct lat__page *page, const char *id);
+
+/* Answers with the page and ends the call. */
+void lat__page_answer(struct lat__call *call, struct lat__page *page);
+
+/* ---- audit.c ---- */
+
+/* Adds a row to the trail: that who calls did this to that row. lat__call_commit does it. */
+void lat__audit_add(const struct lat__call *call, struct lat_txn *txn, const char *action,
+                    const struct lat_row *row);
+
+/* Writes down that a login was refused; user is NULL where nobody has that name. */
+void lat__audit_refused_login(const struct lat__call *call, const char *name,
+                              const struct lat_user *user);
+
+void lat__audit_list(struct lat__call *call);
+void lat__audit_verify(struct lat__call *call);
 
 /* ---- idempotency.c ---- */
 
@@ -170,82 +205,9 @@ void lat__join_tokens_remove(struct lat__call *call);
 void lat__join(struct lat__call *call);
 void lat__join_renew(struct lat__call *call);
 
-/* ---- workload_view.c ---- */
-
-/* Writes a workload as the API shows it: an object (key NULL or a member). With `secrets`, credentials and whole addresses. The rows
- * are those that txn sees, or committed ones when it is NULL. */
-void lat__workload_write(struct lat_api *api, struct lat_txn *txn,
-                         const struct lat_workload *workload, bool secrets,
-                         struct lat_json_writer *writer);
-
-/* Finds the workload that the path names by id or by name ("NAME" in the caller's project, an admin also "PROJECT/NAME"), if the caller may see
- * it; NOT_FOUND otherwise. */
-int lat__workload_find(struct lat__call *call, const struct lat_workload **ret_workload,
-                       struct lat_err *err) LAT_MUST_USE;
-
-/* Opens the sealed rendering of a workload; *ret_json is owned. */
-int lat__workload_rendered(struct lat_api *api, const struct lat_workload *workload,
-                           cJSON **ret_json, struct lat_err *err) LAT_MUST_USE;
-
-void lat__workloads_list(struct lat__call *call);
-void lat__workloads_get(struct lat__call *call);
-void lat__workload_history(struct lat__call *call);
-void lat__workload_evaluations(struct lat__call *call);
-
-/* ---- workloads.c ---- */
-void lat__workloads_create(struct lat__call *call);
-void lat__workloads_change(struct lat__call *call);
-
-/* Merges a change into an object as RFC 7396 says: null removes. */
-void lat__merge(cJSON *object, const cJSON *patch);
-
-/* CONFLICT for a workload (NULL: gone) that is on its way out. */
-int lat__workload_refuse_removed(const struct lat_workload *workload,
-                                 struct lat_err *err) LAT_MUST_USE;
-
-/* Commits, and answers with the workload as the transaction leaves it; with nothing (204) where the client said "Prefer:
- * return=minimal" of a change. */
-void lat__workload_commit(struct lat__call *call, struct lat_txn *txn,
-                          const struct lat_workload *workload, int status);
-
-/* ---- workload_labels.c ---- */
-
-/* Makes the new text of the column `labels` out of the old one and a change: an object as in RFC 7396, null to remove all, NULL
- * for no change. *ret_labels is owned. */
-int lat__labels_change(const char *labels, const cJSON *patch, char **ret_labels,
-                       struct lat_err *err) LAT_MUST_USE;
-
-/* Tells whether a change is one of labels and nothing else. */
-bool lat__labels_alone(const cJSON *patch);
-
-/* Changes the labels as the body says, which is such a change. */
-void lat__workload_label(struct lat__call *call, const struct lat_workload *found);
-
-/* What ?label=NAME and ?label=NAME=VALUE ask for: all of them. */
-struct lat__label_filter {
-    size_t count;
-    char *wanted[LAT_API_LABEL_FILTERS_MAX]; /* owned; as it stands in the column */
-};
-int lat__label_filter_read(struct lat__call *call, struct lat__label_filter *ret_filter,
-                           struct lat_err *err) LAT_MUST_USE;
-void lat__label_filter_done(struct lat__label_filter *filter);
-bool lat__label_filter_takes(const struct lat__label_filter *filter,
-                             const struct lat_workload *workload);
-
-/* ---- workload_actions.c ---- */
-void lat__workloads_start(struct lat__call *call);
-void lat__workloads_stop(struct lat__call *call);
-void lat__workloads_restart(struct lat__call *call);
-void lat__workloads_scale(struct lat__call *call);
-void lat__workloads_remove(struct lat__call *call);
-
 /* ---- past.c ---- */
 void lat__workload_metrics(struct lat__call *call);
 void lat__node_metrics(struct lat__call *call);
-
-/* ---- workload_streams.c ---- */
-void lat__workload_logs(struct lat__call *call);
-void lat__workload_stats(struct lat__call *call);
 
 /* ---- events.c ---- */
 struct lat__events *lat__events_new(struct lat_api *api);

@@ -61,26 +61,6 @@ int lat__call_read_life(const struct lat__call *call, int64_t *ret_ms, struct la
     return 0;
 }
 
-int lat__call_page(struct lat__call *call, size_t *ret_limit, const char **ret_cursor,
-                   struct lat_err *err)
-{
-    const char *limit = lat_http_param(call->req, "limit");
-    const char *cursor = lat_http_param(call->req, "cursor");
-    int64_t value = LAT_API_PAGE_MAX;
-
-    if (limit && lat_text_to_int(limit, 1, LAT_API_PAGE_MAX, &value)) {
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "limit",
-                             "limit has to be a number from 1 to %d.", LAT_API_PAGE_MAX);
-    }
-    if (cursor && *cursor && !lat_id_is(cursor)) {
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "cursor",
-                             "cursor has to be the `next` of an earlier page.");
-    }
-    *ret_limit = (size_t)value;
-    *ret_cursor = cursor ? cursor : "";
-    return 0;
-}
-
 int lat__call_read_flag(struct lat__call *call, const char *name, bool *ret, struct lat_err *err)
 {
     const char *text = lat_http_param(call->req, name);
@@ -117,6 +97,9 @@ void lat__call_done(struct lat__call *call)
     lat__idempotency_pass(call);
     if (call->user) {
         lat_row_unref(&call->user->row);
+    }
+    if (call->token) {
+        lat_row_unref(&call->token->row);
     }
     cJSON_Delete(call->body);
     if (call->answer.bytes) {
@@ -163,7 +146,7 @@ void lat__call_run(struct lat__call *call)
 
 /* ---- writing ---- */
 
-struct lat_txn *lat__call_begin(struct lat__call *call)
+struct lat_txn *lat__call_begin(const struct lat__call *call)
 {
     return lat_txn_begin(call->api->with.store, lat_http_request_id(call->req));
 }
@@ -182,13 +165,15 @@ static void committed(void *arg, const struct lat_err *err)
     lat__call_answer(call, call->status, &answer);
 }
 
-void lat__call_commit(struct lat__call *call, struct lat_txn *txn, int status, struct lat_buf *buf)
+void lat__call_commit(struct lat__call *call, struct lat_txn *txn, const char *action,
+                      const struct lat_row *row, int status, struct lat_buf *buf)
 {
     struct lat_err err;
 
     call->status = status;
     call->answer = *buf;
     *buf = (struct lat_buf){0};
+    lat__audit_add(call, txn, action, row);
     lat__idempotency_keep(call, txn);
     if (lat_txn_commit(txn, committed, call, &err)) {
         lat__call_fail(call, &err);

@@ -25,19 +25,20 @@ static void write_join_token(const struct lat_join_token *row, const char *token
 void lat__join_tokens_list(struct lat__call *call)
 {
     const struct lat_join_token *row;
-    struct lat_json_writer writer;
-    struct lat_buf answer = {0};
+    struct lat__page page;
     void *cursor = NULL;
+    struct lat_err err;
 
-    lat_json_writer_init(&writer, &answer);
-    lat_json_object(&writer, NULL);
-    lat_json_array(&writer, "items");
-    while ((row = lat_store_next_join_token(call->api->with.store, &cursor))) {
-        write_join_token(row, NULL, &writer);
+    if (lat__page_begin(call, &page, &err)) {
+        lat__call_fail(call, &err);
+        return;
     }
-    lat_json_end(&writer, ']');
-    lat_json_end(&writer, '}');
-    lat__call_answer(call, 200, &answer);
+    while (!page.is_full && (row = lat_store_next_join_token(call->api->with.store, &cursor))) {
+        if (lat__page_takes(&page, row->row.id)) {
+            write_join_token(row, NULL, &page.writer);
+        }
+    }
+    lat__page_answer(call, &page);
 }
 
 static int read_join_token(struct lat__call *call, struct lat_join_token *row, struct lat_err *err)
@@ -96,24 +97,25 @@ void lat__join_tokens_create(struct lat__call *call)
     lat_wipe_free(token);
     txn = lat__call_begin(call);
     lat_txn_put(txn, &row->row);
-    lat__call_commit(call, txn, 201, &answer);
+    lat__call_commit(call, txn, "join_token.create", &row->row, 201, &answer);
 }
 
 void lat__join_tokens_remove(struct lat__call *call)
 {
     const char *id = lat_http_path_param(call->req, "id");
+    const struct lat_join_token *row = lat_store_join_token(call->api->with.store, id);
     struct lat_buf answer = {0};
     struct lat_txn *txn;
     struct lat_err err;
 
-    if (!lat_store_join_token(call->api->with.store, id)) {
+    if (!row) {
         lat_err_set(&err, LAT_E_NOT_FOUND, "There is no join token %.64s.", id);
         lat__call_fail(call, &err);
         return;
     }
     txn = lat__call_begin(call);
     lat_txn_remove(txn, LAT_TABLE_JOIN_TOKEN, id);
-    lat__call_commit(call, txn, 204, &answer);
+    lat__call_commit(call, txn, "join_token.remove", &row->row, 204, &answer);
 }
 
 /* ---- joining ---- */
@@ -218,7 +220,7 @@ static void sign_again(struct lat__call *call, const struct lat_node *node, cons
     }
     write_membership(call, node, chain, &answer);
     free(chain);
-    lat__call_answer(call, 200, &answer);
+    lat__call_commit(call, lat__call_begin(call), "node.renew", &node->row, 200, &answer);
 }
 
 static int may_use(const struct lat_join_token *token, const struct applicant *applicant,
@@ -272,7 +274,7 @@ static void admit(struct lat__call *call, const struct applicant *applicant,
     txn = lat__call_begin(call);
     lat_txn_put(txn, &spent->row);
     lat_txn_put(txn, &node->row);
-    lat__call_commit(call, txn, 201, &answer);
+    lat__call_commit(call, txn, "node.join", &node->row, 201, &answer);
     free(chain);
     lat_buf_done(&hex);
 }

@@ -1,8 +1,6 @@
 /* Nodes as people see them. Who may see a node's name may see what it is; only an administrator removes one. */
 #include "api/api_internal.h"
 
-#include <string.h>
-
 static void count_use(struct lat_api *api, const char *node_id, int64_t *ret_cpu,
                       int64_t *ret_memory, int64_t *ret_count)
 {
@@ -35,36 +33,21 @@ static void write_node(struct lat_api *api, const struct lat_node *node,
 
 void lat__nodes_list(struct lat__call *call)
 {
-    struct lat_json_writer writer;
-    struct lat_buf answer = {0};
     const struct lat_node *node;
-    const char *after, *next = NULL;
+    struct lat__page page;
     void *cursor = NULL;
     struct lat_err err;
-    size_t limit, count = 0;
 
-    if (lat__call_page(call, &limit, &after, &err)) {
+    if (lat__page_begin(call, &page, &err)) {
         lat__call_fail(call, &err);
         return;
     }
-    lat_json_writer_init(&writer, &answer);
-    lat_json_object(&writer, NULL);
-    lat_json_array(&writer, "items");
-    while ((node = lat_store_next_node(call->api->with.store, &cursor))) {
-        if (strcmp(node->row.id, after) <= 0) {
-            continue;
+    while (!page.is_full && (node = lat_store_next_node(call->api->with.store, &cursor))) {
+        if (lat__page_takes(&page, node->row.id)) {
+            write_node(call->api, node, &page.writer);
         }
-        if (count == limit) {
-            break;
-        }
-        write_node(call->api, node, &writer);
-        next = node->row.id;
-        count++;
     }
-    lat_json_end(&writer, ']');
-    lat_json_add_text(&writer, "next", node ? next : NULL);
-    lat_json_end(&writer, '}');
-    lat__call_answer(call, 200, &answer);
+    lat__page_answer(call, &page);
 }
 
 int lat__node_find(struct lat__call *call, const struct lat_node **ret_node, struct lat_err *err)
@@ -149,5 +132,5 @@ void lat__nodes_remove(struct lat__call *call)
     }
     lat_txn_expect(txn, &node->row);
     lat_txn_remove(txn, LAT_TABLE_NODE, node->row.id);
-    lat__call_commit(call, txn, 204, &answer);
+    lat__call_commit(call, txn, "node.remove", &node->row, 204, &answer);
 }

@@ -1,5 +1,5 @@
 /* What was: samples of nodes and workloads, as the history has them. Whoever may see a thing may see what it used. */
-#include "api/api_internal.h"
+#include "api/workload_internal.h"
 
 enum { LAT__METRICS_MS = 60 * 60 * 1000 }; /* that are shown when nobody says */
 

@@ -41,6 +41,8 @@
     X(GET, "/api/v1/workloads/{id}/history", USERS, workload_history)                              \
     X(GET, "/api/v1/workloads/{id}/evaluations", USERS, workload_evaluations)                      \
     X(GET, "/api/v1/events", USERS, events_follow)                                                 \
+    X(GET, "/api/v1/audit", USERS, audit_list)                                                     \
+    X(GET, "/api/v1/audit/verify", ADMINS, audit_verify)                                           \
     X(GET, "/api/v1/types", USERS, types_list)                                                     \
     X(GET, "/api/v1/policies", USERS, policies_list)
 

@@ -19,20 +19,21 @@ static void write_user(struct lat_api *api, const struct lat_user *user,
 
 void lat__users_list(struct lat__call *call)
 {
-    struct lat_json_writer writer;
-    struct lat_buf answer = {0};
     const struct lat_user *user;
+    struct lat__page page;
     void *cursor = NULL;
+    struct lat_err err;
 
-    lat_json_writer_init(&writer, &answer);
-    lat_json_object(&writer, NULL);
-    lat_json_array(&writer, "items");
-    while ((user = lat_store_next_user(call->api->with.store, &cursor))) {
-        write_user(call->api, user, &writer);
+    if (lat__page_begin(call, &page, &err)) {
+        lat__call_fail(call, &err);
+        return;
     }
-    lat_json_end(&writer, ']');
-    lat_json_end(&writer, '}');
-    lat__call_answer(call, 200, &answer);
+    while (!page.is_full && (user = lat_store_next_user(call->api->with.store, &cursor))) {
+        if (lat__page_takes(&page, user->row.id)) {
+            write_user(call->api, user, &page.writer);
+        }
+    }
+    lat__page_answer(call, &page);
 }
 
 /* A user to be, while a worker hashes the password. */
@@ -76,7 +77,7 @@ static void create(struct lat__call *call, const char *hash)
     write_user(call->api, user, &writer);
     lat_txn_put(txn, &project->row);
     lat_txn_put(txn, &user->row);
-    lat__call_commit(call, txn, 201, &answer);
+    lat__call_commit(call, txn, "user.create", &user->row, 201, &answer);
 }
 
 static void password_hashed(void *arg)

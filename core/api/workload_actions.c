@@ -2,12 +2,12 @@
  *
  * The status is set to the first step of the way at once, so that whoever asks after the answer does not read the
  * status from before. */
-#include "api/api_internal.h"
+#include "api/workload_internal.h"
 
 /* Changes the row; returns false (with err) to refuse. */
 typedef int action_fn(struct lat__call *call, struct lat_workload *workload, struct lat_err *err);
 
-static void act(struct lat__call *call, action_fn *action)
+static void act(struct lat__call *call, const char *name, action_fn *action)
 {
     const struct lat_workload *found;
     struct lat_workload *workload;
@@ -35,8 +35,8 @@ static void act(struct lat__call *call, action_fn *action)
     }
     lat_row_set(workload->request_id, lat_http_request_id(call->req));
     workload->updated_at = lat__now(call->api);
-    lat__workload_commit(call, txn, (const struct lat_workload *)lat_txn_put(txn, &workload->row),
-                         202);
+    lat__workload_commit(call, txn, name,
+                         (const struct lat_workload *)lat_txn_put(txn, &workload->row), 202);
 }
 
 static void set_status(struct lat_workload *workload, enum lat_workload_state status)
@@ -125,25 +125,25 @@ static int remove_workload(struct lat__call *call, struct lat_workload *workload
 
 void lat__workloads_start(struct lat__call *call)
 {
-    act(call, start);
+    act(call, "workload.start", start);
 }
 
 void lat__workloads_stop(struct lat__call *call)
 {
-    act(call, stop);
+    act(call, "workload.stop", stop);
 }
 
 void lat__workloads_restart(struct lat__call *call)
 {
-    act(call, restart);
+    act(call, "workload.restart", restart);
 }
 
 void lat__workloads_scale(struct lat__call *call)
 {
-    act(call, scale);
+    act(call, "workload.scale", scale);
 }
 
 void lat__workloads_remove(struct lat__call *call)
 {
-    act(call, remove_workload);
+    act(call, "workload.remove", remove_workload);
 }

@@ -5,7 +5,7 @@
  * A label says something of a workload and changes nothing about its containers; so a change of labels alone raises no
  * generation, asks no plugin and opens nothing that is sealed. They stand in a column of their own, as the writer here writes them:
  * one spelling for one set, which a look for "name":"value" may rely on. */
-#include "api/api_internal.h"
+#include "api/workload_internal.h"
 
 #include <string.h>
 
@@ -78,8 +78,8 @@ void lat__workload_label(struct lat__call *call, const struct lat_workload *foun
     workload->labels = labels;
     lat_row_set(workload->request_id, lat_http_request_id(call->req));
     workload->updated_at = lat__now(call->api);
-    lat__workload_commit(call, txn, (const struct lat_workload *)lat_txn_put(txn, &workload->row),
-                         200);
+    lat__workload_commit(call, txn, "workload.label",
+                         (const struct lat_workload *)lat_txn_put(txn, &workload->row), 200);
 }
 
 /* ---- narrowing lists ---- */
@@ -98,7 +98,6 @@ int lat__label_filter_read(struct lat__call *call, struct lat__label_filter *ret
             continue;
         }
         if (ret_filter->count == LAT_API_LABEL_FILTERS_MAX) {
-            lat__label_filter_done(ret_filter);
             return lat_err_field(err, LAT_E_INVALID_FIELD, "label",
                                  "A list is narrowed by at most %d labels.",
                                  LAT_API_LABEL_FILTERS_MAX);

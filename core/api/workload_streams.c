@@ -4,7 +4,7 @@
  *                                                              ▲ paused while the client is slow ┘
  *
  * Once the stream is open everything happens on the link's loop; the state loop sees no byte of it. */
-#include "api/api_internal.h"
+#include "api/workload_internal.h"
 
 enum { LAT__STATS_MAX = 16 * 1024, LAT__TAIL_MAX = 100000 };
 

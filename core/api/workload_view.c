@@ -1,5 +1,5 @@
 /* Workloads as people see them: the row, its allocations, its addresses, and to those who ask for it, its credentials. */
-#include "api/api_internal.h"
+#include "api/workload_internal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -284,39 +284,25 @@ void lat__workloads_list(struct lat__call *call)
 {
     bool secrets = lat_text_equal(lat_http_param(call->req, "credentials"), "true");
     const struct lat_workload *workload;
-    const char *after, *next = NULL;
-    struct lat_json_writer writer;
     struct lat__label_filter filter;
-    struct lat_buf answer = {0};
+    struct lat__page page;
     void *cursor = NULL;
     struct lat_err err;
-    size_t limit, count = 0;
 
-    if (lat__call_page(call, &limit, &after, &err) || lat__label_filter_read(call, &filter, &err)) {
+    if (lat__label_filter_read(call, &filter, &err) || lat__page_begin(call, &page, &err)) {
+        lat__label_filter_done(&filter);
         lat__call_fail(call, &err);
         return;
     }
-    lat_json_writer_init(&writer, &answer);
-    lat_json_object(&writer, NULL);
-    lat_json_array(&writer, "items");
-    while ((workload = lat_store_next_workload(call->api->with.store, &cursor))) {
-        if (strcmp(workload->row.id, after) <= 0 ||
-            !lat__access_project(call, workload->project_id) ||
-            !lat__label_filter_takes(&filter, workload)) {
-            continue;
+    while (!page.is_full && (workload = lat_store_next_workload(call->api->with.store, &cursor))) {
+        if (lat__access_project(call, workload->project_id) &&
+            lat__label_filter_takes(&filter, workload) &&
+            lat__page_takes(&page, workload->row.id)) {
+            lat__workload_write(call->api, NULL, workload, secrets, &page.writer);
         }
-        if (count == limit) {
-            break;
-        }
-        lat__workload_write(call->api, NULL, workload, secrets, &writer);
-        next = workload->row.id;
-        count++;
     }
-    lat_json_end(&writer, ']');
-    lat_json_add_text(&writer, "next", workload ? next : NULL);
-    lat_json_end(&writer, '}');
     lat__label_filter_done(&filter);
-    lat__call_answer(call, 200, &answer);
+    lat__page_answer(call, &page);
 }
 
 void lat__workloads_get(struct lat__call *call)

@@ -4,7 +4,7 @@
  *
  * A change renders the whole spec again with the credentials that are there, so that a database keeps its password. Labels
  * are no part of what is rendered and sealed: they go into a column of their own (workload_labels.c). */
-#include "api/api_internal.h"
+#include "api/workload_internal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -170,7 +170,7 @@ int lat__workload_refuse_removed(const struct lat_workload *workload, struct lat
     return 0;
 }
 
-void lat__workload_commit(struct lat__call *call, struct lat_txn *txn,
+void lat__workload_commit(struct lat__call *call, struct lat_txn *txn, const char *action,
                           const struct lat_workload *workload, int status)
 {
     const char *prefer = lat_http_header(call->req, "Prefer");
@@ -183,7 +183,7 @@ void lat__workload_commit(struct lat__call *call, struct lat_txn *txn,
         lat_json_writer_init(&writer, &answer);
         lat__workload_write(call->api, txn, workload, true, &writer);
     }
-    lat__call_commit(call, txn, status, &answer);
+    lat__call_commit(call, txn, action, &workload->row, status, &answer);
 }
 
 static int name_taken(struct lat__call *call, const char *name, struct lat_err *err)
@@ -230,7 +230,7 @@ static void create(struct rendering *rendering, const cJSON *rendered)
     txn = lat__call_begin(call);
     row = lat_txn_put(txn, &workload->row);
     put_endpoints(call->api, txn, row->id, rendering->spec, rendered);
-    lat__workload_commit(call, txn, (const struct lat_workload *)row, 201);
+    lat__workload_commit(call, txn, "workload.create", (const struct lat_workload *)row, 201);
 }
 
 static void change(struct rendering *rendering, const cJSON *rendered)
@@ -274,7 +274,7 @@ static void change(struct rendering *rendering, const cJSON *rendered)
     row = lat_txn_put(txn, &workload->row);
     put_endpoints(call->api, txn, row->id, rendering->spec, rendered);
     remove_endpoints(txn, row->id, rendered);
-    lat__workload_commit(call, txn, (const struct lat_workload *)row, 200);
+    lat__workload_commit(call, txn, "workload.change", (const struct lat_workload *)row, 200);
 }
 
 static void rendered_by_plugin(void *arg, const cJSON *value, const struct lat_err *err)

@@ -206,7 +206,6 @@ static void make_api(struct lat_stages *stages)
         .store = with->store,
         .luahost = stages->luahost,
         .dispatch = stages->dispatch,
-        .directory = stages->directory,
         .history = with->history,
         .authority = with->authority,
         .sealer = with->sealer,

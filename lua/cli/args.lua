@@ -119,6 +119,8 @@ function args.split(words, commands)
     if groups[first] then
         local command = second and index[first .. " " .. second]
         if command then return command, options, table.move(words, at + 2, #words, 1, {}) end
+    end
+    if groups[first] and not index[first] then
         if not second or second:find("^%-") then
             if second == "--help" or second == "-h" or options.help then return index.help, {}, { first } end
             problem.usage(("'lattice %s' needs one more word."):format(first),

@@ -312,3 +312,27 @@ describe("config show", function()
         assert.are.equal("", (got("config show", {}, { environment = { HOME = "/h" } })))
     end)
 end)
+
+describe("audit", function()
+    local ROW = { sequence = 7, at = AT, actor_kind = "api_token", actor_id = "t", actor_name = "admin/ci\27",
+        action = "join_token.create", object_table = "join_token", object_id = "j1", object_name = "",
+        address = "1.2.3.4:5" }
+
+    it("shows rows, and says that there are more", function()
+        local stdout, stderr = got("audit --since 12h --project me",
+            { ["GET /api/v1/audit?project=me&since=12h&limit=50"] = { 200, { items = { ROW }, next = "7" } } })
+        assert.are.equal(lines(
+            "#   WHEN                  WHO         DID                 TO              FROM",
+            "7   2026-11-21 01:02:03   admin/ci?   join_token.create   join token j1   1.2.3.4:5"), stdout)
+        assert.matches("--all", stderr, 1, true)
+    end)
+
+    it("verifies, and fails where the chain is broken", function()
+        assert.are.equal("rows 3 to 9 are as they were written\n", (got("audit verify",
+            { ["GET /api/v1/audit/verify"] = { 200, { sound = true, first = 3, last = 9 } } })))
+        local ran = fakes.run("audit verify", { script = by_target { ["GET /api/v1/audit/verify"] =
+            { 200, { sound = false, first = 3, last = 9, broken_at = 5, what = "has another hash" } } } })
+        assert.is_false(ran.ok)
+        assert.matches("row 5 has another hash", ran.raised.detail, 1, true)
+    end)
+end)

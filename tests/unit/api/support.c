@@ -97,7 +97,6 @@ int desk_open(void **state)
                                                      .store = desk->console->store,
                                                      .luahost = desk->luahost,
                                                      .dispatch = desk->console->dispatch,
-                                                     .directory = desk->console->directory,
                                                      .history = desk->history,
                                                      .authority = desk->authority,
                                                      .sealer = desk->sealer,
