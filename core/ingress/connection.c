@@ -11,7 +11,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct lat__connection {
     TAILQ_ENTRY(lat__connection) link;
@@ -20,7 +19,7 @@ struct lat__connection {
     bool plain;
     char port_name[LAT_NAME_MAX + 1];
     struct lat__backend backend;
-    int fd;                       /* until it is adopted */
+    struct lat_incoming incoming; /* until it is adopted */
     struct lat_stream *client;    /* while its first bytes are awaited */
     struct lat_stream *handshake; /* while TLS is agreed on */
     struct lat_timer patience;    /* with a client's first bytes, then with the node's answer */
@@ -257,12 +256,12 @@ static void begin(void *arg)
     lane->count++;
     lat_metric_add(lane->ingress->open, 1);
     if (lane->count > LAT_INGRESS_CONNECTIONS_MAX && !make_room(lane)) {
-        close(connection->fd);
+        lat_tcp_refuse(connection->incoming);
         lat_metric_add(lane->ingress->refused, 1);
         settle(connection);
         return;
     }
-    if (lat_tcp_adopt(lane->loop, connection->fd, &client, &err)) {
+    if (lat_tcp_adopt(lane->loop, connection->incoming, &client, &err)) {
         lat_metric_add(lane->ingress->refused, 1);
         settle(connection);
         return;
@@ -279,20 +278,20 @@ static void begin(void *arg)
     }
 }
 
-void lat__ingress_hand_over(struct lat__lane *lane, int fd, const struct lat__route *route,
-                            const struct lat__backend *backend)
+void lat__ingress_hand_over(struct lat__lane *lane, struct lat_incoming incoming,
+                            const struct lat__route *route, const struct lat__backend *backend)
 {
     struct lat__connection *connection = LAT_NEW(struct lat__connection);
 
     connection->lane = lane;
-    connection->fd = fd;
+    connection->incoming = incoming;
     connection->protocol = route->protocol;
     connection->plain = route->plain;
     connection->backend = *backend;
     lat_text_bound(connection->port_name, sizeof(connection->port_name), route->port_name);
     if (lat_loop_post(lane->loop, begin, connection)) {
         lat_metric_add(lane->ingress->refused, 1);
-        close(fd);
+        lat_tcp_refuse(incoming);
         free(connection);
     }
 }

@@ -39,9 +39,9 @@ struct lat__lane {
     bool closing;
 };
 
-/* Hands an accepted descriptor (taken) to the lane. From the acceptor. */
-void lat__ingress_hand_over(struct lat__lane *lane, int fd, const struct lat__route *route,
-                            const struct lat__backend *backend);
+/* Hands an accepted connection (taken) to the lane. From the acceptor. */
+void lat__ingress_hand_over(struct lat__lane *lane, struct lat_incoming incoming,
+                            const struct lat__route *route, const struct lat__backend *backend);
 
 /* Closes all connections of the lane; calls lat__ingress_part_closed when none is left. From any thread. */
 void lat__ingress_close_lane(struct lat__lane *lane);

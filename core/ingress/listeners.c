@@ -1,4 +1,4 @@
-/* The open ports, on one I/O loop: accepts, chooses a backend whose node is linked, and hands the descriptor to the
+/* The open ports, on one I/O loop: accepts, chooses a backend whose node is linked, and hands the connection to the
  * loop that owns that link. Routes come from the state loop by message; nothing here is shared. */
 #include "ingress/ingress_internal.h"
 
@@ -6,7 +6,6 @@
 #include "base/text.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 struct listener {
     struct lat__listeners *listeners;
@@ -41,7 +40,7 @@ struct lat__listeners *lat__listeners_new(struct lat_ingress *ingress)
     return listeners;
 }
 
-static void accepted(void *arg, int fd)
+static void accepted(void *arg, struct lat_incoming incoming)
 {
     struct listener *listener = arg;
     struct lat_ingress *ingress = listener->listeners->ingress;
@@ -55,12 +54,12 @@ static void accepted(void *arg, int fd)
             lat_link_directory_loop_of(ingress->with.directory, backend->node_id);
 
         if (loop) {
-            lat__ingress_hand_over(lat__ingress_lane(ingress, loop), fd, route, backend);
+            lat__ingress_hand_over(lat__ingress_lane(ingress, loop), incoming, route, backend);
             return;
         }
     }
     lat_metric_add(ingress->refused, 1);
-    close(fd);
+    lat_tcp_refuse(incoming);
 }
 
 static struct listener *free_listener(struct listener *listener)
@@ -108,8 +107,8 @@ static void set(void *arg)
     }
     lat_text_bound(message->endpoint, sizeof(message->endpoint), route->endpoint);
     message->port = route->port;
-    if (lat_tcp_listen_fd(listeners->loop, listeners->ingress->host, route->port, accepted,
-                          listener, &listener->listening, &message->err)) {
+    if (lat_tcp_listen_incoming(listeners->loop, listeners->ingress->host, route->port, accepted,
+                                listener, &listener->listening, &message->err)) {
         lat_map_remove(listeners->by_endpoint, message->endpoint);
         free_listener(listener);
     }

@@ -9,6 +9,8 @@
  * of the owner. A try owns its descriptor and its poll handle and goes its own way when it is dropped, so that
  * an attempt may vanish at once; only a running name look-up keeps it.
  *
+ * A loop that was given a network of its own leaves all that to it.
+ *
  * Runs on the loop's thread. */
 #include "internal.h"
 
@@ -55,6 +57,7 @@ struct lat_connect {
     struct addrinfo local_address;
     struct attempt *attempt;
     struct lat_err err; /* why the last try failed */
+    void *elsewhere;    /* the attempt of another network; the rest is not used then */
 };
 
 static void connect_free(struct lat_connect *dial)
@@ -324,10 +327,41 @@ static struct lat_connect *start(struct lat_loop *loop, const char *host, int po
     return dial;
 }
 
+static void on_connected_elsewhere(void *arg, struct lat_stream *stream, const struct lat_err *err)
+{
+    struct lat_connect *dial = arg;
+    LAT_CHECK_MAGIC(dial, CONNECT_MAGIC);
+    lat_connect_fn *fn = dial->fn;
+    void *fn_arg = dial->arg;
+    connect_free(dial);
+    fn(fn_arg, stream, err);
+}
+
+static struct lat_connect *connect_elsewhere(struct lat_loop *loop, const char *host, int port,
+                                             int64_t timeout_ms, lat_connect_fn *fn, void *arg)
+{
+    struct lat_connect *dial = LAT_NEW(struct lat_connect);
+    dial->magic = CONNECT_MAGIC;
+    dial->loop = loop;
+    dial->fn = fn;
+    dial->arg = arg;
+    lat_timer_init(&dial->timer, loop, on_timer, dial);
+    dial->elsewhere = loop->network->class->connect(loop->network, host, port, timeout_ms,
+                                                    on_connected_elsewhere, dial);
+    return dial;
+}
+
+void lat_loop_set_network(struct lat_loop *loop, struct lat_network *network)
+{
+    loop->network = network;
+}
+
 struct lat_connect *lat_tcp_connect(struct lat_loop *loop, const char *host, int port,
                                     int64_t timeout_ms, lat_connect_fn *fn, void *arg)
 {
     LAT_ASSERT(port >= 0 && port <= 65535);
+    if (loop->network)
+        return connect_elsewhere(loop, host, port, timeout_ms, fn, arg);
     return start(loop, host, port, timeout_ms, fn, arg);
 }
 
@@ -355,5 +389,10 @@ void lat_connect_cancel(struct lat_connect *dial)
 {
     LAT_CHECK_MAGIC(dial, CONNECT_MAGIC);
     LAT_ASSERT(!dial->dropped);
+    if (dial->elsewhere) {
+        dial->loop->network->class->cancel(dial->loop->network, dial->elsewhere);
+        connect_free(dial);
+        return;
+    }
     drop(dial);
 }

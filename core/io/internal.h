@@ -83,6 +83,7 @@ struct lat_loop {
     uint64_t timer_order;
 
     struct lat__workers *workers; /* made on first use */
+    struct lat_network *network;  /* NULL: the system's */
 
     uint8_t *read_buffer;  /* LAT__READ_SIZE, made on first use */
     struct lat__pool pool; /* of LAT__CHUNK_SIZE */

@@ -41,9 +41,11 @@ struct lat_listener {
     enum lat__fd_kind kind;
     char *path; /* owned; of a unix socket */
     lat_accept_fn *fn;
-    lat_accept_fd_fn *fd_fn;
+    lat_incoming_fn *incoming_fn;
     void *arg;
     bool closed;
+    void *elsewhere; /* the place on another network, and its port; the rest is not used then */
+    int elsewhere_port;
 };
 
 static int open_spare(void)
@@ -76,8 +78,8 @@ static void take_rest(struct lat_listener *listener)
 
 static void hand_over(struct lat_listener *listener, int fd)
 {
-    if (listener->fd_fn) {
-        listener->fd_fn(listener->arg, fd);
+    if (listener->incoming_fn) {
+        listener->incoming_fn(listener->arg, (struct lat_incoming){.fd = fd});
         return;
     }
     struct lat_stream *stream;
@@ -144,6 +146,11 @@ struct lat_listener *lat_listener_free(struct lat_listener *listener)
         return NULL;
     LAT_CHECK_MAGIC(listener, LISTENER_MAGIC);
     LAT_ASSERT(lat_loop_is_current(listener->loop) && !listener->closed);
+    if (listener->elsewhere) {
+        listener->loop->network->class->unlisten(listener->loop->network, listener->elsewhere);
+        free(listener);
+        return NULL;
+    }
     listener->closed = true;
     lat_timer_done(&listener->rest);
     uv_poll_stop(&listener->poll);
@@ -160,6 +167,8 @@ struct lat_listener *lat_listener_free(struct lat_listener *listener)
 int lat_listener_port(const struct lat_listener *listener)
 {
     LAT_CHECK_MAGIC(listener, LISTENER_MAGIC);
+    if (listener->elsewhere)
+        return listener->elsewhere_port;
     struct sockaddr_storage address;
     socklen_t len = sizeof(address);
     if (getsockname(listener->fd, (struct sockaddr *)&address, &len) < 0)
@@ -206,6 +215,35 @@ static int bind_error(int errno_value, const char *host, int port, struct lat_er
     return lat_err_errno(err, errno_value, what);
 }
 
+static void on_accepted_elsewhere(void *arg, struct lat_stream *stream)
+{
+    struct lat_listener *listener = arg;
+    LAT_CHECK_MAGIC(listener, LISTENER_MAGIC);
+    if (listener->incoming_fn)
+        listener->incoming_fn(listener->arg, (struct lat_incoming){.fd = -1, .stream = stream});
+    else
+        listener->fn(listener->arg, stream);
+}
+
+static int listen_elsewhere(struct lat_loop *loop, const char *host, int port,
+                            const struct lat_listener *what, struct lat_listener **ret_listener,
+                            struct lat_err *err)
+{
+    struct lat_network *network = loop->network;
+    struct lat_listener *listener = LAT_NEW(struct lat_listener);
+    *listener = *what;
+    listener->magic = LISTENER_MAGIC;
+    listener->loop = loop;
+    int code = network->class->listen(network, host, port, on_accepted_elsewhere, listener,
+                                      &listener->elsewhere, &listener->elsewhere_port, err);
+    if (code < 0) {
+        free(listener);
+        return code;
+    }
+    *ret_listener = listener;
+    return LAT_OK;
+}
+
 static int tcp_listen(struct lat_loop *loop, const char *host, int port, bool shared,
                       const struct lat_listener *what, struct lat_listener **ret_listener,
                       struct lat_err *err)
@@ -216,6 +254,8 @@ static int tcp_listen(struct lat_loop *loop, const char *host, int port, bool sh
     int fd = -1;
     if (port < 0 || port > 65535)
         return lat_err_set(err, LAT_E_INVALID, "%d is not a port.", port);
+    if (loop->network)
+        return listen_elsewhere(loop, host, port, what, ret_listener, err);
     snprintf(service, sizeof(service), "%d", port);
     int status = getaddrinfo(host, service, &hints, &addresses);
     if (status != 0)
@@ -237,10 +277,10 @@ int lat_tcp_listen(struct lat_loop *loop, const char *host, int port, bool share
     return tcp_listen(loop, host, port, shared, &what, ret_listener, err);
 }
 
-int lat_tcp_listen_fd(struct lat_loop *loop, const char *host, int port, lat_accept_fd_fn *fn,
-                      void *arg, struct lat_listener **ret_listener, struct lat_err *err)
+int lat_tcp_listen_incoming(struct lat_loop *loop, const char *host, int port, lat_incoming_fn *fn,
+                            void *arg, struct lat_listener **ret_listener, struct lat_err *err)
 {
-    struct lat_listener what = {.fd_fn = fn, .arg = arg};
+    struct lat_listener what = {.incoming_fn = fn, .arg = arg};
     return tcp_listen(loop, host, port, false, &what, ret_listener, err);
 }
 

@@ -449,9 +449,22 @@ void lat__tcp_tune(int fd)
                          sizeof(options[i].value));
 }
 
-int lat_tcp_adopt(struct lat_loop *loop, int fd, struct lat_stream **ret_stream,
-                  struct lat_err *err)
+int lat_tcp_adopt(struct lat_loop *loop, struct lat_incoming incoming,
+                  struct lat_stream **ret_stream, struct lat_err *err)
 {
-    lat__tcp_tune(fd);
-    return lat__stream_of_fd(loop, fd, LAT__FD_TCP, NULL, ret_stream, err);
+    if (incoming.stream) {
+        LAT_ASSERT(lat_stream_loop(incoming.stream) == loop);
+        *ret_stream = incoming.stream;
+        return LAT_OK;
+    }
+    lat__tcp_tune(incoming.fd);
+    return lat__stream_of_fd(loop, incoming.fd, LAT__FD_TCP, NULL, ret_stream, err);
+}
+
+void lat_tcp_refuse(struct lat_incoming incoming)
+{
+    if (incoming.stream)
+        lat_stream_close(incoming.stream);
+    else
+        close(incoming.fd);
 }

@@ -1,4 +1,4 @@
-/* A loop in simulated time: workers without threads. */
+/* A loop in simulated time: workers without threads, and a network of its own. */
 #include "support.h"
 
 #include <pthread.h>
@@ -213,6 +213,204 @@ static void a_loop_that_runs_waits_for_its_work(void **state)
     assert_string_equal(world->story, "Aa");
 }
 
+/* ---- a network ---- */
+
+/* One that connects whoever dials a port to who listens there, a second later. */
+struct air {
+    struct lat_network network;
+    struct lat_loop *loop;
+    int port;
+    lat_accept_fn *accept;
+    void *accept_arg;
+    lat_connect_fn *connected; /* of the attempt under way */
+    void *connected_arg;
+    struct lat_timer delay;
+    int cancelled;
+};
+
+static void air_due(void *arg)
+{
+    struct air *air = arg;
+    struct lat_stream *near;
+    struct lat_stream *far;
+    struct lat_err err;
+    if (!air->accept) {
+        lat_err_set(&err, LAT_E_REFUSED, "Nobody listens.");
+        air->connected(air->connected_arg, NULL, &err);
+        return;
+    }
+    lat_stream_pair(air->loop, &near, &far);
+    air->connected(air->connected_arg, near, NULL);
+    air->accept(air->accept_arg, far);
+}
+
+static void *air_connect_to(struct lat_network *network, const char *host, int port,
+                            int64_t timeout_ms, lat_connect_fn *fn, void *arg)
+{
+    struct air *air = LAT_CONTAINER(network, struct air, network);
+    assert_string_equal(host, "console");
+    assert_int_equal(port, 8443);
+    assert_int_equal(timeout_ms, 5000);
+    air->connected = fn;
+    air->connected_arg = arg;
+    lat_timer_start(&air->delay, 1000, 0);
+    return air;
+}
+
+static void air_cancel(struct lat_network *network, void *attempt)
+{
+    struct air *air = LAT_CONTAINER(network, struct air, network);
+    assert_ptr_equal(attempt, air);
+    lat_timer_stop(&air->delay);
+    air->cancelled++;
+}
+
+static int air_listen(struct lat_network *network, const char *host, int port, lat_accept_fn *fn,
+                      void *arg, void **ret_place, int *ret_port, struct lat_err *err)
+{
+    struct air *air = LAT_CONTAINER(network, struct air, network);
+    (void)host;
+    if (air->accept)
+        return lat_err_set(err, LAT_E_IO, "Port %d is taken.", port);
+    air->accept = fn;
+    air->accept_arg = arg;
+    *ret_place = air;
+    *ret_port = port ? port : 49152;
+    return LAT_OK;
+}
+
+static void air_unlisten(struct lat_network *network, void *place)
+{
+    struct air *air = LAT_CONTAINER(network, struct air, network);
+    assert_ptr_equal(place, air);
+    air->accept = NULL;
+}
+
+static const struct lat_network_class air_class = {.connect = air_connect_to,
+                                                   .cancel = air_cancel,
+                                                   .listen = air_listen,
+                                                   .unlisten = air_unlisten};
+
+static void air_open(struct air *air, struct world *world)
+{
+    *air = (struct air){.network.class = &air_class, .loop = world->loop};
+    lat_timer_init(&air->delay, world->loop, air_due, air);
+    lat_loop_set_network(world->loop, &air->network);
+}
+
+struct dialled {
+    bool over;
+    struct probe probe;
+    struct lat_err err;
+};
+
+static void on_dialled(void *arg, struct lat_stream *stream, const struct lat_err *err)
+{
+    struct dialled *dialled = arg;
+    assert_false(dialled->over);
+    dialled->over = true;
+    if (stream)
+        probe_take(&dialled->probe, stream);
+    else
+        dialled->err = *err;
+}
+
+static void on_accepted(void *arg, struct lat_stream *stream)
+{
+    probe_take(arg, stream);
+}
+
+static void on_incoming(void *arg, struct lat_incoming incoming)
+{
+    *(struct lat_incoming *)arg = incoming;
+}
+
+static void close_both(struct world *world, struct probe *a, struct probe *b)
+{
+    lat_stream_close(a->stream);
+    pass_ms(world, 0);
+    assert_true(a->closed && b->ended);
+    lat_stream_close(b->stream);
+    pass_ms(world, 0);
+    probe_done(a);
+    probe_done(b);
+}
+
+static void a_network_of_its_own_connects_a_loop(void **state)
+{
+    struct world *world = *state;
+    struct air air;
+    struct lat_listener *listener;
+    struct lat_listener *second;
+    struct dialled dialled = {0};
+    struct probe served = {0};
+    struct lat_err err;
+    air_open(&air, world);
+    assert_int_equal(
+        lat_tcp_listen(world->loop, "::", 0, true, on_accepted, &served, &listener, NULL), LAT_OK);
+    assert_int_equal(lat_listener_port(listener), 49152);
+    assert_int_equal(
+        lat_tcp_listen(world->loop, "::", 7, true, on_accepted, &served, &second, &err), LAT_E_IO);
+    assert_non_null(lat_tcp_connect(world->loop, "console", 8443, 5000, on_dialled, &dialled));
+    pass_ms(world, 999);
+    assert_false(dialled.over);
+    pass_ms(world, 1);
+    assert_true(dialled.over);
+    lat_stream_write(dialled.probe.stream, "hello", 5);
+    pass_ms(world, 0);
+    assert_memory_equal(served.got.bytes, "hello", 5);
+    close_both(world, &dialled.probe, &served);
+    assert_null(lat_listener_free(listener));
+    assert_null(air.accept);
+}
+
+static void what_comes_on_such_a_network_is_adopted_or_refused(void **state)
+{
+    struct world *world = *state;
+    struct air air;
+    struct lat_listener *listener;
+    struct lat_incoming incoming = {0};
+    struct lat_stream *stream;
+    air_open(&air, world);
+    assert_int_equal(
+        lat_tcp_listen_incoming(world->loop, "::", 0, on_incoming, &incoming, &listener, NULL),
+        LAT_OK);
+    for (int refuses = 0; refuses < 2; refuses++) {
+        struct dialled dialled = {0};
+        struct probe served = {0};
+        lat_tcp_connect(world->loop, "console", 8443, 5000, on_dialled, &dialled);
+        pass_ms(world, 1000);
+        if (refuses) {
+            lat_tcp_refuse(incoming);
+            pass_ms(world, 0);
+            assert_true(dialled.probe.ended);
+            probe_finish(world->loop, &dialled.probe);
+        } else {
+            assert_int_equal(lat_tcp_adopt(world->loop, incoming, &stream, NULL), LAT_OK);
+            probe_take(&served, stream);
+            close_both(world, &dialled.probe, &served);
+        }
+    }
+    lat_listener_free(listener);
+}
+
+static void an_attempt_on_such_a_network_fails_or_is_cancelled(void **state)
+{
+    struct world *world = *state;
+    struct air air;
+    struct dialled dialled = {0};
+    air_open(&air, world);
+    lat_tcp_connect(world->loop, "console", 8443, 5000, on_dialled, &dialled);
+    pass_ms(world, 1000);
+    assert_true(dialled.over);
+    assert_int_equal(dialled.err.code, LAT_E_REFUSED);
+    dialled = (struct dialled){0};
+    lat_connect_cancel(lat_tcp_connect(world->loop, "console", 8443, 5000, on_dialled, &dialled));
+    pass_ms(world, 5000);
+    assert_false(dialled.over);
+    assert_int_equal(air.cancelled, 1);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -223,6 +421,9 @@ int main(void)
         T(a_loop_that_is_freed_waits_for_no_clock),
         T(what_waits_for_work_needs_no_clock),
         T(a_loop_that_runs_waits_for_its_work),
+        T(a_network_of_its_own_connects_a_loop),
+        T(what_comes_on_such_a_network_is_adopted_or_refused),
+        T(an_attempt_on_such_a_network_fails_or_is_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -223,7 +223,7 @@ static void a_loop_waits_for_its_work_before_it_is_freed(void **state)
 
 struct handed {
     struct server server;
-    int fd;
+    struct lat_incoming incoming;
     struct probe probe;
 };
 
@@ -231,16 +231,16 @@ static void adopt_and_echo(void *arg)
 {
     struct handed *handed = arg;
     struct lat_stream *stream;
-    assert_int_equal(lat_tcp_adopt(handed->server.loop, handed->fd, &stream, NULL), LAT_OK);
+    assert_int_equal(lat_tcp_adopt(handed->server.loop, handed->incoming, &stream, NULL), LAT_OK);
     handed->probe.end_on_end = true;
     probe_take(&handed->probe, stream);
     lat_stream_write(stream, "welcome", 7);
 }
 
-static void pass_on(void *arg, int fd)
+static void pass_on(void *arg, struct lat_incoming incoming)
 {
     struct handed *handed = arg;
-    handed->fd = fd;
+    handed->incoming = incoming;
     assert_int_equal(lat_loop_post(handed->server.loop, adopt_and_echo, handed), LAT_OK);
     lat_loop_post_always(handed->server.loop, stop_serving, &handed->server);
 }
@@ -258,8 +258,8 @@ static void a_connection_can_be_handed_to_another_loop(void **state)
     struct lat_listener *listener;
     lat_loop_hold(handed.server.loop);
     struct lat_thread *thread = lat_thread_start("server", serve, &handed.server);
-    assert_int_equal(lat_tcp_listen_fd(*state, "127.0.0.1", 0, pass_on, &handed, &listener, NULL),
-                     LAT_OK);
+    assert_int_equal(
+        lat_tcp_listen_incoming(*state, "127.0.0.1", 0, pass_on, &handed, &listener, NULL), LAT_OK);
     lat_tcp_connect(*state, "127.0.0.1", lat_listener_port(listener), 5000, on_connect, &client);
     while (client.got.len < 7)
         run_for(*state, 1);
