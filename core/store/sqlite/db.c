@@ -255,9 +255,8 @@ int lat__db_settle(sqlite3 *db, struct lat_err *err)
     }
     int code = log->pMethods->xFileSize(log, &size);
 
-    if (code == SQLITE_OK && size > 0) {
-        code = write_over(log, size);
-        code = code != SQLITE_OK ? code : log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
-    }
+    /* Synced even when it is empty and new: until its name is on the disk, an older log may come back under it. */
+    code = code != SQLITE_OK ? code : write_over(log, size);
+    code = code != SQLITE_OK ? code : log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
     return code == SQLITE_OK ? 0 : log_error(db, log, code, err);
 }
