@@ -97,9 +97,11 @@ static struct lat__route *make_route(struct lat__routes *routes,
 
     lat_text_bound(route->endpoint, sizeof(route->endpoint), endpoint->row.id);
     lat_text_bound(route->port_name, sizeof(route->port_name), endpoint->port_name);
-    LAT_ASSERT(lat_protocol_parse(endpoint->protocol, &route->protocol));
     route->plain = endpoint->plain;
     route->port = port;
+    if (!lat_protocol_parse(endpoint->protocol, &route->protocol)) {
+        return route; /* a damaged row: it keeps its port, and leads nowhere */
+    }
     add_backends(routes, route, endpoint->workload_id, LAT_ALLOCATION_RUNNING);
     if (route->backend_count == 0) {
         add_backends(routes, route, endpoint->workload_id, LAT_ALLOCATION_UNHEALTHY);

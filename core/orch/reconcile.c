@@ -178,6 +178,7 @@ void lat__orch_reconcile(struct lat_orch *orch, const char *workload_id)
 {
     const struct lat_workload *committed_row = lat_store_workload(orch->with.store, workload_id);
     struct look look = {.orch = orch};
+    enum lat_want want;
     const struct lat_row *row;
     void *cursor = NULL;
     bool missing;
@@ -192,7 +193,9 @@ void lat__orch_reconcile(struct lat_orch *orch, const char *workload_id)
         lat_txn_cancel(look.txn);
         return;
     }
-    while ((row = lat_txn_each(look.txn, LAT_INDEX_ALLOCATION_WORKLOAD, workload_id, &cursor))) {
+    /* What is desired in a word that nobody knows is not handed on to the instances. */
+    while (lat_want_parse(look.workload->desired, &want) &&
+           (row = lat_txn_each(look.txn, LAT_INDEX_ALLOCATION_WORKLOAD, workload_id, &cursor))) {
         align(&look, (const struct lat_allocation *)row);
     }
     missing = lat__orch_missing_ordinal(look.txn, look.workload) >= 0;

@@ -1,6 +1,7 @@
 /* The status of a workload: what its allocations add up to, worst first, with the reason of the worst.
  *
- * A function of rows alone. An observation that speaks of an older generation than the assignment counts as
+ * A function of rows alone. A word in a row that this program does not know (a hand that edited, a newer version that wrote) is no
+ * mistake of ours: the status says so, and nothing is done about it here. An observation that speaks of an older generation than the assignment counts as
  * the step that leads to the new one. */
 #include "orch/orch_internal.h"
 
@@ -44,6 +45,16 @@ static enum lat_workload_state running_outlook(enum lat_allocation_state observe
     }
 }
 
+/* A row says something that nothing here knows. */
+static void add_unknown(struct lat__outlook *outlook, const char *what, const char *word)
+{
+    char reason[LAT_ERR_SENTENCE_MAX];
+
+    snprintf(reason, sizeof(reason), "the database is damaged: %s '%.64s', which is unknown here",
+             what, word);
+    worsen(outlook, LAT_WORKLOAD_FAILED, reason);
+}
+
 static void add_allocation(struct lat__outlook *outlook, const struct lat_workload *workload,
                            const struct lat_allocation *allocation, const struct lat_node *node)
 {
@@ -53,8 +64,14 @@ static void add_allocation(struct lat__outlook *outlook, const struct lat_worklo
     enum lat_want want = LAT_WANT_RUNNING;
     char away[LAT_ERR_SENTENCE_MAX];
 
-    LAT_ASSERT(lat_allocation_state_parse(allocation->status, &observed));
-    LAT_ASSERT(lat_want_parse(allocation->desired, &want));
+    if (!lat_want_parse(allocation->desired, &want)) {
+        add_unknown(outlook, "an instance is desired to be", allocation->desired);
+        return;
+    }
+    if (!lat_allocation_state_parse(allocation->status, &observed)) {
+        add_unknown(outlook, "an instance is said to be", allocation->status);
+        return;
+    }
     if (node && !lat_text_equal(node->status, lat_node_state_name(LAT_NODE_READY))) {
         snprintf(away, sizeof(away), "node %s: %.300s", node->name, node->reason);
         reason = away;
@@ -128,12 +145,17 @@ void lat__orch_outlook(struct lat_txn *txn, const struct lat_workload *workload,
     const struct lat_row *row;
     void *cursor = NULL;
 
-    LAT_ASSERT(lat_want_parse(workload->desired, &want));
+    bool is_known = lat_want_parse(workload->desired, &want);
+
     *ret_outlook = (struct lat__outlook){
         .status = want == LAT_WANT_REMOVED   ? LAT_WORKLOAD_REMOVING
                   : want == LAT_WANT_STOPPED ? LAT_WORKLOAD_STOPPED
                                              : LAT_WORKLOAD_RUNNING,
     };
+    if (!is_known) {
+        add_unknown(ret_outlook, "the workload is desired to be", workload->desired);
+        return;
+    }
     while ((row = lat_txn_each(txn, LAT_INDEX_ALLOCATION_WORKLOAD, workload->row.id, &cursor))) {
         const struct lat_allocation *allocation = (const struct lat_allocation *)row;
         const struct lat_row *node = lat_txn_get(txn, LAT_TABLE_NODE, allocation->node_id);

@@ -337,6 +337,37 @@ static void an_end_in_the_middle_of_everything_leaves_nothing(void **state)
     orch_start(cloud);
 }
 
+static void a_word_that_nobody_knows_is_told_and_ends_nothing(void **state)
+{
+    struct cloud *cloud = *state;
+    char node[LAT_ID_SIZE], id[LAT_ID_SIZE];
+
+    add_node(cloud, "n1", node);
+    deploy_running(cloud, "a", id);
+    observe(cloud, id, 0, "levitating", "");
+    await_status(cloud, id, "failed");
+    await_reason(cloud, id, "'levitating'");
+    observe(cloud, id, 0, "running", "");
+    await_status(cloud, id, "running");
+
+    int64_t generation = allocation_of(cloud, id, 0)->generation;
+    change(cloud, id, (struct wish){.desired = "paused"});
+    await_status(cloud, id, "failed");
+    await_reason(cloud, id, "desired to be 'paused'");
+    expect_quiet(cloud);
+    assert_string_equal(allocation_of(cloud, id, 0)->desired, "running"); /* not handed on */
+    assert_int_equal(allocation_of(cloud, id, 0)->generation, generation);
+    change(cloud, id, (struct wish){.desired = "running"});
+    await_status(cloud, id, "running");
+
+    struct lat_txn *txn = lat_txn_begin(cloud->bed->store, "");
+    struct lat_allocation *edited = lat_allocation_edit(allocation_of(cloud, id, 0));
+    lat_row_set(edited->desired, "flying");
+    lat_txn_put(txn, &edited->row);
+    commit_now(cloud->bed, txn);
+    await_desired(cloud, id, 0, "running", generation + 1); /* put right by itself */
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, cloud_open, cloud_close)
@@ -355,6 +386,7 @@ int main(void)
         TEST(each_step_is_told_once_also_when_the_disk_refused_it_before),
         TEST(a_second_look_writes_nothing),
         TEST(a_console_that_starts_again_goes_on_from_what_was_durable),
+        TEST(a_word_that_nobody_knows_is_told_and_ends_nothing),
         TEST(an_end_in_the_middle_of_everything_leaves_nothing),
     };
 
