@@ -92,6 +92,46 @@ struct lat__allocation *lat__allocation_free(struct lat__allocation *allocation)
 
 /* ---- the console's messages ---- */
 
+/* Tells whether an assignment of the generation that is known asks for what is known. It does not where the console was restored from a
+ * backup and then changed its mind in another way: its word counts. */
+static bool is_known(const struct lat__assignment *wanted, const struct lat_assign_message *assign)
+{
+    return wanted->desired == assign->desired && wanted->restarts == assign->restarts &&
+           wanted->keep_data == assign->keep_data &&
+           (!assign->container || lat__container_digest(assign->container) == wanted->spec_digest);
+}
+
+/* A console that asks for more than a node can have is told so; nothing of it is kept. Removals, which end soon, have the same room again. */
+static bool has_room(const struct lat_runner *runner, const struct lat_assign_message *assign)
+{
+    size_t max = runner->with.allocations_max;
+
+    return lat_map_count(runner->allocations) <
+           (assign->desired == LAT_WANT_REMOVED ? 2 * max : max);
+}
+
+static void refuse_for_room(struct lat_runner *runner, const struct lat_assign_message *assign)
+{
+    char reason[LAT_ERR_SENTENCE_MAX];
+    struct lat_buf out = {0};
+
+    snprintf(reason, sizeof(reason),
+             "this node keeps %zu workloads' instances, which is its limit; remove some, then "
+             "restart this one",
+             runner->with.allocations_max);
+    lat_log(runner->with.log, LAT_LOG_WARN, "an assignment was refused",
+            LAT_STR("allocation", assign->allocation), LAT_STR("request_id", assign->request_id),
+            LAT_STR("error", reason));
+    lat_observed_message_write(&(struct lat_observed_message){.allocation = assign->allocation,
+                                                              .generation = assign->generation,
+                                                              .status = LAT_ALLOCATION_FAILED,
+                                                              .reason = reason,
+                                                              .request_id = assign->request_id},
+                               &out);
+    runner->with.events->on_send(runner->with.arg, (const char *)out.bytes, out.len);
+    lat_buf_done(&out);
+}
+
 void lat_runner_assign(struct lat_runner *runner, const struct lat_assign_message *assign)
 {
     struct lat__allocation *allocation = lat_map_get(runner->allocations, assign->allocation);
@@ -105,7 +145,11 @@ void lat_runner_assign(struct lat_runner *runner, const struct lat_assign_messag
         return;
     }
     runner->epoch = assign->epoch;
-    if (allocation && assign->generation == known) {
+    if (!allocation && !has_room(runner, assign)) {
+        refuse_for_room(runner, assign);
+        return;
+    }
+    if (allocation && assign->generation == known && is_known(&allocation->wanted, assign)) {
         lat__report_again(allocation);
         return;
     }
@@ -365,6 +409,9 @@ int lat_runner_new(const struct lat_runner_options *options, struct lat_runner *
     int code;
 
     runner->with = *options;
+    if (runner->with.allocations_max == 0) {
+        runner->with.allocations_max = LAT_RUNNER_ALLOCATIONS_MAX;
+    }
     runner->dir = lat_text_format("%s/allocations", options->data_dir);
     runner->allocations = lat_map_new();
     runner->strangers = lat_map_new();

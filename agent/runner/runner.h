@@ -22,6 +22,7 @@ enum {
         5000, /* that a container which ended by itself has to run again, to count as running */
     LAT_RUNNER_STABLE_MS = 60 * 1000, /* running for so long, the wait begins again at its least */
     LAT_RUNNER_PROGRESS_MS = 500,     /* at least between two reports of a pull's progress */
+    LAT_RUNNER_ALLOCATIONS_MAX = LAT_INVENTORY_MAX, /* on one node; one more is refused */
 };
 
 struct lat_runner_events {
@@ -30,8 +31,9 @@ struct lat_runner_events {
 };
 
 struct lat_runner_options {
-    struct lat_loop *loop; /* borrowed, as all that follows */
-    const char *data_dir;  /* the journal is the folder `allocations` in it; copied */
+    struct lat_loop *loop;  /* borrowed, as all that follows */
+    size_t allocations_max; /* 0: LAT_RUNNER_ALLOCATIONS_MAX */
+    const char *data_dir;   /* the journal is the folder `allocations` in it; copied */
     struct lat_log *log;
     struct lat_metrics *metrics;
     const struct lat_runner_events *events;

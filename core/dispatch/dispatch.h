@@ -4,8 +4,8 @@
  *   lat_dispatch_take ─► link ── messages ───────► session ──► store (observed, node)
  *                             ◄─ assign ────────── session ◄── watch (allocation, node)
  *
- * Of an allocation dispatch writes status, reason and observed alone (and only for its newest generation); desired is the
- * reconciler's. Contact lost changes the node's status, never an allocation. */
+ * Of an allocation dispatch writes status, reason and observed alone (and only for its newest generation), and raises the generation where
+ * the node has seen a newer one than this console (after a backup was restored); desired is the reconciler's. Contact lost changes the node's status, never an allocation. */
 #ifndef LAT_DISPATCH_DISPATCH_H
 #define LAT_DISPATCH_DISPATCH_H
 

@@ -184,6 +184,9 @@ enum {
     LAT__OPEN_MS = 15000,   /* that an agent has to answer an opening */
 };
 
+/* Of what a node says that it has seen: so many more can follow. */
+#define LAT__GENERATION_MAX (INT64_C(1) << 52)
+
 struct lat_dispatch {
     struct lat_dispatch_config with;
     struct lat__line *lines; /* not yet released */

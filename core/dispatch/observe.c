@@ -1,7 +1,9 @@
 /* What agents tell, into the store.
  *
  * Of an allocation: status, reason, observed and the generation that they speak of, and only forward: not for an older generation
- * than the last one observed, not against the transition table. What did not change is not written; what changed nothing but
+ * than the last one observed, not against the transition table. Where an inventory speaks of a newer generation than was
+ * ever assigned, this console's rows are older than what its node has seen: they come from a backup. Then the allocation gets a
+ * generation above that, so that the node takes orders again. What did not change is not written; what changed nothing but
  * the progress of a pull is written twice a second at most (the next one brings it up to date).
  *
  * All reports of a batch are one transaction. It is idempotent, so that it is simply tried again when the disk fails; meanwhile
@@ -77,8 +79,9 @@ static bool is_step(struct lat__session *session, const struct lat_allocation *r
     enum lat_allocation_state from;
     if (report->generation < row->observed_generation || report->generation > row->generation)
         return false;
-    if (lat_allocation_state_parse(row->status, &from) &&
-        lat_allocation_may_move(from, report->status))
+    if (!lat_allocation_state_parse(row->status, &from)) /* a damaged row: the node knows better */
+        return true;
+    if (lat_allocation_may_move(from, report->status))
         return true;
     if (may_tell(session))
         lat_log(session->dispatch->with.log, LAT_LOG_WARN,
@@ -102,6 +105,23 @@ static bool is_change(const struct lat_allocation *row, const struct lat__report
            !only_progress_differs(row->observed, report->observed);
 }
 
+/* Raises the generation past that of the node; what is wanted stays as it is. */
+static bool overtake(struct lat__session *session, struct lat_txn *txn,
+                     const struct lat_allocation *row, const struct lat__report *report)
+{
+    if (may_tell(session))
+        lat_log(session->dispatch->with.log, LAT_LOG_WARN,
+                "a node has seen newer orders than this console knows, which may come from a "
+                "backup; they are given anew",
+                LAT_STR("node", session->node_id), LAT_STR("allocation", row->row.id),
+                LAT_INT("generation", row->generation), LAT_INT("seen", report->generation));
+    struct lat_allocation *edited = lat_allocation_edit(row);
+    edited->generation = report->generation + 1;
+    edited->updated_at = lat__dispatch_now_ms(session->dispatch);
+    lat_txn_put(txn, &edited->row);
+    return true;
+}
+
 static bool apply_observed(struct lat__session *session, struct lat_txn *txn,
                            const struct lat__report *report)
 {
@@ -112,6 +132,9 @@ static bool apply_observed(struct lat__session *session, struct lat_txn *txn,
         note_unknown(session, report);
         return false;
     }
+    if (report->inventory && report->generation > row->generation &&
+        report->generation < LAT__GENERATION_MAX)
+        return overtake(session, txn, row, report);
     if (!is_step(session, row, report) || !is_change(row, report, now))
         return false;
     struct lat_allocation *edited = lat_allocation_edit(row);

@@ -1,7 +1,9 @@
 """What operators do to a running console: renew its certificates, give up a node that will never come back."""
 
+import shutil
 import signal
 import ssl
+from pathlib import Path
 
 import psycopg2
 import requests
@@ -29,6 +31,31 @@ def test_a_reload_renews_the_certificates_and_cuts_nobody(cloud: Cloud) -> None:
     verified = url.replace("sslmode=require", f"sslmode=verify-full&sslrootcert={cloud.console.authority}")
     psycopg2.connect(verified).close()
     assert cloud.node("node-1")["status"] == "ready"
+
+
+def test_a_backup_that_is_restored_settles_with_what_the_nodes_have_seen(cloud: Cloud, tmp_path: Path) -> None:
+    url = cloud.api.deploy("custom", "web", params={"image": "lattice-test/web:1", "ports": ["80/http"]})["endpoints"][0]["url"]
+    cloud.console.stop()
+    shutil.copytree(cloud.console.data, tmp_path / "backup")
+    cloud.console.start()
+    for _ in range(3):
+        cloud.api("POST", "/api/v1/workloads/web/restart")
+        cloud.api.wait("web", "running")
+    cloud.api("POST", "/api/v1/workloads/web/stop")
+    cloud.api.wait("web", "stopped")
+    cloud.console.stop()
+    shutil.rmtree(cloud.console.data)
+    shutil.copytree(tmp_path / "backup", cloud.console.data)
+    cloud.console.start()
+    cloud.wait_node("node-1")
+
+    def answers() -> bool:
+        return requests.get(url, verify=str(cloud.console.authority), timeout=5).ok
+
+    wait_until(answers, "the address answers", 60, tolerate=(requests.RequestException,))
+    assert cloud.api.wait("web", "running")["endpoints"][0]["url"] == url
+    cloud.api("POST", "/api/v1/workloads/web/stop")
+    cloud.api.wait("web", "stopped")
 
 
 def test_a_node_that_will_never_come_back_is_given_up(nodes, tmp_path) -> None:

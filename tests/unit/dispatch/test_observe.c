@@ -67,6 +67,57 @@ static void generations_only_go_forward(void **state)
     agent_free(agent);
 }
 
+static void a_node_that_is_ahead_of_a_backup_is_overtaken(void **state)
+{
+    struct console *console = *state;
+    char id[LAT_ID_SIZE], text[256];
+    make_allocation(console, console->node, id);
+    change_allocation(console, id, "running", 2);
+    struct agent *agent = agent_welcomed(console);
+    for (int i = 0; i < 2; i++) { /* once is enough */
+        snprintf(text, sizeof(text),
+                 "{\"type\":\"inventory\",\"allocations\":[{\"allocation\":\"%s\","
+                 "\"generation\":7,\"status\":\"running\"}]}",
+                 id);
+        agent_say(agent, text);
+    }
+    cJSON *assign = agent_next(agent);
+    assert_string_equal(lat_json_text(assign, "type", ""), "assign");
+    assert_int_equal(lat_json_int(assign, "generation", 0), 8);
+    assert_string_equal(lat_json_text(assign, "desired", ""), "running");
+    cJSON_Delete(assign);
+    agent_expect_quiet(agent);
+    assert_int_equal(allocation_of(console, id)->generation, 8);
+    assert_string_equal(allocation_of(console, id)->status, "running");
+    agent_say_observed(agent, id, 8, "starting", "", "{}");
+    await_allocation(console, id, "starting");
+    agent_say_observed(agent, id, 99, "running", "a message is no inventory", "{}");
+    snprintf(text, sizeof(text),
+             "{\"type\":\"inventory\",\"allocations\":[{\"allocation\":\"%s\","
+             "\"generation\":%lld,\"status\":\"running\"}]}",
+             id, (1LL << 53) - 1); /* of which nothing could be ahead */
+    agent_say(agent, text);
+    agent_expect_quiet(agent);
+    assert_int_equal(allocation_of(console, id)->generation, 8);
+    agent_free(agent);
+}
+
+static void a_status_that_nobody_knows_is_written_over(void **state)
+{
+    struct console *console = *state;
+    char id[LAT_ID_SIZE];
+    make_allocation(console, console->node, id);
+    struct lat_txn *txn = lat_txn_begin(console->store, "");
+    struct lat_allocation *edited = lat_allocation_edit(allocation_of(console, id));
+    lat_row_set(edited->status, "levitating");
+    lat_txn_put(txn, &edited->row);
+    commit_now(console->bed, txn);
+    struct agent *agent = agent_welcomed(console);
+    agent_say_observed(agent, id, 1, "running", "", "{}");
+    await_allocation(console, id, "running");
+    agent_free(agent);
+}
+
 static void removed_is_final(void **state)
 {
     struct console *console = *state;
@@ -271,6 +322,8 @@ int main(void)
         TEST(observation_is_written),
         TEST(what_did_not_change_is_not_written),
         TEST(generations_only_go_forward),
+        TEST(a_node_that_is_ahead_of_a_backup_is_overtaken),
+        TEST(a_status_that_nobody_knows_is_written_over),
         TEST(removed_is_final),
         TEST(progress_is_written_twice_a_second),
         TEST(node_tells_of_itself_and_its_engine),

@@ -135,6 +135,7 @@ void agent_start(struct bed *bed)
     struct lat_err err;
 
     if (lat_runner_new(&(struct lat_runner_options){.loop = bed->loop,
+                                                    .allocations_max = bed->allocations_max,
                                                     .data_dir = bed->dir,
                                                     .metrics = bed->metrics,
                                                     .events = &runner_events,

@@ -52,6 +52,7 @@ struct bed {
     struct sent sent[SENT_MAX];
     size_t count;
     size_t inventories;
+    size_t allocations_max; /* for the next agent_start */
 };
 
 /* CMocka's set-up and tear-down: *state is a bed whose engine is up, empty, and surveyed. */

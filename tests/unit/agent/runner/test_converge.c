@@ -132,6 +132,47 @@ static void the_same_generation_is_answered_and_changes_nothing(void **state)
     assert_int_equal(lat_mock_count(bed->mock, LAT_MOCK_START), 1);
 }
 
+static void another_wish_of_the_same_generation_counts(void **state)
+{
+    struct bed *bed = *state;
+
+    assign(bed, ONE, 3, "running", WEB);
+    advance(bed, 1000);
+    assign(bed, ONE, 3, "running", WEB2); /* the console comes from a backup */
+    advance(bed, 1000);
+    assert_int_equal(lat_mock_count(bed->mock, LAT_MOCK_START), 2);
+    assign(bed, ONE, 3, "stopped", WEB2);
+    advance(bed, 1000);
+    expect_told(bed, ONE, 3, "stopped");
+}
+
+static void one_past_the_limit_of_a_node_is_refused_with_the_reason(void **state)
+{
+    struct bed *bed = *state;
+
+    agent_stop(bed);
+    bed->allocations_max = 1;
+    agent_start(bed);
+    agent_give_driver(bed);
+    advance(bed, 0);
+    assign(bed, ONE, 1, "running", WEB);
+    assign(bed, TWO, 4, "running", WEB);
+    expect_told(bed, TWO, 4, "failed");
+    assert_non_null(strstr(last_of(bed, TWO)->reason, "its limit"));
+    assert_int_equal(lat_runner_count(bed->runner), 1);
+    assign(bed, ONE, 2, "running", WEB2); /* what is there is not refused */
+    advance(bed, 1000);
+    expect_told(bed, ONE, 2, "running");
+    assign(bed, TWO, 5, "removed", NULL);
+    advance(bed, 1000);
+    expect_told(bed, TWO, 5, "removed");
+    assign(bed, ONE, 3, "removed", NULL);
+    advance(bed, 1000);
+    assign(bed, TWO, 6, "running", WEB);
+    advance(bed, 1000);
+    expect_told(bed, TWO, 6, "running");
+}
+
 static void a_restart_happens_once_for_each_that_is_asked_for(void **state)
 {
     struct bed *bed = *state;
@@ -288,6 +329,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_older_epoch_is_refused_also_by_the_next_agent, bed_open,
                                         bed_close),
         cmocka_unit_test_setup_teardown(the_same_generation_is_answered_and_changes_nothing,
+                                        bed_open, bed_close),
+        cmocka_unit_test_setup_teardown(another_wish_of_the_same_generation_counts, bed_open,
+                                        bed_close),
+        cmocka_unit_test_setup_teardown(one_past_the_limit_of_a_node_is_refused_with_the_reason,
                                         bed_open, bed_close),
         cmocka_unit_test_setup_teardown(a_restart_happens_once_for_each_that_is_asked_for, bed_open,
                                         bed_close),
