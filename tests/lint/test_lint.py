@@ -200,6 +200,9 @@ class Time(unittest.TestCase):
         source = '/* time(NULL)\n clock() */\nlat_time(x); read_time(y); a.time(z); f("time(1)");\nint64_t at_time; // sleep(1)\n'
         self.assertEqual(check_time.check_text("core/api/a.c", source), [])
         self.assertEqual(check_time.check_text("lua/cli/a.lua", "local at = context.system.time(x)\n"), [])
+        self.assertEqual(check_time.check_text("lua/cli/a.lua", 'local day = os.date("!%Y-%m-%d", at)\n'), [])
+        for call in ("os.date()", 'os.date("%H")', 'os.date "%H"'):
+            self.assertEqual(len(check_time.check_text("lua/cli/a.lua", call + "\n")), 1, call)
 
     def test_a_waiver_needs_a_reason_and_a_need(self):
         self.assertEqual(check_time.check_text("core/a.c", "sleep(1); /* lint-ok(time): a child that waits */\n"), [])
