@@ -15,7 +15,7 @@ enum {
     LAT__HTTP_CONNECTION_MAGIC = 0x48436f6e,
     LAT__HTTP_REQUEST_MAGIC = 0x48526571,
 
-    LAT__HTTP_POOL_MAX = 64,        /* requests kept for reuse by a server */
+    LAT__HTTP_POOL_MAX = 256,       /* requests kept for reuse by a server */
     LAT__HTTP_KEEP_MAX = 64 * 1024, /* bytes of a buffer that is kept with them */
     LAT__HTTP_PATH_PARAMS = 8,
     LAT__HTTP_PEER_SIZE = 80,
