@@ -91,8 +91,8 @@ struct lat_api *lat_api_new(const struct lat_api_config *config)
     }
     api->guards = lat__guards_new(lat_loop_clock(config->loop));
     api->events = lat__events_new(api);
-    lat_timer_init(&api->sweep, config->loop, lat__sweep_idempotency, api);
-    lat__sweep_idempotency(api);
+    lat_timer_init(&api->sweep, config->loop, lat__sweep, api);
+    lat__sweep(api);
     return api;
 }
 

@@ -131,6 +131,9 @@ void lat__audit_add(const struct lat__call *call, struct lat_txn *txn, const cha
 void lat__audit_refused_login(const struct lat__call *call, const char *name,
                               const struct lat_user *user);
 
+/* Writes down that a token has ended by itself. */
+void lat__audit_ended(struct lat_txn *txn, const struct lat_row *row);
+
 void lat__audit_list(struct lat__call *call);
 void lat__audit_verify(struct lat__call *call);
 
@@ -154,8 +157,10 @@ int lat__call_read_flag(struct lat__call *call, const char *name, bool *ret,
 int lat__call_read_moment(struct lat__call *call, const char *name, int64_t *ret_at,
                           struct lat_err *err) LAT_MUST_USE;
 
-/* Removes idempotency rows that have expired; a timer's callback. */
-void lat__sweep_idempotency(void *arg);
+/* ---- sweep.c ---- */
+
+/* Removes what has ended: kept answers and tokens; a timer's callback. */
+void lat__sweep(void *arg);
 
 /* ---- access.c ---- */
 

@@ -90,6 +90,19 @@ void lat__audit_refused_login(const struct lat__call *call, const char *name,
     }
 }
 
+void lat__audit_ended(struct lat_txn *txn, const struct lat_row *row)
+{
+    lat_txn_audit(txn,
+                  &(struct lat_audit){
+                      .action = row->table == LAT_TABLE_API_TOKEN ? "token.end" : "join_token.end",
+                      .actor_kind = "system",
+                      .object_table = lat_table(row->table)->name,
+                      .object_id = row->id,
+                      .object_name = name_of(row),
+                      .project_id = project_of(txn, row),
+                  });
+}
+
 /* ---- reading ---- */
 
 /* A moment, or how long ago: "2026-11-21T00:00:00Z", "12h". */

@@ -12,12 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    LAT__KEY_MAX = 255,
-    LAT__SWEEP_ROWS = 256,
-    LAT__SWEEP_MS = 60 * 1000,
-    LAT__SWEEP_MORE_MS = 100
-};
+enum { LAT__KEY_MAX = 255 };
 
 /* The row's id: from who asks and the key, so that one person's keys are not another's. */
 static void row_id(const struct lat__call *call, const char *key, char ret_id[LAT_ID_SIZE])
@@ -142,31 +137,5 @@ void lat__idempotency_pass(struct lat__call *call)
     while ((next = TAILQ_FIRST(&call->followers))) {
         TAILQ_REMOVE(&call->followers, next, behind);
         lat__call_run(next); /* one of them may become the first, and the rest wait behind it */
-    }
-}
-
-void lat__sweep_idempotency(void *arg)
-{
-    struct lat_api *api = arg;
-    const struct lat_idempotency *row;
-    struct lat_txn *txn = lat_txn_begin(api->with.store, "");
-    struct lat_err err;
-    void *cursor = NULL;
-    size_t removed = 0;
-
-    while (removed < LAT__SWEEP_ROWS &&
-           (row = lat_store_next_idempotency(api->with.store, &cursor))) {
-        if (lat__is_over(api, row->created_at, row->expires_at)) {
-            lat_txn_remove(txn, LAT_TABLE_IDEMPOTENCY, row->row.id);
-            removed++;
-        }
-    }
-    /* As fast as they come, a piece at a time: other work waits for a turn at most. */
-    lat_timer_start(&api->sweep, removed == LAT__SWEEP_ROWS ? LAT__SWEEP_MORE_MS : LAT__SWEEP_MS,
-                    0);
-    if (removed == 0) {
-        lat_txn_cancel(txn);
-    } else if (lat_txn_commit(txn, NULL, NULL, &err)) {
-        lat_log(api->with.log, LAT_LOG_WARN, "expired answers could not be removed", LAT_ERR(&err));
     }
 }

@@ -3,6 +3,8 @@
 
 #include "api/routes_internal.h"
 
+#include "store/audit.h"
+
 static const struct {
     const char *method, *pattern;
     enum lat__access access;
@@ -251,6 +253,55 @@ static void a_token_is_shown_once_works_and_ends(void **state)
     reply_done(&made);
 }
 
+static void tokens_that_have_ended_are_taken_away(void **state)
+{
+    struct desk *desk = *state;
+    struct lat_store *store = desk->console->store;
+    size_t tokens = lat_store_count(store, LAT_TABLE_API_TOKEN);
+    int64_t rows;
+
+    expect(desk, desk->alice, "POST", "/api/v1/tokens", "{\"life\":\"1s\"}", 201);
+    expect(desk, desk->alice, "POST", "/api/v1/tokens", "{\"life\":\"1h\"}", 201);
+    expect(desk, desk->alice, "POST", "/api/v1/tokens", "{}", 201);
+    expect(desk, desk->admin, "POST", "/api/v1/join-tokens", "{\"life\":\"1s\"}", 201);
+    expect(desk, desk->admin, "POST", "/api/v1/join-tokens", "{}", 201);
+    rows = lat_store_audit_sequence(store);
+    run_for(desk->console->loop, 1100);
+    lat__sweep(desk->api);
+    for (int i = 0; i < 5000 && lat_store_count(store, LAT_TABLE_JOIN_TOKEN) > 1; i++) {
+        run_for(desk->console->loop, 1);
+    }
+    assert_int_equal(lat_store_count(store, LAT_TABLE_API_TOKEN), tokens + 2);
+    assert_int_equal(lat_store_count(store, LAT_TABLE_JOIN_TOKEN), 1);
+    assert_int_equal(lat_store_audit_sequence(store), rows + 2);
+}
+
+static void lists_of_tokens_and_people_come_in_pages(void **state)
+{
+    static const char *const lists[] = {"/api/v1/tokens?limit=1", "/api/v1/users?limit=1",
+                                        "/api/v1/join-tokens?limit=1"};
+    struct desk *desk = *state;
+
+    expect(desk, desk->admin, "POST", "/api/v1/tokens", "{}", 201);
+    expect(desk, desk->admin, "POST", "/api/v1/join-tokens", "{}", 201);
+    expect(desk, desk->admin, "POST", "/api/v1/join-tokens", "{}", 201);
+    for (size_t i = 0; i < LAT_COUNT(lists); i++) {
+        struct reply first = ask(desk, desk->admin, "GET", lists[i], NULL);
+        const char *next = lat_json_text(first.json, "next", "");
+        char *target = lat_text_format("%s&cursor=%s", lists[i], next);
+        struct reply second = ask(desk, desk->admin, "GET", target, NULL);
+        const cJSON *item = cJSON_GetArrayItem(lat_json_get(second.json, "items"), 0);
+
+        assert_int_equal(cJSON_GetArraySize(lat_json_get(first.json, "items")), 1);
+        assert_int_equal(second.status, 200);
+        assert_string_not_equal(lat_json_text(item, "id", ""), next);
+        assert_true(*lat_json_text(item, "id", ""));
+        reply_done(&first);
+        reply_done(&second);
+        free(target);
+    }
+}
+
 static void a_token_is_removed_by_its_owner_alone(void **state)
 {
     struct desk *desk = *state;
@@ -306,6 +357,8 @@ static int run(void)
         TEST(who_guesses_a_password_has_to_wait_and_nobody_else),
         TEST(a_role_that_changes_takes_effect_at_once),
         TEST(a_token_is_shown_once_works_and_ends),
+        TEST(tokens_that_have_ended_are_taken_away),
+        TEST(lists_of_tokens_and_people_come_in_pages),
         TEST(a_token_is_removed_by_its_owner_alone),
         TEST(a_life_that_is_none_or_too_long_is_refused),
         TEST(what_is_no_route_is_not_found_and_what_is_no_method_is_said),
