@@ -12,7 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SETTLE_STEP = 64 * 1024 };
+enum {
+    SETTLE_STEP = 64 * 1024,
+    LOG_ROOM = 1100 * 4120, /* bytes; SQLite copies its log into the database after 1000 pages */
+};
 
 int lat__db_error(sqlite3 *db, const char *what, struct lat_err *err)
 {
@@ -244,7 +247,23 @@ static int write_over(sqlite3_file *file, sqlite3_int64 size)
     return code;
 }
 
-int lat__db_settle(sqlite3 *db, struct lat_err *err)
+/* Fills a log up with zeros, which SQLite takes for its end. A commit that makes its file longer has the file system write about
+ * the file, too, and takes half as long again; SQLite writes its log from the start again once it has LOG_ROOM. What cannot be
+ * written is not missed: then the log grows as it goes. */
+static void make_room(sqlite3_file *log, sqlite3_int64 size)
+{
+    uint8_t *zeros = lat_alloc(SETTLE_STEP);
+    int code = SQLITE_OK;
+
+    for (sqlite3_int64 at = size; code == SQLITE_OK && at < LOG_ROOM; at += SETTLE_STEP) {
+        int len = LOG_ROOM - at < SETTLE_STEP ? (int)(LOG_ROOM - at) : SETTLE_STEP;
+
+        code = log->pMethods->xWrite(log, zeros, len, at);
+    }
+    free(zeros);
+}
+
+int lat__db_settle(sqlite3 *db, bool room, struct lat_err *err)
 {
     sqlite3_file *log = NULL;
     sqlite3_int64 size = 0;
@@ -257,6 +276,9 @@ int lat__db_settle(sqlite3 *db, struct lat_err *err)
 
     /* Synced even when it is empty and new: until its name is on the disk, an older log may come back under it. */
     code = code != SQLITE_OK ? code : write_over(log, size);
+    if (code == SQLITE_OK && room) {
+        make_room(log, size);
+    }
     code = code != SQLITE_OK ? code : log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
     return code == SQLITE_OK ? 0 : log_error(db, log, code, err);
 }
