@@ -16,7 +16,9 @@
  *   "cpu_milli"?, "memory_bytes"?, "volumes"?: [{"name", "path"}], "ports"?: [{"name", "port"}],
  *   "health"?: {"kind": "exec", "command": [..]} | {"kind": "http", "port": NAME, "path"} | {"kind": "tcp", "port": NAME},
  *       with "interval_ms", "timeout_ms", "start_ms" (grace until healthy), "failures" (in a row until unhealthy),
- *   "stop_signal"?, "stop_timeout_s"?, "exclusive"?: bool }
+ *   "stop_signal"?, "stop_timeout_s"?,
+ *   "exclusive"?: bool (its data has one writer: never two at once. Kept, and acted on by nothing before there are leases: until then no
+ *       instance moves to another node by itself, and its volumes never do) }
  * endpoints: [{ "name", "protocol", "port": NAME of a port, "url": "postgresql://u:p@{host}:{port}/db?sslmode=require", "plain_url" }]
  * credentials: object of text.
  *

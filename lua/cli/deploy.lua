@@ -68,7 +68,8 @@ return {
         details = [[
 `lattice help deploy TYPE` says which parameters a type takes; --image, --port, --env, --volume, --command,
 --entrypoint, --health, --user and --workdir are parameters under a shorter name.
-Prints the addresses, one a line. What the console accepted goes on when the command is interrupted.]],
+Prints the addresses, one a line. What the console accepted goes on when the command is interrupted.
+What has no health check is looked at once more after a second: whether it ended by itself.]],
         examples = {
             "lattice deploy postgres my-db --param database=shop",
             "lattice deploy custom web --image nginx:1.27 --port 80/http --memory 128m --count 2",

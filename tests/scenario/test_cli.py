@@ -36,6 +36,15 @@ def problem_of(cloud: Cloud, *words: str, status: int) -> dict[str, Any]:
     return json.loads(done.stderr.splitlines()[-1])
 
 
+def test_a_deploy_of_what_ends_at_once_says_so_with_its_last_words(day: Cloud) -> None:
+    for status in ("0", "3"):
+        done = day.cli("deploy", "custom", f"job-{status}", "--image", "redis:7", "--entrypoint", "/bin/sh", "--",
+                       "-c", f"echo my last words; exit {status}", check=False)
+        assert done.returncode == 1 and done.stdout == "", done
+        assert f"ended by itself with status {status}" in done.stderr
+        assert "my last words" in done.stderr
+
+
 def test_login_and_logout(day: Cloud, tmp_path: Any) -> None:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("LATTICE_")} | {"XDG_CONFIG_HOME": str(tmp_path)}
 

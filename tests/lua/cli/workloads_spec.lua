@@ -90,6 +90,52 @@ describe("deploy", function()
         assert.are.equal("", ran.stdout)
     end)
 
+    it("looks once more at what runs without a check, and shows what it wrote when it ended", function()
+        local function one(status, reason, starts)
+            return item(status, { reason = reason, allocations = {
+                { status = status, reason = reason, observed = { starts = starts } },
+            } })
+        end
+        local ended = "it ended by itself with status 3; starts again in 1 s"
+        local ran = fakes.run("deploy custom web", { script = { function(call)
+            if call.method == "POST" then return { 201, item "pending" } end
+            if call.target:find "/logs" then return { 200, "no such\27 file\ngiving up\n" } end
+            return { 200, one("failed", ended, 1) }
+        end } })
+        assert.are.equal("failed", ran.raised.code)
+        assert.matches("ended by itself with status 3", ran.raised.detail)
+        assert.matches("It wrote last:\n  no such%? file\n  giving up\n", ran.stderr)
+
+        local looks = 0
+        ran = fakes.run("deploy custom web", { script = { function(call)
+            if call.method == "POST" then return { 201, item "pending" } end
+            if call.target:find "/logs" then return CLOSED end
+            looks = looks + 1
+            return { 200, looks == 1 and one("running", "", 1) or one("failed", ended, 1) }
+        end } })
+        assert.are.equal("failed", ran.raised.code)
+
+        looks = 0
+        ran = fakes.run("deploy custom web", { script = { function(call)
+            if call.method == "POST" then return { 201, item "pending" } end
+            looks = looks + 1
+            return { 200, one("running", "", looks < 3 and looks or 3) } -- started again between two looks
+        end } })
+        assert.is_true(ran.ok)
+        assert.are.equal(4, looks)
+    end)
+
+    it("does not wait longer for what is healthy", function()
+        local ran = fakes.run("deploy custom web", { script = {
+            { 201, item "pending" },
+            { 200, item("running", { allocations = {
+                { status = "running", reason = "healthy", observed = { starts = 1 } },
+            } }) },
+        } })
+        assert.is_true(ran.ok)
+        assert.are.equal(2, #ran.calls)
+    end)
+
     it("goes on when a failure passes", function()
         local script = { { 201, item "pending" } }
         for _ = 1, 8 do script[#script + 1] = { 200, item("failed", { reason = "ended by itself" }) } end
