@@ -7,8 +7,10 @@
  *
  * One batch is in the worker at a time; the next one gathers meanwhile, so that the slower the disk is the
  * more transactions share an fsync. It starts as soon as the one before it has been applied and told to watchers: the
- * callbacks of that one, and what watchers leave for the end of the turn, work while the disk does. The first transaction of an idle store waits only for the end of its
- * turn. The worker reads rows, which never change, and which the batch's transactions hold for it; counting
+ * callbacks of that one, and what watchers leave for the end of the turn, work while the disk does. The first transaction of
+ * an idle store waits only for the end of its turn, and not even for that when many come in one turn: so disk and loop
+ * work at the same time even when all callers were answered at once and come again at once. The worker reads rows, which
+ * never change, and which the batch's transactions hold for it; counting
  * references stays with the state loop. */
 #include "internal.h"
 
@@ -318,6 +320,9 @@ void lat__commit_stage(struct lat_txn *txn)
     }
     for (size_t i = 0; i < txn->write_count; i++) {
         lat__changes_tell_staged(store, txn->writes[i].table, txn->writes[i].id);
+    }
+    if (batch->txn_count >= LAT_STORE_BATCH_EARLY) {
+        start_work(store);
     }
     lat__commit_arm(store);
 }

@@ -11,6 +11,7 @@ enum {
     LAT_STORE_RETRY_FIRST_MS = 1000, /* until the journal is tried again; doubles */
     LAT_STORE_RETRY_MAX_MS = 10000,
     LAT_STORE_CLOSE_MS = 60000, /* one round of waiting for the disk while closing */
+    LAT_STORE_BATCH_EARLY = 128, /* transactions that start a batch before the end of the turn */
     LAT_STORE_TRIM_STEP = 1024, /* notes that a batch forgets beyond those it adds */
     LAT_REQUEST_ID_SIZE = 64,
 };
