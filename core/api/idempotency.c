@@ -59,8 +59,8 @@ void lat__idempotency_keep(struct lat__call *call, struct lat_txn *txn)
     memcpy(row->row.id, call->key_id, sizeof(call->key_id));
     lat_row_set(row->user_id, call->user->row.id);
     lat_row_set(row->request_digest, digest);
-    free(row->answer);
-    row->answer = lat_seal(call->api->with.sealer, purpose, lat_buf_text(&call->answer));
+    lat_row_take(row->answer,
+                 lat_seal(call->api->with.sealer, purpose, lat_buf_text(&call->answer)));
     row->status = call->status;
     row->created_at = lat__now(call->api);
     row->expires_at = row->created_at + LAT_API_IDEMPOTENCY_KEPT_MS;

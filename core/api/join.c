@@ -264,8 +264,8 @@ static void admit(struct lat__call *call, const struct applicant *applicant,
     lat_row_set(node->reason, "it has not connected yet");
     lat_row_set(node->key_digest, lat_buf_text(&hex));
     lat_row_set(node->pool, token->pool);
-    free(node->labels);
-    node->labels = applicant->labels ? lat_json_print(applicant->labels) : lat_text_copy("{}");
+    lat_row_take(node->labels,
+                 applicant->labels ? lat_json_print(applicant->labels) : lat_text_copy("{}"));
     node->joined_at = lat__now(call->api);
     write_membership(call, node, chain, &answer);
     lat_log(call->api->with.log, LAT_LOG_INFO, "a node joins",

@@ -73,8 +73,7 @@ void lat__workload_label(struct lat__call *call, const struct lat_workload *foun
         return;
     }
     workload = lat_workload_edit(old);
-    free(workload->labels);
-    workload->labels = labels;
+    lat_row_take(workload->labels, labels);
     lat_row_set(workload->request_id, lat_http_request_id(call->req));
     workload->updated_at = lat__now(call->api);
     lat__workload_commit(call, txn, "workload.label",

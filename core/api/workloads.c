@@ -46,10 +46,8 @@ static void fill_workload(struct lat_api *api, struct lat_workload *workload, co
 {
     const cJSON *container = lat_json_get(rendered, "container");
 
-    free(workload->spec);
-    free(workload->rendered);
-    workload->spec = seal_json(api, "spec", workload->row.id, spec);
-    workload->rendered = seal_json(api, "rendered", workload->row.id, rendered);
+    lat_row_take(workload->spec, seal_json(api, "spec", workload->row.id, spec));
+    lat_row_take(workload->rendered, seal_json(api, "rendered", workload->row.id, rendered));
     workload->count = lat_json_int(spec, "count", 1);
     workload->cpu_milli = lat_json_int(container, "cpu_milli", 0);
     workload->memory_bytes = lat_json_int(container, "memory_bytes", 0);
@@ -219,8 +217,7 @@ static void create(struct rendering *rendering, const cJSON *rendered)
     lat_row_set(workload->project_id, call->user->project_id);
     lat_row_set(workload->name, lat_json_text(rendering->spec, "name", ""));
     lat_row_set(workload->type, lat_json_text(rendering->spec, "type", ""));
-    free(workload->labels);
-    workload->labels = labels;
+    lat_row_take(workload->labels, labels);
     fill_workload(call->api, workload, rendering->spec, rendered);
     lat_row_set(workload->desired, lat_want_name(LAT_WANT_RUNNING));
     workload->generation = 1;
@@ -264,8 +261,7 @@ static void change(struct rendering *rendering, const cJSON *rendered)
         return;
     }
     workload = lat_workload_edit(old);
-    free(workload->labels);
-    workload->labels = labels;
+    lat_row_take(workload->labels, labels);
     fill_workload(call->api, workload, rendering->spec, rendered);
     workload->generation++;
     lat_row_set(workload->status, lat_workload_state_name(LAT_WORKLOAD_PLACING));

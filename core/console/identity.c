@@ -143,8 +143,7 @@ static void put_secret(struct lat__console *console, struct lat_txn *txn, const 
 
     snprintf(purpose, sizeof(purpose), "vault.sealed/%s", name);
     lat_row_set(row->name, name);
-    free(row->sealed);
-    row->sealed = lat_seal(console->sealer, purpose, text);
+    lat_row_take(row->sealed, lat_seal(console->sealer, purpose, text));
     lat_txn_put(txn, &row->row);
 }
 

@@ -1,6 +1,13 @@
 /* Rows of any table, handled by their descriptions: a new table or column needs no line here.
  *
- * A row is one struct of the size its table says; the texts in it are owned by it. While references are
+ * A row is one struct of the size its table says; the texts in it are owned by it. A new row's texts are empty and cost
+ * nothing, a copy's lie behind the struct in the same piece of memory, and a text that is set is a piece of its own: so rows
+ * are read and copied with one allocation. The byte in front of a text says what it is:
+ *
+ *     struct │ ┆·text\0┆·text\0 │          │§text\0│
+ *       name ────────┘ label ───┘    status ───┘          · IN_ROW   § APART
+ *
+ * While references are
  * counted without atomics, rows belong to the state loop; other threads may read a row that the state loop
  * holds for them (the store does so while a batch is in its worker). */
 #include "model/row.h"
@@ -13,6 +20,10 @@
 #include <string.h>
 
 enum { LAT_ROW_MAGIC = 0x4c526f77 }; /* "LRow" */
+
+enum { IN_ROW = 'i', APART = 'a' };
+
+static const char no_text[] = {IN_ROW, '\0'};
 
 static bool holds_text(enum lat_field_kind kind)
 {
@@ -36,7 +47,7 @@ struct lat_row *lat_row_new(int table)
         const struct lat_field *field = &description->fields[i];
 
         if (holds_text(field->kind)) {
-            *text_at(row, field) = lat_text_copy("");
+            *text_at(row, field) = (char *)no_text + 1;
         }
     }
     return row;
@@ -46,15 +57,28 @@ struct lat_row *lat_row_copy(const struct lat_row *row)
 {
     LAT_CHECK_MAGIC(row, LAT_ROW_MAGIC);
     const struct lat_table *description = lat_table(row->table);
-    struct lat_row *copy = lat_alloc(description->row_size);
+    size_t sizes[LAT_FIELDS_MAX];
+    size_t size = description->row_size;
+
+    for (size_t i = 0; i < description->field_count; i++) {
+        const struct lat_field *field = &description->fields[i];
+
+        sizes[i] = holds_text(field->kind) ? strlen(lat_row_text(row, field)) + 1 : 0;
+        size += sizes[i] > 1 ? sizes[i] + 1 : 0;
+    }
+    struct lat_row *copy = lat_alloc(size);
+    char *at = (char *)copy + description->row_size;
 
     memcpy(copy, row, description->row_size);
     copy->references = 1;
     for (size_t i = 0; i < description->field_count; i++) {
-        const struct lat_field *field = &description->fields[i];
-
-        if (holds_text(field->kind)) {
-            *text_at(copy, field) = lat_text_copy(*text_at(copy, field));
+        if (sizes[i] > 1) {
+            *at++ = IN_ROW;
+            memcpy(at, lat_row_text(row, &description->fields[i]), sizes[i]);
+            *text_at(copy, &description->fields[i]) = at;
+            at += sizes[i];
+        } else if (sizes[i] == 1) {
+            *text_at(copy, &description->fields[i]) = (char *)no_text + 1;
         }
     }
     return copy;
@@ -70,6 +94,18 @@ struct lat_row *lat_row_ref(const struct lat_row *row)
     return held;
 }
 
+static void text_free(char *text, bool is_secret)
+{
+    if (is_secret && text[0] != '\0') {
+        lat_wipe(text, strlen(text));
+    }
+    if (text[-1] == APART) {
+        free(text - 1);
+    } else {
+        LAT_ASSERT(text[-1] == IN_ROW);
+    }
+}
+
 static void row_free(struct lat_row *row)
 {
     const struct lat_table *description = lat_table(row->table);
@@ -77,10 +113,8 @@ static void row_free(struct lat_row *row)
     for (size_t i = 0; i < description->field_count; i++) {
         const struct lat_field *field = &description->fields[i];
 
-        if (field->kind == LAT_KIND_SECRET) {
-            lat_wipe_free(*text_at(row, field));
-        } else if (holds_text(field->kind)) {
-            free(*text_at(row, field));
+        if (holds_text(field->kind)) {
+            text_free(*text_at(row, field), field->kind == LAT_KIND_SECRET);
         }
     }
     row->magic = 0;
@@ -161,10 +195,31 @@ double lat_row_real(const void *row, const struct lat_field *field)
     return *(const double *)((const char *)row + field->offset);
 }
 
+void lat_row__set(char *const *slot, const char *text)
+{
+    size_t size = text == NULL ? 1 : strlen(text) + 1;
+    char *set = (char *)no_text + 1;
+
+    if (size > 1) {
+        char *piece = lat_alloc(1 + size);
+
+        piece[0] = APART;
+        set = memcpy(piece + 1, text, size); /* before the old one goes: it may be a part of that */
+    }
+    text_free(*slot, false);
+    *(char **)slot = set;
+}
+
+void lat_row__take(char *const *slot, char *text)
+{
+    lat_row__set(slot, text);
+    lat_wipe_free(text);
+}
+
 void lat_row_put_text(struct lat_row *row, const struct lat_field *field, const char *text)
 {
     LAT_ASSERT(holds_text(field->kind));
-    lat_text_replace(text_at(row, field), text == NULL ? "" : text);
+    lat_row__set(text_at(row, field), text);
 }
 
 void lat_row_put_int(struct lat_row *row, const struct lat_field *field, int64_t value)

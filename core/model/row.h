@@ -36,12 +36,14 @@ struct lat_field {
     const char *doc;
 };
 
+enum { LAT_FIELDS_MAX = 32 };
+
 struct lat_table {
     const char *name;
     const char *doc;
     size_t row_size;
     const struct lat_field *fields;
-    size_t field_count;
+    size_t field_count; /* at most LAT_FIELDS_MAX */
 };
 
 /* Returns the description of a table. */
@@ -49,7 +51,8 @@ const struct lat_table *lat_table(int table);
 
 struct lat_row *lat_row_new(int table);
 struct lat_row *lat_row_copy(
-    const struct lat_row *row); /* deep; one reference; same id and version */
+    const struct lat_row
+        *row); /* deep, in one piece of memory; one reference; same id and version */
 struct lat_row *lat_row_ref(const struct lat_row *row);
 struct lat_row *lat_row_unref(const struct lat_row *row); /* takes NULL, returns NULL */
 
@@ -73,7 +76,11 @@ void lat_row_put_text(struct lat_row *row, const struct lat_field *field, const 
 void lat_row_put_int(struct lat_row *row, const struct lat_field *field, int64_t value);
 void lat_row_put_real(struct lat_row *row, const struct lat_field *field, double value);
 
-/* Sets a text member of a row that is being edited. */
-#define lat_row_set(member, text) lat_text_replace(&(member), (text))
+/* Sets a text member of a row that is being edited: a copy of `text`, NULL is "". take: the text is given up, and may be NULL.
+ * Members cannot be assigned to, because not every text is a piece of memory of its own. */
+#define lat_row_set(member, text) lat_row__set(&(member), (text))
+#define lat_row_take(member, text) lat_row__take(&(member), (text))
+void lat_row__set(char *const *slot, const char *text);
+void lat_row__take(char *const *slot, char *text);
 
 #endif

@@ -47,6 +47,13 @@ static const struct lat_table *(*const describers[LAT_TABLE_COUNT])(void) = {
 #undef X
 };
 
+#define X(NAME, name_, doc_)                                                                       \
+    _Static_assert((0 LAT_##NAME##_FIELDS(COUNT)) <= LAT_FIELDS_MAX, "fields of " #name_);
+#define COUNT(kind_, name_, doc_) +1
+LAT_TABLES(X)
+#undef X
+#undef COUNT
+
 const struct lat_table *lat_table(int table)
 {
     LAT_ASSERT(table >= 0 && table < LAT_TABLE_COUNT);

@@ -179,13 +179,13 @@ enum lat_table_id {
         LAT_TABLE_COUNT
 };
 
-#define LAT_MEMBER_TEXT(name) char *name;
+#define LAT_MEMBER_TEXT(name) char *const name;
 #define LAT_MEMBER_INT(name) int64_t name;
 #define LAT_MEMBER_REAL(name) double name;
 #define LAT_MEMBER_BOOL(name) bool name;
 #define LAT_MEMBER_TIME(name) int64_t name;
-#define LAT_MEMBER_JSON(name) char *name;
-#define LAT_MEMBER_SECRET(name) char *name;
+#define LAT_MEMBER_JSON(name) char *const name;
+#define LAT_MEMBER_SECRET(name) char *const name;
 #define LAT_MEMBER(kind, name, doc) LAT_MEMBER_##kind(name)
 
 /* struct lat_node { struct lat_row row; char *name; ... }, and so on for each table. */

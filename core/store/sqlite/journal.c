@@ -233,7 +233,8 @@ static int read_row(sqlite3_stmt *statement, int table, struct lat_row **ret_row
         lat_err_hint(err, "The database is damaged; restore it from a backup.");
         return LAT_E_IO;
     }
-    *ret_row = row;
+    *ret_row = lat_row_copy(row); /* in one piece of memory: most of them stay for long */
+    lat_row_unref(row);
     return 0;
 }
 
