@@ -34,7 +34,6 @@ static void advance(struct lat_id_maker *maker)
 
 void lat_id_make(struct lat_id_maker *maker, char ret_id[LAT_ID_SIZE])
 {
-    static const char digits[] = "0123456789abcdef";
     advance(maker);
     uint32_t low = maker->counter & ((UINT32_C(1) << COUNTER_LOW_BITS) - 1);
     uint8_t bytes[16];
@@ -46,9 +45,14 @@ void lat_id_make(struct lat_id_maker *maker, char ret_id[LAT_ID_SIZE])
     bytes[8] = (uint8_t)(0x80 | low >> 8);
     bytes[9] = (uint8_t)low;
     lat_random_bytes(maker->random, bytes + 10, 6);
+    lat_id_unpack(bytes, ret_id);
+}
 
+void lat_id_unpack(const uint8_t bytes[LAT_ID_BYTES], char ret_id[LAT_ID_SIZE])
+{
+    static const char digits[] = "0123456789abcdef";
     char *at = ret_id;
-    for (size_t i = 0; i < sizeof(bytes); i++) {
+    for (size_t i = 0; i < LAT_ID_BYTES; i++) {
         if (i == 4 || i == 6 || i == 8 || i == 10) {
             *at++ = '-';
         }
@@ -68,4 +72,22 @@ bool lat_id_is(const char *text)
         }
     }
     return text[LAT_ID_SIZE - 1] == '\0';
+}
+
+static uint8_t nibble(char digit)
+{
+    return (uint8_t)(digit <= '9' ? digit - '0' : digit - 'a' + 10);
+}
+
+bool lat_id_pack(const char *text, uint8_t ret_bytes[LAT_ID_BYTES])
+{
+    if (!lat_id_is(text)) {
+        return false;
+    }
+    for (size_t i = 0; i < LAT_ID_BYTES; i++) {
+        text += *text == '-';
+        ret_bytes[i] = (uint8_t)(nibble(text[0]) << 4 | nibble(text[1]));
+        text += 2;
+    }
+    return true;
 }

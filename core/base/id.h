@@ -24,4 +24,9 @@ void lat_id_make(struct lat_id_maker *maker, char ret_id[LAT_ID_SIZE]);
 /* Tells whether text is a well-formed UUID in lower case. */
 bool lat_id_is(const char *text);
 
+/* Makes the 16 bytes of a well-formed UUID in lower case; false for any other text. */
+enum { LAT_ID_BYTES = 16 };
+bool lat_id_pack(const char *text, uint8_t ret_bytes[LAT_ID_BYTES]);
+void lat_id_unpack(const uint8_t bytes[LAT_ID_BYTES], char ret_id[LAT_ID_SIZE]);
+
 #endif

@@ -84,6 +84,20 @@ struct lat_row *lat_row_copy(const struct lat_row *row)
     return copy;
 }
 
+size_t lat_row_size(const struct lat_row *row)
+{
+    LAT_CHECK_MAGIC(row, LAT_ROW_MAGIC);
+    const struct lat_table *description = lat_table(row->table);
+    size_t size = description->row_size;
+
+    for (size_t i = 0; i < description->field_count; i++) {
+        if (holds_text(description->fields[i].kind)) {
+            size += strlen(lat_row_text(row, &description->fields[i])) + 1;
+        }
+    }
+    return size;
+}
+
 struct lat_row *lat_row_ref(const struct lat_row *row)
 {
     LAT_CHECK_MAGIC(row, LAT_ROW_MAGIC);

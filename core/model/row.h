@@ -53,6 +53,7 @@ struct lat_row *lat_row_new(int table);
 struct lat_row *lat_row_copy(
     const struct lat_row
         *row); /* deep, in one piece of memory; one reference; same id and version */
+size_t lat_row_size(const struct lat_row *row); /* bytes of its struct and texts */
 struct lat_row *lat_row_ref(const struct lat_row *row);
 struct lat_row *lat_row_unref(const struct lat_row *row); /* takes NULL, returns NULL */
 

@@ -1,13 +1,16 @@
 /* The change log in memory, and watchers. Belongs to the state loop.
  *
  * The ring holds the newest LAT_STORE_CHANGES_KEPT notes; the journal holds those and, until the next step of
- * trimming, a few before them. Indexes have no gaps, so that the place of a note follows from its index. */
+ * trimming, a few before them. Indexes have no gaps, so that the place of a note follows from its index. A note takes 64
+ * bytes as long as its texts are ids, which they are but for requests that were named by others. */
 #include "internal.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- the log ---- */
 
@@ -23,20 +26,89 @@ static void grow(struct lat__changes *changes)
     changes->cap = cap;
 }
 
-void lat__changes_add(struct lat__changes *changes, const struct lat_change_note *note)
+static void note_forget(struct lat__note *note)
+{
+    for (size_t i = 0; i < LAT__NOTE_TEXTS; i++) {
+        if (note->how[i] == LAT__NOTE_TEXT) {
+            char *text;
+
+            memcpy(&text, note->texts[i], sizeof(text));
+            free(text);
+        }
+    }
+}
+
+static void note_set(struct lat__note *note, size_t which, const char *text)
+{
+    if (text[0] == '\0') {
+        note->how[which] = LAT__NOTE_EMPTY;
+    } else if (lat_id_pack(text, note->texts[which])) {
+        note->how[which] = LAT__NOTE_ID;
+    } else {
+        char *copy = lat_text_copy(text);
+
+        note->how[which] = LAT__NOTE_TEXT;
+        memcpy(note->texts[which], &copy, sizeof(copy));
+    }
+}
+
+static void note_get(const struct lat__note *note, size_t which, char *ret_text, size_t size)
+{
+    char *text;
+
+    switch ((enum lat__note_text)note->how[which]) {
+    case LAT__NOTE_EMPTY: ret_text[0] = '\0'; break;
+    case LAT__NOTE_ID:
+        LAT_ASSERT(size >= LAT_ID_SIZE);
+        lat_id_unpack(note->texts[which], ret_text);
+        break;
+    case LAT__NOTE_TEXT:
+        memcpy(&text, note->texts[which], sizeof(text));
+        lat_text_bound(ret_text, size, text);
+        break;
+    }
+}
+
+void lat__changes_add(struct lat__changes *changes, const struct lat_journal_change *change,
+                      enum lat_change_kind kind)
 {
     if (changes->count == changes->cap && changes->cap < LAT_STORE_CHANGES_KEPT) {
         grow(changes);
     }
     if (changes->journal_first == 0) {
-        changes->journal_first = note->index;
+        changes->journal_first = change->index;
     }
-    changes->ring[(changes->first + changes->count) % changes->cap] = *note;
+    LAT_ASSERT(changes->count == 0 || change->index == changes->newest + 1);
+    struct lat__note *note = &changes->ring[(changes->first + changes->count) % changes->cap];
+
     if (changes->count == changes->cap) {
+        note_forget(note);
         changes->first = (changes->first + 1) % changes->cap;
     } else {
         changes->count++;
     }
+    changes->newest = change->index;
+    *note = (struct lat__note){
+        .at = change->at,
+        .table = (uint8_t)change->table,
+        .kind = (uint8_t)kind,
+    };
+    note_set(note, LAT__NOTE_ROW, change->id);
+    note_set(note, LAT__NOTE_PROJECT, change->project_id);
+    note_set(note, LAT__NOTE_REQUEST, change->request_id);
+}
+
+void lat__changes_done(struct lat__changes *changes)
+{
+    for (size_t i = 0; i < changes->count; i++) {
+        note_forget(&changes->ring[(changes->first + i) % changes->cap]);
+    }
+    free(changes->ring);
+}
+
+int64_t lat__changes_oldest(const struct lat__changes *changes)
+{
+    return changes->newest + 1 - (int64_t)changes->count;
 }
 
 int64_t lat_store_index(const struct lat_store *store)
@@ -49,7 +121,7 @@ int lat_store_changes_after(const struct lat_store *store, int64_t index,
                             struct lat_err *err)
 {
     const struct lat__changes *changes = &store->changes;
-    int64_t oldest = changes->count == 0 ? store->index + 1 : changes->ring[changes->first].index;
+    int64_t oldest = changes->count == 0 ? store->index + 1 : lat__changes_oldest(changes);
 
     if (index < oldest - 1 || index > store->index) {
         return lat_err_set(err, LAT_E_GONE,
@@ -61,7 +133,17 @@ int lat_store_changes_after(const struct lat_store *store, int64_t index,
     size_t count = 0;
 
     for (; count < max && skip + count < changes->count; count++) {
-        ret_notes[count] = changes->ring[(changes->first + skip + count) % changes->cap];
+        const struct lat__note *note =
+            &changes->ring[(changes->first + skip + count) % changes->cap];
+        struct lat_change_note *ret = &ret_notes[count];
+
+        ret->index = index + 1 + (int64_t)count;
+        ret->table = note->table;
+        ret->kind = (enum lat_change_kind)note->kind;
+        ret->at = note->at;
+        note_get(note, LAT__NOTE_ROW, ret->id, sizeof(ret->id));
+        note_get(note, LAT__NOTE_PROJECT, ret->project_id, sizeof(ret->project_id));
+        note_get(note, LAT__NOTE_REQUEST, ret->request_id, sizeof(ret->request_id));
     }
     *ret_count = count;
     return 0;

@@ -45,19 +45,16 @@ static void unstage(struct lat_store *store, const struct lat_txn *txn)
     }
 }
 
-static void apply(struct lat_store *store, const struct lat_txn *txn)
+/* Makes a transaction's writes visible; `changes` are the batch's changes from its first one on. */
+static void apply(struct lat_store *store, const struct lat_txn *txn,
+                  const struct lat_journal_change *changes)
 {
     for (size_t i = 0; i < txn->write_count; i++) {
         struct lat__write *write = &txn->writes[i];
         const struct lat__entry *entry =
             lat__layer_entry(&store->committed, write->table, write->id);
-        struct lat_change_note note = {
-            .index = ++store->index,
-            .table = write->table,
-            .kind = write->after != NULL ? LAT_CHANGE_PUT : LAT_CHANGE_REMOVE,
-            .at = txn->at,
-        };
 
+        store->index = changes[i].index;
         write->before = entry == NULL ? NULL : lat_row_ref(entry->row);
         if (write->after != NULL) {
             lat__layer_put(&store->committed, write->table, write->id, write->after, 0,
@@ -65,10 +62,8 @@ static void apply(struct lat_store *store, const struct lat_txn *txn)
         } else {
             lat__layer_drop(&store->committed, write->table, write->id);
         }
-        lat_text_bound(note.id, sizeof(note.id), write->id);
-        lat_text_bound(note.project_id, sizeof(note.project_id), write->project_id);
-        lat_text_bound(note.request_id, sizeof(note.request_id), txn->request_id);
-        lat__changes_add(&store->changes, &note);
+        lat__changes_add(&store->changes, &changes[i],
+                         write->after != NULL ? LAT_CHANGE_PUT : LAT_CHANGE_REMOVE);
     }
     unstage(store, txn);
 }
@@ -93,11 +88,18 @@ static void tell_watchers(struct lat_store *store, const struct lat__batch *batc
     }
 }
 
-static void count_staged(struct lat_store *store, size_t gone)
+static void count_staged(struct lat_store *store, size_t count, size_t bytes)
 {
-    LAT_ASSERT(store->staged_count >= gone);
-    store->staged_count -= gone;
-    lat_metric_set(store->staged_gauge, (int64_t)store->staged_count);
+    store->staged_count = count;
+    store->staged_bytes = bytes;
+    lat_metric_set(store->staged_gauge, (int64_t)count);
+    lat_metric_set(store->staged_bytes_gauge, (int64_t)bytes);
+}
+
+static void unstage_batch(struct lat_store *store, const struct lat__batch *batch)
+{
+    LAT_ASSERT(store->staged_count >= batch->txn_count && store->staged_bytes >= batch->bytes);
+    count_staged(store, store->staged_count - batch->txn_count, store->staged_bytes - batch->bytes);
 }
 
 static void start_work(struct lat_store *store);
@@ -106,10 +108,12 @@ void lat__commit_succeed(struct lat__batch *batch)
 {
     struct lat_store *store = batch->store;
     int64_t index = store->index;
+    size_t applied = 0;
 
     LAT_ASSERT(batch->change_count == 0 || batch->changes[0].index == index + 1);
     for (struct lat_txn *txn = batch->first; txn != NULL; txn = txn->next) {
-        apply(store, txn);
+        apply(store, txn, &batch->changes[applied]);
+        applied += txn->write_count;
     }
     store->audit.head = batch->audit_head;
     if (batch->forget_changes != 0) {
@@ -118,7 +122,7 @@ void lat__commit_succeed(struct lat__batch *batch)
     if (batch->forget_audit != 0) {
         store->audit.cut = batch->forget_audit;
     }
-    count_staged(store, batch->txn_count);
+    unstage_batch(store, batch);
     lat_metric_add(store->commits, (int64_t)batch->txn_count);
     lat_metric_add(store->batches, 1);
     tell_watchers(store, batch, index);
@@ -139,7 +143,7 @@ void lat__commit_fail(struct lat__batch *batch, const struct lat_err *err)
     for (struct lat_txn *txn = batch->first; txn != NULL; txn = txn->next) {
         unstage(store, txn);
     }
-    count_staged(store, batch->txn_count);
+    unstage_batch(store, batch);
     for (struct lat_txn *txn = batch->first; txn != NULL; txn = txn->next) {
         if (txn->fn != NULL) {
             txn->fn(txn->arg, err);
@@ -242,7 +246,7 @@ static void plan_trimming(struct lat__batch *batch)
     }
     if (changes->count > 0) {
         batch->forget_changes =
-            forgettable(changes->journal_first - 1, changes->ring[changes->first].index,
+            forgettable(changes->journal_first - 1, lat__changes_oldest(changes),
                         LAT_STORE_TRIM_STEP, batch->change_count);
     }
     batch->forget_audit =
@@ -309,8 +313,8 @@ void lat__commit_stage(struct lat_txn *txn)
     *batch->last = txn;
     batch->last = &txn->next;
     batch->txn_count++;
-    store->staged_count++;
-    lat_metric_set(store->staged_gauge, (int64_t)store->staged_count);
+    batch->bytes += txn->bytes;
+    count_staged(store, store->staged_count + 1, store->staged_bytes + txn->bytes);
     txn->stamp = ++store->stamp;
     for (size_t i = 0; i < txn->write_count; i++) {
         const struct lat__write *write = &txn->writes[i];

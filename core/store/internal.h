@@ -10,9 +10,9 @@
 enum {
     LAT_STORE_RETRY_FIRST_MS = 1000, /* until the journal is tried again; doubles */
     LAT_STORE_RETRY_MAX_MS = 10000,
-    LAT_STORE_CLOSE_MS = 60000, /* one round of waiting for the disk while closing */
+    LAT_STORE_CLOSE_MS = 60000,  /* one round of waiting for the disk while closing */
     LAT_STORE_BATCH_EARLY = 128, /* transactions that start a batch before the end of the turn */
-    LAT_STORE_TRIM_STEP = 1024, /* notes that a batch forgets beyond those it adds */
+    LAT_STORE_TRIM_STEP = 1024,  /* notes that a batch forgets beyond those it adds */
     LAT_REQUEST_ID_SIZE = 64,
 };
 
@@ -47,6 +47,7 @@ struct lat_txn {
     size_t replaced_count, replaced_cap;
     struct lat_audit **audit; /* rows of the audit trail, owned */
     size_t audit_count, audit_cap;
+    size_t bytes;         /* what it holds, while it is staged */
     struct lat_err error; /* first mistake found while it was put together */
     lat_commit_fn *fn;
     void *arg;
@@ -62,6 +63,7 @@ struct lat__batch {
     struct lat_store *store;
     struct lat_txn *first, **last;
     size_t txn_count;
+    size_t bytes;
     struct lat_journal_change *changes; /* of all of them, in order */
     size_t change_count;
     struct lat_audit **audit; /* of all of them, in order; borrowed from them */
@@ -139,15 +141,34 @@ void lat__audit_refuse(struct lat_store *store, const struct lat_err *why);
 
 /* ---- changes (changes.c) ---- */
 
+/* A change as the ring holds it: ids as their 16 bytes, whatever else as owned text. */
+enum lat__note_text { LAT__NOTE_EMPTY, LAT__NOTE_ID, LAT__NOTE_TEXT };
+enum { LAT__NOTE_ROW, LAT__NOTE_PROJECT, LAT__NOTE_REQUEST, LAT__NOTE_TEXTS };
+
+struct lat__note {
+    int64_t at;
+    uint8_t table;
+    uint8_t kind;
+    uint8_t how[LAT__NOTE_TEXTS]; /* enum lat__note_text */
+    uint8_t texts[LAT__NOTE_TEXTS][LAT_ID_BYTES];
+};
+
 struct lat__changes {
-    struct lat_change_note *ring;
+    struct lat__note *ring;
     size_t cap; /* grows up to LAT_STORE_CHANGES_KEPT */
     size_t count;
     size_t first;          /* place of the oldest */
+    int64_t newest;        /* index of the newest; those before it have no gaps */
     int64_t journal_first; /* oldest index that the journal still keeps */
 };
 
-void lat__changes_add(struct lat__changes *changes, const struct lat_change_note *note);
+/* Adds a change behind the newest. */
+void lat__changes_add(struct lat__changes *changes, const struct lat_journal_change *change,
+                      enum lat_change_kind kind);
+void lat__changes_done(struct lat__changes *changes);
+
+/* Index of the oldest change that is kept; behind the newest when there is none. */
+int64_t lat__changes_oldest(const struct lat__changes *changes);
 
 /* Calls the watchers of the change's table. */
 void lat__changes_tell(struct lat_store *store, const struct lat_change *change);
@@ -175,6 +196,7 @@ struct lat_store {
     uint64_t stamp;               /* of the newest staged transaction */
     struct lat__batch *gathering; /* staged, for the next batch; NULL when none */
     size_t staged_count;          /* transactions, those in the worker included */
+    size_t staged_bytes;          /* what they hold */
     bool is_armed;                /* the end of this turn will look for work */
     bool is_working;              /* a worker has the journal */
 
@@ -187,7 +209,7 @@ struct lat_store {
     bool is_idle; /* for lat_store_close: nothing staged, no worker */
 
     struct lat_metric *commits, *conflicts, *batches, *batch_time, *failures, *staged_gauge,
-        *open_gauge;
+        *staged_bytes_gauge, *open_gauge;
 };
 
 /* Returns 0, or UNAVAILABLE while the journal is not in use: failed, or closing. */

@@ -116,7 +116,16 @@ static void follow(struct lat_store *store, const struct lat__recovery *recovery
             lat__layer_drop(&store->committed, note->table, note->id);
         }
         store->index = note->index;
-        lat__changes_add(&store->changes, note);
+        lat__changes_add(&store->changes,
+                         &(struct lat_journal_change){
+                             .index = note->index,
+                             .table = note->table,
+                             .id = note->id,
+                             .project_id = note->project_id,
+                             .request_id = note->request_id,
+                             .at = note->at,
+                         },
+                         note->kind);
         changes[i] = (struct lat_change){
             .index = note->index,
             .table = note->table,

@@ -22,17 +22,8 @@ static void take_row(void *arg, struct lat_row *row)
 static void take_change(void *arg, const struct lat_journal_change *change, bool removed)
 {
     struct lat_store *store = arg;
-    struct lat_change_note note = {
-        .index = change->index,
-        .table = change->table,
-        .kind = removed ? LAT_CHANGE_REMOVE : LAT_CHANGE_PUT,
-        .at = change->at,
-    };
 
-    lat_text_bound(note.id, sizeof(note.id), change->id);
-    lat_text_bound(note.project_id, sizeof(note.project_id), change->project_id);
-    lat_text_bound(note.request_id, sizeof(note.request_id), change->request_id);
-    lat__changes_add(&store->changes, &note);
+    lat__changes_add(&store->changes, change, removed ? LAT_CHANGE_REMOVE : LAT_CHANGE_PUT);
     store->index = change->index;
 }
 
@@ -74,6 +65,8 @@ static void count_in(struct lat_store *store, struct lat_metrics *metrics)
                                           "Times that the journal failed and was started again.");
     store->staged_gauge = lat_metrics_gauge(metrics, "lattice_store_staged", "",
                                             "Transactions that wait for the disk.");
+    store->staged_bytes_gauge = lat_metrics_gauge(metrics, "lattice_store_staged_bytes", "",
+                                                  "Bytes of what waits for the disk.");
     store->open_gauge =
         lat_metrics_gauge(metrics, "lattice_store_open", "", "1 while writes are taken.");
 }
@@ -130,7 +123,7 @@ struct lat_store *lat_store_close(struct lat_store *store)
     }
     lat__layer_done(&store->staged);
     lat__layer_done(&store->committed);
-    free(store->changes.ring);
+    lat__changes_done(&store->changes);
     free(store);
     return NULL;
 }
@@ -204,6 +197,10 @@ bool lat_store_is_writable(const struct lat_store *store, struct lat_err *err)
     }
     if (store->staged_count >= LAT_STORE_STAGED_MAX) {
         lat_err_set(err, LAT_E_BUSY, "%d transactions wait for the disk.", LAT_STORE_STAGED_MAX);
+        return false;
+    }
+    if (store->staged_bytes >= LAT_STORE_STAGED_BYTES_MAX) {
+        lat_err_set(err, LAT_E_BUSY, "%zu bytes wait for the disk.", store->staged_bytes);
         return false;
     }
     return true;

@@ -23,7 +23,10 @@ struct lat_store;
 struct lat_journal; /* a database behind the store: see store/journal.h */
 
 enum {
-    LAT_STORE_STAGED_MAX = 8192,    /* transactions waiting for the disk; one more is LAT_E_BUSY */
+    /* What may wait for the disk: transactions, and bytes of what they hold. One more is LAT_E_BUSY; a transaction that
+     * alone is larger than that waits for all others to be done. */
+    LAT_STORE_STAGED_MAX = 8192,
+    LAT_STORE_STAGED_BYTES_MAX = 64 << 20,
     LAT_STORE_CHANGES_KEPT = 65536, /* changes that an event stream can resume from */
 };
 

@@ -192,7 +192,7 @@ void lat_txn_expect(struct lat_txn *txn, const struct lat_row *row)
 void lat_txn_audit(struct lat_txn *txn, const struct lat_audit *entry)
 {
     struct lat_audit full = *entry;
-    size_t size;
+    size_t size = 0;
 
     if (txn->audit_count == txn->audit_cap) {
         txn->audit_cap = txn->audit_cap == 0 ? 1 : txn->audit_cap * 2;
@@ -202,6 +202,7 @@ void lat_txn_audit(struct lat_txn *txn, const struct lat_audit *entry)
         full.request_id = txn->request_id;
     }
     txn->audit[txn->audit_count++] = lat__audit_copy(&full, &size);
+    txn->bytes += size;
 }
 
 /* ---- checking and staging ---- */
@@ -285,6 +286,22 @@ static void drop_nothings(struct lat_txn *txn)
     txn->write_count = kept;
 }
 
+/* Adds up what the transaction holds, and finds whether there is room for it among what waits for the disk. */
+static int check_room(struct lat_txn *txn, struct lat_err *err)
+{
+    const struct lat_store *store = txn->store;
+
+    txn->bytes +=
+        sizeof(*txn) + txn->write_count * (sizeof(*txn->writes) + sizeof(struct lat__entry));
+    for (size_t i = 0; i < txn->write_count; i++) {
+        txn->bytes += txn->writes[i].after == NULL ? 0 : lat_row_size(txn->writes[i].after);
+    }
+    if (store->staged_count > 0 && store->staged_bytes + txn->bytes > LAT_STORE_STAGED_BYTES_MAX) {
+        return lat_err_set(err, LAT_E_BUSY, "%zu bytes wait for the disk.", store->staged_bytes);
+    }
+    return 0;
+}
+
 int lat_txn_commit(struct lat_txn *txn, lat_commit_fn *fn, void *arg, struct lat_err *err)
 {
     struct lat_store *store = txn->store;
@@ -297,6 +314,7 @@ int lat_txn_commit(struct lat_txn *txn, lat_commit_fn *fn, void *arg, struct lat
     }
     rc = rc != 0 ? rc : check_versions(txn, &found);
     rc = rc != 0 ? rc : check_unique(txn, &found);
+    rc = rc != 0 ? rc : check_room(txn, &found);
     if (rc != 0) {
         if (rc == LAT_E_CONFLICT) {
             lat_metric_add(store->conflicts, 1);

@@ -165,10 +165,27 @@ static void what_is_no_id_is_refused(void **state)
     }
 }
 
+static void an_id_fits_into_16_bytes(void **state)
+{
+    (void)state;
+    const char *id = "0123abcd-4567-89ef-f0e1-d2c3b4a59687";
+    char again[LAT_ID_SIZE];
+    uint8_t bytes[LAT_ID_BYTES];
+
+    assert_true(lat_id_pack(id, bytes));
+    assert_int_equal(bytes[0], 0x01);
+    assert_int_equal(bytes[15], 0x87);
+    lat_id_unpack(bytes, again);
+    assert_string_equal(again, id);
+    assert_false(lat_id_pack("0123ABCD-4567-89ef-f0e1-d2c3b4a59687", bytes));
+    assert_false(lat_id_pack("", bytes));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_id_is_a_uuid_of_version_7),
+        cmocka_unit_test(an_id_fits_into_16_bytes),
         cmocka_unit_test(ids_of_one_millisecond_ascend),
         cmocka_unit_test(ids_ascend_when_the_clock_steps_back),
         cmocka_unit_test(a_full_counter_borrows_the_next_millisecond),

@@ -48,6 +48,32 @@ static void a_copy_shares_nothing(void **state)
     lat_row_unref(&copy->row);
 }
 
+static void texts_are_set_wherever_they_lie(void **state)
+{
+    (void)state;
+    struct lat_workload *first = lat_workload_new();
+    lat_row_set(first->name, "name");
+    lat_row_set(first->spec, "secret");
+    struct lat_workload *copy = lat_workload_edit(first);
+    lat_row_unref(&first->row);
+    size_t size = lat_row_size(&copy->row);
+    lat_row_set(copy->name, copy->name + 2); /* a part of itself, within the row */
+    assert_string_equal(copy->name, "me");
+    lat_row_set(copy->name, copy->name + 1); /* and apart from it */
+    assert_string_equal(copy->name, "e");
+    assert_int_equal(lat_row_size(&copy->row), size - 3);
+    lat_row_take(copy->spec, lat_text_copy("other"));
+    lat_row_set(copy->reason, NULL);
+    lat_row_set(copy->name, "");
+    struct lat_workload *again = lat_workload_edit(copy);
+    assert_true(lat_row_same(&copy->row, &again->row));
+    assert_string_equal(again->spec, "other");
+    assert_string_equal(again->name, "");
+    lat_row_unref(&copy->row);
+    lat_row_set(again->name, "new");
+    lat_row_unref(&again->row);
+}
+
 static void same_looks_at_every_field(void **state)
 {
     (void)state;
@@ -134,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_row_has_empty_texts_and_zeros),
         cmocka_unit_test(a_copy_shares_nothing),
+        cmocka_unit_test(texts_are_set_wherever_they_lie),
         cmocka_unit_test(same_looks_at_every_field),
         cmocka_unit_test(the_last_reference_frees),
         cmocka_unit_test(json_has_no_secrets),

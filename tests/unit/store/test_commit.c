@@ -3,6 +3,7 @@
 
 #include "store/internal.h"
 
+#include "base/mem.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -129,6 +130,98 @@ static void the_queue_is_bounded(void **state)
     assert_int_equal(wait_for(bed, &last), 0);
     assert_true(lat_store_is_writable(bed->store, NULL));
     assert_int_equal(lat_store_count(bed->store, LAT_TABLE_ENDPOINT), LAT_STORE_STAGED_MAX);
+}
+
+/* Commits a policy with a source of that many bytes. */
+static int put_source(struct bed *bed, size_t size, struct answer *answer)
+{
+    struct lat_policy *policy = lat_policy_new();
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    char *source = memset(lat_alloc(size + 1), 'x', size);
+
+    lat_row_take(policy->source, source);
+    lat_txn_put(txn, &policy->row);
+    return lat_txn_commit(txn, answer == NULL ? NULL : answer_take, answer, NULL);
+}
+
+static void the_queue_is_bounded_by_bytes(void **state)
+{
+    struct bed *bed = *state;
+    struct answer last = {0};
+    const size_t large = 1 << 20;
+
+    assert_int_equal(put_source(bed, 1000, NULL), 0);
+    size_t overhead = bed->store->staged_bytes - 1000; /* of any such transaction */
+    bed->script->delay_ms = 10;
+    while (bed->store->staged_bytes + large + overhead < LAT_STORE_STAGED_BYTES_MAX) {
+        assert_int_equal(put_source(bed, large, NULL), 0);
+    }
+    size_t room = LAT_STORE_STAGED_BYTES_MAX - bed->store->staged_bytes - overhead;
+    assert_int_equal(put_source(bed, room + 1, NULL), LAT_E_BUSY);
+    assert_true(lat_store_is_writable(bed->store, NULL));
+    assert_int_equal(put_source(bed, room, &last), 0);
+    assert_int_equal(bed->store->staged_bytes, LAT_STORE_STAGED_BYTES_MAX);
+    assert_false(lat_store_is_writable(bed->store, NULL));
+    assert_int_equal(put_source(bed, 0, NULL), LAT_E_BUSY);
+    assert_int_equal(wait_for(bed, &last), 0);
+    assert_int_equal(bed->store->staged_bytes, 0);
+    assert_int_equal(put_source(bed, 1000, NULL), 0);
+}
+
+static void one_that_is_too_large_goes_alone(void **state)
+{
+    struct bed *bed = *state;
+    struct answer answers[2] = {0};
+
+    assert_int_equal(put_source(bed, 10, &answers[0]), 0);
+    assert_int_equal(put_source(bed, LAT_STORE_STAGED_BYTES_MAX, NULL), LAT_E_BUSY);
+    assert_int_equal(wait_for(bed, &answers[0]), 0);
+    assert_int_equal(put_source(bed, LAT_STORE_STAGED_BYTES_MAX, &answers[1]), 0);
+    assert_int_equal(put_source(bed, 10, NULL), LAT_E_BUSY);
+    assert_int_equal(wait_for(bed, &answers[1]), 0);
+}
+
+static void count_done(void *arg, const struct lat_err *err)
+{
+    assert_null(err);
+    ++*(int *)arg;
+}
+
+static void a_slow_disk_costs_no_memory(void **state)
+{
+    struct bed *bed = *state;
+    const size_t large = 1 << 20;
+    struct answer answer = {0};
+    int done = 0;
+    int staged = 0;
+    int busy = 0;
+    bool never = false;
+
+    assert_int_equal(put_source(bed, large, &answer), 0);
+    assert_int_equal(wait_for(bed, &answer), 0);
+    void *cursor = NULL;
+    char id[LAT_ID_SIZE];
+    lat_text_bound(id, sizeof(id), lat_store_next(bed->store, LAT_TABLE_POLICY, &cursor)->id);
+    bed->script->delay_ms = 20;
+    while (done < 100) { /* many come in each turn, and come again whatever they are told */
+        for (int i = 0; i < 40; i++) {
+            struct lat_txn *txn = lat_txn_begin(bed->store, "");
+            lat_txn_put(txn, lat_row_copy(lat_txn_get(txn, LAT_TABLE_POLICY, id)));
+            int rc = lat_txn_commit(txn, count_done, &done, NULL);
+            assert_true(rc == 0 || rc == LAT_E_BUSY);
+            *(rc == 0 ? &staged : &busy) += 1;
+            assert_true(bed->store->staged_bytes <= LAT_STORE_STAGED_BYTES_MAX);
+        }
+        assert_false(lat_loop_run_until(bed->loop, &never, 5));
+    }
+    assert_true(busy > 0);
+    bed->script->delay_ms = 0;
+    for (int i = 0; i < 1000 && done < staged; i++) {
+        assert_false(lat_loop_run_until(bed->loop, &never, 10));
+    }
+    assert_int_equal(done, staged);
+    assert_int_equal(bed->store->staged_bytes, 0);
+    assert_int_equal(lat_store_get(bed->store, LAT_TABLE_POLICY, id)->version, 1 + staged);
 }
 
 static size_t staged_entries(const struct lat_store *store)
@@ -334,6 +427,9 @@ int main(void)
         CASE(the_disk_does_not_wait_for_callbacks),
         CASE(a_transaction_of_expectations_alone_needs_no_disk),
         CASE(the_queue_is_bounded),
+        CASE(the_queue_is_bounded_by_bytes),
+        CASE(one_that_is_too_large_goes_alone),
+        CASE(a_slow_disk_costs_no_memory),
         CASE(nothing_stays_staged_once_it_is_answered),
         CASE(closing_waits_for_what_is_staged),
         CASE(a_failed_batch_fails_what_was_staged_behind_it),
