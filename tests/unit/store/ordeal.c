@@ -284,6 +284,8 @@ static void begin(struct ordeal *ordeal, const struct ordeal_options *options,
 
 static void end(struct ordeal *ordeal)
 {
+    ordeal->result->acked += account_acked(ordeal->account);
+    ordeal->result->faults += sim_disk_faults(ordeal->disk);
     account_free(ordeal->account);
     sim_disk_free(ordeal->disk);
     lat_random_free(ordeal->random);
@@ -300,24 +302,22 @@ static void finish(struct ordeal *ordeal)
     }
     end_life(ordeal);
     check_integrity(ordeal);
-    ordeal->result->acked += account_acked(ordeal->account);
-    ordeal->result->faults += sim_disk_faults(ordeal->disk);
-    end(ordeal);
 }
 
 void ordeal_run(const struct ordeal_options *options, struct ordeal_result *sum)
 {
     struct ordeal ordeal;
-    uint64_t bad_before = sum->lost + sum->taken_back + sum->wrong;
+    uint64_t before = sum->lost + sum->taken_back + sum->wrong;
+    int life = 0;
 
     begin(&ordeal, options, sum);
-    for (int i = 0; i < options->lives; i++) {
-        run_life(&ordeal, i);
-        if (sum->lost + sum->taken_back + sum->wrong != bad_before) {
-            break; /* what comes behind a loss says nothing */
-        }
+    while (life < options->lives && sum->lost + sum->taken_back + sum->wrong == before) {
+        run_life(&ordeal, life++);
     }
-    finish(&ordeal);
+    if (sum->lost + sum->taken_back + sum->wrong == before) { /* what follows a loss says nothing */
+        finish(&ordeal);
+    }
+    end(&ordeal);
 }
 
 /* ---- one fault ---- */
@@ -384,6 +384,7 @@ void ordeal_run_fault(const struct ordeal_options *options, const struct ordeal_
     end_life(&ordeal);
     sim_disk_start(ordeal.disk);
     finish(&ordeal);
+    end(&ordeal);
 }
 
 /* ---- disks with a past ---- */
