@@ -173,7 +173,9 @@ static void on_head(void *arg, int status, const struct lat_http_field *fields)
 {
     struct going *going = arg;
 
-    (void)fields;
+    const char *retry_after = lat_http_field_get(fields, "Retry-After");
+
+    lat_text_bound(going->retry_after, sizeof(going->retry_after), retry_after ? retry_after : "");
     going->status = status;
     going->begun = true;
 }

@@ -60,6 +60,7 @@ struct going {
     struct lat_http_client *client; /* NULL once over */
     struct lat_buf body;
     int status;
+    char retry_after[16]; /* what the header says; "" when there is none */
     bool begun, over;
 };
 struct going *go(struct desk *desk, const char *token, const char *method, const char *target,

@@ -1,6 +1,7 @@
 /* Deploying, changing, listing: bodies, keys, pages, wishes. */
 #include "support.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 #define WEB                                                                                        \
@@ -350,6 +351,81 @@ static void a_client_that_goes_before_its_deploy_is_answered_leaves_the_workload
     expect(desk, desk->alice, "GET", "/api/v1/workloads/web", NULL, 200);
 }
 
+/* ---- a slow disk ---- */
+
+static void hold(void *arg)
+{
+    pthread_mutex_t *held = arg;
+
+    pthread_mutex_lock(held);
+    pthread_mutex_unlock(held);
+}
+
+static void let_go(void *arg)
+{
+    (void)arg;
+}
+
+/* Every worker waits, as it would for a disk, until the mutex is free. */
+static void hold_workers(struct desk *desk, pthread_mutex_t *held)
+{
+    pthread_mutex_lock(held);
+    for (int i = 0; i < LAT_WORKERS; i++) {
+        lat_work(desk->console->loop, hold, let_go, held);
+    }
+}
+
+/* As many transactions as may wait for the disk, one workload's name after the other. */
+static void fill_queue(struct desk *desk)
+{
+    struct lat_err err;
+    struct lat_txn *txn;
+    int code;
+
+    do {
+        struct lat_vault *row = lat_vault_new();
+
+        txn = lat_txn_begin(desk->console->store, "");
+        lat_txn_put(txn, &row->row);
+        code = lat_txn_commit(txn, NULL, NULL, &err);
+    } while (code == 0);
+    assert_int_equal(code, LAT_E_BUSY);
+}
+
+static void a_full_queue_for_the_disk_is_said_and_reads_go_on(void **state)
+{
+    static const char change[] = "{\"labels\":{\"a\":\"1\"}}";
+    pthread_mutex_t held = PTHREAD_MUTEX_INITIALIZER;
+    struct desk *desk = *state;
+    char id[LAT_ID_SIZE];
+    struct going *waiting;
+
+    deploy(desk, desk->alice, "web", id);
+    hold_workers(desk, &held);
+    waiting = go(desk, desk->alice, "PATCH", "/api/v1/workloads/web", "{\"labels\":{\"b\":\"2\"}}");
+    run_for(desk->console->loop, 20);
+    fill_queue(desk);
+    assert_int_equal(waiting->status, 0); /* neither lost nor acknowledged */
+    for (int i = 0; i < 3; i++) {
+        struct going *refused = go(desk, desk->alice, "PATCH", "/api/v1/workloads/web", change);
+
+        going_await_over(refused);
+        assert_int_equal(refused->status, 503);
+        assert_string_equal(refused->retry_after, "1");
+        assert_non_null(strstr(lat_buf_text(&refused->body), "\"code\":\"busy\""));
+        going_free(refused);
+        expect(desk, desk->alice, "GET", "/api/v1/workloads/web", NULL, 200);
+        expect(desk, NULL, "GET", "/healthz", NULL, 200);
+    }
+    expect(desk, NULL, "GET", "/readyz", NULL, 503);
+    pthread_mutex_unlock(&held);
+    going_await_over(waiting);
+    assert_int_equal(waiting->status, 200);
+    going_free(waiting);
+    expect(desk, desk->alice, "PATCH", "/api/v1/workloads/web", change, 200);
+    assert_string_equal(row_of(desk, id)->labels, "{\"b\":\"2\",\"a\":\"1\"}");
+}
+
 /* ---- what is kept of it ---- */
 
 static void history_and_receipts_are_read(void **state)
@@ -494,6 +570,7 @@ static int run(void)
         TEST(a_change_keeps_a_scale_and_brings_endpoints_along),
         TEST(of_two_changes_at_the_same_time_one_is_a_conflict),
         TEST(a_client_that_goes_before_its_deploy_is_answered_leaves_the_workload),
+        TEST(a_full_queue_for_the_disk_is_said_and_reads_go_on),
         TEST(history_and_receipts_are_read),
         TEST(what_was_used_is_read_by_those_who_may_see_it),
         TEST(a_node_that_something_stands_or_is_being_placed_on_goes_only_by_force),
