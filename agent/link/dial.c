@@ -9,8 +9,10 @@
 struct lat__dial {
     struct lat_tls *tls;
     char *host;
-    struct lat_connect *connect; /* NULL once connected */
-    lat__dial_fn *fn;            /* NULL once cancelled */
+    struct lat_connect *connect;     /* NULL once connected */
+    struct lat_agent_dialer *dialer; /* NULL: TCP and TLS */
+    void *attempt;                   /* of the dialer */
+    lat__dial_fn *fn;                /* NULL once cancelled */
     void *arg;
 };
 
@@ -45,6 +47,22 @@ static void connected(void *arg, struct lat_stream *stream, const struct lat_err
         finish(dial, NULL, err);
 }
 
+static void given(void *arg, struct lat_stream *stream, const struct lat_err *err)
+{
+    finish(arg, stream, err);
+}
+
+struct lat__dial *lat__dial_ask(struct lat_agent_dialer *dialer, const char *host, int port,
+                                lat__dial_fn *fn, void *arg)
+{
+    struct lat__dial *dial = LAT_NEW(struct lat__dial);
+    dial->dialer = dialer;
+    dial->fn = fn;
+    dial->arg = arg;
+    dial->attempt = dialer->dial(dialer, host, port, given, dial);
+    return dial;
+}
+
 struct lat__dial *lat__dial_start(struct lat_loop *loop, const char *host, int port,
                                   struct lat_tls *tls, lat__dial_fn *fn, void *arg)
 {
@@ -60,7 +78,10 @@ struct lat__dial *lat__dial_start(struct lat_loop *loop, const char *host, int p
 void lat__dial_cancel(struct lat__dial *dial)
 {
     dial->fn = NULL;
-    if (dial->connect) {
+    if (dial->dialer) {
+        dial->dialer->cancel(dial->dialer, dial->attempt);
+        dial_free(dial);
+    } else if (dial->connect) {
         lat_connect_cancel(dial->connect);
         dial_free(dial);
     }

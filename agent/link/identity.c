@@ -27,7 +27,7 @@ static int read_file(const struct lat__identity *identity, const char *name, cha
 {
     struct lat_buf bytes = {0};
     char *path = lat_text_format("%s/%s", identity->dir, name);
-    int code = lat_file_read(path, IDENTITY_FILE_MAX, &bytes, err);
+    int code = lat_disk_read(identity->disk, path, IDENTITY_FILE_MAX, &bytes, err);
     free(path);
     if (code == 0)
         *ret_text = lat_buf_take_text(&bytes);
@@ -39,7 +39,7 @@ static int write_file(const struct lat__identity *identity, const char *name, co
                       unsigned mode, struct lat_err *err)
 {
     char *path = lat_text_format("%s/%s", identity->dir, name);
-    int code = lat_file_replace(path, text, strlen(text), mode, err);
+    int code = lat_disk_replace(identity->disk, path, text, strlen(text), mode, err);
     free(path);
     return code;
 }
@@ -86,10 +86,21 @@ static int open_membership(struct lat__identity *identity, struct lat_err *err)
     return code;
 }
 
-int lat__identity_open(const char *dir, struct lat__identity *ret_identity, struct lat_err *err)
+int lat__identity_give(const char *node_id, struct lat__identity *ret_identity, struct lat_err *err)
 {
-    struct lat__identity identity = {.dir = lat_text_copy(dir)};
-    int code = lat_dir_make(dir, 0700, err);
+    struct lat__identity identity = {.end_ms = INT64_MAX};
+    if (!lat_id_is(node_id))
+        return lat_err_set(err, LAT_E_INVALID, "'%.64s' is not a node's id.", node_id);
+    lat_text_bound(identity.node_id, sizeof(identity.node_id), node_id);
+    *ret_identity = identity;
+    return 0;
+}
+
+int lat__identity_open(struct lat_disk *disk, const char *dir, struct lat__identity *ret_identity,
+                       struct lat_err *err)
+{
+    struct lat__identity identity = {.disk = disk, .dir = lat_text_copy(dir)};
+    int code = lat_disk_make_dir(disk, dir, 0700, err);
     if (code == 0)
         code = open_membership(&identity, err);
     if (code == 0)

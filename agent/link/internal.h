@@ -14,6 +14,7 @@
 /* ---- identity.c: who this node is, on disk ---- */
 
 struct lat__identity {
+    struct lat_disk *disk;
     char *dir;
     char *key_pem;         /* never leaves the node */
     char *certificate_pem; /* chain; NULL before the first join, as what follows */
@@ -23,7 +24,11 @@ struct lat__identity {
 };
 
 /* Reads what is in dir; makes a key when there is none. A folder in which a join was cut short counts as not joined. */
-int lat__identity_open(const char *dir, struct lat__identity *ret_identity,
+int lat__identity_open(struct lat_disk *disk, const char *dir, struct lat__identity *ret_identity,
+                       struct lat_err *err) LAT_MUST_USE;
+
+/* The identity of a node that its dialer vouches for: nothing of it is on disk, and it does not end. */
+int lat__identity_give(const char *node_id, struct lat__identity *ret_identity,
                        struct lat_err *err) LAT_MUST_USE;
 void lat__identity_done(struct lat__identity *identity);
 bool lat__identity_is_joined(const struct lat__identity *identity);
@@ -57,12 +62,14 @@ struct lat__call *lat__agent_call_start(const struct lat__agent_call_options *op
                                         lat__agent_call_fn *fn, void *arg);
 void lat__agent_call_cancel(struct lat__call *call);
 
-/* ---- dial.c: a connection with TLS on it ---- */
+/* ---- dial.c: a connection with TLS on it, or one of a dialer ---- */
 
 /* The end of a dial: an encrypted stream (taken), or NULL with err. Exactly once, unless cancelled. */
 typedef void lat__dial_fn(void *arg, struct lat_stream *stream, const struct lat_err *err);
 
 struct lat__dial;
+struct lat__dial *lat__dial_ask(struct lat_agent_dialer *dialer, const char *host, int port,
+                                lat__dial_fn *fn, void *arg);
 struct lat__dial *lat__dial_start(struct lat_loop *loop, const char *host, int port,
                                   struct lat_tls *tls, lat__dial_fn *fn, void *arg);
 void lat__dial_cancel(struct lat__dial *dial);

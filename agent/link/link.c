@@ -37,7 +37,6 @@ struct lat_agent_link {
     char host[256];
     int port;
     struct lat__identity identity;
-    struct lat_random *random;
     enum phase phase;
 
     struct lat__call *call;
@@ -73,7 +72,7 @@ static int64_t next_wait_ms(struct lat_agent_link *link)
     if (wait > link->with.backoff_max_ms)
         wait = link->with.backoff_max_ms;
     link->failures++;
-    return lat_random_jitter(link->random, wait, JITTER_PERCENT);
+    return lat_random_jitter(link->with.random, wait, JITTER_PERCENT);
 }
 
 static void wait_and_retry(struct lat_agent_link *link, const struct lat_err *err)
@@ -262,7 +261,7 @@ static void renewed(void *arg, const cJSON *answer, const struct lat_err *err, b
                 LAT_ERR(err),
                 LAT_INT("days_left", (link->identity.end_ms - wall_ms(link)) / 86400000));
         lat_timer_start(&link->renew_timer,
-                        lat_random_jitter(link->random, RENEW_AGAIN_MS, JITTER_PERCENT), 0);
+                        lat_random_jitter(link->with.random, RENEW_AGAIN_MS, JITTER_PERCENT), 0);
         return;
     }
     lat_log(link->with.log, LAT_LOG_INFO, "the node's certificate was renewed");
@@ -355,8 +354,6 @@ static void finish_closing(void *arg)
     lat_timer_done(&link->timer);
     lat_timer_done(&link->renew_timer);
     lat__identity_done(&link->identity);
-    lat_random_free(link->random);
-    free((char *)link->with.data_dir);
     lat_wipe_free((char *)link->with.join_token);
     free((char *)link->with.node_name);
     free((char *)link->with.labels_json);
@@ -405,7 +402,7 @@ static void dialled(void *arg, struct lat_stream *stream, const struct lat_err *
     struct lat_agent_link *link = arg;
     struct lat_err wrong;
     link->dial = NULL;
-    if (stream && !lat_text_equal(lat_tls_alpn(stream), LAT_LINK_ALPN)) {
+    if (stream && !link->with.dialer && !lat_text_equal(lat_tls_alpn(stream), LAT_LINK_ALPN)) {
         lat_stream_close(stream);
         stream = NULL;
         lat_err_set(&wrong, LAT_E_PROTOCOL, "What answers at %s:%d is no console.", link->host,
@@ -427,6 +424,11 @@ static void dial(struct lat_agent_link *link)
 {
     struct lat_tls *tls = NULL;
     struct lat_err err;
+    if (link->with.dialer) {
+        link->phase = DIALLING;
+        link->dial = lat__dial_ask(link->with.dialer, link->host, link->port, dialled, link);
+        return;
+    }
     if (make_tls(link, true, &tls, &err) < 0) {
         give_up(link, &err);
         return;
@@ -480,7 +482,9 @@ static int check_config(const struct lat_agent_link_config *config, struct lat_a
     int code = lat_address_split(address, "127.0.0.1", DEFAULT_PORT, link->host, sizeof(link->host),
                                  &link->port, err);
     if (code == 0)
-        code = lat__identity_open(config->data_dir, &link->identity, err);
+        code = config->dialer
+                   ? lat__identity_give(config->node_id, &link->identity, err)
+                   : lat__identity_open(config->disk, config->data_dir, &link->identity, err);
     if (code < 0 || lat__identity_is_joined(&link->identity))
         return code;
     if (!config->join_token || !*config->join_token) {
@@ -497,8 +501,9 @@ static int check_config(const struct lat_agent_link_config *config, struct lat_a
 static void copy_config(struct lat_agent_link *link, const struct lat_agent_link_config *config)
 {
     link->with = *config;
-    link->with.console = NULL; /* is in host and port */
-    link->with.data_dir = lat_text_copy(config->data_dir);
+    link->with.console = NULL;  /* is in host and port */
+    link->with.data_dir = NULL; /* and this, as the id, in the identity */
+    link->with.node_id = NULL;
     link->with.join_token = lat_text_copy(config->join_token ? config->join_token : "");
     link->with.node_name = lat_text_copy(config->node_name);
     link->with.labels_json = lat_text_copy(config->labels_json ? config->labels_json : "");
@@ -525,11 +530,10 @@ int lat_agent_link_new(struct lat_loop *loop, const struct lat_agent_link_config
     link->loop = loop;
     link->events = events;
     link->arg = arg;
-    link->random = lat_random_new_system();
     lat_timer_init(&link->timer, loop, timer_due, link);
     lat_timer_init(&link->renew_timer, loop, renew_due, link);
     lat_timer_start(&link->timer, 0, 0);
-    if (lat__identity_is_joined(&link->identity))
+    if (lat__identity_is_joined(&link->identity) && !link->with.dialer)
         watch_certificate(link, 0);
     *ret_link = link;
     return 0;

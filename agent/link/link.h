@@ -10,6 +10,9 @@
 #define LAT_AGENT_LINK_LINK_H
 
 #include "base/log.h"
+#include "base/random.h"
+#include "io/file.h"
+#include "io/net.h"
 #include "link/link.h"
 #include "link/message.h"
 
@@ -25,10 +28,24 @@ enum {
 
 struct lat_agent_link;
 
+/* Another way to the console than TCP and TLS, for simulation: whoever dials by it is the node that config.node_id says, without
+ * a join and without a certificate. */
+struct lat_agent_dialer {
+    /* Connects to the console. fn comes exactly once, in a later turn, with a stream that is known at its other end as this
+     * node's, unless it is cancelled. Returns what `cancel` knows the attempt by. */
+    void *(*dial)(struct lat_agent_dialer *dialer, const char *host, int port, lat_connect_fn *fn,
+                  void *arg);
+    void (*cancel)(struct lat_agent_dialer *dialer, void *attempt);
+};
+
 struct lat_agent_link_config {
     const char *console; /* "host:port" or "https://host:port"; resolved at every dial */
     const char *data_dir;
-    const char *join_token; /* used only while there is no identity; may be "" */
+    struct lat_disk *disk;           /* on which that is, borrowed; NULL: the system's */
+    struct lat_random *random;       /* borrowed: spreads the waits */
+    struct lat_agent_dialer *dialer; /* borrowed; NULL: TCP and TLS */
+    const char *node_id;             /* with a dialer only */
+    const char *join_token;          /* used only while there is no identity; may be "" */
     const char *node_name;
     const char *labels_json; /* object of text for the join, may be NULL */
     const char *agent_version;

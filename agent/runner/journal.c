@@ -19,6 +19,7 @@ enum {
 /* A write or removal on its way through a worker. */
 struct task {
     struct lat__allocation *allocation;
+    struct lat_disk *disk;
     char *path;
     char *text; /* NULL: remove the file */
     int code;
@@ -67,27 +68,37 @@ static void work(void *arg)
 {
     struct task *task = arg;
 
-    task->code =
-        task->text ? lat_file_replace(task->path, task->text, strlen(task->text), 0600, &task->err)
-                   : lat_file_remove(task->path, &task->err);
+    task->code = task->text ? lat_disk_replace(task->disk, task->path, task->text,
+                                               strlen(task->text), 0600, &task->err)
+                            : lat_disk_remove(task->disk, task->path, &task->err);
 }
 
 static void submit(struct lat__allocation *allocation);
+
+void lat__journal_tell_quiet(struct lat_runner *runner)
+{
+    if (runner->quiet && runner->writes == 0) {
+        lat_loop_defer(runner->with.loop, runner->quiet, runner->quiet_arg);
+        runner->quiet = NULL;
+    }
+}
 
 static void worked(void *arg)
 {
     struct task *task = arg;
     struct lat__allocation *allocation = task->allocation;
+    struct lat_runner *runner = allocation->runner;
     bool removed = !task->text;
 
     if (task->code) {
         /* What runs goes on; after a restart of this agent the console tells the assignment again. */
-        lat_log(allocation->runner->with.log, LAT_LOG_ERROR, "the journal could not be written",
+        lat_log(runner->with.log, LAT_LOG_ERROR, "the journal could not be written",
                 LAT_STR("path", task->path), LAT_ERR(&task->err));
     }
     free(task->path);
     lat_wipe_free(task->text);
     free(task);
+    runner->writes--;
     allocation->journal_busy = false;
     if (allocation->journal_again) {
         allocation->journal_again = false;
@@ -95,6 +106,7 @@ static void worked(void *arg)
     } else if (removed) {
         lat__allocation_free(allocation);
     }
+    lat__journal_tell_quiet(runner);
 }
 
 static void submit(struct lat__allocation *allocation)
@@ -102,9 +114,11 @@ static void submit(struct lat__allocation *allocation)
     struct task *task = LAT_NEW(struct task);
 
     task->allocation = allocation;
+    task->disk = allocation->runner->with.disk;
     task->path = path_of(allocation->runner, allocation->id);
     task->text = allocation->gone ? NULL : describe(allocation);
     allocation->journal_busy = true;
+    allocation->runner->writes++;
     lat_work(allocation->runner->with.loop, work, worked, task);
 }
 
@@ -207,13 +221,14 @@ static int parse(struct lat_runner *runner, const char *name, const cJSON *json,
 static void read_one(void *arg, const char *name)
 {
     struct reading *reading = arg;
+    struct lat_disk *disk = reading->runner->with.disk;
     char *path = lat_text_format("%s/%s", reading->runner->dir, name);
     struct lat_buf text = {0};
     cJSON *json = NULL;
     struct lat_err err;
 
     if (lat_text_ends(name, ".json") &&
-        (lat_file_read(path, LAT__JOURNAL_FILE_MAX, &text, &err) ||
+        (lat_disk_read(disk, path, LAT__JOURNAL_FILE_MAX, &text, &err) ||
          lat_json_parse((const char *)text.bytes, text.len, &json, &err) ||
          parse(reading->runner, name, json, &err))) {
         char *aside = lat_text_format("%s.broken", path);
@@ -222,9 +237,9 @@ static void read_one(void *arg, const char *name)
         lat_log(reading->runner->with.log, LAT_LOG_ERROR,
                 "a file of the journal cannot be read; it is set aside", LAT_STR("path", path),
                 LAT_ERR(&err));
-        if (rename(path, aside)) {
+        if (lat_disk_rename(disk, path, aside, &err)) {
             lat_log(reading->runner->with.log, LAT_LOG_ERROR, "and could not be set aside",
-                    LAT_STR("path", aside));
+                    LAT_STR("path", aside), LAT_ERR(&err));
         }
         free(aside);
     }
@@ -236,9 +251,9 @@ static void read_one(void *arg, const char *name)
 int lat__journal_read(struct lat_runner *runner, struct lat_err *err)
 {
     struct reading reading = {.runner = runner};
-    int code = lat_dir_make(runner->dir, 0700, err);
+    int code = lat_disk_make_dir(runner->with.disk, runner->dir, 0700, err);
 
-    code = code ? code : lat_dir_list(runner->dir, read_one, &reading, err);
+    code = code ? code : lat_disk_list(runner->with.disk, runner->dir, read_one, &reading, err);
     if (code == 0) {
         lat_log(runner->with.log, LAT_LOG_INFO, "read the journal",
                 LAT_INT("allocations", (int64_t)lat_map_count(runner->allocations)),

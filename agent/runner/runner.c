@@ -438,13 +438,16 @@ void lat_runner_set_driver(struct lat_runner *runner, struct lat_driver *driver)
     runner->healths = lat_healths_new(runner->with.loop, driver);
 }
 
-void lat_runner_stop(struct lat_runner *runner)
+void lat_runner_stop(struct lat_runner *runner, lat_call_fn *done, void *arg)
 {
     void *cursor = NULL;
     const char *id;
     void *value;
 
+    LAT_ASSERT(!runner->stopped);
     runner->stopped = true;
+    runner->quiet = done;
+    runner->quiet_arg = arg;
     lat_timer_stop(&runner->survey);
     while (lat_map_next(runner->allocations, &cursor, &id, &value)) {
         struct lat__allocation *allocation = value;
@@ -453,6 +456,7 @@ void lat_runner_stop(struct lat_runner *runner)
         lat_timer_stop(&allocation->retry);
         lat__journal_hurry(allocation);
     }
+    lat__journal_tell_quiet(runner);
 }
 
 struct lat_runner *lat_runner_free(struct lat_runner *runner)

@@ -10,6 +10,7 @@
 #define AGENT_RUNNER_RUNNER_H
 
 #include "agent/driver/driver.h"
+#include "io/file.h"
 #include "link/message.h"
 
 struct lat_runner;
@@ -34,6 +35,7 @@ struct lat_runner_options {
     struct lat_loop *loop;  /* borrowed, as all that follows */
     size_t allocations_max; /* 0: LAT_RUNNER_ALLOCATIONS_MAX */
     const char *data_dir;   /* the journal is the folder `allocations` in it; copied */
+    struct lat_disk *disk;  /* on which that is; NULL: the system's */
     struct lat_log *log;
     struct lat_metrics *metrics;
     const struct lat_runner_events *events;
@@ -47,12 +49,12 @@ int lat_runner_new(const struct lat_runner_options *options, struct lat_runner *
 /* Gives it its driver (borrowed), once, whose events are then to be handed to lat_runner_engine and lat_runner_container. */
 void lat_runner_set_driver(struct lat_runner *runner, struct lat_driver *driver);
 
-/* Frees it and stops no container. After lat_runner_stop, after its driver, and once the loop has nothing left to do (the journal is
- * written in workers). Takes NULL, returns NULL. */
+/* Frees it and stops no container. After lat_runner_stop has called back, and after its driver. Takes NULL, returns NULL. */
 struct lat_runner *lat_runner_free(struct lat_runner *runner);
 
-/* Stops probes and timers, so that the driver can be freed. */
-void lat_runner_stop(struct lat_runner *runner);
+/* Stops probes and timers, so that the driver can be freed at once. done(arg) comes in a later turn, when the journal was written (or
+ * the disk would not take it). */
+void lat_runner_stop(struct lat_runner *runner, lat_call_fn *done, void *arg);
 
 /* The engine came up or went down; the driver's on_engine. */
 void lat_runner_engine(struct lat_runner *runner, bool up, const struct lat_err *err);

@@ -77,6 +77,9 @@ struct lat_runner {
     bool surveyed; /* the engine was asked what there is, since it last came up */
     bool inventory_due;
     bool stopped;
+    size_t writes;      /* of the journal, in workers */
+    lat_call_fn *quiet; /* to be told when it was stopped and nothing is being written */
+    void *quiet_arg;
     struct lat_err engine_err;
     struct lat_timer survey; /* asks again what there is, after the engine could not say */
     struct lat_healths *healths;
@@ -119,6 +122,9 @@ void lat__journal_hurry(struct lat__allocation *allocation);
 
 /* Removes its file and then frees the allocation, which is in no map any more. */
 void lat__journal_remove(struct lat__allocation *allocation);
+
+/* Calls runner->quiet, in a later turn and once, if nothing is being written. */
+void lat__journal_tell_quiet(struct lat_runner *runner);
 
 /* Reads all files; a broken one is set aside, and said. */
 int lat__journal_read(struct lat_runner *runner, struct lat_err *err) LAT_MUST_USE;

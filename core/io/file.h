@@ -26,6 +26,44 @@ int lat_dir_list(const char *path, void (*fn)(void *arg, const char *name), void
 
 bool lat_file_exists(const char *path);
 
+/* ---- a disk: where small files of a program's state lie ---- */
+
+struct lat_disk;
+
+/* What another disk than the system's does (for simulation), each as the function above of the same name. Modes are the system's
+ * own matter. Blocking; called from workers too. */
+struct lat_disk_class {
+    int (*read)(struct lat_disk *disk, const char *path, size_t max, struct lat_buf *out,
+                struct lat_err *err);
+    int (*replace)(struct lat_disk *disk, const char *path, const void *bytes, size_t len,
+                   struct lat_err *err);
+    int (*remove)(struct lat_disk *disk, const char *path, struct lat_err *err);
+    int (*rename)(struct lat_disk *disk, const char *from, const char *to, struct lat_err *err);
+    int (*list)(struct lat_disk *disk, const char *path, void (*fn)(void *arg, const char *name),
+                void *arg, struct lat_err *err);
+    int (*make_dir)(struct lat_disk *disk, const char *path, struct lat_err *err);
+};
+
+/* The head of every implementation's struct. */
+struct lat_disk {
+    const struct lat_disk_class *class;
+};
+
+/* The functions above on a disk; NULL is the system's. A rename replaces and need not be durable. */
+int lat_disk_read(struct lat_disk *disk, const char *path, size_t max, struct lat_buf *out,
+                  struct lat_err *err) LAT_MUST_USE;
+int lat_disk_replace(struct lat_disk *disk, const char *path, const void *bytes, size_t len,
+                     unsigned mode, struct lat_err *err) LAT_MUST_USE;
+int lat_disk_remove(struct lat_disk *disk, const char *path, struct lat_err *err) LAT_MUST_USE;
+int lat_disk_rename(struct lat_disk *disk, const char *from, const char *to,
+                    struct lat_err *err) LAT_MUST_USE;
+int lat_disk_list(struct lat_disk *disk, const char *path, void (*fn)(void *arg, const char *name),
+                  void *arg, struct lat_err *err) LAT_MUST_USE;
+int lat_disk_make_dir(struct lat_disk *disk, const char *path, unsigned mode,
+                      struct lat_err *err) LAT_MUST_USE;
+
+/* ---- the process ---- */
+
 /* Raises the number of descriptors that this process may have open as far as the system allows without asking. */
 void lat_descriptors_raise(void);
 

@@ -373,6 +373,7 @@ struct agent *agent_start(struct console *console, const char *token, int64_t ba
     struct lat_agent_link_config config = {
         .console = address,
         .data_dir = console->dir,
+        .random = console->random,
         .join_token = token,
         .node_name = "n1",
         .labels_json = "{\"zone\":\"home\"}",

@@ -154,12 +154,20 @@ void agent_give_driver(struct bed *bed)
     lat_runner_set_driver(bed->runner, bed->driver);
 }
 
+static void set_true(void *arg)
+{
+    *(bool *)arg = true;
+}
+
 void agent_stop(struct bed *bed)
 {
-    lat_runner_stop(bed->runner);
+    bool quiet = false;
+
+    lat_runner_stop(bed->runner, set_true, &quiet);
     lat_driver_free(bed->driver);
     bed->driver = NULL;
     lat_loop_run(bed->loop); /* the journal's workers end; a timer left running would hang here */
+    assert_true(quiet);
     bed->runner = lat_runner_free(bed->runner);
 }
 
