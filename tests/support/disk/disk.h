@@ -35,6 +35,10 @@ void sim_disk_put_folder(struct sim_disk *disk, const char *path);
  * journal. sim_disk_free takes it back. */
 void sim_disk_register_vfs(struct sim_disk *disk, const char *name);
 
+/* Returns the disk as small files see it; lives as long as the disk does. */
+struct lat_disk;
+struct lat_disk *sim_disk_small_files(struct sim_disk *disk);
+
 /* ---- the end of a process, and of the power ---- */
 
 /* The program is killed: from now on nothing that it does takes effect, and every call of it fails with EIO, so that

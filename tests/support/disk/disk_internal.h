@@ -6,6 +6,7 @@
 #include "disk.h"
 
 #include "base/random.h"
+#include "io/file.h"
 
 #include <pthread.h>
 
@@ -62,6 +63,7 @@ struct sim__rule {
 };
 
 struct sim_disk {
+    struct lat_disk face; /* for small files */
     pthread_mutex_t lock;
     struct lat_random *random;
     struct sim__names seen;
@@ -79,6 +81,7 @@ struct sim_disk {
     uint64_t life; /* of the running program: handles of others are dead */
     size_t open;   /* handles */
     int last_errno;
+    uint64_t temporary; /* names made for files that are not whole yet */
     struct sim__vfs *vfs;
 };
 

@@ -10,6 +10,7 @@
 #include "disk_internal.h"
 
 #include "base/mem.h"
+#include "io/file.h"
 
 #include <errno.h>
 #include <sqlite3.h>
@@ -413,6 +414,64 @@ static void sqlite_loses_rows_on_a_lying_disk(void **state)
     assert_true(lost > SEEDS / 2);
 }
 
+/* ---- small files ---- */
+
+static void a_small_file_is_the_old_one_or_the_new_one_wherever_the_power_goes(void **state)
+{
+    (void)state;
+    for (uint64_t at = 1; at < 20; at++) {
+        for (uint64_t seed = 0; seed < 20; seed++) {
+            struct sim_disk *disk = sim_disk_new(seed);
+            struct lat_disk *files = sim_disk_small_files(disk);
+            bool is_new = false;
+
+            assert_int_equal(lat_disk_make_dir(files, "/d/e", 0700, NULL), 0);
+            assert_int_equal(lat_disk_replace(files, "/d/e/f", "old", 3, 0600, NULL), 0);
+            sim_disk_fail(disk, &(struct sim_disk_fault){
+                                    .call = SIM_DISK_CHANGE, .effect = SIM_DISK_POWER, .at = at});
+            is_new = lat_disk_replace(files, "/d/e/f", "new", 3, 0600, NULL) == 0;
+            sim_disk_cut(disk);
+            sim_disk_heal(disk);
+            sim_disk_start(disk);
+            assert_true(reads(disk, "/d/e/f", "new") || (!is_new && reads(disk, "/d/e/f", "old")));
+            sim_disk_free(disk);
+        }
+    }
+}
+
+static void add_name(void *arg, const char *name)
+{
+    lat_buf_add_text(arg, name);
+    lat_buf_add_text(arg, " ");
+}
+
+static void small_files_are_read_listed_renamed_and_removed(void **state)
+{
+    struct sim_disk *disk = sim_disk_new(1);
+    struct lat_disk *files = sim_disk_small_files(disk);
+    struct lat_buf out = {0};
+
+    (void)state;
+    assert_int_equal(lat_disk_make_dir(files, "/d/e", 0700, NULL), 0);
+    assert_int_equal(lat_disk_make_dir(files, "/d/e", 0700, NULL), 0);
+    assert_int_equal(lat_disk_replace(files, "/d/b", "bb", 2, 0600, NULL), 0);
+    assert_int_equal(lat_disk_replace(files, "/d/a", "aa", 2, 0600, NULL), 0);
+    assert_int_equal(lat_disk_replace(files, "/d/e/c", "cc", 2, 0600, NULL), 0);
+    assert_int_equal(lat_disk_list(files, "/d", add_name, &out, NULL), 0);
+    assert_string_equal(lat_buf_text(&out), "a b e ");
+    lat_buf_clear(&out);
+    assert_int_equal(lat_disk_rename(files, "/d/a", "/d/b", NULL), 0);
+    assert_int_equal(lat_disk_read(files, "/d/b", 2, &out, NULL), 0);
+    assert_string_equal(lat_buf_text(&out), "aa");
+    assert_int_equal(lat_disk_read(files, "/d/b", 1, &out, NULL), LAT_E_TOO_LARGE);
+    assert_int_equal(lat_disk_remove(files, "/d/b", NULL), 0);
+    assert_int_equal(lat_disk_remove(files, "/d/b", NULL), 0);
+    assert_int_equal(lat_disk_read(files, "/d/b", 2, &out, NULL), LAT_E_NOT_FOUND);
+    assert_int_equal(lat_disk_list(files, "/none", add_name, &out, NULL), LAT_E_NOT_FOUND);
+    lat_buf_done(&out);
+    sim_disk_free(disk);
+}
+
 static void a_locked_database_is_refused_until_its_program_is_dead(void **state)
 {
     struct sim_disk *disk = sim_disk_new(1);
@@ -450,6 +509,8 @@ int main(void)
         cmocka_unit_test(a_full_disk_takes_what_fits_and_has_room_again),
         cmocka_unit_test(sqlite_loses_nothing_on_an_honest_disk),
         cmocka_unit_test(sqlite_loses_rows_on_a_lying_disk),
+        cmocka_unit_test(a_small_file_is_the_old_one_or_the_new_one_wherever_the_power_goes),
+        cmocka_unit_test(small_files_are_read_listed_renamed_and_removed),
         cmocka_unit_test(a_locked_database_is_refused_until_its_program_is_dead),
     };
 
