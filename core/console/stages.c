@@ -19,6 +19,7 @@ enum phase { OPENING, READY, RETIRED, CLOSED };
 
 struct lat_stages {
     struct lat_stages_config with;
+    struct lat_loop **io_loops; /* of with */
     enum phase phase;
     int loading; /* of plugins and policies */
     struct lat_link_directory *directory;
@@ -137,6 +138,7 @@ struct lat_stages *lat_stages_free(struct lat_stages *stages)
         LAT_ASSERT(stages->phase == CLOSED && !stages->done);
         lat_link_directory_free(stages->directory);
         lat_tls_unref(stages->with.endpoint_tls);
+        free(stages->io_loops);
         free((char *)stages->with.host);
         free((char *)stages->with.endpoint_host);
         free((char *)stages->with.version);
@@ -269,6 +271,9 @@ static void copy_config(struct lat_stages *stages, const struct lat_stages_confi
 
     *with = *config;
     with->plugins_dir = with->policies_dir = NULL; /* not needed again */
+    stages->io_loops = lat_alloc_array(config->io_loop_count, sizeof(struct lat_loop *));
+    memcpy(stages->io_loops, config->io_loops, config->io_loop_count * sizeof(struct lat_loop *));
+    with->io_loops = stages->io_loops;
     with->host = lat_text_copy(config->host);
     with->endpoint_host = lat_text_copy(config->endpoint_host);
     with->version = lat_text_copy(config->version);

@@ -17,7 +17,7 @@ struct lat_stages;
 
 enum { LAT_STAGES_HEARTBEAT_MS = 5000 };
 
-/* Borrowed until lat_stages_free, but for texts and keys, which are copied. */
+/* Borrowed until lat_stages_free, but for texts, keys and the list of loops, which are copied. */
 struct lat_stages_config {
     struct lat_loop *loop; /* the state loop */
     struct lat_loop *const
