@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "check.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -328,6 +329,39 @@ static void damaged_texts_count_as_none_and_are_told(void **state)
     machine_free(machine);
 }
 
+static void *read_often(void *arg)
+{
+    const struct lat_clock *clock = lat_steady_clock(arg);
+    int64_t begun = lat_clock_wall_ms(clock);
+    int64_t last = begun;
+    for (int i = 0; i < 5000; i++) {
+        struct lat_steady_view view;
+        int64_t wall = lat_clock_wall_ms(clock);
+        if (wall < last || lat_clock_is_over(clock, begun, begun + HOUR))
+            return NULL;
+        last = wall;
+        lat_steady_look(arg, &view);
+    }
+    return arg;
+}
+
+static void any_thread_may_read(void **state)
+{
+    bool damaged;
+    pthread_t threads[4];
+    struct lat_steady *steady = lat_steady_new(lat_clock_system(), "", NULL, &damaged);
+    (void)state;
+    for (size_t i = 0; i < LAT_COUNT(threads); i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, read_often, steady), 0);
+    }
+    for (size_t i = 0; i < LAT_COUNT(threads); i++) {
+        void *went_well = NULL;
+        assert_int_equal(pthread_join(threads[i], &went_well), 0);
+        assert_non_null(went_well);
+    }
+    lat_steady_free(steady);
+}
+
 static void a_plain_clock_ends_things_by_its_wall_time(void **state)
 {
     struct machine *machine = machine_new();
@@ -353,6 +387,7 @@ int main(void)
         cmocka_unit_test(a_boot_without_a_name_is_another_boot),
         cmocka_unit_test(a_first_start_in_1970_begins_at_the_floor),
         cmocka_unit_test(damaged_texts_count_as_none_and_are_told),
+        cmocka_unit_test(any_thread_may_read),
         cmocka_unit_test(a_plain_clock_ends_things_by_its_wall_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
