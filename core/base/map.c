@@ -13,6 +13,10 @@
 #define uthash_malloc(size) lat_alloc(size)
 #define uthash_free(memory, size) free(memory)
 #include <uthash.h>
+#undef HASH_INITIAL_NUM_BUCKETS
+#undef HASH_INITIAL_NUM_BUCKETS_LOG2
+#define HASH_INITIAL_NUM_BUCKETS 8U /* many maps hold a row or two */
+#define HASH_INITIAL_NUM_BUCKETS_LOG2 3U
 
 struct entry {
     UT_hash_handle hh;

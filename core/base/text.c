@@ -146,6 +146,18 @@ bool lat_text_is_utf8(const void *bytes, size_t len)
 {
     const uint8_t *at = bytes;
     while (len > 0) {
+        uint64_t word;
+        if (len >=
+            sizeof(
+                word)) { /* most text is ASCII: eight characters at a time, none of them above 127 or NUL */
+            memcpy(&word, at, sizeof(word));
+            if (((word | (word - UINT64_C(0x0101010101010101))) & UINT64_C(0x8080808080808080)) ==
+                0) {
+                at += sizeof(word);
+                len -= sizeof(word);
+                continue;
+            }
+        }
         size_t step = lat__utf8_len(at, len);
         if (step == 0) {
             return false;

@@ -53,18 +53,64 @@ struct lat_row *lat_row_new(int table)
     return row;
 }
 
+/* Copies a text to *at, which moves on, and returns where it is then. */
+static char *place_text(char **at, const char *text, size_t len)
+{
+    char *placed = *at + 1;
+
+    if (len == 0) {
+        return (char *)no_text + 1;
+    }
+    (*at)[0] = IN_ROW;
+    memcpy(placed, text, len);
+    placed[len] = '\0';
+    *at = placed + len + 1;
+    return placed;
+}
+
+struct lat_row *lat_row_make(int table, const char *id, int64_t version,
+                             const struct lat_value *values)
+{
+    const struct lat_table *description = lat_table(table);
+    size_t size = description->row_size;
+
+    for (size_t i = 0; i < description->field_count; i++) {
+        size += holds_text(description->fields[i].kind) ? values[i].len + 2 : 0;
+    }
+    struct lat_row *row = lat_alloc(size);
+    char *at = (char *)row + description->row_size;
+
+    row->magic = LAT_ROW_MAGIC;
+    row->table = (uint16_t)table;
+    row->references = 1;
+    row->version = version;
+    lat_text_bound(row->id, sizeof(row->id), id);
+    for (size_t i = 0; i < description->field_count; i++) {
+        const struct lat_field *field = &description->fields[i];
+
+        if (holds_text(field->kind)) {
+            *text_at(row, field) = place_text(&at, values[i].text, values[i].len);
+        } else if (field->kind == LAT_KIND_REAL) {
+            lat_row_put_real(row, field, values[i].real);
+        } else {
+            lat_row_put_int(row, field, values[i].integer);
+        }
+    }
+    return row;
+}
+
 struct lat_row *lat_row_copy(const struct lat_row *row)
 {
     LAT_CHECK_MAGIC(row, LAT_ROW_MAGIC);
     const struct lat_table *description = lat_table(row->table);
-    size_t sizes[LAT_FIELDS_MAX];
+    size_t lens[LAT_FIELDS_MAX] = {0};
     size_t size = description->row_size;
 
     for (size_t i = 0; i < description->field_count; i++) {
-        const struct lat_field *field = &description->fields[i];
-
-        sizes[i] = holds_text(field->kind) ? strlen(lat_row_text(row, field)) + 1 : 0;
-        size += sizes[i] > 1 ? sizes[i] + 1 : 0;
+        if (holds_text(description->fields[i].kind)) {
+            lens[i] = strlen(lat_row_text(row, &description->fields[i]));
+            size += lens[i] + 2;
+        }
     }
     struct lat_row *copy = lat_alloc(size);
     char *at = (char *)copy + description->row_size;
@@ -72,13 +118,10 @@ struct lat_row *lat_row_copy(const struct lat_row *row)
     memcpy(copy, row, description->row_size);
     copy->references = 1;
     for (size_t i = 0; i < description->field_count; i++) {
-        if (sizes[i] > 1) {
-            *at++ = IN_ROW;
-            memcpy(at, lat_row_text(row, &description->fields[i]), sizes[i]);
-            *text_at(copy, &description->fields[i]) = at;
-            at += sizes[i];
-        } else if (sizes[i] == 1) {
-            *text_at(copy, &description->fields[i]) = (char *)no_text + 1;
+        const struct lat_field *field = &description->fields[i];
+
+        if (holds_text(field->kind)) {
+            *text_at(copy, field) = place_text(&at, lat_row_text(row, field), lens[i]);
         }
     }
     return copy;

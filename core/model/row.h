@@ -49,6 +49,18 @@ struct lat_table {
 /* Returns the description of a table. */
 const struct lat_table *lat_table(int table);
 
+/* Value of a field, in the member that its kind asks for: text for TEXT, JSON and SECRET, integer for INT, TIME and BOOL. */
+struct lat_value {
+    const char *text;
+    size_t len;
+    int64_t integer;
+    double real;
+};
+
+/* Makes a row in one piece of memory from a value for each field of its table, in their order; texts are copied. */
+struct lat_row *lat_row_make(int table, const char *id, int64_t version,
+                             const struct lat_value *values);
+
 struct lat_row *lat_row_new(int table);
 struct lat_row *lat_row_copy(
     const struct lat_row

@@ -3,7 +3,7 @@
  * An entry stands for its row, whichever version that is now: a row that changes without its key changing needs nothing
  * done here. A table must be walked in order of id, and an index gives all rows of a key in order of id; both are one
  * list in order of (key, id). A skip list does that with one kind of node and without rebalancing; ids
- * ascend, so that most rows are put at the end. Heights come from a counter of the set's own, so that the
+ * ascend, so that most rows are put at the end, where nothing is searched. Heights come from a counter of the set's own, so that the
  * same operations give the same list, and what went wrong once goes wrong again.
  *
  *     height 3   head ─────────────────────────────► c ─►
@@ -29,7 +29,9 @@ struct lat__set_node {
 struct lat__set {
     uint64_t counter;
     int height;
+    struct lat__set_node *last; /* NULL: empty */
     struct lat__set_node *head[HEIGHT_MAX];
+    struct lat__set_node **ends[HEIGHT_MAX]; /* last link of each height, which leads nowhere */
 };
 
 struct lat__set *lat__set_new(void)
@@ -37,6 +39,9 @@ struct lat__set *lat__set_new(void)
     struct lat__set *set = LAT_NEW(struct lat__set);
 
     set->height = 1;
+    for (int h = 0; h < HEIGHT_MAX; h++) {
+        set->ends[h] = &set->head[h];
+    }
     return set;
 }
 
@@ -95,8 +100,13 @@ static struct lat__set_node *seek(struct lat__set *set, const char *key, const c
 void lat__set_put(struct lat__set *set, const char *key, const struct lat__entry *entry)
 {
     struct lat__set_node **slots[HEIGHT_MAX];
-    struct lat__set_node *node = seek(set, key, entry->id, slots);
+    struct lat__set_node *node = NULL;
 
+    if (set->last != NULL && compare(set->last, key, entry->id) < 0) {
+        memcpy(slots, set->ends, sizeof(slots));
+    } else {
+        node = seek(set, key, entry->id, slots);
+    }
     LAT_ASSERT(node == NULL || compare(node, key, entry->id) != 0);
     int height = next_height(set);
     size_t key_size = strlen(key) + 1;
@@ -112,6 +122,12 @@ void lat__set_put(struct lat__set *set, const char *key, const struct lat__entry
     for (int h = 0; h < height; h++) {
         node->next[h] = *slots[h];
         *slots[h] = node;
+        if (node->next[h] == NULL) {
+            set->ends[h] = &node->next[h];
+        }
+    }
+    if (node->next[0] == NULL) {
+        set->last = node;
     }
 }
 
@@ -125,6 +141,13 @@ void lat__set_remove(struct lat__set *set, const char *key, const char *id)
     }
     for (int h = 0; h < set->height && *slots[h] == node; h++) {
         *slots[h] = node->next[h];
+        if (*slots[h] == NULL) {
+            set->ends[h] = slots[h];
+        }
+    }
+    if (set->last == node) {
+        set->last =
+            slots[0] == &set->head[0] ? NULL : LAT_CONTAINER(slots[0], struct lat__set_node, next);
     }
     free(node);
 }

@@ -163,13 +163,13 @@ static int journal_prepare(struct lat_journal *journal, struct lat_err *err)
 
 /* ---- reading ---- */
 
-/* Reads one field of a row; NULL, or what is wrong with it. */
-static const char *read_field(sqlite3_stmt *statement, int column, struct lat_row *row,
-                              const struct lat_field *field)
+/* Reads one field of a row (texts are SQLite's until the next row); NULL, or what is wrong with it. */
+static const char *read_field(sqlite3_stmt *statement, int column, enum lat_field_kind kind,
+                              struct lat_value *ret_value)
 {
     int type = sqlite3_column_type(statement, column);
 
-    switch (field->kind) {
+    switch (kind) {
     case LAT_KIND_TEXT:
     case LAT_KIND_SECRET:
     case LAT_KIND_JSON: {
@@ -182,10 +182,11 @@ static const char *read_field(sqlite3_stmt *statement, int column, struct lat_ro
         if (!lat_text_is_utf8(text, len)) {
             return "is not UTF-8";
         }
-        if (field->kind == LAT_KIND_JSON && len > 0 && lat_json_check(text, len, NULL) != 0) {
+        if (kind == LAT_KIND_JSON && len > 0 && lat_json_check(text, len, NULL) != 0) {
             return "is not JSON";
         }
-        lat_row_put_text(row, field, text);
+        ret_value->text = text;
+        ret_value->len = len;
         return NULL;
     }
     case LAT_KIND_INT:
@@ -194,13 +195,13 @@ static const char *read_field(sqlite3_stmt *statement, int column, struct lat_ro
         if (type != SQLITE_INTEGER) {
             return "is no whole number";
         }
-        lat_row_put_int(row, field, sqlite3_column_int64(statement, column));
+        ret_value->integer = sqlite3_column_int64(statement, column);
         return NULL;
     case LAT_KIND_REAL:
         if (type != SQLITE_FLOAT) {
             return "is no number";
         }
-        lat_row_put_real(row, field, sqlite3_column_double(statement, column));
+        ret_value->real = sqlite3_column_double(statement, column);
         return NULL;
     }
     return "is of no kind";
@@ -211,30 +212,27 @@ static int read_row(sqlite3_stmt *statement, int table, struct lat_row **ret_row
 {
     const struct lat_table *description = lat_table(table);
     const char *id = (const char *)sqlite3_column_text(statement, 0);
+    int64_t version = sqlite3_column_int64(statement, (int)description->field_count + 1);
+    struct lat_value values[LAT_FIELDS_MAX];
     const char *what = "id";
     const char *wrong =
         id == NULL || id[0] == '\0' || strlen(id) >= LAT_ID_SIZE ? "is no id" : NULL;
-    struct lat_row *row = lat_row_new(table);
 
-    lat_text_bound(row->id, sizeof(row->id), id == NULL ? "" : id);
     for (size_t i = 0; wrong == NULL && i < description->field_count; i++) {
         what = description->fields[i].name;
-        wrong = read_field(statement, (int)i + 1, row, &description->fields[i]);
+        wrong = read_field(statement, (int)i + 1, description->fields[i].kind, &values[i]);
     }
-    if (wrong == NULL) {
-        row->version = sqlite3_column_int64(statement, (int)description->field_count + 1);
+    if (wrong == NULL && version < 1) {
         what = "version";
-        wrong = row->version < 1 ? "is not above 0" : NULL;
+        wrong = "is not above 0";
     }
     if (wrong != NULL) {
-        lat_err_set(err, LAT_E_IO, "The row %s of table %s cannot be read: its %s %s.", row->id,
-                    description->name, what, wrong);
-        lat_row_unref(row);
+        lat_err_set(err, LAT_E_IO, "The row %.40s of table %s cannot be read: its %s %s.",
+                    id == NULL ? "" : id, description->name, what, wrong);
         lat_err_hint(err, "The database is damaged; restore it from a backup.");
         return LAT_E_IO;
     }
-    *ret_row = lat_row_copy(row); /* in one piece of memory: most of them stay for long */
-    lat_row_unref(row);
+    *ret_row = lat_row_make(table, id, version, values);
     return 0;
 }
 

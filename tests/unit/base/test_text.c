@@ -137,6 +137,27 @@ static void well_formed_utf8_is_taken(void **state)
     assert_true(is_utf8("\xf4\x8f\xbf\xbf")); /* U+10FFFF */
 }
 
+static void utf8_is_checked_at_every_place(void **state)
+{
+    (void)state;
+    char text[40];
+
+    for (size_t at = 0; at < sizeof(text) - 1; at++) {
+        memset(text, 'a' + (int)(at % 26), sizeof(text));
+        assert_true(lat_text_is_utf8(text, sizeof(text)));
+        memcpy(text + at, "\xc3\xa4", 2);
+        assert_true(lat_text_is_utf8(text, sizeof(text)));
+        text[at + 1] = 'a';
+        assert_false(lat_text_is_utf8(text, sizeof(text)));
+        text[at] = '\0';
+        assert_false(lat_text_is_utf8(text, sizeof(text)));
+        text[at] = '\x01';
+        assert_true(lat_text_is_utf8(text, sizeof(text)));
+        text[at] = '\x80';
+        assert_false(lat_text_is_utf8(text, sizeof(text)));
+    }
+}
+
 static void ill_formed_utf8_is_refused(void **state)
 {
     (void)state;
@@ -219,6 +240,7 @@ int main(void)
         cmocka_unit_test(secrets_are_the_same_only_in_every_byte),
         cmocka_unit_test(well_formed_utf8_is_taken),
         cmocka_unit_test(ill_formed_utf8_is_refused),
+        cmocka_unit_test(utf8_is_checked_at_every_place),
         cmocka_unit_test(the_nearest_word_is_found),
         cmocka_unit_test(a_word_too_far_off_has_no_nearest),
     };

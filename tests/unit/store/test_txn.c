@@ -1,6 +1,8 @@
 /* Transactions: what is seen when, versions, unique keys. */
 #include "support.h"
 
+#include "store/layer_internal.h"
+
 #include "base/text.h"
 
 #include <stdio.h>
@@ -338,6 +340,45 @@ static void next_walks_a_table_in_order_of_birth(void **state)
     assert_int_equal(at, 500);
 }
 
+static void a_set_is_in_order_whatever_is_put_and_taken_out(void **state)
+{
+    (void)state;
+    enum { COUNT = 64, ROUNDS = 5000 };
+    struct lat__entry entries[COUNT] = {0};
+    bool is_in[COUNT] = {false};
+    struct lat__set *set = lat__set_new();
+    uint32_t chance = 1;
+
+    for (int i = 0; i < COUNT; i++) { /* ids ascend, keys only in groups of eight */
+        snprintf(entries[i].id, sizeof(entries[i].id), "%02d", i);
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        chance = chance * 1664525 + 1013904223;
+        int i = (int)(chance >> 26);
+        char key[2] = {(char)('a' + i / 8), '\0'};
+        is_in[i] ? lat__set_remove(set, key, entries[i].id) : lat__set_put(set, key, &entries[i]);
+        is_in[i] = !is_in[i];
+        if (round % 500 == 499) { /* empty it now and then, from the end */
+            for (i = COUNT - 1; i >= 0; i--) {
+                key[0] = (char)('a' + i / 8);
+                lat__set_remove(set, key, entries[i].id);
+                is_in[i] = false;
+            }
+        }
+        struct lat__set_node *node = lat__set_first(set);
+        for (i = 0; i < COUNT; i++) {
+            key[0] = (char)('a' + i / 8);
+            if (is_in[i]) {
+                assert_string_equal(lat__set_key(node), key);
+                assert_ptr_equal(lat__set_seek(set, key, entries[i].id), node);
+                node = lat__set_after(node);
+            }
+        }
+        assert_null(node);
+    }
+    lat__set_free(set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +398,7 @@ int main(void)
         CASE(a_row_put_twice_is_one_change),
         CASE(what_comes_and_goes_within_one_is_no_change),
         CASE(next_walks_a_table_in_order_of_birth),
+        cmocka_unit_test(a_set_is_in_order_whatever_is_put_and_taken_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
