@@ -143,7 +143,7 @@ int lat_dir_make(const char *path, unsigned mode, struct lat_err *err)
             continue;
         char here = *at;
         *at = '\0';
-        if (mkdir(part, mode) < 0 && errno != EEXIST)
+        if (mkdir(part, mode) == 0 ? sync_folder_of(part) < 0 : errno != EEXIST)
             code = fail(err, "make the folder", part);
         *at = here;
         if (!here)

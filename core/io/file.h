@@ -17,7 +17,7 @@ int lat_file_replace(const char *path, const void *bytes, size_t len, unsigned m
 /* Removes a file; one that is not there is no error. */
 int lat_file_remove(const char *path, struct lat_err *err) LAT_MUST_USE;
 
-/* Makes a folder and those above it. */
+/* Makes a folder and those above it, durably. */
 int lat_dir_make(const char *path, unsigned mode, struct lat_err *err) LAT_MUST_USE;
 
 /* Calls fn for every name in the folder, sorted, without "." and "..". */
