@@ -147,7 +147,7 @@ static void write_text(struct connection *connection, const char *text)
 
 static void write_chunk(struct connection *connection, const uint8_t *bytes, size_t len)
 {
-    char head[16];
+    char head[32];
 
     snprintf(head, sizeof(head), "%zx\r\n", len);
     write_text(connection, head);
