@@ -21,7 +21,7 @@
 
 struct lat_driver;
 
-enum { LAT_CONTAINER_ID_SIZE = 65 };
+enum { LAT_CONTAINER_ID_SIZE = 65, LAT_DRIVER_SINCE_SIZE = 32 };
 
 /* What to make: an assignment, as far as a driver needs it. Texts are borrowed for the call. */
 struct lat_driver_task {
@@ -77,6 +77,15 @@ struct lat_driver_stats {
     int64_t pids;
 };
 
+/* What of a log is wanted. */
+struct lat_driver_log {
+    bool follow;
+    int64_t tail; /* lines; -1: all */
+    bool timestamps;
+    const char *
+        since; /* "SECONDS.NANOSECONDS" since 1970, included; "": from the beginning; borrowed for the call */
+};
+
 typedef void lat_driver_done_fn(void *arg, const struct lat_err *err);
 typedef void lat_driver_status_fn(void *arg, const struct lat_driver_status *status,
                                   const struct lat_err *err);
@@ -126,9 +135,8 @@ struct lat_driver_class {
     void (*list)(struct lat_driver *driver, lat_driver_list_fn *done, void *arg);
     void (*exec)(struct lat_driver *driver, const char *allocation, const char *const *command,
                  int64_t timeout_ms, lat_driver_exec_fn *done, void *arg);
-    /* tail: lines, -1 all. */
-    void (*logs)(struct lat_driver *driver, const char *allocation, bool follow, int64_t tail,
-                 bool timestamps, lat_driver_logs_fn *done, void *arg);
+    void (*logs)(struct lat_driver *driver, const char *allocation,
+                 const struct lat_driver_log *log, lat_driver_logs_fn *done, void *arg);
     /* at_once: without cpu_percent, which takes a second to measure. Only looks: may be asked while something else is under way. */
     void (*stats)(struct lat_driver *driver, const char *allocation, bool at_once,
                   lat_driver_stats_fn *done, void *arg);

@@ -110,21 +110,33 @@ void lat_runner_serve(struct lat_runner *runner, struct lat_stream *stream,
 {
     struct lat__serving *serving = LAT_NEW(struct lat__serving);
     struct lat_driver *driver = runner->driver;
+    const struct lat__allocation *allocation;
     struct lat_err err;
 
     serving->runner = runner;
     serving->stream = stream;
     lat_stream_set_events(stream, &waiting_events, serving);
-    if (!lat_map_get(runner->allocations, header->allocation)) {
+    allocation = lat_map_get(runner->allocations, header->allocation);
+    if (!allocation) {
         lat_err_set(&err, LAT_E_NOT_FOUND, "The allocation is not on this node.");
+        lat_link_refuse(stream, &err);
+        return;
+    }
+    if (header->kind == LAT_STREAM_LOGS && *header->container &&
+        !lat_text_equal(header->container, allocation->engine.container)) {
+        lat_err_set(&err, LAT_E_NOT_FOUND, "The allocation has another container now.");
         lat_link_refuse(stream, &err);
         return;
     }
     serving->waiting = true;
     TAILQ_INSERT_TAIL(&runner->servings, serving, link);
     if (header->kind == LAT_STREAM_LOGS) {
-        driver->class->logs(driver, header->allocation, header->follow, header->tail,
-                            header->timestamps, log_opened, serving);
+        struct lat_driver_log log = {.follow = header->follow,
+                                     .tail = header->tail,
+                                     .timestamps = header->timestamps,
+                                     .since = header->since};
+
+        driver->class->logs(driver, header->allocation, &log, log_opened, serving);
     } else {
         driver->class->stats(driver, header->allocation, false, stats_read, serving);
     }

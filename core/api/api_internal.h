@@ -152,11 +152,6 @@ void lat__idempotency_pass(struct lat__call *call);
 int lat__call_read_flag(struct lat__call *call, const char *name, bool *ret,
                         struct lat_err *err) LAT_MUST_USE;
 
-/* Reads a parameter of the query that is a moment: RFC 3339, or a duration that lies back from now ("90m"). *ret_at (wall ms) stays
- * as it is without one. */
-int lat__call_read_moment(struct lat__call *call, const char *name, int64_t *ret_at,
-                          struct lat_err *err) LAT_MUST_USE;
-
 /* ---- sweep.c ---- */
 
 /* Removes what has ended: kept answers and tokens; a timer's callback. */
@@ -209,10 +204,6 @@ void lat__join_tokens_create(struct lat__call *call);
 void lat__join_tokens_remove(struct lat__call *call);
 void lat__join(struct lat__call *call);
 void lat__join_renew(struct lat__call *call);
-
-/* ---- past.c ---- */
-void lat__workload_metrics(struct lat__call *call);
-void lat__node_metrics(struct lat__call *call);
 
 /* ---- events.c ---- */
 struct lat__events *lat__events_new(struct lat_api *api);

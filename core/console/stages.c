@@ -8,6 +8,7 @@
 #include "auth/auth.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "collect/collect.h"
 #include "luahost/policies.h"
 #include "orch/orch.h"
 
@@ -25,7 +26,8 @@ struct lat_stages {
     struct lat_link_directory *directory;
     struct lat_luahost *luahost;
     struct lat_policies *policies;
-    struct lat_dispatch *dispatch; /* this and the next three are NULL until it is ready */
+    struct lat_dispatch *dispatch; /* this and the next four are NULL until it is ready */
+    struct lat_collect *collect;   /* NULL also without a history */
     struct lat_orch *orch;
     struct lat_api *api;
     struct lat_ingress *ingress;
@@ -108,15 +110,32 @@ static void lua_closed(void *arg)
     }
 }
 
+static void links_closed(struct lat_stages *stages)
+{
+    stages->policies = lat_policies_stop(stages->policies);
+    stages->orch =
+        lat_orch_free(stages->orch); /* it asks the Lua host, and must not once that is closed */
+    lat_luahost_close(stages->luahost, lua_closed, stages);
+}
+
 static void dispatch_closed(void *arg)
 {
     struct lat_stages *stages = arg;
 
     stages->dispatch = NULL;
-    stages->policies = lat_policies_stop(stages->policies);
-    stages->orch =
-        lat_orch_free(stages->orch); /* it asks the Lua host, and must not once that is closed */
-    lat_luahost_close(stages->luahost, lua_closed, stages);
+    if (!stages->collect) {
+        links_closed(stages);
+    }
+}
+
+static void collect_closed(void *arg)
+{
+    struct lat_stages *stages = arg;
+
+    stages->collect = NULL;
+    if (!stages->dispatch) {
+        links_closed(stages);
+    }
 }
 
 void lat_stages_close(struct lat_stages *stages, lat_call_fn *done, void *arg)
@@ -125,11 +144,14 @@ void lat_stages_close(struct lat_stages *stages, lat_call_fn *done, void *arg)
     stages->phase = CLOSED;
     stages->done = done;
     stages->done_arg = arg;
-    if (stages->dispatch) {
-        lat_dispatch_close(stages->dispatch, dispatch_closed, stages);
-    } else {
-        dispatch_closed(stages);
+    if (!stages->dispatch) {
+        links_closed(stages);
+        return;
     }
+    if (stages->collect) { /* what it waits for ends with the links */
+        lat_collect_close(stages->collect, collect_closed, stages);
+    }
+    lat_dispatch_close(stages->dispatch, dispatch_closed, stages);
 }
 
 struct lat_stages *lat_stages_free(struct lat_stages *stages)
@@ -190,6 +212,15 @@ static void make_deciders(struct lat_stages *stages)
         .render = render_container,
         .render_arg = stages,
     });
+    if (with->history) {
+        stages->collect = lat_collect_new(&(struct lat_collect_config){
+            .loop = with->loop,
+            .store = with->store,
+            .dispatch = stages->dispatch,
+            .history = with->history,
+            .metrics = with->metrics,
+        });
+    }
     stages->orch = lat_orch_new(&(struct lat_orch_options){
         .loop = with->loop,
         .store = with->store,

@@ -1,7 +1,7 @@
 /* The stages of a console, wired: everything between its store and its public port. Of `lattice server`, and of the simulator, which
  * gives them another clock, another disk, another network, and nothing that is a process's own.
  *
- *   open:   Lua host ─► plugins, policies ─► dispatch, orch, api, ingress ─► ready
+ *   open:   Lua host ─► plugins, policies ─► dispatch, collect, orch, api, ingress ─► ready
  *   end:    lat_stages_retire (endpoints, event streams) ─► the owner's servers ─► lat_stages_close ─► lat_stages_free ─► the store
  *
  * They take time, chance, bytes and files from what is given here alone. Belongs to the state loop. */

@@ -144,6 +144,11 @@ struct lat_dispatch *lat_dispatch_new(const struct lat_dispatch_config *config)
     return dispatch;
 }
 
+bool lat_dispatch_is_linked(const struct lat_dispatch *dispatch, const char *node_id)
+{
+    return lat_map_get(dispatch->sessions, node_id) != NULL;
+}
+
 size_t lat_dispatch_link_count(const struct lat_dispatch *dispatch)
 {
     return lat_map_count(dispatch->sessions);

@@ -60,6 +60,9 @@ typedef void lat_dispatch_open_fn(void *arg, struct lat_stream *stream, const st
 void lat_dispatch_open(struct lat_dispatch *dispatch, const char *node_id,
                        const struct lat_stream_header *header, lat_dispatch_open_fn *fn, void *arg);
 
+/* Tells whether the node's link is up. From the state loop. */
+bool lat_dispatch_is_linked(const struct lat_dispatch *dispatch, const char *node_id);
+
 /* How many links are up. From the state loop. */
 size_t lat_dispatch_link_count(const struct lat_dispatch *dispatch);
 

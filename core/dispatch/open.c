@@ -14,7 +14,7 @@ struct opening {
     struct lat_link_directory *directory;
     char node_id[LAT_ID_SIZE];
     struct lat_stream_header header; /* with copies of its texts, below */
-    char *allocation, *port, *request_id;
+    char *allocation, *port, *request_id, *since, *container;
     lat_dispatch_open_fn *fn;
     void *arg;
     struct lat_stream *stream;
@@ -27,6 +27,8 @@ static void opening_free(struct opening *opening)
     free(opening->allocation);
     free(opening->port);
     free(opening->request_id);
+    free(opening->since);
+    free(opening->container);
     free(opening);
 }
 
@@ -100,6 +102,8 @@ void lat_dispatch_open(struct lat_dispatch *dispatch, const char *node_id,
     opening->header.allocation = opening->allocation = lat_text_copy(header->allocation);
     opening->header.port = opening->port = lat_text_copy(header->port);
     opening->header.request_id = opening->request_id = lat_text_copy(header->request_id);
+    opening->header.since = opening->since = lat_text_copy(header->since);
+    opening->header.container = opening->container = lat_text_copy(header->container);
     opening->fn = fn;
     opening->arg = arg;
     struct lat_loop *loop = lat_link_directory_loop_of(dispatch->with.directory, node_id);

@@ -123,9 +123,18 @@ struct lat_docker_call *lat_docker_pull(struct lat_docker *docker, const char *i
  * engine breaks off), or NULL and err. The stream outlives the client. */
 typedef void lat_docker_logs_fn(void *arg, struct lat_stream *stream, const struct lat_err *err);
 
-/* Reads the log of a container without terminal: stdout and stderr in the order they were written. tail: lines, -1: all. */
-void lat_docker_logs(struct lat_docker *docker, const char *container, bool follow, int64_t tail,
-                     bool timestamps, lat_docker_logs_fn *fn, void *arg);
+/* What of a log is wanted. */
+struct lat_docker_log {
+    bool follow;
+    int64_t tail; /* lines; -1: all */
+    bool timestamps;
+    const char
+        *since; /* "SECONDS.NANOSECONDS" since 1970, included; NULL or "": from the beginning */
+};
+
+/* Reads the log of a container without terminal: stdout and stderr in the order they were written. */
+void lat_docker_logs(struct lat_docker *docker, const char *container,
+                     const struct lat_docker_log *log, lat_docker_logs_fn *fn, void *arg);
 
 /* The end of a command; output (borrowed, terminated, UTF-8 or not) is the first output_max bytes it wrote. */
 typedef void lat_docker_exec_fn(void *arg, int64_t exit_status, const char *output,

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "http/client.h"
+#include "http/message.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -178,8 +179,8 @@ static const struct lat__sink log_sink = {
     .on_drop = on_drop,
 };
 
-void lat_docker_logs(struct lat_docker *docker, const char *container, bool follow, int64_t tail,
-                     bool timestamps, lat_docker_logs_fn *fn, void *arg)
+void lat_docker_logs(struct lat_docker *docker, const char *container,
+                     const struct lat_docker_log *wanted, lat_docker_logs_fn *fn, void *arg)
 {
     struct log *log = LAT_NEW(struct log);
     struct lat_buf path = {0};
@@ -188,9 +189,13 @@ void lat_docker_logs(struct lat_docker *docker, const char *container, bool foll
     log->fn = fn;
     log->arg = arg;
     lat_docker_path(&path, "/containers/", container, "/logs?stdout=1&stderr=1");
-    lat_buf_addf(&path, "&follow=%d&timestamps=%d", follow, timestamps);
-    if (tail >= 0) {
-        lat_buf_addf(&path, "&tail=%" PRId64, tail);
+    lat_buf_addf(&path, "&follow=%d&timestamps=%d", wanted->follow, wanted->timestamps);
+    if (wanted->tail >= 0) {
+        lat_buf_addf(&path, "&tail=%" PRId64, wanted->tail);
+    }
+    if (wanted->since != NULL && *wanted->since) {
+        lat_buf_add_text(&path, "&since=");
+        lat_http_url_encode(&path, wanted->since);
     }
     struct lat_docker_request request = {
         .method = LAT_HTTP_GET,
@@ -198,7 +203,7 @@ void lat_docker_logs(struct lat_docker *docker, const char *container, bool foll
         .slow = true,
     };
 
-    log->call = lat__call_start(docker, &request, follow ? LAT_HTTP_NO_LIMIT : LAT_DOCKER_REPLY_MS,
-                                &log_sink, log);
+    log->call = lat__call_start(
+        docker, &request, wanted->follow ? LAT_HTTP_NO_LIMIT : LAT_DOCKER_REPLY_MS, &log_sink, log);
     lat_buf_done(&path);
 }

@@ -43,6 +43,7 @@ enum {
     LAT_OBSERVED_BYTES_MAX = 32 * 1024, /* `observed` of one allocation, as text */
     LAT_INVENTORY_MAX = 4096,           /* allocations in one inventory; more go into another one */
     LAT_ASSIGNED_MAX = 16384,           /* allocations in one `assigned` */
+    LAT_SINCE_MAX = 31,                 /* characters of a log's `since` */
     LAT_SAMPLES_MAX = 2048,             /* items in one `samples`; more go into another one */
 };
 
@@ -191,6 +192,10 @@ struct lat_stream_header {
     bool follow;        /* logs */
     int64_t tail;       /* logs: lines from the end; -1: all */
     bool timestamps;    /* logs */
+    const char *
+        container; /* logs: of that container alone, by its id; "" (or NULL when written): of the present one */
+    const char *
+        since; /* logs: "SECONDS.NANOSECONDS" since 1970, included; "" (or NULL when written): all */
 };
 void lat_stream_header_write(const struct lat_stream_header *header, struct lat_buf *out);
 int lat_stream_header_read(const cJSON *json, struct lat_stream_header *ret_header,

@@ -275,6 +275,10 @@ void lat_stream_header_write(const struct lat_stream_header *header, struct lat_
         lat_json_add_bool(&writer, "follow", header->follow);
         lat_json_add_int(&writer, "tail", header->tail);
         lat_json_add_bool(&writer, "timestamps", header->timestamps);
+        if (header->container && *header->container)
+            lat_json_add_text(&writer, "container", header->container);
+        if (header->since && *header->since)
+            lat_json_add_text(&writer, "since", header->since);
     }
     lat_json_end(&writer, '}');
 }
@@ -295,10 +299,24 @@ static int read_kind(const cJSON *json, enum lat_stream_kind *ret_kind, struct l
                          "There are no streams of the kind \"%.64s\".", name);
 }
 
+/* It goes into a request to the engine as it is. */
+static int read_since(const cJSON *json, const char **ret_since, struct lat_err *err)
+{
+    const char *since;
+    int code = lat__may_text(json, "since", &since, err);
+    if (code < 0)
+        return code;
+    if (strlen(since) > LAT_SINCE_MAX || strspn(since, "0123456789.") != strlen(since))
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "since",
+                             "since is seconds and nanoseconds: 1795262400.000000001.");
+    *ret_since = since;
+    return 0;
+}
+
 int lat_stream_header_read(const cJSON *json, struct lat_stream_header *ret_header,
                            struct lat_err *err)
 {
-    struct lat_stream_header header = {.port = "", .tail = -1};
+    struct lat_stream_header header = {.port = "", .tail = -1, .since = "", .container = ""};
     int code = read_kind(json, &header.kind, err);
     if (code == 0)
         code = lat__need_id(json, "allocation", &header.allocation, err);
@@ -315,6 +333,10 @@ int lat_stream_header_read(const cJSON *json, struct lat_stream_header *ret_head
             code = lat_json_read_int(json, "tail", -1, LAT__INT_MAX, &header.tail, err);
         if (code == 0)
             code = lat_json_read_bool(json, "timestamps", &header.timestamps, err);
+        if (code == 0)
+            code = read_since(json, &header.since, err);
+        if (code == 0)
+            code = lat__may_text(json, "container", &header.container, err);
     }
     if (code == 0)
         *ret_header = header;

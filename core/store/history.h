@@ -78,7 +78,8 @@ struct lat_history *lat_history_close(struct lat_history *history);
 void lat_history_add(struct lat_history *history, const char *subject_id, const char *kind,
                      const char *message, const char *request_id, int64_t at);
 
-/* Whom samples and lines are about: an allocation or a node. What is said here outlives its row in the store. */
+/* Whom samples and lines are about: samples of an allocation or node, by its id; lines of a container, by the first 36 digits of its
+ * id. What is said here outlives its row in the store. */
 struct lat_history_subject {
     char id[LAT_ID_SIZE];
     char owner_id[LAT_ID_SIZE];  /* the allocation's workload; "" of a node */
@@ -147,13 +148,13 @@ int lat_history_range_check(struct lat_history *history, struct lat_history_rang
 void lat_history_read_samples(struct lat_history *history, const struct lat_history_range *range,
                               lat_history_fn *fn, void *arg);
 
-/* Which lines: of one allocation (id), or of an owner's instance. Zero means no limit, unless said otherwise. */
+/* Which lines: of one container (id), or of an owner's instance. Zero means no limit, unless said otherwise. */
 struct lat_history_lines {
     char id[LAT_ID_SIZE];
     char owner_id[LAT_ID_SIZE];
     int64_t ordinal; /* with owner_id: which instance */
     int64_t
-        previous; /* with owner_id: 0 all allocations that there were, n: the nth before the newest one */
+        previous; /* with owner_id: the nth container before the newest one; 0: all that there were */
     int64_t since, until; /* wall ms; since included, until not */
     char grep[256];       /* a part of the line; "": every line */
     int64_t tail;         /* only the last so many, at most LAT_HISTORY_TAIL_MAX; -1: all */
@@ -174,7 +175,7 @@ typedef void lat_history_page_fn(void *arg, const struct lat_history_page *page,
 void lat_history_read_lines(struct lat_history *history, const struct lat_history_lines *which,
                             lat_history_page_fn *fn, void *arg);
 
-/* Where the log of an allocation ends: the time of its newest line (0: none), and how many lines have it. */
+/* Where the log of a container ends: the time of its newest line (0: none), and how many lines have it. */
 typedef void lat_history_end_fn(void *arg, int64_t at_ns, int64_t count, const struct lat_err *err);
 
 void lat_history_read_end(struct lat_history *history, const char *id, lat_history_end_fn *fn,

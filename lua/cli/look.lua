@@ -155,6 +155,10 @@ local function logs_target(context, options, operands, tail)
     add("tail", tail)
     add("instance", options.instance)
     add("timestamps", options.timestamps)
+    add("previous", options.previous)
+    add("since", options.since)
+    add("until", options["until"])
+    add("grep", options.grep)
     local path = workload.path(context.system, operands.NAME, "logs")
     return #query > 0 and path .. "?" .. table.concat(query, "&") or path
 end
@@ -262,8 +266,13 @@ return {
             { name = "tail", short = "n", value = "LINES", help = "begin with its last lines (default all)" },
             INSTANCE,
             { name = "timestamps", short = "t", help = "begin each line with its time" },
+            { name = "previous", short = "p", help = "of the container before this one, on whatever node" },
+            { name = "since", value = "TIME", help = "kept lines from then on: 10m ago, or 2026-11-21T12:00:00Z" },
+            { name = "until", value = "TIME", help = "kept lines from before then" },
+            { name = "grep", value = "TEXT", help = "kept lines that contain this text" },
         },
-        examples = { "lattice logs -f --tail 20 web" },
+        details = "From its node while that is linked; otherwise, and with the last four flags, what the console kept.",
+        examples = { "lattice logs -f --tail 20 web", "lattice logs --since 1h --grep error web" },
         run = logs,
     },
     {

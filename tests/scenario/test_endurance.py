@@ -113,5 +113,6 @@ def test_streams_that_nobody_reads_are_not_kept_in_memory(release: Cloud) -> Non
     for name in ("console", "agent"):
         assert during.memory[name] - before.memory[name] < 16 << 20, (name, before.memory, during.memory)
     after = footprint(release)
-    assert after.descriptors["agent"] <= before.descriptors["agent"] + 2, (before.descriptors, after.descriptors)
+    # Five more allocations, and the console follows the log of each.
+    assert after.descriptors["agent"] <= before.descriptors["agent"] + 5 + 2, (before.descriptors, after.descriptors)
     release.remove_all()

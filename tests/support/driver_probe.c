@@ -339,8 +339,11 @@ static void ask(struct probe *probe, const cJSON *json)
     } else if (strcmp(op, "exec") == 0) {
         ask_exec(probe, json, question);
     } else if (strcmp(op, "logs") == 0) {
-        class->logs(probe->driver, allocation, lat_json_bool(json, "follow", false),
-                    lat_json_int(json, "tail", -1), lat_json_bool(json, "timestamps", false),
+        class->logs(probe->driver, allocation,
+                    &(struct lat_driver_log){.follow = lat_json_bool(json, "follow", false),
+                                             .tail = lat_json_int(json, "tail", -1),
+                                             .timestamps = lat_json_bool(json, "timestamps", false),
+                                             .since = lat_json_text(json, "since", "")},
                     on_logs, question);
     } else {
         fprintf(stderr, "no such op: %s\n", op);

@@ -195,9 +195,8 @@ void lat__docker_exec(struct lat_driver *driver, const char *allocation, const c
 
 struct reading {
     struct lat__op op;
-    bool follow;
-    int64_t tail;
-    bool timestamps;
+    struct lat_docker_log log;
+    char since[LAT_DRIVER_SINCE_SIZE];
 };
 
 static void on_logs(void *arg, struct lat_stream *stream, const struct lat_err *err)
@@ -219,19 +218,20 @@ static void logs_found(struct lat__op *op, const struct lat_err *err)
     struct reading *reading = LAT_CONTAINER(op, struct reading, op);
 
     if (!ends_here(op, err)) {
-        lat_docker_logs(op->driver->docker, op->container.id, reading->follow, reading->tail,
-                        reading->timestamps, on_logs, op);
+        lat_docker_logs(op->driver->docker, op->container.id, &reading->log, on_logs, op);
     }
 }
 
-void lat__docker_logs(struct lat_driver *driver, const char *allocation, bool follow, int64_t tail,
-                      bool timestamps, lat_driver_logs_fn *done, void *arg)
+void lat__docker_logs(struct lat_driver *driver, const char *allocation,
+                      const struct lat_driver_log *log, lat_driver_logs_fn *done, void *arg)
 {
     struct reading *reading = LAT_NEW(struct reading);
 
-    reading->follow = follow;
-    reading->tail = tail;
-    reading->timestamps = timestamps;
+    lat_text_bound(reading->since, sizeof(reading->since), log->since);
+    reading->log = (struct lat_docker_log){.follow = log->follow,
+                                           .tail = log->tail,
+                                           .timestamps = log->timestamps,
+                                           .since = reading->since};
     reading->op.kind = LAT__TELL_LOGS;
     reading->op.tell.logs = done;
     reading->op.arg = arg;

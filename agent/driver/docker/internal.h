@@ -174,8 +174,8 @@ void lat__docker_inspect(struct lat_driver *driver, const char *allocation,
 void lat__docker_list(struct lat_driver *driver, lat_driver_list_fn *done, void *arg);
 void lat__docker_exec(struct lat_driver *driver, const char *allocation, const char *const *command,
                       int64_t timeout_ms, lat_driver_exec_fn *done, void *arg);
-void lat__docker_logs(struct lat_driver *driver, const char *allocation, bool follow, int64_t tail,
-                      bool timestamps, lat_driver_logs_fn *done, void *arg);
+void lat__docker_logs(struct lat_driver *driver, const char *allocation,
+                      const struct lat_driver_log *log, lat_driver_logs_fn *done, void *arg);
 void lat__docker_stats(struct lat_driver *driver, const char *allocation, bool at_once,
                        lat_driver_stats_fn *done, void *arg);
 void lat__docker_facts(struct lat_driver *driver, lat_driver_facts_fn *done, void *arg);

@@ -414,15 +414,13 @@ static void mock_exec(struct lat_driver *base, const char *allocation, const cha
     op_new(base, LAT_MOCK_EXEC, allocation, arg)->tell.exec = done;
 }
 
-static void mock_logs(struct lat_driver *base, const char *allocation, bool follow, int64_t tail,
-                      bool timestamps, lat_driver_logs_fn *done, void *arg)
+static void mock_logs(struct lat_driver *base, const char *allocation,
+                      const struct lat_driver_log *log, lat_driver_logs_fn *done, void *arg)
 {
     struct op *op = op_new(base, LAT_MOCK_LOGS, allocation, arg);
 
-    (void)tail;
-    (void)timestamps;
     op->tell.logs = done;
-    op->flag = follow;
+    op->flag = log->follow;
 }
 
 static void mock_stats(struct lat_driver *base, const char *allocation, bool at_once,

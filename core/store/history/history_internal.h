@@ -134,9 +134,10 @@ struct lat__subject {
     int64_t seen_at;
 };
 
-/* Finds a subject or makes its row, and notes that it was seen; LIMIT when there are too many. Borrowed until the next call. */
+/* Finds a subject or makes its row (writes: a container with a log), and notes that it was seen; LIMIT when there are too many.
+ * Borrowed until the next call. */
 int lat__history_subject(struct lat_history *history, const struct lat_history_subject *about,
-                         int64_t at, const struct lat__subject **ret_subject,
+                         bool writes, int64_t at, const struct lat__subject **ret_subject,
                          struct lat_err *err) LAT_MUST_USE;
 
 /* Forgets what is remembered of subjects: after a rollback, or when rows went. */

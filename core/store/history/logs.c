@@ -1,4 +1,4 @@
-/* Lines of logs. The allocations that one instance of a workload had one after the other share a `source`: their lines, in the order of
+/* Lines of logs. The containers that one instance of a workload had one after the other share a `source`: their lines, in the order of
  * their coming, are the instance's log. A read looks at so many rows at most and is asked again from where it stopped, so that one
  * search does not keep the writer from its queues. The questions are made on the loop; all else is the writer's. */
 #include "history_internal.h"
@@ -9,7 +9,7 @@ int lat__history_write_lines(struct lat_history *history, const struct lat__entr
                              struct lat_err *err)
 {
     const struct lat__subject *subject;
-    int rc = lat__history_subject(history, &entry->subject, entry->at, &subject, err);
+    int rc = lat__history_subject(history, &entry->subject, true, entry->at, &subject, err);
 
     for (size_t i = 0; rc == 0 && i < entry->count; i++) {
         sqlite3_stmt *add = lat__history_statement(history, LAT__HISTORY_LINE_ADD);
@@ -36,7 +36,7 @@ struct end_question {
     void *arg;
 };
 
-/* Finds the allocation's number and its source; false when nothing was ever said about it. */
+/* Finds the container's number and its source; false when nothing was ever said about it. */
 static bool find_subject(struct lat_history *history, const char *id, int64_t *ret_number,
                          int64_t *ret_source)
 {

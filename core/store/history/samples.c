@@ -77,7 +77,7 @@ int lat__history_write_samples(struct lat_history *history, const struct lat__en
                                struct lat_err *err)
 {
     const struct lat__subject *subject;
-    int rc = lat__history_subject(history, &entry->subject, entry->at, &subject, err);
+    int rc = lat__history_subject(history, &entry->subject, false, entry->at, &subject, err);
 
     for (size_t i = 0; rc == 0 && i < entry->count; i++) {
         rc = write_sample(history, subject->number, entry->at, &entry->samples[i], err);

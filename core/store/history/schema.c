@@ -1,10 +1,11 @@
 /* The schema of history.db and the steps to it, and the statements that the writer uses. The number of the schema is SQLite's
  * user_version: 0 is a new file, or one of the first programs, which had events alone and wrote no number.
  *
- *   subject   whom samples and lines are about; one row an allocation or node, kept as long as anything about it
+ *   subject   whom samples and lines are about: a row for each allocation and node that is measured (writes = 0), and for each container
+ *             that writes a log (writes = 1); kept as long as anything about it
  *   sample    as measured; found by (minute, subject), so that what is written together stands together
  *   rollup    count, sum, min, max and last of a step (60, 900, 3600 s); found by (step, start, subject), likewise
- *   log_line  lines in the order of their coming; `source` makes the allocations of one instance one log
+ *   log_line  lines in the order of their coming; `source` makes the containers of one instance one log
  *   kept      a few numbers that the writer goes on from
  *
  * Called while the history opens, then the writer's. */
@@ -17,7 +18,7 @@ static const char events_sql[] =
     "CREATE INDEX IF NOT EXISTS \"event_at\" ON \"event\" (\"at\")";
 
 static const char samples_and_lines_sql[] =
-    "CREATE TABLE \"subject\" (\"number\" INTEGER PRIMARY KEY, \"id\" TEXT NOT NULL UNIQUE, \"owner_id\" TEXT NOT NULL, "
+    "CREATE TABLE \"subject\" (\"number\" INTEGER PRIMARY KEY, \"id\" TEXT NOT NULL UNIQUE, \"writes\" INTEGER NOT NULL, \"owner_id\" TEXT NOT NULL, "
     "\"ordinal\" INTEGER NOT NULL, \"source\" INTEGER NOT NULL, \"node\" TEXT NOT NULL, \"began_at\" INTEGER NOT NULL, "
     "\"seen_at\" INTEGER NOT NULL) STRICT;"
     "CREATE INDEX \"subject_owner\" ON \"subject\" (\"owner_id\", \"ordinal\", \"number\");"

@@ -21,18 +21,19 @@
       " WHERE \"number\" <= (SELECT max(\"number\") FROM \"event\") - $1 ORDER BY \"number\" LIMIT $2)") \
     X(SUBJECT_FIND, \
       "SELECT \"number\", \"source\", \"seen_at\" FROM \"subject\" WHERE \"id\" = $1") \
-    X(SUBJECT_ADD, "INSERT INTO \"subject\" (\"id\", \"owner_id\", \"ordinal\", \"node\", \"began_at\", \"seen_at\", \"source\")" \
-                   " VALUES ($1, $2, $3, $4, $5, $5, coalesce((SELECT \"source\" FROM \"subject\" WHERE \"owner_id\" = $2" \
-                   " AND \"ordinal\" = $3 AND $2 <> '' ORDER BY \"number\" DESC LIMIT 1)," \
-                   " (SELECT coalesce(max(\"number\"), 0) + 1 FROM \"subject\")))") \
+    X(SUBJECT_ADD, \
+      "INSERT INTO \"subject\" (\"id\", \"owner_id\", \"ordinal\", \"node\", \"began_at\", \"seen_at\", \"writes\", \"source\")" \
+      " VALUES ($1, $2, $3, $4, $5, $5, $6, coalesce((SELECT \"source\" FROM \"subject\" WHERE \"owner_id\" = $2" \
+      " AND \"ordinal\" = $3 AND $2 <> '' ORDER BY \"number\" DESC LIMIT 1)," \
+      " (SELECT coalesce(max(\"number\"), 0) + 1 FROM \"subject\")))") \
     X(SUBJECT_SEEN, "UPDATE \"subject\" SET \"seen_at\" = $2 WHERE \"number\" = $1") \
     X(SUBJECT_COUNT, "SELECT count(*) FROM \"subject\"") \
     X(SUBJECT_FORGET, "DELETE FROM \"subject\" WHERE \"number\" IN (SELECT \"number\" FROM \"subject\"" \
                       " WHERE \"seen_at\" < $1 LIMIT $2)") \
     X(SUBJECT_LIST, "SELECT \"number\", \"id\", \"ordinal\", \"node\" FROM \"subject\" WHERE" \
-                    " ((\"owner_id\" = $1 AND $1 <> '') OR \"id\" = $2) AND \"seen_at\" >= $3 AND \"began_at\" < $4" \
+                    " ((\"owner_id\" = $1 AND $1 <> '') OR \"id\" = $2) AND \"writes\" = 0 AND \"seen_at\" >= $3 AND \"began_at\" < $4" \
                     " ORDER BY \"number\" DESC LIMIT $5") \
-    X(SUBJECT_NTH, "SELECT \"number\", \"source\" FROM \"subject\" WHERE \"owner_id\" = $1 AND \"ordinal\" = $2" \
+    X(SUBJECT_NTH, "SELECT \"number\", \"source\" FROM \"subject\" WHERE \"owner_id\" = $1 AND \"ordinal\" = $2 AND \"writes\" = 1" \
                    " ORDER BY \"number\" DESC LIMIT 1 OFFSET $3") \
     X(SAMPLE_ADD, "INSERT OR IGNORE INTO \"sample\" (\"minute\", \"subject\", \"at\", \"measure\", \"value\")" \
                   " VALUES ($1, $2, $3, $4, $5)") \

@@ -33,8 +33,8 @@ static bool find(struct lat_history *history, const char *id, struct lat__subjec
     return found;
 }
 
-static int add(struct lat_history *history, const struct lat_history_subject *about, int64_t at,
-               struct lat_err *err)
+static int add(struct lat_history *history, const struct lat_history_subject *about, bool writes,
+               int64_t at, struct lat_err *err)
 {
     sqlite3_stmt *statement = lat__history_statement(history, LAT__HISTORY_SUBJECT_ADD);
 
@@ -47,6 +47,7 @@ static int add(struct lat_history *history, const struct lat_history_subject *ab
     lat__history_bind(statement, 3, about->ordinal);
     lat__db_bind_text(statement, 4, about->node);
     lat__history_bind(statement, 5, at);
+    lat__history_bind(statement, 6, writes);
     int rc = lat__history_run(history, statement, err);
 
     history->subject_count += rc == 0;
@@ -54,7 +55,8 @@ static int add(struct lat_history *history, const struct lat_history_subject *ab
 }
 
 int lat__history_subject(struct lat_history *history, const struct lat_history_subject *about,
-                         int64_t at, const struct lat__subject **ret_subject, struct lat_err *err)
+                         bool writes, int64_t at, const struct lat__subject **ret_subject,
+                         struct lat_err *err)
 {
     struct lat__subject *subject = lat_map_get(history->subjects, about->id);
     int rc = 0;
@@ -63,7 +65,7 @@ int lat__history_subject(struct lat_history *history, const struct lat_history_s
         struct lat__subject found = {0};
 
         if (!find(history, about->id, &found)) {
-            rc = add(history, about, at, err);
+            rc = add(history, about, writes, at, err);
             if (rc == 0 && !find(history, about->id, &found)) {
                 rc = lat__db_error(history->db, "history", err);
             }

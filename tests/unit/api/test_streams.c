@@ -212,6 +212,44 @@ static void without_a_link_it_is_not_available(void **state)
     assert_int_equal(desk->api->followers, 0);
 }
 
+static void what_was_kept_is_read_without_a_link_and_by_time_and_text(void **state)
+{
+    struct desk *desk = *state;
+    struct scene scene;
+    struct reply reply;
+    int64_t now_ns = lat_clock_wall_ms(lat_clock_system()) * 1000000;
+    struct lat_history_subject subject = {.node = "n1"};
+    struct lat_log_line lines[] = {
+        {.at_ns = now_ns - INT64_C(7200000000000), .text = "old", .len = 3},
+        {.at_ns = now_ns, .text = "new", .len = 3}};
+
+    set_scene(desk, &scene);
+    lat_text_bound(subject.id, sizeof(subject.id), "0123456789ab");
+    lat_text_bound(subject.owner_id, sizeof(subject.owner_id), scene.workload);
+    assert_true(lat_history_add_lines(desk->history, &subject, lines, 2));
+    reply = ask(desk, desk->alice, "GET", "/api/v1/workloads/web/logs?since=1h", NULL);
+    assert_string_equal(reply.text, "new\n");
+    reply_done(&reply);
+    reply = ask(desk, desk->alice, "GET", "/api/v1/workloads/web/logs?until=1h&grep=l", NULL);
+    assert_string_equal(reply.text, "old\n");
+    reply_done(&reply);
+    reply = ask(desk, desk->alice, "GET", "/api/v1/workloads/web/logs?previous", NULL);
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(reply.text, "");
+    reply_done(&reply);
+    expect_code(desk, desk->alice, "GET", "/api/v1/workloads/web/logs?since=1h&follow", NULL,
+                LAT_E_INVALID_FIELD);
+    expect_code(desk, desk->alice, "GET", "/api/v1/workloads/web/logs?since=x", NULL,
+                LAT_E_INVALID_FIELD);
+    expect_code(desk, desk->bob, "GET", "/api/v1/workloads/web/logs?since=1h", NULL,
+                LAT_E_NOT_FOUND);
+    agent_free(scene.agent);
+    run_for(desk->console->loop, 20);
+    reply = ask(desk, desk->alice, "GET", "/api/v1/workloads/web/logs?tail=1", NULL);
+    assert_string_equal(reply.text, "new\n");
+    reply_done(&reply);
+}
+
 static void an_instance_that_is_not_there_is_not_found(void **state)
 {
     struct desk *desk = *state;
@@ -262,6 +300,7 @@ static int run(void)
         TEST(a_client_that_no_longer_waits_for_stats_frees_them),
         TEST(what_the_node_refuses_is_the_answer),
         TEST(without_a_link_it_is_not_available),
+        TEST(what_was_kept_is_read_without_a_link_and_by_time_and_text),
         TEST(an_instance_that_is_not_there_is_not_found),
         TEST(the_end_of_the_console_cuts_followed_logs_off),
     };

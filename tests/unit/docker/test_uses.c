@@ -222,7 +222,9 @@ static void log_is_text_without_frames_and_ends(void **state)
                   200, "");
     engine_manner(f->engine, ENGINE_CHUNKED);
     engine_bytes(f->engine, framed, sizeof(framed) - 1);
-    lat_docker_logs(f->docker, "x", false, 5, true, on_log, &log);
+    lat_docker_logs(f->docker, "x",
+                    &(struct lat_docker_log){.follow = false, .tail = 5, .timestamps = true},
+                    on_log, &log);
     run_until(f->loop, &log.opened);
     run_for(f->loop, 20);
     assert_int_equal(0, log.text.len); /* paused */
@@ -241,7 +243,9 @@ static void followed_log_is_slowed_by_its_reader_and_ended_by_closing(void **sta
 
     engine_answer(f->engine, "GET /v1.41/containers/x/logs", 200, "");
     engine_manner(f->engine, ENGINE_OPEN);
-    lat_docker_logs(f->docker, "x", true, -1, false, on_log, &log);
+    lat_docker_logs(f->docker, "x",
+                    &(struct lat_docker_log){.follow = true, .tail = -1, .timestamps = false},
+                    on_log, &log);
     run_until(f->loop, &log.opened);
     assert_null(strstr(engine_target(f->engine, "GET /v1.41/containers"), "tail"));
     lat_stream_end(log.stream); /* a reader has nothing to say; the log goes on */
@@ -276,9 +280,15 @@ static void log_that_breaks_off_closes_with_the_reason(void **state)
     engine_manner(f->engine, ENGINE_CHUNKED);
     engine_answer(f->engine, "GET /v1.41/containers/z/logs", 404,
                   "{\"message\":\"No such container: z\"}");
-    lat_docker_logs(f->docker, "x", true, -1, false, on_log, &broken);
-    lat_docker_logs(f->docker, "y", true, -1, false, on_log, &garbled);
-    lat_docker_logs(f->docker, "z", true, -1, false, on_log, &missing);
+    lat_docker_logs(f->docker, "x",
+                    &(struct lat_docker_log){.follow = true, .tail = -1, .timestamps = false},
+                    on_log, &broken);
+    lat_docker_logs(f->docker, "y",
+                    &(struct lat_docker_log){.follow = true, .tail = -1, .timestamps = false},
+                    on_log, &garbled);
+    lat_docker_logs(f->docker, "z",
+                    &(struct lat_docker_log){.follow = true, .tail = -1, .timestamps = false},
+                    on_log, &missing);
     run_until(f->loop, &broken.opened);
     run_until(f->loop, &garbled.opened);
     run_until(f->loop, &missing.opened);
@@ -290,7 +300,9 @@ static void log_that_breaks_off_closes_with_the_reason(void **state)
     engine_break(f->engine, true);
     run_until(f->loop, &broken.closed);
     assert_int_equal(LAT_E_ENGINE_DOWN, broken.close_err.code);
-    lat_docker_logs(f->docker, "x", true, -1, false, on_log, &left);
+    lat_docker_logs(f->docker, "x",
+                    &(struct lat_docker_log){.follow = true, .tail = -1, .timestamps = false},
+                    on_log, &left);
     run_until(f->loop, &left.opened);
     f->docker = lat_docker_free(f->docker);
     run_until(f->loop, &left.closed);

@@ -238,7 +238,9 @@ static void followed_log_ends_with_its_container(void **state)
 
     start(f, 1, LAT_OK);
     lat_mock_write_log(f->mock, ALLOCATION, "one\n");
-    f->driver->class->logs(f->driver, ALLOCATION, true, -1, false, heard_logs, &f->heard);
+    f->driver->class->logs(f->driver, ALLOCATION,
+                           &(struct lat_driver_log){.follow = true, .tail = -1, .since = ""},
+                           heard_logs, &f->heard);
     expect_answer(f->loop, &f->heard, LAT_OK);
     run_for(f->loop, 5);
     lat_mock_write_log(f->mock, ALLOCATION, "two\n");
