@@ -5,9 +5,10 @@
  *     └── the watcher sees the new allocation; what still lacks one queues again ◄┘
  *
  * The next evaluation starts when the last one's allocation is durable, so that it sees what is reserved. The
- * workload itself may still be with the disk: its row is read as it is staged, and the plan is staged on top of it. What
- * was read is checked again while the plan is staged: the workload still wants the instance, the node
- * is still ready; otherwise the plan is dropped and the workload looked at again. Runs on the state loop. */
+ * workload itself may still be with the disk: its row is read as it is staged, and the plan is staged on top of it. All
+ * rows are read in one turn and held in the frame, so that a decision sees one state however many turns the policy takes. The
+ * plan names the versions of the rows that it rests upon, the workload's and the chosen node's: when one has changed since,
+ * the plan is dropped and the workload looked at again. Runs on the state loop. */
 #include "orch/orch_internal.h"
 
 #include "base/mem.h"
@@ -118,7 +119,9 @@ static void plan_committed(void *arg, const struct lat_err *err)
     if (lat__orch_release(evaluator->orch)) {
         return;
     }
-    if (err) {
+    if (err && err->code == LAT_E_CONFLICT) {
+        lat__orch_mark(evaluator->orch, evaluator->workload->row.id); /* what it read has changed */
+    } else if (err) {
         lat_log(evaluator->orch->with.log, LAT_LOG_WARN, "a placement could not be written",
                 LAT_STR("workload", evaluator->workload->row.id), LAT_ERR(err));
         lat__orch_mark_later(evaluator->orch, evaluator->workload->row.id);
@@ -221,18 +224,13 @@ static bool stage_plan(struct lat__evaluator *evaluator, struct lat_txn *txn)
     if (ordinal < 0) {
         lat_map_remove(evaluator->orch->waiting, evaluator->workload->row.id);
     } else if (chosen) {
-        const struct lat_row *node = lat_txn_get(txn, LAT_TABLE_NODE, chosen->row.id);
-
-        if (node && lat_text_equal(((const struct lat_node *)node)->status,
-                                   lat_node_state_name(LAT_NODE_READY))) {
-            put_allocation(workload, chosen, ordinal, txn, now);
-            put_evaluation(evaluator, txn, "done", lat_buf_text(&reason), now);
-            lat_map_remove(evaluator->orch->waiting, workload->row.id);
-            lat_metric_add(evaluator->placed, 1);
-            wrote = true;
-        } else {
-            lat__orch_mark(evaluator->orch, workload->row.id);
-        }
+        lat_txn_expect(txn, &evaluator->workload->row);
+        lat_txn_expect(txn, &chosen->row);
+        put_allocation(workload, chosen, ordinal, txn, now);
+        put_evaluation(evaluator, txn, "done", lat_buf_text(&reason), now);
+        lat_map_remove(evaluator->orch->waiting, workload->row.id);
+        lat_metric_add(evaluator->placed, 1);
+        wrote = true;
     } else {
         lat_metric_add(evaluator->blocked, 1);
         wrote = !is_known(txn, workload->row.id, lat_buf_text(&reason));

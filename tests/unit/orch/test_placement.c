@@ -249,6 +249,64 @@ static void a_plan_fails_with_the_workload_that_it_is_for(void **state)
     await_allocations(cloud, id, 1);
 }
 
+/* Raises what a workload needs beyond what is free, so many turns of the loop from now. */
+struct raise {
+    struct cloud *cloud;
+    const char *workload;
+    int turns;
+    bool is_done;
+};
+
+static void raise_later(void *arg)
+{
+    struct raise *raise = arg;
+
+    if (raise->turns-- > 0) {
+        lat_loop_defer(raise->cloud->bed->loop, raise_later, raise);
+        return;
+    }
+    struct lat_txn *txn = lat_txn_begin(raise->cloud->bed->store, "r-raise");
+    struct lat_workload *workload = lat_workload_edit(
+        (const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, raise->workload));
+
+    workload->cpu_milli = 1500;
+    workload->generation++;
+    lat_txn_put(txn, &workload->row);
+    assert_int_equal(lat_txn_commit(txn, NULL, NULL, NULL), 0);
+    raise->is_done = true;
+}
+
+static void see_new_allocation(void *arg, const struct lat_change *change)
+{
+    if (change->before == NULL) {
+        *(int64_t *)arg = ((const struct lat_allocation *)change->after)->cpu_milli;
+    }
+}
+
+static void a_plan_for_what_has_changed_since_is_made_anew(void **state)
+{
+    char node[LAT_ID_SIZE], full[LAT_ID_SIZE], id[LAT_ID_SIZE];
+
+    for (int turns = 0; turns < 8; turns++) { /* in one of these turns the policy is at work */
+        struct cloud *cloud = *state;
+        struct raise raise = {.cloud = cloud, .workload = id, .turns = turns};
+        int64_t placed = 0;
+
+        add_node(cloud, "n1", node); /* of 2000 */
+        deploy(cloud, "full", 1, 1000, full);
+        await_allocations(cloud, full, 1);
+        lat_store_watch(cloud->bed->store, 1U << LAT_TABLE_ALLOCATION, see_new_allocation, &placed);
+        lat_loop_defer(cloud->bed->loop, raise_later, &raise);
+        cloud->bed->script->delay_ms = 20; /* so that it is looked at while it is only staged */
+        deploy(cloud, "w", 1, 500, id);
+        run_until(cloud->bed, &raise.is_done);
+        run_for(cloud, 150);
+        assert_int_not_equal(placed, 1500); /* it fits as it was, or it waits */
+        cloud_close(state);
+        cloud_open(state);
+    }
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, cloud_open, cloud_close)
@@ -265,6 +323,7 @@ int main(void)
         TEST(a_wish_that_changes_while_it_waits_is_respected),
         TEST(a_workload_is_placed_while_the_disk_works_on_it),
         TEST(a_plan_fails_with_the_workload_that_it_is_for),
+        TEST(a_plan_for_what_has_changed_since_is_made_anew),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
