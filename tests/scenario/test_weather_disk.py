@@ -39,6 +39,35 @@ class SmallDisk:
         run("umount", "-l", self.folder, check=False)
 
 
+class BrokenDisk:
+    """An ext4 of its own in a folder, which can be made to find an error in itself: then it is read-only until it was checked, and
+    programs keep the files that they have open."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.image = folder.with_name("image")
+        folder.mkdir(parents=True, exist_ok=True)
+        with self.image.open("wb") as file:
+            file.truncate(32 << 20)
+        run("mkfs.ext4", "-q", self.image)
+        self.mount()
+
+    def mount(self) -> None:
+        run("mount", "-o", "loop,errors=remount-ro", self.image, self.folder)
+
+    def fail(self) -> None:
+        device = Path(run("findmnt", "-no", "SOURCE", self.folder).strip()).name
+        Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("1")
+
+    def mend(self) -> None:
+        run("umount", self.folder)
+        run("e2fsck", "-fy", self.image, check=False)
+        self.mount()
+
+    def unmount(self) -> None:
+        run("umount", "-l", self.folder, check=False)
+
+
 @pytest.fixture
 def disks(engine: Engine, bed: Bed, tmp_path: Path) -> Iterator[tuple[Cloud, SmallDisk, SmallDisk]]:
     """A cloud whose console and agent have a small disk each."""
@@ -132,3 +161,31 @@ def test_a_console_that_cannot_read_its_files_says_which_and_does_not_start(disk
     (disk.folder / file).write_bytes(kept)
     cloud.console.start()
     cloud.wait_node("node-1")
+
+
+@pytest.mark.skipif(not Path("/dev/loop-control").exists(), reason="no loop devices on this machine")
+def test_a_console_whose_disk_became_read_only_says_so_and_loses_nothing(tmp_path: Path) -> None:
+    cloud, disk = Cloud(tmp_path), BrokenDisk(tmp_path / "console")
+    try:
+        cloud.start()
+        acknowledged = [cloud.api("POST", "/api/v1/tokens", {"name": f"before-{i}"})["id"] for i in range(20)]
+        disk.fail()
+        for _ in range(3):
+            answer = cloud.api.ask("POST", "/api/v1/tokens", {"name": "refused"})
+            assert answer.status_code in (503, 504, 507), answer.text
+            assert "ead-only" in answer.text and answer.json()["hint"], answer.text
+            assert {each["id"] for each in cloud.api("GET", "/api/v1/tokens?limit=500")["items"]} >= set(acknowledged)
+        assert cloud.api.ask("GET", "/healthz").status_code == 200
+        cloud.console.stop()
+        with pytest.raises(AssertionError, match="the console ended"):
+            cloud.console.start()
+        assert "ead-only" in cloud.console.tail()
+        disk.mend()
+        cloud.console.start()
+        shown = {each["id"] for each in cloud.api("GET", "/api/v1/tokens?limit=500")["items"]}
+        assert shown >= set(acknowledged)
+        cloud.api("POST", "/api/v1/tokens", {"name": "after"})
+        cloud.stop()
+    finally:
+        cloud.kill()
+        disk.unmount()

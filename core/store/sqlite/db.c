@@ -17,10 +17,37 @@ enum {
     LOG_ROOM = 1100 * 4120, /* bytes; SQLite copies its log into the database after 1000 pages */
 };
 
+/* The log's file of a database; NULL while there is none. */
+static sqlite3_file *log_of(sqlite3 *db)
+{
+    sqlite3_file *log = NULL;
+
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK) {
+        return NULL;
+    }
+    return log == NULL || log->pMethods == NULL ? NULL : log;
+}
+
+/* The system's reason for the newest error. SQLite sets sqlite3_system_errno for what fails outside of a statement only. */
+static int reason_of(sqlite3 *db)
+{
+    sqlite3_file *log = log_of(db);
+    int why = 0;
+
+    if (log != NULL) {
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &why);
+    }
+    if (why == 0) {
+        sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &why);
+    }
+    return why != 0 ? why : sqlite3_system_errno(db);
+}
+
 int lat__db_error(sqlite3 *db, const char *what, struct lat_err *err)
 {
     int code = sqlite3_extended_errcode(db);
-    int why = sqlite3_system_errno(db);
+    bool is_system = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
+    int why = is_system ? reason_of(db) : 0;
     const char *message = sqlite3_errmsg(db);
 
     switch (code & 0xff) {
@@ -42,7 +69,7 @@ int lat__db_error(sqlite3 *db, const char *what, struct lat_err *err)
     if (why == ENOSPC || why == EDQUOT) {
         return lat_err_set(err, LAT_E_NO_SPACE, "%s: there is no space left on the disk.", what);
     }
-    if (why != 0 && ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN)) {
+    if (why != 0) {
         return lat_err_set(err, LAT_E_IO, "%s: %s: %s.", what, message, strerror(why));
     }
     return lat_err_set(err, LAT_E_IO, "%s: %s.", what, message);
@@ -217,11 +244,10 @@ int lat__db_open(const char *path, const char *vfs, enum lat__db_care care, sqli
 /* ---- settling ---- */
 
 /* Error of a call on the log's file, of which the connection knows nothing. */
-static int log_error(sqlite3 *db, sqlite3_file *log, int code, struct lat_err *err)
+static int log_error(sqlite3 *db, int code, struct lat_err *err)
 {
-    int why = 0;
+    int why = reason_of(db);
 
-    log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &why);
     if ((code & 0xff) == SQLITE_FULL || why == ENOSPC || why == EDQUOT) {
         return lat_err_set(err, LAT_E_NO_SPACE, "%s-wal: there is no space left on the disk.",
                            file_of(db));
@@ -265,12 +291,11 @@ static void make_room(sqlite3_file *log, sqlite3_int64 size)
 
 int lat__db_settle(sqlite3 *db, bool room, struct lat_err *err)
 {
-    sqlite3_file *log = NULL;
+    sqlite3_file *log = log_of(db);
     sqlite3_int64 size = 0;
 
-    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK ||
-        log->pMethods == NULL) {
-        return 0; /* there is no log yet */
+    if (log == NULL) {
+        return 0;
     }
     int code = log->pMethods->xFileSize(log, &size);
 
@@ -280,5 +305,5 @@ int lat__db_settle(sqlite3 *db, bool room, struct lat_err *err)
         make_room(log, size);
     }
     code = code != SQLITE_OK ? code : log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
-    return code == SQLITE_OK ? 0 : log_error(db, log, code, err);
+    return code == SQLITE_OK ? 0 : log_error(db, code, err);
 }
