@@ -47,8 +47,8 @@ struct lat_txn {
     size_t replaced_count, replaced_cap;
     struct lat_audit **audit; /* rows of the audit trail, owned */
     size_t audit_count, audit_cap;
-    size_t bytes;         /* what it holds, while it is staged */
-    struct lat_err error; /* first mistake found while it was put together */
+    size_t bytes;          /* what it holds, while it is staged */
+    struct lat_err *error; /* owned: first mistake found while it was put together; NULL: none */
     lat_commit_fn *fn;
     void *arg;
     struct lat_txn *next; /* in a batch */

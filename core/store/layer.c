@@ -149,6 +149,11 @@ static void reorder(struct lat__layer *layer, int table, const struct lat__entry
 
 void lat__layer_done(struct lat__layer *layer)
 {
+    for (size_t i = 0; i < layer->few_count; i++) {
+        lat_row_unref(layer->few[i]->row);
+        free(layer->few[i]);
+    }
+    layer->few_count = 0;
     for (int i = 0; i < LAT_INDEX_COUNT; i++) {
         layer->indexes[i] = lat__set_free(layer->indexes[i]);
     }
@@ -174,21 +179,58 @@ void lat__layer_done(struct lat__layer *layer)
 struct lat__entry *lat__layer_entry(const struct lat__layer *layer, int table, const char *id)
 {
     LAT_ASSERT(table >= 0 && table < LAT_TABLE_COUNT);
+    for (size_t i = 0; i < layer->few_count; i++) {
+        if (layer->few[i]->table == table && strcmp(layer->few[i]->id, id) == 0) {
+            return layer->few[i];
+        }
+    }
     return layer->entries[table] == NULL ? NULL : lat_map_get(layer->entries[table], id);
 }
 
+static void map_entry(struct lat__layer *layer, struct lat__entry *entry)
+{
+    if (layer->entries[entry->table] == NULL) {
+        layer->entries[entry->table] = lat_map_new();
+    }
+    lat_map_put(layer->entries[entry->table], entry->id, entry);
+}
+
+/* There are more than a few: from now on they are in maps and indexes. */
+static void become_many(struct lat__layer *layer)
+{
+    layer->is_many = true;
+    for (size_t i = 0; i < layer->few_count; i++) {
+        map_entry(layer, layer->few[i]);
+        if (layer->few[i]->row != NULL) {
+            reindex(layer, layer->few[i], NULL, layer->few[i]->row);
+        }
+    }
+    layer->few_count = 0;
+}
+
+static void forget_few(struct lat__layer *layer, const struct lat__entry *entry)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < layer->few_count; i++) {
+        if (layer->few[i] != entry) {
+            layer->few[kept++] = layer->few[i];
+        }
+    }
+    layer->few_count = kept;
+}
+
 /* Puts a row (a reference is taken; NULL: none) in the place of an entry's. */
-static void set_row(struct lat__layer *layer, int table, struct lat__entry *entry,
-                    const struct lat_row *row)
+static void set_row(struct lat__layer *layer, struct lat__entry *entry, const struct lat_row *row)
 {
     const struct lat_row *before = entry->row;
 
     if (row != NULL) {
         lat_row_ref(row); /* before the old one goes: it may be the same */
     }
-    if (row != NULL || before != NULL) {
+    if (layer->is_many && (row != NULL || before != NULL)) {
         reindex(layer, entry, before, row);
-        reorder(layer, table, entry, before, row);
+        reorder(layer, entry->table, entry, before, row);
     }
     entry->row = row;
     lat_row_unref(before);
@@ -200,14 +242,19 @@ struct lat__entry *lat__layer_put(struct lat__layer *layer, int table, const cha
     struct lat__entry *entry = lat__layer_entry(layer, table, id);
 
     if (entry == NULL) {
-        if (layer->entries[table] == NULL) {
-            layer->entries[table] = lat_map_new();
-        }
         entry = LAT_NEW(struct lat__entry);
+        entry->table = table;
         lat_text_bound(entry->id, sizeof(entry->id), id);
-        lat_map_put(layer->entries[table], id, entry);
+        if (!layer->is_many && (layer->is_ordered || layer->few_count == LAT__FEW)) {
+            become_many(layer);
+        }
+        if (layer->is_many) {
+            map_entry(layer, entry);
+        } else {
+            layer->few[layer->few_count++] = entry;
+        }
     }
-    set_row(layer, table, entry, row);
+    set_row(layer, entry, row);
     entry->stamp = stamp;
     lat_text_bound(entry->project_id, sizeof(entry->project_id), project_id);
     return entry;
@@ -218,8 +265,12 @@ void lat__layer_drop(struct lat__layer *layer, int table, const char *id)
     struct lat__entry *entry = lat__layer_entry(layer, table, id);
 
     if (entry != NULL) {
-        set_row(layer, table, entry, NULL);
-        lat_map_remove(layer->entries[table], entry->id);
+        set_row(layer, entry, NULL);
+        if (layer->is_many) {
+            lat_map_remove(layer->entries[table], entry->id);
+        } else {
+            forget_few(layer, entry);
+        }
         free(entry);
     }
 }
@@ -239,12 +290,41 @@ struct lat__entry *lat__layers_entry(const struct lat__layer *const *layers, siz
     return NULL;
 }
 
+/* As find_in_layer, of a layer with few entries. */
+static const struct lat_row *find_in_few(const struct lat__layer *const *layers, size_t at,
+                                         int index, const char *key, const char *after)
+{
+    const struct lat_row *first = NULL;
+    struct lat_buf scratch = {0};
+
+    for (size_t i = 0; i < layers[at]->few_count; i++) {
+        const struct lat__entry *entry = layers[at]->few[i];
+
+        if (entry->table != lat__index(index)->table || entry->row == NULL ||
+            strcmp(entry->id, after) <= 0 || (first != NULL && strcmp(entry->id, first->id) >= 0)) {
+            continue;
+        }
+        const char *its = lat__index_key(index, entry->row, &scratch);
+
+        if (its != NULL && strcmp(its, key) == 0 &&
+            lat__layers_entry(layers, at, entry->table, entry->id) == NULL) {
+            first = entry->row;
+        }
+    }
+    lat_buf_done(&scratch);
+    return first;
+}
+
 /* Returns the first row of one layer with that key and an id behind `after` that no layer above it hides. */
 static const struct lat_row *find_in_layer(const struct lat__layer *const *layers, size_t at,
                                            int index, const char *key, const char *after)
 {
     int table = lat__index(index)->table;
     struct lat__set_node *node = lat__set_seek(layers[at]->indexes[index], key, after);
+
+    if (layers[at]->few_count > 0) {
+        return find_in_few(layers, at, index, key, after);
+    }
 
     for (; node != NULL && strcmp(lat__set_key(node), key) == 0; node = lat__set_after(node)) {
         const struct lat_row *row = lat__set_row(node);

@@ -36,14 +36,22 @@ const char *lat__set_key(const struct lat__set_node *node);
 /* ---- layers (layer.c) ---- */
 
 struct lat__entry {
+    int table;
     const struct lat_row *row; /* holds a reference; NULL: removed in this layer */
     uint64_t stamp;            /* meaning is up to the layer's owner */
     char id[LAT_ID_SIZE];
     char project_id[LAT_ID_SIZE]; /* "" for none, or not known yet */
 };
 
+enum { LAT__FEW = 4 };
+
+/* A layer begins with a few entries that are looked through one by one: most transactions touch a row or two, and maps and indexes of
+ * their own would cost more than all the rest of them. */
 struct lat__layer {
-    bool is_ordered;                          /* also keeps each table in order of id */
+    bool is_ordered;  /* also keeps each table in order of id */
+    bool is_many;     /* entries are in the maps, rows in the indexes */
+    size_t few_count; /* else they are here, in order of birth */
+    struct lat__entry *few[LAT__FEW];
     struct lat_map *entries[LAT_TABLE_COUNT]; /* id -> struct lat__entry; NULL while empty */
     struct lat__set *order[LAT_TABLE_COUNT];
     struct lat__set *indexes[LAT_INDEX_COUNT];

@@ -34,6 +34,7 @@ void lat__txn_free(struct lat_txn *txn)
         free(txn->audit[i]);
     }
     lat__layer_done(&txn->layer);
+    free(txn->error);
     free(txn->audit);
     free(txn->writes);
     free(txn->expectations);
@@ -92,8 +93,9 @@ const struct lat_row *lat_txn_each(struct lat_txn *txn, int index, const char *k
 
 static void fail(struct lat_txn *txn, const struct lat_err *err)
 {
-    if (txn->error.code == LAT_OK) {
-        txn->error = *err;
+    if (txn->error == NULL) {
+        txn->error = LAT_NEW(struct lat_err);
+        *txn->error = *err;
     }
 }
 
@@ -308,8 +310,8 @@ int lat_txn_commit(struct lat_txn *txn, lat_commit_fn *fn, void *arg, struct lat
     struct lat_err found;
     int rc = lat_store_is_writable(store, &found) ? 0 : found.code;
 
-    if (rc == 0) {
-        found = txn->error;
+    if (rc == 0 && txn->error != NULL) {
+        found = *txn->error;
         rc = found.code;
     }
     rc = rc != 0 ? rc : check_versions(txn, &found);

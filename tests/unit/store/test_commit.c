@@ -226,7 +226,7 @@ static void a_slow_disk_costs_no_memory(void **state)
 
 static size_t staged_entries(const struct lat_store *store)
 {
-    size_t count = 0;
+    size_t count = store->staged.few_count;
 
     for (int table = 0; table < LAT_TABLE_COUNT; table++) {
         count +=

@@ -379,6 +379,75 @@ static void a_set_is_in_order_whatever_is_put_and_taken_out(void **state)
     lat__set_free(set);
 }
 
+static size_t count_of(struct lat_txn *txn, const char *workload_id)
+{
+    const struct lat_row *row;
+    const char *before = "";
+    void *cursor = NULL;
+    size_t count = 0;
+
+    while ((row = lat_txn_each(txn, LAT_INDEX_ALLOCATION_WORKLOAD, workload_id, &cursor))) {
+        assert_true(strcmp(row->id, before) > 0);
+        before = row->id;
+        count++;
+    }
+    return count;
+}
+
+static struct lat_row *allocation_of(const char *workload_id)
+{
+    struct lat_allocation *row = lat_allocation_new();
+
+    lat_row_set(row->workload_id, workload_id);
+    return &row->row;
+}
+
+/* A transaction keeps its first few rows in another way than many. */
+static void however_many_rows_a_transaction_has_it_sees_them_all(void **state)
+{
+    struct bed *bed = *state;
+
+    for (size_t rows = 1; rows <= 9; rows++) {
+        struct lat_txn *txn = lat_txn_begin(bed->store, "");
+        struct lat_node *node = lat_node_new();
+        struct answer answer = {0};
+        char workload[16], name[16];
+        const struct lat_row *last = NULL;
+
+        snprintf(workload, sizeof(workload), "w%zu", rows);
+        snprintf(name, sizeof(name), "n%zu", rows);
+        lat_row_set(node->name, name);
+        lat_txn_put(txn, &node->row);
+        for (size_t i = 1; i <= rows; i++) {
+            last = lat_txn_put(txn, allocation_of(workload));
+            assert_int_equal(count_of(txn, workload), i);
+        }
+        lat_txn_remove(txn, LAT_TABLE_ALLOCATION, last->id);
+        assert_int_equal(count_of(txn, workload), rows - 1);
+        assert_non_null(lat_txn_find(txn, LAT_INDEX_NODE_NAME, name));
+        commit(txn, &answer); /* staged, and seen as that by the next one */
+
+        txn = lat_txn_begin(bed->store, "");
+        assert_int_equal(count_of(txn, workload), rows - 1);
+        last = lat_txn_put(txn, allocation_of(workload));
+        assert_int_equal(count_of(txn, workload), rows);
+        struct lat_allocation *moved = lat_allocation_edit((const struct lat_allocation *)last);
+        lat_row_set(moved->workload_id, "elsewhere");
+        lat_txn_put(txn, &moved->row);
+        assert_int_equal(count_of(txn, workload), rows - 1);
+        assert_int_equal(count_of(txn, "elsewhere"), rows);
+        node = lat_node_new();
+        lat_row_set(node->name, name);
+        lat_txn_put(txn, &node->row);
+        struct lat_err err;
+        assert_int_equal(lat_txn_commit(txn, NULL, NULL, &err), LAT_E_NAME_TAKEN);
+
+        txn = lat_txn_begin(bed->store, "");
+        lat_txn_put(txn, allocation_of("elsewhere"));
+        commit_now(bed, txn);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +466,7 @@ int main(void)
         CASE(each_walks_all_layers_in_order_of_id),
         CASE(a_row_put_twice_is_one_change),
         CASE(what_comes_and_goes_within_one_is_no_change),
+        CASE(however_many_rows_a_transaction_has_it_sees_them_all),
         CASE(next_walks_a_table_in_order_of_birth),
         cmocka_unit_test(a_set_is_in_order_whatever_is_put_and_taken_out),
     };
