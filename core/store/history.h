@@ -26,14 +26,13 @@ enum {
     LAT_HISTORY_QUEUE_BYTES_MAX = 8 << 20, /* of a kind, waiting */
     LAT_HISTORY_BATCH_MAX = 256, /* entries that wake the writer; fewer wait for a second */
 
-    LAT_HISTORY_EVENTS_PER_SUBJECT = 500, /* the newest are kept */
+    LAT_HISTORY_EVENTS_PER_SUBJECT = 500, /* the newest are kept, and read at most */
     LAT_HISTORY_EVENTS_MAX = 1000000,     /* of all subjects together; the newest are kept */
     LAT_HISTORY_MESSAGE_MAX = 2000,       /* bytes; the rest is cut */
     LAT_HISTORY_LINE_MAX = 16 * 1024,     /* bytes of one line of a log; the rest is cut */
 
     LAT_HISTORY_READS_MAX = 256,      /* reads that wait; one more is refused */
     LAT_HISTORY_READ_MS = 10000,      /* that the disk has to answer one */
-    LAT_HISTORY_READ_MAX = 1000,      /* events of one read */
     LAT_HISTORY_POINTS_MAX = 1500,    /* points of one measure in one read */
     LAT_HISTORY_SUBJECTS_MAX = 64,    /* allocations in one read; the newest */
     LAT_HISTORY_PAGE_BYTES = 1 << 20, /* of lines in one read; the next one goes on behind them */

@@ -2,6 +2,10 @@
  * the loop; all else is the writer's. */
 #include "history_internal.h"
 
+enum {
+    PRUNE_EVERY = 16
+}; /* events: looking for those past the newest 500 costs a walk over these */
+
 int lat__history_write_event(struct lat_history *history, const struct lat__entry *entry,
                              struct lat_err *err)
 {
@@ -15,7 +19,7 @@ int lat__history_write_event(struct lat_history *history, const struct lat__entr
     lat__history_bind(add, 5, entry->at);
     int rc = lat__history_run(history, add, err);
 
-    if (rc != 0) {
+    if (rc != 0 || sqlite3_last_insert_rowid(history->db) % PRUNE_EVERY != 0) {
         return rc;
     }
     lat__db_bind_text(prune, 1, entry->subject.id);
@@ -89,7 +93,7 @@ void lat_history_read(struct lat_history *history, const char *subject_id, size_
     struct question *question = LAT_NEW(struct question);
 
     question->read = (struct lat__read){.run = run, .tell = tell, .free = question_free};
-    question->max = max < LAT_HISTORY_READ_MAX ? max : LAT_HISTORY_READ_MAX;
+    question->max = max < LAT_HISTORY_EVENTS_PER_SUBJECT ? max : LAT_HISTORY_EVENTS_PER_SUBJECT;
     question->fn = fn;
     question->arg = arg;
     lat_text_bound(question->subject_id, sizeof(question->subject_id), subject_id);

@@ -113,7 +113,7 @@ static void only_the_newest_events_of_a_subject_are_kept(void **state)
         snprintf(message, sizeof(message), "%d", i);
         lat_history_add(history, "w1", "k", message, "", now());
     }
-    cJSON *events = read_all(bed, history, "w1", LAT_HISTORY_READ_MAX + 1);
+    cJSON *events = read_all(bed, history, "w1", 2 * LAT_HISTORY_EVENTS_PER_SUBJECT);
     assert_int_equal(cJSON_GetArraySize(events), LAT_HISTORY_EVENTS_PER_SUBJECT);
     assert_string_equal(lat_json_text(cJSON_GetArrayItem(events, 0), "message", ""), "50");
     cJSON_Delete(events);
