@@ -27,10 +27,10 @@ struct script {
     int64_t forgotten; /* up to this index */
     int fail_commit;   /* this call of commit (from 1) fails with code; 0: none */
     int fail_code;
-    int lose_answer;  /* this call of commit happens, and its answer is lost */
-    int fail_proofs;  /* so many proofs fail */
-    int fail_reopens; /* so many calls of reopen fail */
-    int delay_ms;     /* each commit takes at least this long */
+    int lose_answer;      /* this call of commit happens, and its answer is lost */
+    int fail_proofs;      /* so many proofs fail */
+    int fail_reopens;     /* so many calls of reopen fail */
+    _Atomic int delay_ms; /* each commit takes at least this long; set while a worker works */
 };
 
 struct bed {
