@@ -111,7 +111,8 @@ static struct lat__write *write_of(struct lat_txn *txn, int table, const char *i
     return entry == NULL ? NULL : &txn->writes[entry->stamp];
 }
 
-static struct lat__write *write_add(struct lat_txn *txn, int table, const char *id)
+/* Adds a write over a row of that version (0: none). */
+static struct lat__write *write_add(struct lat_txn *txn, int table, const char *id, int64_t beneath)
 {
     if (txn->write_count == txn->write_cap) {
         txn->write_cap = txn->write_cap == 0 ? 4 : txn->write_cap * 2;
@@ -122,7 +123,7 @@ static struct lat__write *write_add(struct lat_txn *txn, int table, const char *
 
     *write = (struct lat__write){.table = table};
     lat_text_bound(write->id, sizeof(write->id), id);
-    write->base_version = version_of(row_beneath(txn, table, id));
+    write->base_version = beneath;
     return write;
 }
 
@@ -157,7 +158,7 @@ const struct lat_row *lat_txn_put(struct lat_txn *txn, struct lat_row *row)
         fail(txn, &err);
     }
     if (write == NULL) {
-        write = write_add(txn, row->table, row->id);
+        write = write_add(txn, row->table, row->id, there);
     }
     row->version = write->base_version + 1;
     write_set(txn, write, row);
@@ -169,10 +170,12 @@ void lat_txn_remove(struct lat_txn *txn, int table, const char *id)
     struct lat__write *write = write_of(txn, table, id);
 
     if (write == NULL) {
-        if (row_beneath(txn, table, id) == NULL) {
+        int64_t beneath = version_of(row_beneath(txn, table, id));
+
+        if (beneath == 0) {
             return;
         }
-        write = write_add(txn, table, id);
+        write = write_add(txn, table, id, beneath);
     }
     write_set(txn, write, NULL);
 }
