@@ -9,11 +9,17 @@
 
 #include <string.h>
 
+/* What is no object of text, which nothing here has written, is none. */
 static cJSON *parse_labels(const char *labels)
 {
-    cJSON *json = *labels ? cJSON_Parse(labels) : cJSON_CreateObject();
+    cJSON *json = cJSON_Parse(labels);
 
-    return json ? json : cJSON_CreateObject(); /* a damaged row has no labels */
+    if (!cJSON_IsObject(json) || lat_labels_check(json, NULL)) {
+        cJSON_Delete(json);
+        json = cJSON_CreateObject();
+        LAT_ASSERT(json);
+    }
+    return json;
 }
 
 static void write_labels(const cJSON *labels, struct lat_buf *out)
