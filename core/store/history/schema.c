@@ -175,6 +175,7 @@ int lat__history_schema(struct lat_history *history, struct lat_err *err)
         history->age_ms = lat__history_age(kept(history, "age_ms", wall), 0, wall);
         history->subject_count =
             lat__history_number(lat__history_statement(history, LAT__HISTORY_SUBJECT_COUNT), 0);
+        rc = lat__history_keep(history, "age_ms", history->age_ms, err);
     }
     return rc;
 }
