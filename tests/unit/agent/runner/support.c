@@ -137,6 +137,7 @@ void agent_start(struct bed *bed)
     if (lat_runner_new(&(struct lat_runner_options){.loop = bed->loop,
                                                     .allocations_max = bed->allocations_max,
                                                     .data_dir = bed->dir,
+                                                    .disk = bed->disk,
                                                     .metrics = bed->metrics,
                                                     .events = &runner_events,
                                                     .arg = bed},

@@ -53,6 +53,7 @@ struct bed {
     size_t count;
     size_t inventories;
     size_t allocations_max; /* for the next agent_start */
+    struct lat_disk *disk;  /* likewise; NULL: the system's */
 };
 
 /* CMocka's set-up and tear-down: *state is a bed whose engine is up, empty, and surveyed. */
