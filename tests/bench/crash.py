@@ -54,7 +54,7 @@ def cut_power(points: int, seed: int, *options: str) -> dict[str, int]:
 
 def measure(state: Path, options: argparse.Namespace) -> dict[str, Any]:
     power = [cut_power(options.power_losses // 2, options.seed),
-             cut_power(options.power_losses - options.power_losses // 2, options.seed, "--kills", "--faults")]
+             cut_power(options.power_losses - options.power_losses // 2, options.seed, "--kills", "--faults", "400")]
     without_sync = cut_power(POINTS_WITHOUT_SYNC, options.seed, "--lies")
     kills = kill(state, options.kills, options.seed)
     ready = sorted(kills.ready_ms)

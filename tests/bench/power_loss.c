@@ -1,19 +1,21 @@
 /* Cuts the power of a store again and again, on a simulated disk, and prints what came of it as one JSON object.
  *
- *   lat_power_loss [--points N] [--seed S] [--kills] [--faults] [--lies]
+ *   lat_power_loss [--points N] [--seed S] [--lives N] [--kills | --kill-then-power] [--faults N] [--lies]
  *
- * --points  power losses to reach (1000)
- * --seed    of the first ordeal; each has the next one. A complaint names its seed: --seed S --points 1 with the same
- *           other options replays it.
- * --kills   kills in between      --faults  calls of the disk fail in between      --lies  the disk does not sync */
+ * --points           power losses to reach (1000)
+ * --seed             of the first ordeal; each has the next one. A complaint names its seed: --seed S --points 1 with the
+ *                    other options as they were replays it
+ * --lives            processes of an ordeal (5)
+ * --kills            kills in between
+ * --kill-then-power  kills beside a sync, and the power goes while the next process reads
+ * --faults           one of N calls of the disk fails
+ * --lies             the disk does not sync: losses are expected, and not told one by one */
 #include "tests/unit/store/ordeal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { LIVES = 5, FAULTS_IN = 400 };
 
 static int usage(void)
 {
@@ -24,7 +26,7 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-    struct ordeal_options options = {.seed = 1, .end = ORDEAL_POWER, .lives = LIVES};
+    struct ordeal_options options = {.seed = 1, .end = ORDEAL_POWER, .lives = 5};
     struct ordeal_result sum = {0};
     uint64_t points = 1000;
 
@@ -37,8 +39,12 @@ int main(int argc, char **argv)
             options.seed = strtoull(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--kills") == 0) {
             options.end = ORDEAL_MIXED;
-        } else if (strcmp(argv[i], "--faults") == 0) {
-            options.faults_in = FAULTS_IN;
+        } else if (strcmp(argv[i], "--kill-then-power") == 0) {
+            options.end = ORDEAL_KILL_THEN_POWER;
+        } else if (strcmp(argv[i], "--lives") == 0 && has_value) {
+            options.lives = atoi(argv[++i]);
+        } else if (strcmp(argv[i], "--faults") == 0 && has_value) {
+            options.faults_in = atoi(argv[++i]);
         } else if (strcmp(argv[i], "--lies") == 0) {
             options.lies = true;
         } else {

@@ -27,10 +27,16 @@ static struct ordeal_result run_points(struct ordeal_options options)
 
 static void expect_nothing_lost(struct ordeal_options options)
 {
+    static const char *const modes[] = {
+        [ORDEAL_POWER] = "",
+        [ORDEAL_MIXED] = " --kills",
+        [ORDEAL_KILL_THEN_POWER] = " --kill-then-power",
+    };
     struct ordeal_result sum = run_points(options);
 
     if (sum.says[0] != '\0') {
-        fail_msg("%s", sum.says);
+        fail_msg("%s (lat_power_loss --points 1 --lives %d --faults %d%s, and that seed)", sum.says,
+                 options.lives, options.faults_in, modes[options.end]);
     }
     assert_int_equal(sum.lost + sum.taken_back + sum.wrong, 0);
     assert_true(sum.acked > POINTS);
@@ -66,7 +72,7 @@ static void nothing_is_lost_when_the_disk_fails_before_the_power_does(void **sta
 
 static void the_change_log_is_whole_when_the_power_goes_while_it_is_trimmed(void **state)
 {
-    struct sim_disk *aged = ordeal_make_disk(LAT_STORE_CHANGES_KEPT + 800, 1);
+    struct sim_disk *aged = ordeal_make_disk(LAT_STORE_CHANGES_KEPT + 1000, 1);
     struct ordeal_options options = {.seed = 3000, .base = aged, .end = ORDEAL_MIXED, .lives = 4};
     struct ordeal_result sum = {0};
 
