@@ -129,7 +129,7 @@ int lat_file_replace(const char *path, const void *bytes, size_t len, unsigned m
 
 int lat_file_remove(const char *path, struct lat_err *err)
 {
-    if (unlink(path) < 0 && errno != ENOENT)
+    if (unlink(path) == 0 ? sync_folder_of(path) < 0 : errno != ENOENT)
         return fail(err, "remove", path);
     return LAT_OK;
 }

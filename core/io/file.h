@@ -14,7 +14,7 @@ int lat_file_read(const char *path, size_t max, struct lat_buf *out,
 int lat_file_replace(const char *path, const void *bytes, size_t len, unsigned mode,
                      struct lat_err *err) LAT_MUST_USE;
 
-/* Removes a file; one that is not there is no error. */
+/* Removes a file, durably; one that is not there is no error. */
 int lat_file_remove(const char *path, struct lat_err *err) LAT_MUST_USE;
 
 /* Makes a folder and those above it, durably. */

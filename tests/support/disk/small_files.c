@@ -87,10 +87,13 @@ static int face_replace(struct lat_disk *face, const char *path, const void *byt
 static int face_remove(struct lat_disk *face, const char *path, struct lat_err *err)
 {
     struct sim_disk *disk = from(face);
+    char *folder = sim__folder_of(path);
 
     sim__disk_lock(disk);
     int error = sim__disk_delete(disk, path);
+    error = error != 0 ? error : sim__disk_sync_folder(disk, folder);
     sim__disk_unlock(disk);
+    free(folder);
     return error == 0 || error == ENOENT ? 0 : fail(err, error, path);
 }
 

@@ -26,7 +26,7 @@ static int make_place(void **state)
     return mkdtemp(place) == NULL;
 }
 
-static void a_file_is_synced_before_it_gets_its_name_and_the_name_after_it(void **state)
+static void a_file_is_synced_before_it_gets_its_name_and_each_change_of_names_after_it(void **state)
 {
     char *path = lat_text_format("%s/file", place);
 
@@ -35,7 +35,10 @@ static void a_file_is_synced_before_it_gets_its_name_and_the_name_after_it(void 
     assert_int_equal(lat_file_replace(path, "text", 4, 0600, NULL), 0);
     assert_string_equal(syncs_story(), "wsrS");
     assert_non_null(strstr(syncs_names(), " file "));
-    assert_int_equal(unlink(path), 0);
+    syncs_clear();
+    assert_int_equal(lat_file_remove(path, NULL), 0);
+    assert_string_equal(syncs_story(), "S");
+    assert_null(strstr(syncs_names(), " file "));
     free(path);
 }
 
@@ -58,7 +61,8 @@ static void a_folder_that_is_made_is_synced_in_the_one_above_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_file_is_synced_before_it_gets_its_name_and_the_name_after_it),
+        cmocka_unit_test(
+            a_file_is_synced_before_it_gets_its_name_and_each_change_of_names_after_it),
         cmocka_unit_test(a_folder_that_is_made_is_synced_in_the_one_above_it),
     };
 
