@@ -97,6 +97,11 @@ int64_t lat__now(const struct lat_api *api); /* wall ms */
 
 /* Tells whether what began and ends then is over; an end of 0 never comes. */
 bool lat__is_over(const struct lat_api *api, int64_t begun_at, int64_t ends_at);
+/* Reads a parameter of the query that is a moment: RFC 3339, or a duration that lies back from now ("90m"). *ret_at (wall ms) stays
+ * as it is without one. */
+int lat__call_read_moment(const struct lat__call *call, const char *name, int64_t *ret_at,
+                          struct lat_err *err) LAT_MUST_USE;
+
 /* ---- page.c ---- */
 
 /* Reads ?limit=. */

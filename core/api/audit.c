@@ -105,28 +105,6 @@ void lat__audit_ended(struct lat_txn *txn, const struct lat_row *row)
 
 /* ---- reading ---- */
 
-/* A moment, or how long ago: "2026-11-21T00:00:00Z", "12h". */
-static int read_moment(struct lat__call *call, const char *name, int64_t *ret_ms,
-                       struct lat_err *err)
-{
-    const char *text = lat_http_param(call->req, name);
-    int64_t ms;
-
-    if (!text || !*text) {
-        return 0;
-    }
-    if (lat_time_parse(text, ret_ms) == 0) {
-        return 0;
-    }
-    if (lat_text_to_duration(text, &ms) || ms > lat__now(call->api)) {
-        return lat_err_field(err, LAT_E_INVALID_FIELD, name,
-                             "%s is a time such as 2026-11-21T00:00:00Z, or how long ago: 12h.",
-                             name);
-    }
-    *ret_ms = lat__now(call->api) - ms;
-    return 0;
-}
-
 /* The project to read of: a user's own, whatever they ask for. */
 static int read_project(struct lat__call *call, const char **ret_id, struct lat_err *err)
 {
@@ -175,8 +153,8 @@ static int read_filter(struct lat__call *call, struct lat_audit_filter *ret_filt
     if ((code = lat__call_read_limit(call, &ret_filter->max, err)) ||
         (code = read_project(call, &ret_filter->project_id, err)) ||
         (code = read_actor(call, &ret_filter->actor_id, err)) ||
-        (code = read_moment(call, "since", &ret_filter->from_at, err)) ||
-        (code = read_moment(call, "until", &ret_filter->to_at, err))) {
+        (code = lat__call_read_moment(call, "since", &ret_filter->from_at, err)) ||
+        (code = lat__call_read_moment(call, "until", &ret_filter->to_at, err))) {
         return code;
     }
     if (cursor && *cursor && lat_text_to_int(cursor, 1, INT64_MAX, &ret_filter->before)) {

@@ -161,3 +161,21 @@ void lat__call_commit(struct lat__call *call, struct lat_txn *txn, const char *a
         lat__call_fail(call, &err);
     }
 }
+
+int lat__call_read_moment(const struct lat__call *call, const char *name, int64_t *ret_at,
+                          struct lat_err *err)
+{
+    const char *text = lat_http_param(call->req, name);
+    int64_t back_ms;
+
+    if (!text || !*text || lat_time_parse(text, ret_at) == 0) {
+        return 0;
+    }
+    if (lat_text_to_duration(text, &back_ms) || back_ms > lat__now(call->api)) {
+        return lat_err_field(err, LAT_E_INVALID_FIELD, name,
+                             "%s is a time such as 2026-11-21T12:00:00Z, or so long ago: 90m.",
+                             name);
+    }
+    *ret_at = lat__now(call->api) - back_ms;
+    return 0;
+}

@@ -4,23 +4,6 @@
 
 enum { LAT__METRICS_MS = 60 * 60 * 1000 }; /* that are shown when nobody says */
 
-int lat__past_moment(struct lat__call *call, const char *name, int64_t *ret_at, struct lat_err *err)
-{
-    const char *text = lat_http_param(call->req, name);
-    int64_t back_ms;
-
-    if (!text || !*text || lat_time_parse(text, ret_at) == 0) {
-        return 0;
-    }
-    if (lat_text_to_duration(text, &back_ms)) {
-        return lat_err_field(err, LAT_E_INVALID_FIELD, name,
-                             "%s is a time such as 2026-11-21T12:00:00Z, or so long ago: 90m.",
-                             name);
-    }
-    *ret_at = lat__now(call->api) - back_ms;
-    return 0;
-}
-
 static void samples_read(void *arg, char *json, const struct lat_err *err)
 {
     struct lat__call *call = arg;
@@ -45,11 +28,11 @@ static int read_range(struct lat__call *call, struct lat_history_range *range, s
         return lat_err_set(err, LAT_E_UNAVAILABLE, "This console keeps no history.");
     }
     range->to = lat__now(call->api);
-    if ((code = lat__past_moment(call, "to", &range->to, err))) {
+    if ((code = lat__call_read_moment(call, "to", &range->to, err))) {
         return code;
     }
     range->from = range->to - LAT__METRICS_MS;
-    if ((code = lat__past_moment(call, "from", &range->from, err))) {
+    if ((code = lat__call_read_moment(call, "from", &range->from, err))) {
         return code;
     }
     if (step && *step && (lat_text_to_duration(step, &range->step_ms) || range->step_ms == 0)) {

@@ -188,9 +188,9 @@ static int read_kept(struct lat__call *call, struct log_question *question, stru
     struct lat_history_lines *kept = &question->kept;
     const char *grep = lat_http_param(call->req, "grep");
     bool previous;
-    int code = lat__past_moment(call, "since", &kept->since, err);
+    int code = lat__call_read_moment(call, "since", &kept->since, err);
 
-    code = code ? code : lat__past_moment(call, "until", &kept->until, err);
+    code = code ? code : lat__call_read_moment(call, "until", &kept->until, err);
     code = code ? code : lat__call_read_flag(call, "previous", &previous, err);
     if (code) {
         return code;

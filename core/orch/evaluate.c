@@ -351,6 +351,7 @@ static void start_next(void *arg)
         .count = workload->count,
         .cpu_milli = workload->cpu_milli,
         .memory_bytes = workload->memory_bytes,
+        .labels = workload->labels,
     });
     while ((node = lat_store_next_node(store, &cursor))) {
         struct lat_frame_use use = use_of(evaluator, node);

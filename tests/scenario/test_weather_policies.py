@@ -126,3 +126,12 @@ def test_the_lua_processes_are_killed_and_come_back(weather: Cloud) -> None:
         child.kill()
     weather.api.deploy("custom", "two", params=WEB)
     assert len(weather.console.children("lua-host")) == 2
+
+
+def test_a_policy_sees_what_users_say_of_their_workloads(weather: Cloud) -> None:
+    accepted(weather, 'function filter(node, workload) return workload.labels.tier == "front", "is for the front only" end\n')
+    shown = weather.api.deploy("custom", "labelled", params=WEB, labels={"tier": "front"})
+    assert shown["status"] == "running"
+    weather.api("POST", "/api/v1/workloads", {"type": "custom", "name": "plain", "params": WEB})
+    wait_until(lambda: "is for the front only" in weather.api("GET", "/api/v1/workloads/plain")["reason"], "a workload without the label waits")
+    weather.remove_all()
