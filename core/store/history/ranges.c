@@ -9,8 +9,11 @@
 enum {
     STEP_MIN_MS = 5000,
     POINTS_WANTED = 360, /* where nobody asked for a step */
-    SEEKS_MAX = 200000,  /* in one read: fewer subjects where each needs many */
+    SEEKS_MAX =
+        200000, /* in one read: fewer subjects where each needs many; one may not need more */
 };
+
+static const int64_t step_max_ms = INT64_C(366) * 86400000;
 
 struct point {
     int64_t count;
@@ -72,6 +75,12 @@ static int64_t choose_step(const struct lat_history *history, const struct lat_h
     return step_ms;
 }
 
+/* How often the writer looks for rows of one subject. */
+static int64_t seeks_of(int64_t step_ms, int64_t span_ms)
+{
+    return span_ms / lat__level_step_ms(level_of_step(step_ms)) + 2;
+}
+
 int lat_history_range_check(struct lat_history *history, struct lat_history_range *range,
                             struct lat_err *err)
 {
@@ -80,8 +89,8 @@ int lat_history_range_check(struct lat_history *history, struct lat_history_rang
     if (range->from < 0 || range->to <= range->from) {
         return lat_err_field(err, LAT_E_INVALID_FIELD, "from", "from has to be before to.");
     }
-    if (range->step_ms != 0 && range->step_ms < STEP_MIN_MS) {
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "step", "step is at least %d s.",
+    if (range->step_ms != 0 && (range->step_ms < STEP_MIN_MS || range->step_ms > step_max_ms)) {
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "step", "step is from %d s to 366 d.",
                              STEP_MIN_MS / 1000);
     }
     int64_t step_ms = range->step_ms == 0 ? choose_step(history, range, now)
@@ -94,6 +103,11 @@ int lat_history_range_check(struct lat_history *history, struct lat_history_rang
                       "That would be %lld points; there may be %d.", (long long)count,
                       LAT_HISTORY_POINTS_MAX);
         return lat_err_hint(err, "Ask for a longer step, or for less time.");
+    }
+    if (seeks_of(step_ms, count * step_ms) > SEEKS_MAX) { /* it would keep the writer for long */
+        lat_err_field(err, LAT_E_INVALID_FIELD, "from",
+                      "That is too much time to look through in steps like this one.");
+        return lat_err_hint(err, "Ask for less time, or for a step of whole hours.");
     }
     range->step_ms = step_ms;
     range->from = from;
@@ -305,9 +319,7 @@ static int run(struct lat_history *history, struct lat__read *read)
     struct question *question = LAT_CONTAINER(read, struct question, read);
     const struct lat_history_range *range = &question->range;
     size_t count = (size_t)((range->to - range->from) / range->step_ms);
-    int64_t seeks =
-        (range->to - range->from) / lat__level_step_ms(level_of_step(range->step_ms)) + 2;
-    int64_t subjects = SEEKS_MAX / seeks;
+    int64_t subjects = SEEKS_MAX / seeks_of(range->step_ms, range->to - range->from);
     struct point *points = lat_alloc_array(count * LAT_MEASURE_COUNT, sizeof(*points));
     sqlite3_stmt *list = lat__history_statement(history, LAT__HISTORY_SUBJECT_LIST);
     struct lat_json_writer writer;

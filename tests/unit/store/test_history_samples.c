@@ -301,6 +301,29 @@ static void ranges_that_make_no_sense_are_refused(void **state)
     assert_int_equal(lat_history_range_check(past->history, &tiny, &err), LAT_E_INVALID_FIELD);
 }
 
+static void no_range_overflows_or_keeps_the_writer_for_long(void **state)
+{
+    struct past *past = *state;
+    struct lat_history_range endless = {
+        .from = PAST_NOON - HOUR, .to = PAST_NOON, .step_ms = INT64_MAX};
+    struct lat_history_range ages = {.from = PAST_NOON,
+                                     .to = PAST_NOON + 1000 * 366 * (int64_t)DAY,
+                                     .step_ms = 366 * (int64_t)DAY};
+    struct lat_history_range fine = {
+        .from = PAST_NOON, .to = PAST_NOON + HOUR, .step_ms = 366 * (int64_t)DAY - MINUTE};
+    struct lat_history_range decades = {
+        .from = PAST_NOON - 20 * 365 * (int64_t)DAY, .to = PAST_NOON, .step_ms = 30 * (int64_t)DAY};
+    struct lat_err err;
+
+    assert_int_equal(lat_history_range_check(past->history, &endless, &err), LAT_E_INVALID_FIELD);
+    assert_string_equal(err.field, "step");
+    assert_int_equal(lat_history_range_check(past->history, &ages, &err), LAT_E_INVALID_FIELD);
+    assert_string_equal(err.field, "from");
+    assert_int_equal(lat_history_range_check(past->history, &fine, &err), LAT_E_INVALID_FIELD);
+    assert_string_equal(err.field, "from");
+    assert_int_equal(lat_history_range_check(past->history, &decades, &err), 0);
+}
+
 static void a_step_grows_with_the_age_of_what_is_asked_for(void **state)
 {
     struct past *past = *state;
@@ -333,6 +356,7 @@ int main(void)
         CASE(levels_are_kept_as_long_as_they_should),
         CASE(a_file_that_is_too_large_loses_its_oldest_samples),
         CASE(ranges_that_make_no_sense_are_refused),
+        CASE(no_range_overflows_or_keeps_the_writer_for_long),
         CASE(a_step_grows_with_the_age_of_what_is_asked_for),
     };
 
