@@ -6,6 +6,7 @@ local units = require "cli.units"
 local past = {}
 
 local ROWS = 24 -- that are asked for where nobody says a step
+local SECONDS_MAX = 100 * 366 * 86400
 local STEPS = { 30, 60, 120, 300, 900, 1800, 3600, 7200, 21600, 43200, 86400, 604800 }
 local UNITS = { s = 1, m = 60, h = 3600, d = 86400 }
 
@@ -18,7 +19,7 @@ past.FLAGS = {
 local function seconds(flag, text)
     local number, unit = tostring(text):match "^(%d+%.?%d*)([smhd]?)$"
     local value = number and math.floor(tonumber(number) * UNITS[unit == "" and "s" or unit]) or 0
-    if value < 1 then problem.usage(("--%s takes a time such as 30m, 6h or 7d, not '%s'."):format(flag, text)) end
+    if value < 1 or value > SECONDS_MAX then problem.usage(("--%s takes a time such as 30m, 6h or 7d, not '%s'."):format(flag, text)) end
     return value
 end
 

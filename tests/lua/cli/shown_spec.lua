@@ -298,9 +298,11 @@ describe("stats --since", function()
                 { ["GET /api/v1/nodes/n1/metrics?" .. query] = empty }, { times = TIMES })
             assert.are.equal("Nothing was measured in that time.\n", stderr)
         end
-        local ran = fakes.run("stats --since yesterday web", { script = {} })
-        assert.is_false(ran.ok)
-        assert.matches("takes a time", ran.raised.detail)
+        for _, words in ipairs { "--since yesterday", "--since 99999999999999999999d", "--step 99999999999999999999s" } do
+            local ran = fakes.run("stats " .. words .. " web", { script = {} })
+            assert.is_false(ran.ok)
+            assert.matches("takes a time", ran.raised.detail)
+        end
     end)
 end)
 
