@@ -29,7 +29,7 @@ static size_t read_time(const char *text, size_t len, int64_t *ret_ns)
     size = (size_t)(blank - text);
     memcpy(time, text, size);
     time[size] = '\0';
-    if (lat_time_parse(time, &ms) != 0 || ms <= 0) {
+    if (lat_time_parse(time, &ms) != 0 || ms <= 0 || ms >= INT64_MAX / 1000000) {
         return 0;
     }
     const char *dot = strchr(time, '.');
@@ -42,7 +42,7 @@ static size_t read_time(const char *text, size_t len, int64_t *ret_ns)
     return size + 1;
 }
 
-size_t lat__feed_lines(const struct lat_buf *text, bool rest, int64_t last_ns,
+size_t lat__feed_lines(const struct lat_buf *text, bool rest, int64_t last_ns, bool *is_within,
                        struct lat_log_line *ret_lines, size_t max, size_t *ret_bytes)
 {
     const char *at = (const char *)text->bytes;
@@ -59,7 +59,8 @@ size_t lat__feed_lines(const struct lat_buf *text, bool rest, int64_t last_ns,
         if (end == NULL && !rest) {
             len = LAT_HISTORY_LINE_MAX; /* it goes on as another line, and without a time */
         }
-        time_len = read_time(at, len, &last_ns);
+        time_len = *is_within ? 0 : read_time(at, len, &last_ns);
+        *is_within = end == NULL;
         ret_lines[count++] =
             (struct lat_log_line){.at_ns = last_ns, .text = at + time_len, .len = len - time_len};
         at += len + (end != NULL);
@@ -92,8 +93,8 @@ static bool keep_lines(struct lat__feed *feed, bool rest)
     struct lat_log_line lines[LINES_MAX];
     size_t count, bytes;
 
-    while ((count = lat__feed_lines(&feed->text, rest, feed->last_ns, lines, LINES_MAX, &bytes)) >
-           0) {
+    while ((count = lat__feed_lines(&feed->text, rest, feed->last_ns, &feed->is_within, lines,
+                                    LINES_MAX, &bytes)) > 0) {
         size_t news = 0;
 
         feed->last_ns = lines[count - 1].at_ns;

@@ -20,6 +20,7 @@ struct lat__feed {
     struct lat_timer timer;    /* until it may go on */
     struct lat_buf text;       /* not yet a whole line */
     int64_t last_ns;           /* time of the newest line */
+    bool is_within;            /* what comes next goes on with a line that was too long */
     int64_t skip_ns; /* lines of before then are kept already, and skip_count of then; 0: none */
     int64_t skip_count;
     int64_t lines;             /* that were kept */
@@ -38,8 +39,9 @@ void lat__feed_close(void *feed);
 void lat__feed_free(void *feed);
 
 /* Reads whole lines at the front of text: "TIME BYTES\n" as the engine writes them; a line without a time has `last_ns`. Returns how
- * many there are, at most max, and the bytes that they take. With `rest` what has no end yet counts as a line. */
-size_t lat__feed_lines(const struct lat_buf *text, bool rest, int64_t last_ns,
+ * many there are, at most max, and the bytes that they take. With `rest` what has no end yet counts as a line. *is_within: the text begins
+ * within a line that was cut, and is set for the text behind; what a container wrote there is no time of the engine's. */
+size_t lat__feed_lines(const struct lat_buf *text, bool rest, int64_t last_ns, bool *is_within,
                        struct lat_log_line *ret_lines, size_t max, size_t *ret_bytes);
 
 #endif

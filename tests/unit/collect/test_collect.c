@@ -223,7 +223,8 @@ static void what_is_refused_is_tried_again_later(void **state)
 static size_t lines_of(const char *text, bool rest, struct lat_log_line *lines, size_t *ret_bytes)
 {
     struct lat_buf buf = {.bytes = (uint8_t *)(uintptr_t)text, .len = strlen(text)};
-    return lat__feed_lines(&buf, rest, 42, lines, 4, ret_bytes);
+    bool is_within = false;
+    return lat__feed_lines(&buf, rest, 42, &is_within, lines, 4, ret_bytes);
 }
 
 static void lines_have_the_engines_time_to_the_nanosecond(void **state)
@@ -248,6 +249,46 @@ static void lines_without_a_time_have_that_of_the_line_before(void **state)
     assert_int_equal(lines[0].len, 12);
     assert_true(lines[2].at_ns == lines[1].at_ns && lines[2].len == 0);
     assert_int_equal(lines[3].len, 11);
+}
+
+static void a_time_that_no_engine_has_is_none(void **state)
+{
+    (void)state;
+    struct lat_log_line lines[4];
+    size_t bytes;
+    assert_int_equal(
+        lines_of("9999-12-31T23:59:59Z a\n2263-01-01T00:00:00Z b\n1969-01-01T00:00:00Z c\n", false,
+                 lines, &bytes),
+        3);
+    for (int i = 0; i < 3; i++) {
+        assert_true(lines[i].at_ns == 42);
+        assert_int_equal(lines[i].len, 22);
+    }
+}
+
+static void a_container_gives_no_times_within_a_long_line(void **state)
+{
+    (void)state;
+    struct lat_log_line lines[4];
+    size_t bytes;
+    bool is_within = false;
+    struct lat_buf text = {0};
+    lat_buf_add_text(&text, T "1Z ");
+    for (size_t i = text.len; i < LAT_HISTORY_LINE_MAX; i++)
+        lat_buf_add_byte(&text, 'x');
+    for (int i = 0; i < 50; i++)
+        lat_buf_add_text(&text, T "9Z ");
+    assert_int_equal(lat__feed_lines(&text, false, 42, &is_within, lines, 4, &bytes), 1);
+    assert_int_equal(bytes, LAT_HISTORY_LINE_MAX);
+    assert_true(is_within);
+    lat_buf_consume(&text, bytes);
+    lat_buf_add_text(&text, "\n" T "2Z y\n");
+    int64_t last_ns = lines[0].at_ns;
+    assert_int_equal(lat__feed_lines(&text, false, last_ns, &is_within, lines, 4, &bytes), 2);
+    assert_true(lines[0].at_ns == last_ns);
+    assert_true(lines[1].at_ns == last_ns + 1000000000);
+    assert_false(is_within);
+    lat_buf_done(&text);
 }
 
 static void a_line_without_an_end_waits_for_it_up_to_a_limit(void **state)
@@ -277,6 +318,8 @@ int main(void)
         TEST(what_is_refused_is_tried_again_later),
         cmocka_unit_test(lines_have_the_engines_time_to_the_nanosecond),
         cmocka_unit_test(lines_without_a_time_have_that_of_the_line_before),
+        cmocka_unit_test(a_time_that_no_engine_has_is_none),
+        cmocka_unit_test(a_container_gives_no_times_within_a_long_line),
         cmocka_unit_test(a_line_without_an_end_waits_for_it_up_to_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
