@@ -19,7 +19,9 @@ past.FLAGS = {
 local function seconds(flag, text)
     local number, unit = tostring(text):match "^(%d+%.?%d*)([smhd]?)$"
     local value = number and math.floor(tonumber(number) * UNITS[unit == "" and "s" or unit]) or 0
-    if value < 1 or value > SECONDS_MAX then problem.usage(("--%s takes a time such as 30m, 6h or 7d, not '%s'."):format(flag, text)) end
+    if value < 1 or value > SECONDS_MAX then
+        problem.usage(("--%s takes a time such as 30m, 6h or 7d, not '%s'."):format(flag, text))
+    end
     return value
 end
 
