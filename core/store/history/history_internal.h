@@ -132,9 +132,11 @@ struct lat__subject {
     int64_t number;
     int64_t source; /* the number of the first subject of the same instance: their logs are one */
     int64_t seen_at;
+    char owner_id[LAT_ID_SIZE];
 };
 
-/* Finds a subject or makes its row (writes: a container with a log), and notes that it was seen; LIMIT when there are too many.
+/* Finds a subject or makes its row (writes: a container with a log), and notes that it was seen; LIMIT when there are too many,
+ * FORBIDDEN when it is somebody else's: the id of a container is what a node says.
  * Borrowed until the next call. */
 int lat__history_subject(struct lat_history *history, const struct lat_history_subject *about,
                          bool writes, int64_t at, const struct lat__subject **ret_subject,

@@ -20,7 +20,7 @@
       "DELETE FROM \"event\" WHERE \"number\" IN (SELECT \"number\" FROM \"event\"" \
       " WHERE \"number\" <= (SELECT max(\"number\") FROM \"event\") - $1 ORDER BY \"number\" LIMIT $2)") \
     X(SUBJECT_FIND, \
-      "SELECT \"number\", \"source\", \"seen_at\" FROM \"subject\" WHERE \"id\" = $1") \
+      "SELECT \"number\", \"source\", \"seen_at\", \"owner_id\" FROM \"subject\" WHERE \"id\" = $1") \
     X(SUBJECT_ADD, \
       "INSERT INTO \"subject\" (\"id\", \"owner_id\", \"ordinal\", \"node\", \"began_at\", \"seen_at\", \"writes\", \"source\")" \
       " VALUES ($1, $2, $3, $4, $5, $5, $6, coalesce((SELECT \"source\" FROM \"subject\" WHERE \"owner_id\" = $2" \

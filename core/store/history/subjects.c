@@ -28,6 +28,8 @@ static bool find(struct lat_history *history, const char *id, struct lat__subjec
         ret_subject->number = sqlite3_column_int64(statement, 0);
         ret_subject->source = sqlite3_column_int64(statement, 1);
         ret_subject->seen_at = sqlite3_column_int64(statement, 2);
+        lat_text_bound(ret_subject->owner_id, sizeof(ret_subject->owner_id),
+                       (const char *)sqlite3_column_text(statement, 3));
     }
     sqlite3_reset(statement);
     return found;
@@ -79,6 +81,9 @@ int lat__history_subject(struct lat_history *history, const struct lat_history_s
         subject = LAT_NEW(struct lat__subject);
         *subject = found;
         lat_map_put(history->subjects, about->id, subject);
+    }
+    if (!lat_text_equal(subject->owner_id, about->owner_id)) {
+        return lat_err_set(err, LAT_E_FORBIDDEN, "'%s' belongs to another workload.", about->id);
     }
     if (at - subject->seen_at >= SEEN_STEP_MS) {
         sqlite3_stmt *seen = lat__history_statement(history, LAT__HISTORY_SUBJECT_SEEN);

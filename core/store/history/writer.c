@@ -81,7 +81,7 @@ static void write_entries(struct lat_history *history, struct lat__entry *entrie
 
             entries = entry->next;
             rc = rc != 0 ? rc : write_entry(history, entry, &err);
-            if (rc == LAT_E_LIMIT) { /* this one alone */
+            if (rc == LAT_E_LIMIT || rc == LAT_E_FORBIDDEN) { /* this one alone */
                 lost[entry->kind] += (int64_t)entry->count;
                 rc = 0;
             } else {

@@ -63,6 +63,24 @@ static void lines_of_an_instance_are_one_log_over_its_allocations(void **state)
     expect(past, &which, "sibling\n");
 }
 
+static void nobody_writes_into_the_log_of_another_workload(void **state)
+{
+    struct past *past = *state;
+    struct lat_history_subject owner = past_subject(1, 1, 0), thief = past_subject(2, 2, 0);
+    struct lat_history_lines owned = of_instance(1, 0), stolen = of_instance(2, 0);
+
+    lat_text_bound(thief.id, sizeof(thief.id), owner.id);
+    add_line(past, &owner, at(1), "mine");
+    add_line(past, &thief, at(2), "forged");
+    add_line(past, &owner, at(3), "mine too");
+    expect(past, &owned, "mine\nmine too\n");
+    expect(past, &stolen, "");
+    assert_int_equal(lat_history_dropped(past->history), 1);
+    past_restart(past);
+    add_line(past, &thief, at(4), "forged");
+    expect(past, &owned, "mine\nmine too\n");
+}
+
 static void lines_are_found_by_time_text_and_from_the_end(void **state)
 {
     struct past *past = *state;
@@ -270,6 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, past_open, past_close)
         CASE(lines_of_an_instance_are_one_log_over_its_allocations),
+        CASE(nobody_writes_into_the_log_of_another_workload),
         CASE(lines_are_found_by_time_text_and_from_the_end),
         CASE(any_bytes_come_back_as_they_were),
         CASE(a_long_line_is_cut_and_a_long_log_comes_in_pages),
