@@ -202,14 +202,15 @@ static void recovery_done(void *arg)
     } else {
         wait_for_retry(store, &recovery->err);
     }
+    /* Before anybody hears of it: who does may write so much that a batch starts at once, behind this head. */
+    if (recovery->is_read) {
+        store->audit.head = recovery->audit_head;
+        store->audit.cut = recovery->audit_cut.sequence;
+    }
     if (doubtful != NULL) {
         settle_doubt(doubtful, recovery);
     } else if (recovery->note_count > 0 && recovery->is_read) {
         follow(store, recovery);
-    }
-    if (recovery->is_read) {
-        store->audit.head = recovery->audit_head;
-        store->audit.cut = recovery->audit_cut.sequence;
     }
     lat__layer_done(&recovery->rows);
     free(recovery->notes);

@@ -216,6 +216,46 @@ static void rows_that_went_on_without_an_answer_are_found_again(void **state)
     check_whole(bed, 1, 2);
 }
 
+/* Writes more rows than wait for the end of a turn when it hears of a change, once. */
+struct writer {
+    struct bed *bed;
+    struct answer answer;
+    bool has_written;
+};
+
+static void write_many(void *arg, const struct lat_change *change)
+{
+    struct writer *writer = arg;
+
+    (void)change;
+    for (int i = 0; i < LAT_STORE_BATCH_EARLY && !writer->has_written; i++) {
+        struct lat_txn *txn = lat_txn_begin(writer->bed->store, "");
+        add(txn, "node.seen", "", "");
+        commit(txn, i == LAT_STORE_BATCH_EARLY - 1 ? &writer->answer : NULL);
+    }
+    writer->has_written = true;
+}
+
+static void rows_written_upon_what_was_found_again_come_behind_it(void **state)
+{
+    struct writer writer = {.bed = *state};
+    struct bed *bed = *state;
+    struct answer answer = {0};
+    struct lat_watcher *watcher =
+        lat_store_watch(bed->store, 1U << LAT_TABLE_NODE, write_many, &writer);
+
+    bed->script->lose_answer = 1;
+    bed->script->fail_reopens = 1;
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    put_node(txn, "a");
+    add(txn, "node.create", "", "");
+    commit(txn, &answer);
+    assert_int_equal(wait_for(bed, &answer), LAT_E_TIMEOUT);
+    assert_int_equal(wait_for(bed, &writer.answer), 0);
+    lat_store_unwatch(watcher);
+    check_whole(bed, 1, 1 + LAT_STORE_BATCH_EARLY);
+}
+
 static void long_texts_are_cut_between_characters(void **state)
 {
     struct bed *bed = *state;
@@ -481,6 +521,7 @@ int main(void)
         CASE(a_row_needs_no_change),
         CASE(a_row_alone_whose_answer_was_lost_is_settled),
         CASE(rows_that_went_on_without_an_answer_are_found_again),
+        CASE(rows_written_upon_what_was_found_again_come_behind_it),
         CASE(long_texts_are_cut_between_characters),
         CASE(rows_are_read_in_pages_the_newest_first),
         CASE(a_filter_names_project_actor_object_action_and_time),
