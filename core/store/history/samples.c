@@ -4,10 +4,10 @@
  * clock went back, lands where it belongs and disturbs nothing. Only `last` looks at times.
  *
  * Two samples of one series with the very same time (the clock went back onto an old one) are two: the later one moves on by a
- * millisecond. What is older than a level keeps is not written there. The writer's. */
+ * millisecond, a few times at most. What is older than a level keeps is not written there. The writer's. */
 #include "history_internal.h"
 
-enum { NUDGES_MAX = 1000 };
+enum { NUDGES_MAX = 8 };
 
 int64_t lat__level_step_ms(enum lat__level level)
 {
@@ -39,7 +39,7 @@ static int write_raw(struct lat_history *history, int64_t subject, int64_t at, i
             return rc;
         }
     }
-    return 0; /* a second full of equal times: the roll-ups have it all the same */
+    return 0; /* somebody says the same moment again and again: it costs no more, and the roll-ups have it all the same */
 }
 
 static int roll_up(struct lat_history *history, enum lat__level level, int64_t subject, int64_t at,

@@ -164,6 +164,24 @@ static void a_clock_that_goes_back_loses_and_doubles_nothing(void **state)
     cJSON_Delete(raw);
 }
 
+static void one_moment_told_very_often_is_added_up_and_costs_little(void **state)
+{
+    struct past *past = *state;
+    struct lat_history_subject subject = past_subject(1, 1, 0);
+    const int times = 2000;
+
+    for (int i = 0; i < times; i++) {
+        past_add(past, &subject, LAT_MEASURE_NETWORK_RX_BYTES, PAST_NOON - MINUTE, 1);
+    }
+    cJSON *fine = past_samples(past, subject.id, PAST_NOON - MINUTE, PAST_NOON, 5000);
+    cJSON *coarse = past_samples(past, subject.id, PAST_NOON - MINUTE, PAST_NOON, MINUTE);
+
+    assert_true(past_point(fine, 0, "network_rx_bytes", "sum", 0) < 100);
+    assert_true(past_point(coarse, 0, "network_rx_bytes", "sum", 0) == times);
+    cJSON_Delete(fine);
+    cJSON_Delete(coarse);
+}
+
 static void age_follows_the_wall_slowly(void **state)
 {
     (void)state;
@@ -351,6 +369,7 @@ int main(void)
         CASE(counters_are_sums_and_rates),
         CASE(rollups_are_what_a_direct_computation_gives),
         CASE(a_clock_that_goes_back_loses_and_doubles_nothing),
+        CASE(one_moment_told_very_often_is_added_up_and_costs_little),
         CASE(age_follows_the_wall_slowly),
         CASE(a_clock_that_jumps_years_ahead_forgets_nothing),
         CASE(levels_are_kept_as_long_as_they_should),
