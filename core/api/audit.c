@@ -74,6 +74,9 @@ void lat__audit_refused_login(const struct lat__call *call, const char *name,
     struct lat_txn *txn = lat__call_begin(call);
     struct lat_err err;
 
+    if (lat_name_check(name, "user", NULL)) {
+        name = ""; /* nobody's; it may be a password in the wrong field */
+    }
     lat_txn_audit(txn, &(struct lat_audit){
                            .action = "session.refused",
                            .actor_kind = "user",

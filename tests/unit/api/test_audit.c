@@ -155,6 +155,12 @@ static void what_is_refused_leaves_no_row_but_a_login_does(void **state)
     assert_string_equal(lat_json_text(row, "object_id", ""), "");
     assert_null(strstr(trail.text, "horse"));
     reply_done(&trail);
+    refuse_login(desk, "{\"user\":\"Right horse, wrong field\",\"password\":\"alice\"}");
+    trail = newest(desk, &row);
+    assert_string_equal(lat_json_text(row, "action", ""), "session.refused");
+    assert_string_equal(lat_json_text(row, "object_name", "-"), "");
+    assert_null(strstr(trail.text, "horse"));
+    reply_done(&trail);
 }
 
 static void a_request_that_is_sent_again_leaves_one_row(void **state)
