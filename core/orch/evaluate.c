@@ -364,11 +364,23 @@ static void start_next(void *arg)
 
 /* ---- life ---- */
 
+/* Tells whether the decision under way is made from the newest row of its workload. */
+static bool is_newest(const struct lat__evaluator *evaluator)
+{
+    struct lat_txn *txn = lat_txn_begin(evaluator->orch->with.store, "");
+    const struct lat_row *row = lat_txn_get(txn, LAT_TABLE_WORKLOAD, evaluator->workload->row.id);
+
+    lat_txn_cancel(txn);
+    return row == &evaluator->workload->row;
+}
+
 void lat__evaluator_queue(struct lat__evaluator *evaluator, const char *workload_id)
 {
     if (evaluator->early && lat_text_equal(evaluator->workload->row.id, workload_id)) {
-        evaluator->early = false; /* its commit, most likely; whatever it is, the next one counts */
-        return;
+        evaluator->early = false; /* whatever comes next counts */
+        if (is_newest(evaluator)) {
+            return; /* its commit, most likely */
+        }
     }
     lat_map_put(evaluator->queue, workload_id, evaluator);
     if (!evaluator->frame) {

@@ -65,7 +65,8 @@ struct lat__evaluator *lat__evaluator_new(struct lat_orch *orch);
 struct lat__evaluator *lat__evaluator_free(struct lat__evaluator *evaluator);
 
 /* Queues a workload for the placement of one instance, if it still lacks one when its turn comes; one that is queued already
- * stays where it is. A decision that began before the workload's row was durable is not asked for again when it is. */
+ * stays where it is. A decision that began before the workload's row was durable is not asked for again when it is,
+ * unless there is a newer row by then. */
 void lat__evaluator_queue(struct lat__evaluator *evaluator, const char *workload_id);
 
 /* Tells it that what decisions are made from has changed: one under way does not stand for one that is asked for now. */

@@ -1,6 +1,8 @@
 /* Where instances go, and what waits for what. */
 #include "support.h"
 
+#include "orch/orch_internal.h"
+
 #include <stdio.h>
 
 static void without_a_node_it_waits_and_the_first_node_takes_it(void **state)
@@ -307,6 +309,70 @@ static void a_plan_for_what_has_changed_since_is_made_anew(void **state)
     }
 }
 
+/* A workload whose labels change, and change again while the policy is asked about the first change. */
+struct relabel {
+    struct cloud *cloud;
+    const char *workload;
+    int turns;
+    bool is_done;
+};
+
+static void label(struct cloud *cloud, const char *id, const char *labels)
+{
+    struct lat_txn *txn = lat_txn_begin(cloud->bed->store, "r-label");
+    struct lat_workload *workload =
+        lat_workload_edit((const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, id));
+
+    lat_row_set(workload->labels, labels);
+    lat_txn_put(txn, &workload->row);
+    assert_int_equal(lat_txn_commit(txn, NULL, NULL, NULL), 0);
+}
+
+static void relabel_later(void *arg)
+{
+    struct relabel *relabel = arg;
+    struct lat_orch *orch = relabel->cloud->orch;
+
+    if (relabel->turns-- > 0) {
+        lat_loop_defer(relabel->cloud->bed->loop, relabel_later, relabel);
+        return;
+    }
+    label(relabel->cloud, relabel->workload, "{\"tier\":\"2\"}");
+    /* The built-in policy answers in a turn; with one of Lua the look at this comes before its answer. */
+    lat_map_remove(orch->early, relabel->workload);
+    lat__evaluator_queue(orch->evaluator, relabel->workload);
+    relabel->is_done = true;
+}
+
+static void labels_that_change_twice_are_looked_at_as_they_are_last(void **state)
+{
+    struct cloud *cloud = *state;
+    char node[LAT_ID_SIZE], full[LAT_ID_SIZE], id[LAT_ID_SIZE];
+    struct relabel relabel = {.cloud = cloud, .workload = id, .turns = 1};
+    struct lat_metric *blocked = lat_metrics_counter(
+        cloud->bed->metrics, "lattice_evaluations_total", "outcome=\"blocked\"", "");
+
+    add_node(cloud, "n1", node);
+    deploy(cloud, "full", 1, 1500, full);
+    await_allocations(cloud, full, 1);
+    struct lat_txn *txn = lat_txn_begin(cloud->bed->store, "");
+    struct lat_node *shrunk =
+        lat_node_edit((const struct lat_node *)lat_txn_get(txn, LAT_TABLE_NODE, node));
+    shrunk->cpu_milli = 1000; /* less than is taken: only the policy refuses what wants none */
+    lat_txn_put(txn, &shrunk->row);
+    commit_now(cloud->bed, txn);
+    deploy(cloud, "w", 1, 0, id);
+    await_reason(cloud, id, "processors free");
+    run_for(cloud, 600);
+
+    int64_t before = lat_metric_value(blocked);
+    label(cloud, id, "{\"tier\":\"1\"}");
+    lat_loop_defer(cloud->bed->loop, relabel_later, &relabel);
+    run_until(cloud->bed, &relabel.is_done);
+    run_for(cloud, 100);
+    assert_int_equal(lat_metric_value(blocked), before + 2);
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, cloud_open, cloud_close)
@@ -324,6 +390,7 @@ int main(void)
         TEST(a_workload_is_placed_while_the_disk_works_on_it),
         TEST(a_plan_fails_with_the_workload_that_it_is_for),
         TEST(a_plan_for_what_has_changed_since_is_made_anew),
+        TEST(labels_that_change_twice_are_looked_at_as_they_are_last),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
