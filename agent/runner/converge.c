@@ -260,13 +260,28 @@ static void removed(void *arg, const struct lat_err *err)
         return;
     }
     allocation->operation = LAT__NOTHING;
-    lat__report(allocation, LAT_ALLOCATION_REMOVED, "%s", "");
-    lat_log(allocation->runner->with.log, LAT_LOG_INFO, "removed",
-            LAT_STR("request_id", allocation->wanted.request_id),
-            LAT_STR("allocation", allocation->id));
-    lat_map_remove(allocation->runner->allocations, allocation->id);
+    allocation->engine = (struct lat_driver_status){0};
     lat_timer_stop(&allocation->retry);
     lat__journal_remove(allocation);
+}
+
+void lat__converge_forgotten(struct lat__allocation *allocation)
+{
+    struct lat_runner *runner = allocation->runner;
+
+    if (allocation->wanted.desired != LAT_WANT_REMOVED && !runner->stopped) {
+        allocation->known = false; /* the console has changed its mind meanwhile: begin anew */
+        allocation->restarts_done = allocation->wanted.restarts;
+        lat__journal_write(allocation);
+        lat__converge(allocation);
+        return;
+    }
+    lat__report(allocation, LAT_ALLOCATION_REMOVED, "%s", "");
+    lat_log(runner->with.log, LAT_LOG_INFO, "removed",
+            LAT_STR("request_id", allocation->wanted.request_id),
+            LAT_STR("allocation", allocation->id));
+    lat_map_remove(runner->allocations, allocation->id);
+    lat__allocation_free(allocation);
 }
 
 static void remove_container(struct lat__allocation *allocation)

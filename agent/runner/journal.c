@@ -13,15 +13,17 @@
 enum {
     LAT__JOURNAL_FILE_MAX = 2 * 1024 * 1024,
     LAT__JOURNAL_VERSION = 1,
-    LAT__JOURNAL_LATE_MS = 1
+    LAT__JOURNAL_LATE_MS = 1,
+    LAT__JOURNAL_AGAIN_MS = 1000 /* between attempts to remove a file */
 };
 
-/* A write or removal on its way through a worker. */
+/* A write, a removal, or one after the other, on its way through a worker. */
 struct task {
     struct lat__allocation *allocation;
     struct lat_disk *disk;
     char *path;
-    char *text; /* NULL: remove the file */
+    char *text;   /* NULL: nothing is written */
+    bool removes; /* the file, in the end */
     int code;
     struct lat_err err;
 };
@@ -68,9 +70,13 @@ static void work(void *arg)
 {
     struct task *task = arg;
 
-    task->code = task->text ? lat_disk_replace(task->disk, task->path, task->text,
-                                               strlen(task->text), 0600, &task->err)
-                            : lat_disk_remove(task->disk, task->path, &task->err);
+    if (task->text) {
+        task->code = lat_disk_replace(task->disk, task->path, task->text, strlen(task->text), 0600,
+                                      &task->err);
+    }
+    if (task->code == 0 && task->removes) {
+        task->code = lat_disk_remove(task->disk, task->path, &task->err);
+    }
 }
 
 static void submit(struct lat__allocation *allocation);
@@ -83,18 +89,30 @@ void lat__journal_tell_quiet(struct lat_runner *runner)
     }
 }
 
+/* The end of an attempt to remove the file. */
+static void file_removed(struct lat__allocation *allocation)
+{
+    if (!allocation->journal_failed) {
+        allocation->gone = false;
+        lat__converge_forgotten(allocation);
+    } else if (!allocation->runner->stopped) {
+        lat_timer_start(&allocation->journal_late, LAT__JOURNAL_AGAIN_MS, 0);
+    }
+}
+
 static void worked(void *arg)
 {
     struct task *task = arg;
     struct lat__allocation *allocation = task->allocation;
     struct lat_runner *runner = allocation->runner;
-    bool removed = !task->text;
+    bool removes = task->removes;
 
     if (task->code) {
         /* What runs goes on; after a restart of this agent the console tells the assignment again. */
         lat_log(runner->with.log, LAT_LOG_ERROR, "the journal could not be written",
                 LAT_STR("path", task->path), LAT_ERR(&task->err));
     }
+    allocation->journal_failed = task->code != 0;
     free(task->path);
     lat_wipe_free(task->text);
     free(task);
@@ -103,12 +121,14 @@ static void worked(void *arg)
     if (allocation->journal_again) {
         allocation->journal_again = false;
         submit(allocation);
-    } else if (removed) {
-        lat__allocation_free(allocation);
+    } else if (removes) {
+        file_removed(allocation);
     }
     lat__journal_tell_quiet(runner);
 }
 
+/* A removal that failed may seem to succeed when it is tried again, though nothing of it reached the disk (a failed sync says so only
+ * once): the file is then written anew first, which makes it one that was never synced in vain. */
 static void submit(struct lat__allocation *allocation)
 {
     struct task *task = LAT_NEW(struct task);
@@ -116,7 +136,8 @@ static void submit(struct lat__allocation *allocation)
     task->allocation = allocation;
     task->disk = allocation->runner->with.disk;
     task->path = path_of(allocation->runner, allocation->id);
-    task->text = allocation->gone ? NULL : describe(allocation);
+    task->removes = allocation->gone;
+    task->text = allocation->gone && !allocation->journal_failed ? NULL : describe(allocation);
     allocation->journal_busy = true;
     allocation->runner->writes++;
     lat_work(allocation->runner->with.loop, work, worked, task);

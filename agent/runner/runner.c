@@ -360,7 +360,7 @@ void lat_runner_container(struct lat_runner *runner, const char *id)
 {
     struct lat__allocation *allocation = lat_map_get(runner->allocations, id);
 
-    if (!allocation || !runner->engine_up || runner->stopped) {
+    if (!allocation || allocation->gone || !runner->engine_up || runner->stopped) {
         return;
     }
     if (allocation->operation != LAT__NOTHING) {

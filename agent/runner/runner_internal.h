@@ -63,7 +63,8 @@ struct lat__allocation {
     struct lat_timer journal_late; /* runs until a write begins */
     bool journal_busy;             /* a write is under way */
     bool journal_again;            /* and another one is due */
-    bool gone;                     /* removed; freed once the journal is quiet */
+    bool journal_failed;           /* what is on the disk is not known */
+    bool gone; /* its container was removed; it is forgotten once the journal has durably done so */
 };
 
 struct lat_runner {
@@ -96,6 +97,9 @@ void lat__converge(struct lat__allocation *allocation);
 /* The engine's newest word about a container, whoever asked for it. */
 void lat__converge_seen(struct lat__allocation *allocation, const struct lat_driver_status *status);
 
+/* The journal has durably forgotten a removed allocation: now the console may. Frees it, unless it is wanted again. */
+void lat__converge_forgotten(struct lat__allocation *allocation);
+
 /* ---- report.c ---- */
 
 /* Sets status and reason (formatted), and tells the console and the journal where they moved. */
@@ -120,7 +124,8 @@ void lat__journal_due(void *arg);
 /* Begins a write that is due, now. */
 void lat__journal_hurry(struct lat__allocation *allocation);
 
-/* Removes its file and then frees the allocation, which is in no map any more. */
+/* Removes its file, and tries again until that is durable; then calls lat__converge_forgotten. Before, a loss of power could bring
+ * the file back, and with it a container that the console believes gone. */
 void lat__journal_remove(struct lat__allocation *allocation);
 
 /* Calls runner->quiet, in a later turn and once, if nothing is being written. */

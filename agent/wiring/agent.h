@@ -21,8 +21,8 @@ struct lat_agent_config {
     struct lat_agent_dialer *dialer; /* NULL: TCP and TLS, after a join */
     const char *node_id;             /* with a dialer only */
     struct lat_log *log;             /* may be NULL */
-    struct lat_metrics *metrics;     /* may be NULL */
-    const char *console;             /* "host:port" */
+    struct lat_metrics *metrics;
+    const char *console; /* "host:port" */
     const char *data_dir;
     const char *join_token;
     const char *name;

@@ -3,6 +3,7 @@
 import json
 
 from support.cloud import Cloud
+from support.waiting import wait_until
 
 REQUEST_ID = "deploy-of-the-third-kind"
 
@@ -52,8 +53,8 @@ def test_secrets_are_in_no_log(cloud: Cloud) -> None:
 
 def test_logs_and_stats_come_from_the_container(cloud: Cloud) -> None:
     cloud.api.deploy("custom", "web", params={"image": "lattice-test/web:1", "ports": ["80/http"], "env": {"WEB_LINES_PER_SECOND": "50"}})
-    tail = cloud.cli("logs", "web", "--tail", "5").stdout.splitlines()
-    assert len(tail) == 5
+    wait_until(lambda: len(cloud.cli("logs", "web").stdout.splitlines()) > 5, "it has written more than is asked for")
+    assert len(cloud.cli("logs", "web", "--tail", "5").stdout.splitlines()) == 5
     stats = cloud.api("GET", "/api/v1/workloads/web/stats")
     assert stats["memory_bytes"] > 0 and stats["pids"] >= 1
     answer = cloud.api.session.get(f"{cloud.console.url}/api/v1/workloads/web/logs?follow=true&tail=0", stream=True, timeout=20)

@@ -32,6 +32,7 @@ class RogueConsole:
     def __init__(self, folder: Path, binaries: Path):
         self.folder = folder
         self.binaries = binaries
+        self.log_level = "debug"
         folder.mkdir()
         key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
         _openssl(folder, "req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "9", "-subj", "/CN=Rogue",
