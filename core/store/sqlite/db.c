@@ -289,7 +289,7 @@ static void make_room(sqlite3_file *log, sqlite3_int64 size)
     free(zeros);
 }
 
-int lat__db_settle(sqlite3 *db, bool room, struct lat_err *err)
+int lat__db_settle(sqlite3 *db, struct lat_err *err)
 {
     sqlite3_file *log = log_of(db);
     sqlite3_int64 size = 0;
@@ -301,7 +301,7 @@ int lat__db_settle(sqlite3 *db, bool room, struct lat_err *err)
 
     /* Synced even when it is empty and new: until its name is on the disk, an older log may come back under it. */
     code = code != SQLITE_OK ? code : write_over(log, size);
-    if (code == SQLITE_OK && room) {
+    if (code == SQLITE_OK) {
         make_room(log, size);
     }
     code = code != SQLITE_OK ? code : log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);

@@ -18,8 +18,8 @@ int lat__db_open(const char *path, const char *vfs, enum lat__db_care care, sqli
                  struct lat_err *err) LAT_MUST_USE;
 
 /* Makes durable what the log of a database holds that was just opened, before anything of it is shown: whoever wrote it may have been
- * killed before its fsync, or was told that the fsync had failed. With `room` the log gets the size at once that it will grow to. */
-int lat__db_settle(sqlite3 *db, bool room, struct lat_err *err) LAT_MUST_USE;
+ * killed before its fsync, or was told that the fsync had failed. The log gets the size at once that it will grow to. */
+int lat__db_settle(sqlite3 *db, struct lat_err *err) LAT_MUST_USE;
 
 /* Fills err from the last error of db: "WHAT: ..."; NO_SPACE, CONFLICT (locked) or IO. Returns the code. */
 int lat__db_error(sqlite3 *db, const char *what, struct lat_err *err);

@@ -76,7 +76,7 @@ static int connect(struct sqlite_journal *self, struct lat_err *err)
 {
     int rc = lat__db_open(self->path, self->vfs, LAT__DB_DURABLE, &self->db, err);
 
-    return rc != 0 ? rc : lat__db_settle(self->db, self->vfs == NULL, err);
+    return rc != 0 ? rc : lat__db_settle(self->db, err);
 }
 
 static int prepare_statements(struct sqlite_journal *self, struct lat_err *err)

@@ -89,7 +89,7 @@ int sim__disk_read(struct sim__handle *handle, size_t offset, void *bytes, size_
     if (verdict.error == 0) {
         *ret_len = there < len ? there : len;
         if (*ret_len > 0) {
-            memcpy(bytes, now->bytes + offset, *ret_len);
+            sim__content_read(now, offset, bytes, *ret_len);
         }
     }
     return sim__disk_answer(handle->disk, &verdict);

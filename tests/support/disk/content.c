@@ -10,20 +10,50 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIRT_ONE_IN = 8 };
+enum {
+    DIRT_ONE_IN = 8,
+    ZEROS =
+        64 *
+        1024, /* longest write of zeros that is not copied: the store gives its log room in such steps */
+};
 
-/* ---- content ---- */
+static const uint8_t zeros[ZEROS];
+
+/* ---- content ----
+ *
+ * In pages, of which those that hold nothing but zeros take no memory: most of a log is room that was never used. Beyond the
+ * length a page holds zeros. */
+
+static bool is_zero(const uint8_t *bytes, size_t len)
+{
+    return len == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0);
+}
+
+/* How much of a range lies in the page that it begins in. */
+static size_t in_page(size_t offset, size_t len)
+{
+    size_t rest = SIM__PAGE - offset % SIM__PAGE;
+
+    return len < rest ? len : rest;
+}
 
 void sim__content_resize(struct sim__content *content, size_t len)
 {
-    if (len > content->cap) {
-        content->cap = len < 4096 ? 4096 : len + len / 2;
-        content->bytes = lat_grow(content->bytes, content->cap, 1);
+    size_t count = (len + SIM__PAGE - 1) / SIM__PAGE;
+
+    if (count > content->page_count) {
+        content->pages = lat_grow(content->pages, count, sizeof(*content->pages));
+        memset(content->pages + content->page_count, 0,
+               (count - content->page_count) * sizeof(*content->pages));
     }
-    if (len > content->len) {
-        memset(content->bytes + content->len, 0, len - content->len);
+    for (size_t i = count; i < content->page_count; i++) {
+        free(content->pages[i]);
     }
+    content->page_count = count;
     content->len = len;
+    if (len % SIM__PAGE != 0 && content->pages[count - 1] != NULL) {
+        memset(content->pages[count - 1] + len % SIM__PAGE, 0, SIM__PAGE - len % SIM__PAGE);
+    }
 }
 
 void sim__content_write(struct sim__content *content, size_t offset, const uint8_t *bytes,
@@ -32,9 +62,49 @@ void sim__content_write(struct sim__content *content, size_t offset, const uint8
     if (offset + len > content->len) {
         sim__content_resize(content, offset + len);
     }
-    if (len > 0) {
-        memcpy(content->bytes + offset, bytes, len);
+    for (size_t at = 0, part; at < len; at += part) {
+        uint8_t **page = &content->pages[(offset + at) / SIM__PAGE];
+
+        part = in_page(offset + at, len - at);
+        if (*page == NULL && is_zero(bytes + at, part)) {
+            continue;
+        }
+        if (*page == NULL) {
+            *page = lat_alloc(SIM__PAGE);
+        }
+        memcpy(*page + (offset + at) % SIM__PAGE, bytes + at, part);
     }
+}
+
+void sim__content_read(const struct sim__content *content, size_t offset, uint8_t *bytes,
+                       size_t len)
+{
+    LAT_ASSERT(offset + len <= content->len);
+    for (size_t at = 0, part; at < len; at += part) {
+        const uint8_t *page = content->pages[(offset + at) / SIM__PAGE];
+
+        part = in_page(offset + at, len - at);
+        memcpy(bytes + at, page == NULL ? zeros : page + (offset + at) % SIM__PAGE, part);
+    }
+}
+
+void sim__content_copy(struct sim__content *content, const struct sim__content *from)
+{
+    sim__content_done(content);
+    sim__content_resize(content, from->len);
+    for (size_t i = 0; i < from->page_count; i++) {
+        if (from->pages[i] != NULL) {
+            content->pages[i] = lat_alloc(SIM__PAGE);
+            memcpy(content->pages[i], from->pages[i], SIM__PAGE);
+        }
+    }
+}
+
+void sim__content_done(struct sim__content *content)
+{
+    sim__content_resize(content, 0);
+    free(content->pages);
+    *content = (struct sim__content){0};
 }
 
 /* ---- files ---- */
@@ -43,7 +113,7 @@ static void forget_pending(struct sim__inode *inode)
 {
     for (struct sim__pending *pending = inode->first, *next; pending != NULL; pending = next) {
         next = pending->next;
-        free(pending->bytes);
+        free(pending->own);
         free(pending);
     }
     inode->first = NULL;
@@ -60,8 +130,8 @@ void sim__inode_unref(struct sim__inode *inode)
     LAT_ASSERT(inode->refs > 0);
     if (--inode->refs == 0) {
         forget_pending(inode);
-        free(inode->now.bytes);
-        free(inode->kept.bytes);
+        sim__content_done(&inode->now);
+        sim__content_done(&inode->kept);
         free(inode);
     }
 }
@@ -87,8 +157,11 @@ void sim__inode_write(struct sim__inode *inode, size_t offset, const uint8_t *by
 
     pending->offset = offset;
     pending->len = len;
-    pending->bytes = lat_alloc(len);
-    memcpy(pending->bytes, bytes, len);
+    pending->bytes = zeros;
+    if (len > ZEROS || !is_zero(bytes, len)) {
+        pending->bytes = pending->own = lat_alloc(len);
+        memcpy(pending->own, bytes, len);
+    }
     sim__content_write(&inode->now, offset, bytes, len);
 }
 
@@ -123,7 +196,11 @@ static void grow_over_hole(struct sim__content *kept, size_t offset, struct lat_
     }
     sim__content_resize(kept, offset);
     if (lat_random_below(random, DIRT_ONE_IN) == 0) {
-        lat_random_bytes(random, kept->bytes + before, offset - before);
+        uint8_t *dirt = lat_alloc(offset - before);
+
+        lat_random_bytes(random, dirt, offset - before);
+        sim__content_write(kept, before, dirt, offset - before);
+        free(dirt);
     }
 }
 

@@ -39,8 +39,8 @@ struct sim_disk *sim_disk_copy(const struct sim_disk *disk, uint64_t seed)
         struct sim__inode *inode = LAT_NEW(struct sim__inode);
 
         inode->is_folder = original->is_folder;
-        sim__content_write(&inode->now, 0, original->now.bytes, original->now.len);
-        sim__content_write(&inode->kept, 0, original->now.bytes, original->now.len);
+        sim__content_copy(&inode->now, &original->now);
+        sim__content_copy(&inode->kept, &original->now);
         sim__names_put(&copy->seen, disk->seen.list[i].path, inode);
         sim__names_put(&copy->kept, disk->seen.list[i].path, inode);
     }
@@ -143,12 +143,18 @@ bool sim_disk_exists(struct sim_disk *disk, const char *path)
     return exists;
 }
 
+static void peek(const struct sim__content *content, struct lat_buf *out)
+{
+    sim__content_read(content, 0, lat_buf_reserve(out, content->len), content->len);
+    out->len += content->len;
+}
+
 bool sim_disk_peek(struct sim_disk *disk, const char *path, struct lat_buf *out)
 {
     sim__disk_lock(disk);
     const struct sim__inode *inode = sim__names_find(&disk->seen, path);
     if (inode != NULL) {
-        lat_buf_add(out, inode->now.bytes, inode->now.len);
+        peek(&inode->now, out);
     }
     sim__disk_unlock(disk);
     return inode != NULL;
@@ -159,7 +165,7 @@ bool sim_disk_peek_kept(struct sim_disk *disk, const char *path, struct lat_buf 
     sim__disk_lock(disk);
     const struct sim__inode *inode = sim__names_find(&disk->kept, path);
     if (inode != NULL) {
-        lat_buf_add(out, inode->kept.bytes, inode->kept.len);
+        peek(&inode->kept, out);
     }
     sim__disk_unlock(disk);
     return inode != NULL;

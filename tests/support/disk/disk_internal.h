@@ -12,20 +12,23 @@
 
 enum {
     SIM__SECTOR = 512, /* what a crash keeps or drops as one */
+    SIM__PAGE = 16384, /* of a content in memory */
     SIM__PATH_MAX = 512,
     SIM__FAULTS_MAX = 16,
 };
 
 /* A write or a truncation that was not synced. */
 struct sim__pending {
-    uint8_t *bytes; /* NULL: a truncation to `offset` */
+    const uint8_t *bytes; /* NULL: a truncation to `offset` */
+    uint8_t *own;         /* where they are; NULL: they are zeros that all share */
     size_t offset, len;
     struct sim__pending *next;
 };
 
 struct sim__content {
-    uint8_t *bytes;
-    size_t len, cap;
+    uint8_t **pages; /* NULL: a page of zeros */
+    size_t page_count;
+    size_t len;
 };
 
 struct sim__inode {
@@ -101,6 +104,14 @@ void sim__disk_unlock(struct sim_disk *disk);
 void sim__content_write(struct sim__content *content, size_t offset, const uint8_t *bytes,
                         size_t len);
 void sim__content_resize(struct sim__content *content, size_t len);
+
+/* Copies bytes that are there. */
+void sim__content_read(const struct sim__content *content, size_t offset, uint8_t *bytes,
+                       size_t len);
+
+/* Makes a content that of another one. */
+void sim__content_copy(struct sim__content *content, const struct sim__content *from);
+void sim__content_done(struct sim__content *content);
 
 void sim__inode_ref(struct sim__inode *inode);
 void sim__inode_unref(struct sim__inode *inode);

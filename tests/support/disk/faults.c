@@ -117,8 +117,7 @@ static void lose_unsynced(struct sim_disk *disk)
     for (size_t i = 0; i < disk->seen.count; i++) {
         struct sim__inode *inode = disk->seen.list[i].inode;
 
-        sim__content_resize(&inode->now, 0);
-        sim__content_write(&inode->now, 0, inode->kept.bytes, inode->kept.len);
+        sim__content_copy(&inode->now, &inode->kept);
     }
 }
 
