@@ -159,9 +159,9 @@ void lat_runner_assign(struct lat_runner *runner, const struct lat_assign_messag
             LAT_STR("desired", lat_want_name(assign->desired)));
     if (!allocation) {
         allocation = lat__allocation_new(runner, assign->allocation);
-        allocation->restarts_done = assign->restarts;
         /* Its container, if the journal was lost and there is one, is looked at first; but where the survey found none
-         * there is none: the engine need not be asked again before the first start. */
+         * there is none: the engine need not be asked again before the first start. Whether the container knows of the last restart
+         * that was asked for is lost as well: then it is done, perhaps once more (a start counts as one). */
         allocation->known = runner->surveyed && !lat_map_get(runner->strangers, assign->allocation);
     }
     take_assignment(&allocation->wanted, assign);

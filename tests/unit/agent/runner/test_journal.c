@@ -135,6 +135,23 @@ static void a_container_whose_journal_was_lost_is_found_when_the_console_speaks_
     assert_int_equal(lat_mock_running(bed->mock), 0);
 }
 
+static void a_restart_that_was_asked_for_while_the_journal_was_lost_is_done(void **state)
+{
+    struct bed *bed = *state;
+
+    assign(bed, ONE, 1, "running", WEB);
+    await_file(bed, journal_path(bed, ONE ".json"), true);
+    agent_stop(bed);
+    assert_int_equal(lat_file_remove(journal_path(bed, ONE ".json"), NULL), 0);
+    agent_start(bed);
+    agent_give_driver(bed);
+    advance(bed, 1000);
+    assign_full(bed, ONE, 2, 1, 1, "running", WEB);
+    advance(bed, 1000);
+    assert_int_equal(lat_mock_count(bed->mock, LAT_MOCK_RESTART), 1);
+    expect_told(bed, ONE, 2, "running");
+}
+
 /* ---- the inventory ---- */
 
 static void the_inventory_waits_for_the_first_look_at_the_engine(void **state)
@@ -209,6 +226,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             a_container_whose_journal_was_lost_is_found_when_the_console_speaks_of_it, bed_open,
             bed_close),
+        cmocka_unit_test_setup_teardown(
+            a_restart_that_was_asked_for_while_the_journal_was_lost_is_done, bed_open, bed_close),
         cmocka_unit_test_setup_teardown(the_inventory_waits_for_the_first_look_at_the_engine,
                                         bed_open, bed_close),
         cmocka_unit_test_setup_teardown(an_engine_that_is_down_does_not_hold_the_inventory_back,
