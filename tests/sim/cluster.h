@@ -50,6 +50,8 @@ char *sim_console_render(const struct sim_console *console, const struct lat_wor
 
 struct sim_node;
 
+enum { SIM_ENGINE_MS = 20 }; /* what each operation of an engine takes that is well */
+
 struct sim_node *sim_node_new(struct sim_cluster *cluster, int number);
 struct sim_node *sim_node_free(struct sim_node *node);
 
@@ -58,6 +60,9 @@ void sim_node_start(struct sim_node *node);
 
 /* Kills the agent (its containers go on), or takes the power of the whole machine (they stop). */
 void sim_node_kill(struct sim_node *node, bool power, int64_t back_ns);
+
+/* Its engine stops, or that is over; counted: it is up when neither a stop nor its machine's power keeps it down. */
+void sim_node_stop_engine(struct sim_node *node, bool stop);
 
 struct lat_mock *sim_node_engine(const struct sim_node *node);
 struct sim_disk *sim_node_disk(const struct sim_node *node);
@@ -81,8 +86,9 @@ bool sim_node_runs(const struct sim_node *node);
     X(POWER_NODE, "a node's power goes")                                                           \
     X(DISK_ERRORS, "a disk fails now and then")                                                    \
     X(DISK_FULL, "a disk is full")                                                                 \
-    X(DISK_SLOW, "the console's disk is slow, and it may be killed then")                          \
-    X(DISK_KILL, "the console is killed within a call of its disk")                                \
+    X(DISK_SLOW, "a disk is slow, and its program may be killed then")                             \
+    X(DISK_KILL, "a program is killed within a call of its disk")                                  \
+    X(DISK_READ_ONLY, "a disk fails once and takes nothing more, and its program may be killed")   \
     X(ENGINE_DOWN, "an engine stops")                                                              \
     X(ENGINE_FAILS, "an engine refuses")                                                           \
     X(ENGINE_SLOW, "an engine is slow")                                                            \

@@ -30,6 +30,7 @@ struct sim_console {
     bool was_peopled; /* people and nodes are in its store */
     struct sim_event again;
     bool power_is_gone; /* until the next boot */
+    uint64_t cuts;      /* of its disk, when it was started */
 
     struct sim_process process;
     struct sim_network network;
@@ -265,7 +266,7 @@ static void boot(void *arg)
     struct lat_err err;
 
     if (console->runs) { /* its disk has ended it */
-        sim_console_kill(console, false, SIM_SECOND);
+        sim_console_kill(console, sim_disk_cuts(console->disk) != console->cuts, SIM_SECOND);
         return;
     }
     if (console->power_is_gone) {
@@ -274,6 +275,7 @@ static void boot(void *arg)
         sim_net_power(cluster->sim->net, cluster->console_machine);
     }
     console->life++;
+    console->cuts = sim_disk_cuts(console->disk);
     sim_disk_start(console->disk);
     sim_process_start(&console->process, cluster->console_machine, "console", console->life);
     console->random = sim_random(cluster->sim, "console", console->life);

@@ -12,8 +12,7 @@
 
 enum {
     DELAY_MIN_NS = 50000,
-    DELAY_MAX_NS = 5000000, /* to begin with */
-    SPLIT_PERCENT = 10,     /* of arrivals that come in two pieces */
+    SPLIT_PERCENT = 10, /* of arrivals that come in two pieces */
 };
 
 bool sim__net_is_cut(const struct sim_net *net, const struct sim_machine *a,
@@ -256,7 +255,7 @@ struct sim_net *sim_net_new(struct sim *sim)
     struct sim_net *net = LAT_NEW(struct sim_net);
 
     net->sim = sim;
-    net->delay_max_ns = DELAY_MAX_NS;
+    net->delay_max_ns = SIM_NET_DELAY_NS;
     TAILQ_INIT(&net->connections);
     TAILQ_INIT(&net->listenings);
     TAILQ_INIT(&net->connects);

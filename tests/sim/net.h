@@ -62,6 +62,8 @@ void sim_net_power(struct sim_net *net, const struct sim_machine *machine);
 /* Breaks every connection of a machine. */
 void sim_net_reset(struct sim_net *net, const struct sim_machine *machine);
 
+#define SIM_NET_DELAY_NS (5 * SIM_MS) /* of a network that is well */
+
 /* Sets the longest delay of one way from now on. */
 void sim_net_delay(struct sim_net *net, int64_t max_ns);
 

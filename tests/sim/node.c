@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BOOT_AGAIN_MS = 1000, ENGINE_MS = 20, DIAL_MS = 10000 };
+enum { BOOT_AGAIN_MS = 1000, DIAL_MS = 10000 };
 
 static const char data_dir[] = "/agent";
 
@@ -25,8 +25,10 @@ struct sim_node {
     struct sim_machine *machine;
     struct sim_disk *disk;
     struct lat_mock *engine;
+    int engine_stops;
     uint64_t life;
     bool power_is_gone;
+    uint64_t cuts;          /* of its disk, when it was started */
     struct sim_event again; /* its next boot */
 
     bool runs;
@@ -96,10 +98,26 @@ static void free_rest(struct sim_node *node)
     node->metrics = lat_metrics_free(node->metrics);
 }
 
-/* Whatever its engine did, it did in a turn of this process. */
+static void update_engine(struct sim_node *node)
+{
+    lat_mock_engine(node->engine, !node->power_is_gone && node->engine_stops == 0);
+}
+
+void sim_node_stop_engine(struct sim_node *node, bool stop)
+{
+    node->engine_stops += stop ? 1 : -1;
+    update_engine(node);
+}
+
+/* Whatever its engine did, it did in a turn of this process; and its disk may have ended it within one of its calls. */
 static void turned(void *arg)
 {
-    sim_checker_look(((struct sim_node *)arg)->cluster->checker);
+    struct sim_node *node = arg;
+
+    sim_checker_look(node->cluster->checker);
+    if (node->runs && sim_disk_is_down(node->disk) && !node->again.place) {
+        boot_later(node, 0);
+    }
 }
 
 static void boot(void *arg)
@@ -122,13 +140,18 @@ static void boot(void *arg)
     };
     struct lat_err err;
 
+    if (node->runs) { /* its disk has ended it */
+        sim_node_kill(node, sim_disk_cuts(node->disk) != node->cuts, SIM_SECOND);
+        return;
+    }
     if (node->power_is_gone) {
         node->power_is_gone = false;
         sim_machine_boot(node->machine);
         sim_net_power(cluster->sim->net, node->machine);
-        lat_mock_engine(node->engine, true);
+        update_engine(node);
     }
     node->life++;
+    node->cuts = sim_disk_cuts(node->disk);
     sim_disk_start(node->disk);
     sim_process_start(&node->process, node->machine, node->name, node->life);
     sim_network_attach(&node->network, &node->process);
@@ -173,6 +196,7 @@ void sim_node_kill(struct sim_node *node, bool power, int64_t back_ns)
     if (!node->runs) {
         return;
     }
+    sim_event_cancel(node->cluster->sim, &node->again);
     sim_trace(node->cluster->sim, "%s is killed%s", node->name, power ? ", its power goes" : "");
     if (power) {
         node->machine->has_power = false;
@@ -180,9 +204,7 @@ void sim_node_kill(struct sim_node *node, bool power, int64_t back_ns)
         sim_disk_cut(node->disk);
     }
     close_down(node);
-    if (power) {
-        lat_mock_engine(node->engine, false);
-    }
+    update_engine(node);
     boot_later(node, back_ns);
 }
 
@@ -204,7 +226,7 @@ struct sim_node *sim_node_new(struct sim_cluster *cluster, int number)
     sim_disk_put_folder(node->disk, data_dir);
     node->engine = lat_mock_new(NULL);
     for (int op = 0; op < LAT_MOCK_OPS; op++) {
-        lat_mock_delay(node->engine, (enum lat_mock_op)op, ENGINE_MS);
+        lat_mock_delay(node->engine, (enum lat_mock_op)op, SIM_ENGINE_MS);
     }
     sim_event_init(&node->again, boot, node);
     return node;

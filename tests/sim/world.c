@@ -195,8 +195,11 @@ struct sim_machine *sim_machine_add(struct sim *sim, const char *name, int64_t w
     LAT_ASSERT(sim->machine_count < SIM_MACHINES_MAX);
     struct sim_machine *machine = &sim->machines[sim->machine_count];
 
-    *machine = (struct sim_machine){
-        .sim = sim, .index = sim->machine_count++, .wall_ms = wall_ms, .has_power = true};
+    *machine = (struct sim_machine){.sim = sim,
+                                    .index = sim->machine_count++,
+                                    .wall_ms = wall_ms,
+                                    .has_power = true,
+                                    .work_max_ns = SIM_WORK_MAX_NS};
     lat_text_bound(machine->name, sizeof(machine->name), name);
     /* It has run for a while; how long is different on each. */
     machine->booted_ns = -(machine->index + 1) * 1000 * SIM_SECOND;
@@ -219,7 +222,7 @@ static int64_t work_ns(void *arg)
     if (process->frozen) {
         return 0;
     }
-    return sim_draw(process->chance, 10 * SIM_US, process->work_max_ns);
+    return sim_draw(process->chance, 10 * SIM_US, process->machine->work_max_ns);
 }
 
 void sim_process_start(struct sim_process *process, struct sim_machine *machine, const char *name,
@@ -238,7 +241,6 @@ void sim_process_start(struct sim_process *process, struct sim_machine *machine,
     process->clock =
         (struct lat_clock){.wall_ms = clock_wall_ms, .boot_ns = clock_boot_ns, .arg = process};
     process->chance = sim_random(sim, name, life);
-    process->work_max_ns = 2 * SIM_MS;
     process->loop = lat_loop_new(&process->clock);
     lat_loop_simulate(process->loop, &workers);
     sim->processes[index] = process;

@@ -19,6 +19,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#define SIM_WORK_MAX_NS (2 * SIM_MS) /* of a machine whose disk is well */
+
 enum {
     SIM_MACHINES_MAX = 8,
     SIM_PROCESSES_MAX = 16,
@@ -40,6 +42,7 @@ struct sim_machine {
     int64_t wall_ms;   /* what the wall clock showed when the world began */
     int64_t skew_ms;   /* what it has jumped by since */
     bool has_power;
+    int64_t work_max_ns; /* longest delay of a worker now; a slow disk raises it */
 };
 
 /* A process: one loop on the clock of its machine. Embedded by what runs in it (console, agent, users). */
@@ -53,7 +56,6 @@ struct sim_process {
     int64_t frozen_ns; /* the private time that passes meanwhile */
     int64_t wake_ns;   /* when its earliest timer is due; INT64_MAX: never */
     struct lat_random *chance; /* of its workers' delays */
-    int64_t work_max_ns;       /* longest delay of a worker now; a slow disk raises it */
     void (*turned)(void *arg); /* after it was turned; may be NULL */
     void *turned_arg;
     int index; /* in sim->processes; -1: not running */

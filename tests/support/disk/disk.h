@@ -76,8 +76,9 @@ enum sim_disk_effect {
     SIM_DISK_EIO_AFTER, /* happens, and yet fails */
     SIM_DISK_ENOSPC,    /* as EIO, with another reason */
     SIM_DISK_SHORT,     /* a write: a part of it happens, then ENOSPC; anything else: ENOSPC */
-    SIM_DISK_POWER,     /* the power goes just before or just after it took effect (by the seed) */
-    SIM_DISK_KILL,      /* the program is killed just before or just after */
+    SIM_DISK_READ_ONLY, /* as EIO, and from then on every change of the disk fails, as after a file system's first error */
+    SIM_DISK_POWER, /* the power goes just before or just after it took effect (by the seed) */
+    SIM_DISK_KILL,  /* the program is killed just before or just after */
 };
 
 struct sim_disk_fault {
@@ -91,8 +92,11 @@ struct sim_disk_fault {
         *suffix; /* only files whose path ends so (borrowed for the life of the rule); NULL: all */
 };
 
-/* Adds a rule (copied); the first one that hits a call decides. */
-void sim_disk_fail(struct sim_disk *disk, const struct sim_disk_fault *fault);
+/* Adds a rule (copied) and returns its number; the first one that hits a call decides. */
+uint64_t sim_disk_fail(struct sim_disk *disk, const struct sim_disk_fault *fault);
+
+/* Ends a rule; and what it left behind, if it has made the disk read-only. */
+void sim_disk_mend(struct sim_disk *disk, uint64_t rule);
 
 /* Ends all rules. */
 void sim_disk_heal(struct sim_disk *disk);

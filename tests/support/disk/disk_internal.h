@@ -14,7 +14,7 @@ enum {
     SIM__SECTOR = 512, /* what a crash keeps or drops as one */
     SIM__PAGE = 16384, /* of a content in memory */
     SIM__PATH_MAX = 512,
-    SIM__FAULTS_MAX = 16,
+    SIM__FAULTS_MAX = 64,
 };
 
 /* A write or a truncation that was not synced. */
@@ -61,6 +61,7 @@ struct sim__entry {
 };
 
 struct sim__rule {
+    uint64_t number;
     struct sim_disk_fault fault;
     uint64_t seen;
 };
@@ -74,6 +75,8 @@ struct sim_disk {
     struct sim__entry *first, **last;
     struct sim__rule rules[SIM__FAULTS_MAX];
     size_t rule_count;
+    uint64_t rules_made;
+    uint64_t read_only; /* number of the rule that has made it so; 0: it takes changes */
     uint64_t calls[SIM_DISK_CALL_COUNT];
     uint64_t changes;
     uint64_t faults;

@@ -7,12 +7,31 @@
 #include <errno.h>
 #include <string.h>
 
-void sim_disk_fail(struct sim_disk *disk, const struct sim_disk_fault *fault)
+uint64_t sim_disk_fail(struct sim_disk *disk, const struct sim_disk_fault *fault)
 {
+    uint64_t number;
+
     sim__disk_lock(disk);
     LAT_ASSERT(disk->rule_count < SIM__FAULTS_MAX);
     LAT_ASSERT((fault->at == 0) != (fault->one_in == 0));
-    disk->rules[disk->rule_count++] = (struct sim__rule){.fault = *fault};
+    number = ++disk->rules_made;
+    disk->rules[disk->rule_count++] = (struct sim__rule){.number = number, .fault = *fault};
+    sim__disk_unlock(disk);
+    return number;
+}
+
+void sim_disk_mend(struct sim_disk *disk, uint64_t rule)
+{
+    size_t kept = 0;
+
+    sim__disk_lock(disk);
+    for (size_t i = 0; i < disk->rule_count; i++) {
+        if (disk->rules[i].number != rule) {
+            disk->rules[kept++] = disk->rules[i];
+        }
+    }
+    disk->rule_count = kept;
+    disk->read_only = disk->read_only == rule ? 0 : disk->read_only;
     sim__disk_unlock(disk);
 }
 
@@ -20,6 +39,7 @@ void sim_disk_heal(struct sim_disk *disk)
 {
     sim__disk_lock(disk);
     disk->rule_count = 0;
+    disk->read_only = 0;
     sim__disk_unlock(disk);
 }
 
@@ -42,9 +62,10 @@ static bool hits(struct sim_disk *disk, struct sim__rule *rule, enum sim_disk_ca
     return rule->seen >= fault->at && (fault->count == 0 || rule->seen - fault->at < fault->count);
 }
 
-static struct sim__verdict judge(struct sim_disk *disk, const struct sim_disk_fault *fault,
+static struct sim__verdict judge(struct sim_disk *disk, const struct sim__rule *rule,
                                  enum sim_disk_call call)
 {
+    const struct sim_disk_fault *fault = &rule->fault;
     bool is_sync = call == SIM_DISK_SYNC;
     bool happens;
 
@@ -57,6 +78,9 @@ static struct sim__verdict judge(struct sim_disk *disk, const struct sim_disk_fa
                                      .happens = call == SIM_DISK_WRITE,
                                      .is_partial = true,
                                      .loses = is_sync};
+    case SIM_DISK_READ_ONLY:
+        disk->read_only = rule->number;
+        return (struct sim__verdict){.error = EIO, .loses = is_sync};
     case SIM_DISK_POWER:
     case SIM_DISK_KILL:
         happens = lat_random_below(disk->random, 2) == 0;
@@ -84,9 +108,12 @@ struct sim__verdict sim__disk_ask(struct sim_disk *disk, enum sim_disk_call call
 
         first = first == NULL && is_hit ? &disk->rules[i] : first;
     }
+    if (changes && disk->read_only != 0) {
+        return (struct sim__verdict){.error = EROFS, .loses = call == SIM_DISK_SYNC};
+    }
     if (first != NULL) {
         disk->faults++;
-        return judge(disk, &first->fault, call);
+        return judge(disk, first, call);
     }
     return (struct sim__verdict){.happens = true};
 }

@@ -250,6 +250,45 @@ static void the_nth_call_fails_once_or_for_ever(void **state)
     sim_disk_free(disk);
 }
 
+static void the_end_of_one_rule_leaves_the_others(void **state)
+{
+    (void)state;
+    struct sim_disk *disk = sim_disk_new(1);
+    struct sim__handle handle = make(disk, "/a");
+    uint64_t writes =
+        sim_disk_fail(disk, &(struct sim_disk_fault){.call = SIM_DISK_WRITE, .at = 1});
+    uint64_t syncs = sim_disk_fail(disk, &(struct sim_disk_fault){.call = SIM_DISK_SYNC, .at = 1});
+
+    sim_disk_mend(disk, writes);
+    write_text(&handle, 0, "1");
+    assert_int_equal(sim__disk_sync(&handle), EIO);
+    sim_disk_mend(disk, syncs);
+    assert_int_equal(sim__disk_sync(&handle), 0);
+    sim__disk_close(&handle);
+    sim_disk_free(disk);
+}
+
+static void a_disk_that_became_read_only_takes_nothing_until_it_is_mended(void **state)
+{
+    (void)state;
+    struct sim_disk *disk = sim_disk_new(1);
+    struct sim__handle handle = make(disk, "/a");
+    uint64_t rule = sim_disk_fail(
+        disk, &(struct sim_disk_fault){
+                  .call = SIM_DISK_SYNC, .effect = SIM_DISK_READ_ONLY, .at = 1, .count = 1});
+
+    write_text(&handle, 0, "1");
+    assert_int_equal(sim__disk_sync(&handle), EIO);
+    assert_int_equal(sim__disk_write(&handle, 0, "2", 1), EROFS);
+    assert_int_equal(sim__disk_rename(disk, "/a", "/b"), EROFS);
+    assert_true(reads(disk, "/a", "1"));
+    sim_disk_mend(disk, rule);
+    write_text(&handle, 0, "3");
+    assert_int_equal(sim__disk_sync(&handle), 0);
+    sim__disk_close(&handle);
+    sim_disk_free(disk);
+}
+
 static void a_short_write_leaves_a_part(void **state)
 {
     (void)state;
@@ -504,6 +543,8 @@ int main(void)
         cmocka_unit_test(a_lying_disk_loses_what_was_synced),
         cmocka_unit_test(a_killed_program_changes_nothing_more_and_loses_nothing),
         cmocka_unit_test(the_nth_call_fails_once_or_for_ever),
+        cmocka_unit_test(the_end_of_one_rule_leaves_the_others),
+        cmocka_unit_test(a_disk_that_became_read_only_takes_nothing_until_it_is_mended),
         cmocka_unit_test(a_short_write_leaves_a_part),
         cmocka_unit_test(a_failed_sync_is_told_once_and_drops_what_it_could_not_write),
         cmocka_unit_test(a_full_disk_takes_what_fits_and_has_room_again),
