@@ -1,0 +1,123 @@
+/* Nodes in columns: one array a field, one row a node; and the record of the workload that a decision is about.
+ *
+ *                      rows 0..255          256..511        ...
+ *   free_cpu     double   ████████████████   ████████████████   64-byte aligned, padded to whole blocks
+ *   healthy      bits     ▌                  ▌                  bit row % 64 of word row / 64
+ *   pool         code     ████████           ████████           int32 into the dictionary; 0 is nil
+ *   labels       map      row by row         row by row         (key code, value code), read by lookup
+ *   stamp                 one a block        one a block        new whenever a ROW field of the block changes
+ *
+ * Texts are codes of one dictionary for columns, records and the constants of programs: equal texts have equal
+ * codes as long as somebody holds them. A removed row is dead (alive bit 0, every field zero) until it is used
+ * again. Pointers that readers return are borrowed until a row is added (see lat_columns_layout).
+ * No thread but the owner's. Setters of a field of another type or object are a mistake of ours. */
+#ifndef LAT_POLICY_COLUMNS_H
+#define LAT_POLICY_COLUMNS_H
+
+#include "base/err.h"
+#include "policy/fields.h"
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    LAT_COLUMNS_BLOCK = 256,            /* rows in a block */
+    LAT_COLUMNS_WORDS = 4,              /* words of a bitmap in a block */
+    LAT_COLUMNS_ROWS_MAX = 1024 * 1024, /* rows, dead ones included */
+    LAT_COLUMNS_MAP_MAX = 256,          /* entries of one map; what comes behind them is left out */
+};
+
+struct lat_columns;
+struct lat_record;
+
+/* Returns owned columns without rows. */
+struct lat_columns *lat_columns_new(void);
+
+/* Frees them; every record and vector over them is freed before. */
+struct lat_columns *lat_columns_free(struct lat_columns *columns);
+
+/* Adds a living row, every field zero, false, "" or nil, and gives its index: a dead one's if there is one, else the
+ * next. LAT_E_LIMIT past LAT_COLUMNS_ROWS_MAX. */
+int lat_columns_add(struct lat_columns *columns, size_t *ret_row, struct lat_err *err) LAT_MUST_USE;
+
+/* Makes a living row a dead one. */
+void lat_columns_remove(struct lat_columns *columns, size_t row);
+
+/* Set one field of a living row. Texts are copied; NULL is nil for an OPTION, "" for a TEXT. A map is an object of text, NULL is
+ * empty; members that are no text are left out. Setting the value that is there changes no stamp. */
+void lat_columns_set_bool(struct lat_columns *columns, size_t row, enum lat_policy_field field,
+                          bool value);
+void lat_columns_set_int(struct lat_columns *columns, size_t row, enum lat_policy_field field,
+                         int64_t value);
+void lat_columns_set_float(struct lat_columns *columns, size_t row, enum lat_policy_field field,
+                           double value);
+void lat_columns_set_text(struct lat_columns *columns, size_t row, enum lat_policy_field field,
+                          const char *value);
+void lat_columns_set_map(struct lat_columns *columns, size_t row, enum lat_policy_field field,
+                         const cJSON *value);
+
+/* Makes every PAIR field of every row zero or false again; costs as much as there were rows set. */
+void lat_columns_clear_pairs(struct lat_columns *columns);
+
+/* Return how many rows there are, dead ones included, and how many blocks they fill. */
+size_t lat_columns_rows(const struct lat_columns *columns);
+size_t lat_columns_blocks(const struct lat_columns *columns);
+
+/* Return the column of a node's field, for whole blocks; what is behind the last row is zero. */
+const double *lat_columns_floats(const struct lat_columns *columns, enum lat_policy_field field);
+const int64_t *lat_columns_ints(const struct lat_columns *columns, enum lat_policy_field field);
+const int32_t *lat_columns_codes(const struct lat_columns *columns, enum lat_policy_field field);
+const uint64_t *lat_columns_bits(const struct lat_columns *columns, enum lat_policy_field field);
+
+/* Returns the bitmap of living rows. */
+const uint64_t *lat_columns_alive(const struct lat_columns *columns);
+
+/* Returns the code under a key of a row's map; 0 when absent, or when key is 0. */
+int32_t lat_columns_lookup(const struct lat_columns *columns, enum lat_policy_field field,
+                           size_t row, int32_t key);
+
+/* Returns the stamps of the blocks: a block in which a ROW field or a living row changed has a greater one than
+ * any that was seen before; 0 for a block that never held a row. */
+const uint64_t *lat_columns_stamps(const struct lat_columns *columns);
+
+/* Returns the greatest stamp: as long as it is the same, no block changed. */
+uint64_t lat_columns_stamp(const struct lat_columns *columns);
+
+/* Returns a number that is another one after the columns' memory moved. */
+uint64_t lat_columns_layout(const struct lat_columns *columns);
+
+/* Returns the code of a text and holds it; 0 for NULL. Each one is released once. */
+int32_t lat_columns_hold(struct lat_columns *columns, const char *text) LAT_MUST_USE;
+void lat_columns_release(struct lat_columns *columns, int32_t code);
+
+/* Returns the code of a text that is in the dictionary; 0 when nobody holds it. */
+int32_t lat_columns_code(const struct lat_columns *columns, const char *text);
+
+/* Returns the text of a code that is held, borrowed as long as it is; NULL for 0. */
+const char *lat_columns_text(const struct lat_columns *columns, int32_t code);
+
+/* Returns how many texts the dictionary holds. */
+size_t lat_columns_texts(const struct lat_columns *columns);
+
+/* Returns an owned record: what a decision over these columns is about, every field zero, "" or nil. */
+struct lat_record *lat_record_new(struct lat_columns *columns);
+struct lat_record *lat_record_free(struct lat_record *record);
+
+/* Set one field of the workload, as the setters above do. */
+void lat_record_set_bool(struct lat_record *record, enum lat_policy_field field, bool value);
+void lat_record_set_int(struct lat_record *record, enum lat_policy_field field, int64_t value);
+void lat_record_set_float(struct lat_record *record, enum lat_policy_field field, double value);
+void lat_record_set_text(struct lat_record *record, enum lat_policy_field field, const char *value);
+void lat_record_set_map(struct lat_record *record, enum lat_policy_field field, const cJSON *value);
+
+/* Return one field of the workload. */
+bool lat_record_bool(const struct lat_record *record, enum lat_policy_field field);
+int64_t lat_record_int(const struct lat_record *record, enum lat_policy_field field);
+double lat_record_float(const struct lat_record *record, enum lat_policy_field field);
+int32_t lat_record_code(const struct lat_record *record, enum lat_policy_field field);
+int32_t lat_record_lookup(const struct lat_record *record, enum lat_policy_field field,
+                          int32_t key);
+
+#endif

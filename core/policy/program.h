@@ -1,0 +1,177 @@
+/* A placement policy as a program: what the compiler in the jail made of its Lua source, read and verified.
+ *
+ *   wire (JSON) ──lat_program_read──► struct lat_program ──► core/sched/vector: all nodes at once
+ *                                               └─lat_program_row──► the values of one node: the reference, and
+ *                                                                    what reasons and terms are written from
+ *
+ * SSA: value i is made by op i from values with smaller indexes, so there is no loop and no jump. Results are those
+ * of Lua 5.4 to the bit (of a NaN only that it is one: not its sign, not its payload).
+ *
+ *   {"version":1,
+ *    "ops":[["const_i","123"],["const_f","0x1.8p+1"|"nan"|"inf"|"-inf"],["const_b",true],["const_s","text"],
+ *           ["field","node.free_cpu"],["map","node.labels",KEY],["add_f",A,B],...],
+ *    "traps":[{"when":B,"line":n,"message":"attempt to ..."}],
+ *    "rules":[{"when":B,"line":n,"text":"...","reason":[PART...]|null,"have":V,"need":V,"compare":"<"}],
+ *    "score":F|null, "score_line":n, "terms":[{"value":F,"line":n,"text":"..."}]}
+ *   PART: "literal" | {"value":V} (as tostring writes it) | {"format":"%.2f","value":V}
+ *
+ * have, need, compare and score_line (where score begins) may be left out. A row that a trap holds for raises an
+ * error: the decision fails. The masks of the rules are disjoint; a row is refused when one of them holds.
+ * Everything here is pure; programs are immutable and may be shared, their count is not for two threads. */
+#ifndef LAT_POLICY_PROGRAM_H
+#define LAT_POLICY_PROGRAM_H
+
+#include "base/buf.h"
+#include "policy/columns.h"
+
+enum {
+    LAT_PROGRAM_OPS_MAX = 4096,
+    LAT_PROGRAM_RULES_MAX = 256,
+    LAT_PROGRAM_TERMS_MAX = 64,
+    LAT_PROGRAM_TRAPS_MAX = 256,
+    LAT_PROGRAM_PARTS_MAX = 1024,       /* of all reasons */
+    LAT_PROGRAM_TEXT_MAX = 64 * 1024,   /* bytes of all texts, terminators included */
+    LAT_PROGRAM_LINE_MAX = 1000 * 1000, /* of a source */
+    LAT_PROGRAM_REASON_MAX = 160,       /* bytes of a reason; it is cut there */
+};
+
+/* O(name on the wire, type of its value, types of its operands), one letter a type: B bool, I int64, F double, S text
+ * (a code of the dictionary, 0 is nil); _ what the op itself says. */
+/* clang-format off */
+#define LAT_OPS(O)                                                                                      \
+    O(const_b, B, "") O(const_i, I, "") O(const_f, F, "") O(const_s, S, "")                             \
+    O(field, _, "") O(map, S, "S")                                                                      \
+    O(and, B, "BB") O(or, B, "BB") O(xor, B, "BB") O(not, B, "B")                                       \
+    O(select_b, B, "BBB") O(select_i, I, "BII") O(select_f, F, "BFF") O(select_s, S, "BSS")             \
+    O(is_nil, B, "S") O(eq_s, B, "SS")                                                                  \
+    /* 64 bits, wrapping; floor division and Lua's modulo, by 0 gives 0; fmod_i is C's %, by 0 gives 0 */ \
+    O(add_i, I, "II") O(sub_i, I, "II") O(mul_i, I, "II") O(neg_i, I, "I") O(abs_i, I, "I")             \
+    O(idiv_i, I, "II") O(mod_i, I, "II") O(fmod_i, I, "II")                                             \
+    O(band, I, "II") O(bor, I, "II") O(bxor, I, "II") O(bnot, I, "I")                                   \
+    O(shl, I, "II") O(shr, I, "II")         /* logical; a count below 0 goes the other way, from 64 on 0 */ \
+    O(lt_i, B, "II") O(le_i, B, "II") O(eq_i, B, "II") O(ult_i, B, "II")                                \
+    O(add_f, F, "FF") O(sub_f, F, "FF") O(mul_f, F, "FF") O(div_f, F, "FF")                             \
+    O(idiv_f, F, "FF") O(mod_f, F, "FF") O(fmod_f, F, "FF") O(pow_f, F, "FF")                           \
+    O(neg_f, F, "F") O(abs_f, F, "F") O(floor_f, F, "F") O(ceil_f, F, "F") O(sqrt_f, F, "F")            \
+    O(lt_f, B, "FF") O(le_f, B, "FF") O(eq_f, B, "FF")                                                  \
+    O(exp, F, "F") O(log, F, "F") O(log2, F, "F") O(log10, F, "F")                                      \
+    O(sin, F, "F") O(cos, F, "F") O(tan, F, "F")                                                        \
+    /* f2i gives 0 for what is not integral or not in range, which is_int_f tells */                    \
+    O(i2f, F, "I") O(f2i, I, "F") O(is_int_f, B, "F")                                                   \
+    /* exact, as Lua compares an integer with a float */                                                \
+    O(lt_if, B, "IF") O(le_if, B, "IF") O(lt_fi, B, "FI") O(le_fi, B, "FI") O(eq_if, B, "IF")
+/* clang-format on */
+
+enum lat_opcode {
+#define O(name, type, operands) LAT_OP_##name,
+    LAT_OPS(O)
+#undef O
+        LAT_OP_COUNT
+};
+
+enum lat_program_type {
+    LAT_VALUE_B = 'B',
+    LAT_VALUE_I = 'I',
+    LAT_VALUE_F = 'F',
+    LAT_VALUE_S = 'S'
+};
+
+/* What a value depends on; what depends on more is greater, but ROW and UNIFORM stand beside each other: both
+ * together are MIXED. */
+enum lat_depends {
+    LAT_DEPENDS_CONSTANT,
+    LAT_DEPENDS_UNIFORM, /* on the workload alone */
+    LAT_DEPENDS_ROW,     /* on the node alone */
+    LAT_DEPENDS_MIXED,   /* on both, or on a PAIR field */
+};
+
+union lat_program_value {
+    bool b;
+    int64_t i;
+    double f;
+    int32_t s; /* below 0: a text of the program that is not in the dictionary */
+};
+
+struct lat_op {
+    enum lat_opcode code;
+    enum lat_program_type type;
+    enum lat_depends depends;
+    uint32_t operand_count;
+    uint32_t operands[3];             /* indexes of ops before this one */
+    enum lat_policy_field field;      /* of field and map */
+    union lat_program_value constant; /* of const_b, const_i, const_f */
+    const char *text;                 /* of const_s */
+};
+
+struct lat_trap {
+    uint32_t when; /* a B */
+    int line;
+    const char *message;
+};
+
+struct lat_rule {
+    uint32_t when; /* a B */
+    int line;
+    const char *text;    /* the condition, as its author wrote it */
+    const char *compare; /* "<", "<=", ">", ">=", "==", "~=", or NULL */
+    int32_t have;        /* op; -1: none */
+    int32_t need;        /* op; -1: none */
+    bool has_reason;
+    uint32_t parts_at; /* its reason, in the program's parts */
+    uint32_t part_count;
+};
+
+struct lat_term {
+    uint32_t value; /* an F */
+    int line;
+    const char *text;
+};
+
+struct lat_program;
+
+/* Reads a program from the wire and verifies everything about it; LAT_E_POLICY says what is wrong where. What it
+ * returns has a count of 1. */
+int lat_program_read(const cJSON *json, struct lat_program **ret_program,
+                     struct lat_err *err) LAT_MUST_USE;
+
+struct lat_program *lat_program_ref(struct lat_program *program);
+struct lat_program *lat_program_unref(struct lat_program *program); /* takes NULL, returns NULL */
+
+/* Return what the program holds, borrowed as long as it is. */
+const struct lat_op *lat_program_ops(const struct lat_program *program, size_t *ret_count);
+const struct lat_trap *lat_program_traps(const struct lat_program *program, size_t *ret_count);
+const struct lat_rule *lat_program_rules(const struct lat_program *program, size_t *ret_count);
+const struct lat_term *lat_program_terms(const struct lat_program *program, size_t *ret_count);
+
+/* Returns the op that is the score, or -1: every node that is not refused scores 0. */
+int32_t lat_program_score(const struct lat_program *program);
+
+/* Returns the line where the function score begins; 0 when not known. */
+int lat_program_score_line(const struct lat_program *program);
+
+/* Computes every value of one row, in the simplest way; ret_values has room for all ops. Codes in it are good as long
+ * as nothing is set or released. */
+void lat_program_row(const struct lat_program *program, const struct lat_columns *columns,
+                     const struct lat_record *record, size_t row,
+                     union lat_program_value *ret_values);
+
+/* Return the first trap, and the rule, that hold for the values of a row; -1 when none does. */
+int32_t lat_program_trapped(const struct lat_program *program,
+                            const union lat_program_value *values);
+int32_t lat_program_refused(const struct lat_program *program,
+                            const union lat_program_value *values);
+
+/* Returns the text of a value of type S, borrowed; NULL for nil. */
+const char *lat_program_text(const struct lat_program *program, const struct lat_columns *columns,
+                             union lat_program_value value);
+
+/* Adds a value as Lua's tostring writes it. */
+void lat_program_write(const struct lat_program *program, const struct lat_columns *columns,
+                       uint32_t op, const union lat_program_value *values, struct lat_buf *out);
+
+/* Adds the reason that a rule gives for the values of a row, at most LAT_PROGRAM_REASON_MAX bytes; returns false, and
+ * adds nothing, when the rule has none of its own. */
+bool lat_program_reason(const struct lat_program *program, const struct lat_columns *columns,
+                        uint32_t rule, const union lat_program_value *values, struct lat_buf *out);
+
+#endif
