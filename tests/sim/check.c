@@ -1,7 +1,8 @@
 /* The invariants of a run.
  *
  *   at every change of the store   indexes without gaps; versions and generations that only grow; and after a start
- *                                  every change that was ever told is still in the log, as it was told
+ *                                  every change that was ever told is still in the log, as it was told, and every row is
+ *                                  as it was told or has a later change (told.c)
  *   whenever an engine moved       no allocation has two containers, no ordinal runs twice, nothing foreign was touched
  *                                  (engines.c)
  *   when the weather has cleared   every workload is as its owner knows it, placed, running (or not), restarted as often as
@@ -10,6 +11,7 @@
  */
 #include "cluster.h"
 #include "engines.h"
+#include "told.h"
 
 #include "agent/runner/runner_internal.h"
 #include "base/buf.h"
@@ -24,14 +26,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NOTES = 64, STEADY_LOOKS = 3 };
+enum { STEADY_LOOKS = 3 };
 
 struct sim_checker {
     struct sim_cluster *cluster;
-    uint64_t *told; /* digest of every change that was told, by its index; 0: none was */
-    size_t told_cap;
-    int64_t told_last;  /* the newest index told; 0: none */
-    int64_t told_first; /* the oldest */
+    struct sim_told *told;
     struct lat_map
         *generations; /* id of a workload or an allocation -> the highest seen + 1, as a pointer */
     struct sim_engines *engines;
@@ -41,16 +40,6 @@ struct sim_checker {
 };
 
 /* ---- the store ---- */
-
-static uint64_t digest_of(int table, int kind, const char *id, const char *request_id, int64_t at)
-{
-    uint64_t hash = sim_hash(14695981039346656037u, &table, sizeof(table));
-
-    hash = sim_hash(hash, &kind, sizeof(kind));
-    hash = sim_hash(hash, id, strlen(id) + 1);
-    hash = sim_hash(hash, request_id, strlen(request_id) + 1);
-    return sim_hash(hash, &at, sizeof(at));
-}
 
 static void note_generation(struct sim_checker *checker, const char *what, const char *id,
                             int64_t generation)
@@ -95,28 +84,10 @@ static void changed(void *arg, const struct lat_change *change)
     sim_trace(sim, "store %" PRId64 " %s %s %s version %" PRId64, change->index,
               lat_table(change->table)->name, row ? row->id : "", change->after ? "put" : "removed",
               row ? row->version : 0);
-    if (checker->told_last && change->index != checker->told_last + 1) {
-        sim_fail(sim, "change %" PRId64 " was told after change %" PRId64, change->index,
-                 checker->told_last);
-    }
-    if (checker->told_cap <= (size_t)change->index) {
-        size_t cap = ((size_t)change->index + 1) * 2;
-
-        checker->told = lat_grow(checker->told, cap, sizeof(*checker->told));
-        memset(checker->told + checker->told_cap, 0,
-               (cap - checker->told_cap) * sizeof(*checker->told));
-        checker->told_cap = cap;
-    }
-    if (!checker->told_first) {
-        checker->told_first = change->index;
-    }
-    checker->told_last = change->index;
+    sim_told_take(checker->told, change);
     if (!row) {
-        checker->told[change->index] = 0; /* came and went before it could be read back */
-        return;
+        return; /* came and went before it could be read back */
     }
-    checker->told[change->index] =
-        digest_of(change->table, change->kind, row->id, change->request_id, change->at);
     if (change->before && change->after && change->after->version < change->before->version) {
         sim_fail(sim, "the version of %s %s went back", lat_table(change->table)->name, row->id);
     }
@@ -129,46 +100,9 @@ static void changed(void *arg, const struct lat_change *change)
     }
 }
 
-/* After a start: is all that was told in the log? */
-static void compare_log(struct sim_checker *checker, const struct lat_store *store)
-{
-    struct lat_change_note notes[NOTES];
-    int64_t index = checker->told_first - 1;
-    size_t count = 1;
-
-    if (checker->told_last > lat_store_index(store)) {
-        sim_fail(checker->cluster->sim,
-                 "change %" PRId64 " was told, and after a start there are %" PRId64,
-                 checker->told_last, lat_store_index(store));
-        return;
-    }
-    while (checker->told_last && index < checker->told_last && count > 0) {
-        if (lat_store_changes_after(store, index, notes, NOTES, &count, NULL)) {
-            sim_fail(checker->cluster->sim, "the log does not reach back to change %" PRId64,
-                     index);
-            return;
-        }
-        for (size_t i = 0; i < count && notes[i].index <= checker->told_last; i++) {
-            uint64_t told = checker->told[notes[i].index];
-
-            if (told && told != digest_of(notes[i].table, notes[i].kind, notes[i].id,
-                                          notes[i].request_id, notes[i].at)) {
-                sim_fail(checker->cluster->sim,
-                         "change %" PRId64 " is another one after a start than was told before",
-                         notes[i].index);
-            }
-        }
-        index = count ? notes[count - 1].index : index;
-    }
-}
-
 void sim_checker_watch(struct sim_checker *checker, struct lat_store *store)
 {
-    compare_log(checker, store);
-    checker->told_last = lat_store_index(store);
-    if (!checker->told_first) {
-        checker->told_first = checker->told_last + 1;
-    }
+    sim_told_begin(checker->told, store);
     lat_store_watch(store, UINT32_MAX, changed, checker);
 }
 
@@ -268,8 +202,10 @@ static bool slot_is_right(struct sim_checker *checker, const struct lat_store *s
     char *key = lat_text_format("%s/%s", project_id, slot->name);
     const struct lat_workload *workload =
         (const struct lat_workload *)lat_store_find(store, LAT_INDEX_WORKLOAD_NAME, key);
+    char labels[64];
 
     free(key);
+    sim_slot_labels(slot, labels, sizeof(labels));
     if (slot->state != SIM_PRESENT) {
         return !workload || differ(checker, "workload %s is not gone", slot->name);
     }
@@ -278,13 +214,13 @@ static bool slot_is_right(struct sim_checker *checker, const struct lat_store *s
     }
     if (!lat_text_equal(workload->row.id, slot->id) || workload->count != slot->count ||
         workload->generation != slot->generation || workload->restarts < slot->restarts_least ||
-        workload->restarts > slot->restarts_most ||
+        workload->restarts > slot->restarts_most || !lat_text_equal(workload->labels, labels) ||
         !lat_text_equal(workload->desired, slot->stopped ? "stopped" : "running")) {
         return differ(checker,
                       "workload %s is not as its owner knows it (count %" PRId64
-                      " generation %" PRId64 " restarts %" PRId64 " %s)",
+                      " generation %" PRId64 " restarts %" PRId64 " %s labels %s)",
                       slot->name, workload->count, workload->generation, workload->restarts,
-                      workload->desired);
+                      workload->desired, workload->labels);
     }
     return workload_is_right(checker, store, slot, workload);
 }
@@ -464,6 +400,7 @@ struct sim_checker *sim_checker_new(struct sim_cluster *cluster)
     struct sim_checker *checker = LAT_NEW(struct sim_checker);
 
     checker->cluster = cluster;
+    checker->told = sim_told_new(cluster->sim);
     checker->generations = lat_map_new();
     checker->engines = sim_engines_new(cluster);
     return checker;
@@ -474,7 +411,7 @@ struct sim_checker *sim_checker_free(struct sim_checker *checker)
     if (checker) {
         lat_map_free(checker->generations);
         sim_engines_free(checker->engines);
-        free(checker->told);
+        sim_told_free(checker->told);
         free(checker);
     }
     return NULL;

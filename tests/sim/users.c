@@ -20,9 +20,9 @@ enum {
     KEY_PERCENT = 60,
 };
 
-enum action { CREATE, CHANGE, SCALE, STOP, START, RESTART, REMOVE, LOOK, ACTIONS };
+enum action { CREATE, CHANGE, LABEL, SCALE, STOP, START, RESTART, REMOVE, LOOK, ACTIONS };
 
-static const char *const action_names[ACTIONS] = {"create", "change",  "scale",  "stop",
+static const char *const action_names[ACTIONS] = {"create", "change",  "label",  "scale", "stop",
                                                   "start",  "restart", "remove", "look"};
 
 struct user {
@@ -71,6 +71,19 @@ static int64_t marker_of(const cJSON *body)
     return colon ? strtoll(colon + 1, NULL, 10) : -1;
 }
 
+/* Its only label, 0 when there is none, -1 when there are others. */
+static int64_t tier_of(const cJSON *body)
+{
+    const cJSON *label = lat_json_get(body, "labels") ? lat_json_get(body, "labels")->child : NULL;
+
+    if (!label) {
+        return 0;
+    }
+    return !label->next && lat_text_equal(label->string, "tier") && cJSON_IsString(label)
+               ? strtoll(label->valuestring, NULL, 10)
+               : -1;
+}
+
 /* Tells whether a workload is as the slot says; writes the first difference. */
 static bool is_as_known(const cJSON *body, const struct sim_slot *slot, char *ret_why, size_t size)
 {
@@ -83,6 +96,7 @@ static bool is_as_known(const cJSON *body, const struct sim_slot *slot, char *re
         int64_t is, should;
     } numbers[] = {{"count", lat_json_int(body, "count", -1), slot->count},
                    {"marker", marker_of(body), slot->marker},
+                   {"tier", tier_of(body), slot->tier},
                    {"generation", lat_json_int(body, "generation", -1), slot->generation}};
 
     if (*slot->id && !lat_text_equal(lat_json_text(body, "id", ""), slot->id)) {
@@ -101,6 +115,15 @@ static bool is_as_known(const cJSON *body, const struct sim_slot *slot, char *re
         return false;
     }
     return true;
+}
+
+void sim_slot_labels(const struct sim_slot *slot, char *ret_text, size_t size)
+{
+    if (slot->tier) {
+        snprintf(ret_text, size, "{\"tier\":\"%" PRId64 "\"}", slot->tier);
+    } else {
+        snprintf(ret_text, size, "%s", "");
+    }
 }
 
 static void complain(struct user *user, int status, const char *why)
@@ -269,12 +292,40 @@ static void replied(void *arg, int status, const cJSON *body, const struct lat_e
     }
 }
 
+/* What a request says of labels. */
+static void write_tier(int64_t tier, struct lat_buf *out)
+{
+    if (tier) {
+        lat_buf_addf(out, "\"labels\":{\"tier\":\"%" PRId64 "\"}", tier);
+    } else {
+        lat_buf_add_text(out, "\"labels\":{\"tier\":null}");
+    }
+}
+
+static void write_change(const struct user *user, struct lat_buf *out)
+{
+    lat_buf_add_text(out, "{");
+    if (user->action == CHANGE) {
+        lat_buf_addf(out, "\"params\":{\"image\":\"app:%" PRId64 "\"}", user->after.marker);
+    }
+    if (user->after.tier != user->before.tier) {
+        lat_buf_add_text(out, user->action == CHANGE ? "," : "");
+        write_tier(user->after.tier, out);
+    }
+    lat_buf_add_text(out, "}");
+}
+
 static void write_spec(const struct user *user, struct lat_buf *out)
 {
     const struct sim_slot *after = &user->after;
 
+    lat_buf_add_text(out, "{");
+    if (after->tier) {
+        write_tier(after->tier, out);
+        lat_buf_add_text(out, ",");
+    }
     lat_buf_addf(out,
-                 "{\"type\":\"custom\",\"name\":\"%s\",\"count\":%" PRId64
+                 "\"type\":\"custom\",\"name\":\"%s\",\"count\":%" PRId64
                  ",\"params\":{\"image\":\"app:%" PRId64 "\"%s%s}}",
                  after->name, after->count, after->marker,
                  after->has_port ? ",\"ports\":[\"web:80/tcp\"]" : "",
@@ -298,8 +349,9 @@ static void attempt(struct user *user)
         switch (user->action) {
         case CREATE: write_spec(user, &body); break;
         case CHANGE:
+        case LABEL:
             request.method = LAT_HTTP_PATCH;
-            lat_buf_addf(&body, "{\"params\":{\"image\":\"app:%" PRId64 "\"}}", user->after.marker);
+            write_change(user, &body);
             break;
         case SCALE:
             lat_buf_add_text(&target, "/scale");
@@ -323,7 +375,7 @@ static void attempt(struct user *user)
 
 static enum action choose(struct user *user, const struct sim_slot *slot)
 {
-    static const enum action choices[] = {LOOK,  LOOK, CHANGE, CHANGE,  SCALE,
+    static const enum action choices[] = {LOOK,  LOOK, CHANGE, CHANGE,  LABEL, SCALE,
                                           SCALE, STOP, START,  RESTART, REMOVE};
 
     if (slot->state == SIM_ABSENT) {
@@ -333,6 +385,13 @@ static enum action choose(struct user *user, const struct sim_slot *slot)
         return LOOK;
     }
     return choices[lat_random_below(user->random, LAT_COUNT(choices))];
+}
+
+static int64_t another_tier(struct user *user)
+{
+    int64_t before = user->before.tier;
+
+    return before && sim_chance(user->random, 30) ? 0 : before % 999 + 1;
 }
 
 /* How it will be if the action happens. */
@@ -346,13 +405,18 @@ static void foresee(struct user *user)
         memcpy(after->name, user->slot->name, sizeof(after->name));
         after->count = sim_draw(user->random, 1, COUNT_MAX);
         after->marker = sim_draw(user->random, 1, 999);
+        after->tier = sim_chance(user->random, 30) ? sim_draw(user->random, 1, 999) : 0;
         after->has_port = sim_chance(user->random, 40);
         after->has_volume = sim_chance(user->random, 40);
         break;
     case CHANGE:
         after->marker = after->marker % 999 + 1;
         after->generation++;
+        if (sim_chance(user->random, 30)) {
+            after->tier = another_tier(user);
+        }
         break;
+    case LABEL: after->tier = another_tier(user); break;
     case SCALE: after->count = sim_draw(user->random, 1, COUNT_MAX); break;
     case STOP: after->stopped = true; break;
     case START: after->stopped = false; break;

@@ -20,12 +20,16 @@ struct sim_slot {
     enum { SIM_ABSENT, SIM_PRESENT, SIM_LEAVING } state;
     char id[40];
     int64_t count, marker, generation;
+    int64_t tier;                          /* the value of its only label; 0: it has none */
     int64_t restarts_least, restarts_most; /* one without a key may have happened or not */
     int64_t restarted_ns; /* when the last restart that surely happened was asked for */
     bool stopped;
     bool keeps_data;
     bool has_volume, has_port;
 };
+
+/* Writes the labels of a workload as the store has them; "" for none. */
+void sim_slot_labels(const struct sim_slot *slot, char *ret_text, size_t size);
 
 struct sim_users;
 
