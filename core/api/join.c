@@ -5,6 +5,8 @@
  * renewal needs no token: the request is signed by the node's key, and a certificate is of use only with it. */
 #include "api/api_internal.h"
 
+#include "model/demand.h"
+
 #include <string.h>
 
 enum { LAT__REQUEST_PEM_MAX = 8192, LAT__USES_MAX = 10000 };
@@ -266,6 +268,7 @@ static void admit(struct lat__call *call, const struct applicant *applicant,
     lat_row_set(node->pool, token->pool);
     lat_row_take(node->labels,
                  applicant->labels ? lat_json_print(applicant->labels) : lat_text_copy("{}"));
+    node->rank = LAT_RANK_DEFAULT;
     node->joined_at = lat__now(call->api);
     write_membership(call, node, chain, &answer);
     lat_log(call->api->with.log, LAT_LOG_INFO, "a node joins",

@@ -197,6 +197,28 @@ static void write_spec(struct lat_api *api, const struct lat_workload *workload,
     lat_wipe_free(spec);
 }
 
+/* What each instance asks of its node beside processors and memory, and where it may be. */
+static void write_demand(const struct lat_workload *workload, struct lat_json_writer *writer)
+{
+    lat_json_add_text(writer, "kind", workload->kind);
+    lat_json_add_int(writer, "retries", workload->retries);
+    lat_json_add_int(writer, "priority", workload->priority);
+    lat_json_add_int(writer, "disk_bytes", workload->disk_bytes);
+    lat_json_add_int(writer, "bandwidth_bps", workload->bandwidth_bps);
+    if (workload->gpu_count > 0 || workload->gpu_share_milli > 0) {
+        lat_json_object(writer, "gpus");
+        lat_json_add_int(writer, "count", workload->gpu_count);
+        lat_json_add_int(writer, "share_milli", workload->gpu_share_milli);
+        lat_json_add_text(writer, "model", workload->gpu_model);
+        lat_json_add_int(writer, "memory_bytes", workload->gpu_memory_bytes);
+        lat_json_end(writer, '}');
+    } else {
+        lat_json_add_null(writer, "gpus");
+    }
+    lat_json_add_raw(writer, "host_ports", *workload->host_ports ? workload->host_ports : "[]");
+    lat_json_add_raw(writer, "placement", *workload->placement ? workload->placement : "{}");
+}
+
 void lat__workload_write(struct lat_api *api, struct lat_txn *txn,
                          const struct lat_workload *workload, bool secrets,
                          struct lat_json_writer *writer)
@@ -227,6 +249,7 @@ void lat__workload_write(struct lat_api *api, struct lat_txn *txn,
     lat_json_add_int(writer, "count", workload->count);
     lat_json_add_int(writer, "cpu_milli", workload->cpu_milli);
     lat_json_add_int(writer, "memory_bytes", workload->memory_bytes);
+    write_demand(workload, writer);
     write_allocations(api, txn, workload, writer);
     write_endpoints(api, txn, workload, rendered, secrets, writer);
     write_volumes(rendered, writer);

@@ -6,6 +6,8 @@
  * are no part of what is rendered and sealed: they go into a column of their own (workload_labels.c). */
 #include "api/workload_internal.h"
 
+#include "model/demand.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -40,6 +42,50 @@ static char *seal_json(struct lat_api *api, const char *column, const char *id, 
     return sealed;
 }
 
+/* Lists the ports of its node that a container takes, as the column keeps them; owned, "" for none. */
+static char *host_ports_of(const cJSON *container)
+{
+    struct lat_json_writer writer;
+    struct lat_buf out = {0};
+    const cJSON *port;
+    bool any = false;
+
+    lat_json_writer_init(&writer, &out);
+    lat_json_array(&writer, NULL);
+    cJSON_ArrayForEach (port, lat_json_get(container, "ports")) {
+        int64_t number = lat_json_int(port, "host_port", 0);
+
+        if (number > 0) {
+            lat_json_add_int(&writer, NULL, number);
+            any = true;
+        }
+    }
+    lat_json_end(&writer, ']');
+    if (!any) {
+        lat_buf_clear(&out);
+    }
+    return lat_buf_take_text(&out);
+}
+
+/* Fills what the spec asks of a node: the spec was checked, so that reading it again cannot fail. */
+static void fill_demand(struct lat_workload *workload, const cJSON *spec)
+{
+    const cJSON *placement = lat_json_get(spec, "placement");
+    struct lat_demand demand = {.gpu_model = ""};
+
+    LAT_ASSERT(lat_demand_read(spec, &demand, NULL) == 0);
+    lat_row_set(workload->kind, lat_workload_kind_name(demand.kind));
+    workload->retries = demand.retries;
+    workload->priority = demand.priority;
+    workload->disk_bytes = demand.disk_bytes;
+    workload->bandwidth_bps = demand.bandwidth_bps;
+    workload->gpu_count = demand.gpu_count;
+    workload->gpu_share_milli = demand.gpu_share_milli;
+    lat_row_set(workload->gpu_model, demand.gpu_model);
+    workload->gpu_memory_bytes = demand.gpu_memory_bytes;
+    lat_row_take(workload->placement, placement ? lat_json_print(placement) : NULL);
+}
+
 /* Fills what comes from the spec and its rendering. */
 static void fill_workload(struct lat_api *api, struct lat_workload *workload, const cJSON *spec,
                           const cJSON *rendered)
@@ -51,6 +97,9 @@ static void fill_workload(struct lat_api *api, struct lat_workload *workload, co
     workload->count = lat_json_int(spec, "count", 1);
     workload->cpu_milli = lat_json_int(container, "cpu_milli", 0);
     workload->memory_bytes = lat_json_int(container, "memory_bytes", 0);
+    lat_row_set(workload->image, lat_json_text(container, "image", ""));
+    lat_row_take(workload->host_ports, host_ports_of(container));
+    fill_demand(workload, spec);
     workload->updated_at = lat__now(api);
 }
 
@@ -349,6 +398,32 @@ static int read_spec(struct lat_api *api, const struct lat_workload *workload, c
     return code;
 }
 
+/* What an instance was given on its node cannot change under it. */
+static int refuse_moved(const cJSON *spec, const struct lat_workload *workload, struct lat_err *err)
+{
+    struct lat_demand demand;
+    int code = lat_demand_read(spec, &demand, err);
+    const char *field = NULL;
+
+    if (code) {
+        return code;
+    }
+    if (!lat_text_equal(lat_workload_kind_name(demand.kind), workload->kind)) {
+        field = "kind";
+    } else if (demand.gpu_count != workload->gpu_count ||
+               demand.gpu_share_milli != workload->gpu_share_milli ||
+               demand.gpu_memory_bytes != workload->gpu_memory_bytes ||
+               !lat_text_equal(demand.gpu_model, workload->gpu_model)) {
+        field = "gpus";
+    }
+    if (!field) {
+        return 0;
+    }
+    lat_err_field(err, LAT_E_INVALID_FIELD, field, "%s of a workload does not change.", field);
+    lat_err_hint(err, "Deploy another one, and remove this one.");
+    return LAT_E_INVALID_FIELD;
+}
+
 static int changed_spec(struct lat__call *call, const struct lat_workload *workload,
                         cJSON **ret_spec, struct lat_err *err)
 {
@@ -371,6 +446,7 @@ static int changed_spec(struct lat__call *call, const struct lat_workload *workl
             "Name and type of a workload do not change.");
     } else {
         code = lat_spec_check(spec, err);
+        code = code ? code : refuse_moved(spec, workload, err);
     }
     if (code) {
         cJSON_Delete(spec);

@@ -45,6 +45,10 @@ int lat_text_to_int(const char *text, int64_t min, int64_t max, int64_t *ret_val
  * rounded down to whole bytes. */
 int lat_text_to_size(const char *text, int64_t *ret_bytes) LAT_MUST_USE;
 
+/* Reads a rate in bits a second: "800000", "100m", "2.5g", "1gbit" (k, m, g, t are powers of 1000, as
+ * links are sold), in either case; rounded down to whole bits. */
+int lat_text_to_rate(const char *text, int64_t *ret_bps) LAT_MUST_USE;
+
 /* Reads a duration in milliseconds: "250ms", "30s", "5m", "1h", "7d"; a bare number is seconds.
  * At most six decimals, rounded down to whole milliseconds. */
 int lat_text_to_duration(const char *text, int64_t *ret_ms) LAT_MUST_USE;

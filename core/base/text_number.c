@@ -38,6 +38,20 @@ static const struct unit size_units[] = {
     {NULL, 0},
 };
 
+static const struct unit rate_units[] = {
+    {"", 1},
+    {"bit", 1},
+    {"k", INT64_C(1000)},
+    {"kbit", INT64_C(1000)},
+    {"m", INT64_C(1000000)},
+    {"mbit", INT64_C(1000000)},
+    {"g", INT64_C(1000000000)},
+    {"gbit", INT64_C(1000000000)},
+    {"t", INT64_C(1000000000000)},
+    {"tbit", INT64_C(1000000000000)},
+    {NULL, 0},
+};
+
 static const struct unit duration_units[] = {
     {"ms", 1}, {"s", 1000}, {"", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0},
 };
@@ -125,6 +139,11 @@ static int read_with_unit(const char *text, const struct unit *units, int decima
 int lat_text_to_size(const char *text, int64_t *ret_bytes)
 {
     return read_with_unit(text, size_units, DECIMALS_MAX, ret_bytes);
+}
+
+int lat_text_to_rate(const char *text, int64_t *ret_bps)
+{
+    return read_with_unit(text, rate_units, DECIMALS_MAX, ret_bps);
 }
 
 int lat_text_to_duration(const char *text, int64_t *ret_ms)

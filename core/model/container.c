@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "model/states.h"
+#include "model/demand.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -105,8 +105,9 @@ int lat__refuse_words(const cJSON *object, enum lat__refusal reach, const char *
         fold_word(member->string, folded, sizeof(folded));
         for (size_t i = 0; i < LAT_COUNT(refused_words); i++) {
             const struct refused_word *word = &refused_words[i];
+            bool ours = reach == LAT__REFUSE_IN_SPEC && strcmp(member->string, "gpus") == 0;
 
-            if ((word->clear || reach == LAT__REFUSE_IN_CONTAINER) &&
+            if ((word->clear || reach != LAT__REFUSE_ANYWHERE) && !ours &&
                 strcmp(folded, word->word) == 0) {
                 return refuse(path, member->string, word->why, err);
             }
@@ -200,6 +201,22 @@ static bool is_repeated(const cJSON *array, const cJSON *before, const char *nam
     return false;
 }
 
+/* Tells whether a port before `before` takes that port of the node. */
+static bool is_repeated_port(const cJSON *ports, const cJSON *before, int64_t host_port)
+{
+    const cJSON *port;
+
+    cJSON_ArrayForEach (port, ports) {
+        if (port == before) {
+            break;
+        }
+        if (lat_json_int(port, "host_port", 0) == host_port) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int refuse_volume_path(const char *field, struct lat_err *err)
 {
     lat_err_field(err, LAT_E_NOT_ALLOWED, field, "A volume is named, never a path of the node: %s.",
@@ -270,9 +287,10 @@ static int check_volume(const cJSON *volumes, const cJSON *volume, struct lat_er
 
 static int check_port(const cJSON *ports, const cJSON *port, struct lat_err *err)
 {
-    static const char *const known[] = {"name", "port", NULL};
+    static const char *const known[] = {"name", "port", "host_port", NULL};
     const char *name = NULL;
     int64_t number = 0;
+    int64_t host_port = 0;
 
     if (!cJSON_IsObject(port)) {
         return lat_err_field(err, LAT_E_INVALID_FIELD, "",
@@ -286,6 +304,12 @@ static int check_port(const cJSON *ports, const cJSON *port, struct lat_err *err
         rc = lat_err_field(err, LAT_E_INVALID_FIELD, "port", "port is missing.");
     }
     rc = rc != 0 ? rc : lat_json_read_int(port, "port", 1, 65535, &number, err);
+    rc = rc != 0 ? rc
+                 : lat_json_read_int(port, "host_port", LAT_HOST_PORT_MIN, 65535, &host_port, err);
+    if (rc == 0 && host_port != 0 && is_repeated_port(ports, port, host_port)) {
+        rc = lat_err_field(err, LAT_E_INVALID_FIELD, "host_port",
+                           "Two ports take the port %lld of the node.", (long long)host_port);
+    }
     if (rc == 0 && is_repeated(ports, port, "name", name)) {
         rc = lat_err_field(err, LAT_E_INVALID_FIELD, "name", "Two ports are named '%s'.", name);
     }

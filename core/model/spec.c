@@ -6,6 +6,8 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "model/constraints.h"
+#include "model/demand.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -431,10 +433,21 @@ int lat_labels_check(const cJSON *labels, struct lat_err *err)
     return 0;
 }
 
+static int check_placement(const cJSON *placement, struct lat_err *err)
+{
+    struct lat_constraints *constraints = NULL;
+    int rc = lat_constraints_read(placement, &constraints, err);
+
+    lat_constraints_free(constraints);
+    return rc;
+}
+
 int lat_spec_check(const cJSON *spec, struct lat_err *err)
 {
-    static const char *const known[] = {"type", "name",   "params", "count", "plain",
-                                        "cpu",  "memory", "labels", NULL};
+    static const char *const known[] = {
+        "type", "name",   "params", "count",     "plain", "kind",      "retries", "priority",
+        "cpu",  "memory", "disk",   "bandwidth", "gpus",  "placement", "labels",  NULL};
+    struct lat_demand demand;
 
     if (!cJSON_IsObject(spec)) {
         return lat_err_set(err, LAT_E_INVALID, "A workload spec is an object.");
@@ -450,7 +463,7 @@ int lat_spec_check(const cJSON *spec, struct lat_err *err)
     const char *type = NULL;
     const char *name = NULL;
     int64_t count = 1;
-    int rc = lat__refuse_words(spec, LAT__REFUSE_IN_CONTAINER, "", err);
+    int rc = lat__refuse_words(spec, LAT__REFUSE_IN_SPEC, "", err);
 
     rc = rc != 0 ? rc : lat_json_only(spec, known, err);
     rc = rc != 0 ? rc : lat_json_read_text(spec, "type", &type, err);
@@ -465,6 +478,8 @@ int lat_spec_check(const cJSON *spec, struct lat_err *err)
     rc = rc != 0 ? rc : lat_name_check(name, "name", err);
     rc = rc != 0 ? rc : lat_json_read_int(spec, "count", 1, LAT_COUNT_MAX, &count, err);
     rc = rc != 0 ? rc : check_resources(spec, err);
+    rc = rc != 0 ? rc : lat_demand_read(spec, &demand, err);
+    rc = rc != 0 ? rc : check_placement(lat_json_get(spec, "placement"), err);
     rc = rc != 0 ? rc : check_plain(lat_json_get(spec, "plain"), err);
     rc = rc != 0 ? rc : lat_labels_check(lat_json_get(spec, "labels"), err);
     return rc != 0 ? rc : check_params(lat_json_get(spec, "params"), err);

@@ -7,13 +7,17 @@
  *
  * workload spec: { "type", "name", "params"?: {..}, "count"?: 1 to LAT_COUNT_MAX, default 1,
  *   "plain"?: true (every endpoint unencrypted) | [names of such endpoints],
- *   "cpu"?: processors, text or number (0.5, "2"), "memory"?: text ("256m"), "labels"?: object of text }
+ *   "cpu"?: processors, text or number (0.5, "2"), "memory"?: text ("256m"), "labels"?: object of text,
+ *   "kind"?: "service" (the default) | "task", "retries"?: of a task, "priority"?: 0 to 100, default 50,
+ *   "disk"?: text ("10g"), "bandwidth"?: text, bits a second ("100m"), "gpus"?: see demand.h,
+ *   "placement"?: where it may and would like to be, see constraints.h }
  * params belong to the plugin: each is text, a number, a bool, an array of text or an object of text. A custom workload
  * carries its image, ports, env, volumes and command there. Words that can only mean an attack on the node
  * (privileged, cap_add, network_mode, ...) are refused there too, so that no plugin has to.
  *
  * container: { "image", "entrypoint"?: [..], "command"?: [..], "env"?: {"A": "b"}, "user"?, "workdir"?,
- *   "cpu_milli"?, "memory_bytes"?, "volumes"?: [{"name", "path"}], "ports"?: [{"name", "port"}],
+ *   "cpu_milli"?, "memory_bytes"?, "volumes"?: [{"name", "path"}],
+ *   "ports"?: [{"name", "port", "host_port"?: a port of its node that it takes, on the loopback as every other; else the engine chooses}],
  *   "health"?: {"kind": "exec", "command": [..]} | {"kind": "http", "port": NAME, "path"} | {"kind": "tcp", "port": NAME},
  *       with "interval_ms", "timeout_ms", "start_ms" (grace until healthy), "failures" (in a row until unhealthy),
  *   "stop_signal"?, "stop_timeout_s"?,

@@ -7,6 +7,7 @@
 /* How far a word must be from its own meaning before it is refused. */
 enum lat__refusal {
     LAT__REFUSE_IN_CONTAINER, /* any word that Docker knows as dangerous, for a container's members */
+    LAT__REFUSE_IN_SPEC,      /* the same for a spec's, where `gpus` is a word of our own */
     LAT__REFUSE_ANYWHERE,     /* only words that can mean nothing else, for params of any plugin */
 };
 

@@ -17,6 +17,7 @@
     X(STOPPING, stopping, "being stopped")                                                         \
     X(STOPPED, stopped, "stopped; its data is kept")                                               \
     X(FAILED, failed, "cannot run as it is; the reason says why")                                  \
+    X(COMPLETED, completed, "a task of which every instance ended with success")                   \
     X(REMOVING, removing, "being removed")
 
 /* Observed by the agent. */
@@ -29,6 +30,7 @@
     X(STOPPING, stopping, "being stopped")                                                         \
     X(STOPPED, stopped, "stopped as asked")                                                        \
     X(FAILED, failed, "cannot run; the agent tries again where that can help")                     \
+    X(COMPLETED, completed, "a task's container ended with success; it is not started again")      \
     X(REMOVED, removed, "container gone, and volumes unless they are kept")
 
 #define LAT_NODE_STATES(X)                                                                         \
@@ -42,6 +44,10 @@
     X(RUNNING, running, "should run")                                                              \
     X(STOPPED, stopped, "should stand still and keep its data")                                    \
     X(REMOVED, removed, "should be gone")
+
+#define LAT_WORKLOAD_KINDS(X)                                                                      \
+    X(SERVICE, service, "runs until it is stopped; what ends is started again")                    \
+    X(TASK, task, "runs to its end once")
 
 #define LAT_ROLES(X)                                                                               \
     X(USER, user, "sees and changes what is in their project")                                     \
@@ -68,6 +74,7 @@
 #define LAT_STATES_ENUM_ALLOCATION(N, n, d) LAT_ALLOCATION_##N,
 #define LAT_STATES_ENUM_NODE(N, n, d) LAT_NODE_##N,
 #define LAT_STATES_ENUM_WANT(N, n, d) LAT_WANT_##N,
+#define LAT_STATES_ENUM_RUN(N, n, d) LAT_RUN_##N,
 #define LAT_STATES_ENUM_ROLE(N, n, d) LAT_ROLE_##N,
 #define LAT_STATES_ENUM_PROTOCOL(N, n, d) LAT_PROTOCOL_##N,
 #define LAT_STATES_ENUM_TRIGGER(N, n, d) LAT_TRIGGER_##N,
@@ -76,6 +83,7 @@ LAT_STATES_DECLARE(WORKLOAD, workload_state, LAT_WORKLOAD_STATES)
 LAT_STATES_DECLARE(ALLOCATION, allocation_state, LAT_ALLOCATION_STATES)
 LAT_STATES_DECLARE(NODE, node_state, LAT_NODE_STATES)
 LAT_STATES_DECLARE(WANT, want, LAT_DESIRED)
+LAT_STATES_DECLARE(RUN, workload_kind, LAT_WORKLOAD_KINDS)
 LAT_STATES_DECLARE(ROLE, role, LAT_ROLES)
 LAT_STATES_DECLARE(PROTOCOL, protocol, LAT_PROTOCOLS)
 LAT_STATES_DECLARE(TRIGGER, trigger, LAT_TRIGGERS)

@@ -14,6 +14,7 @@
 #ifndef LAT_MODEL_TABLES_H
 #define LAT_MODEL_TABLES_H
 
+#include "model/audit.h"
 #include "model/row.h"
 
 #define LAT_PROJECT_FIELDS(F)                                                                      \
@@ -59,6 +60,14 @@
     F(INT, memory_bytes, "memory")                                                                 \
     F(INT, disk_bytes, "size of the disk that holds the engine's data")                            \
     F(INT, disk_free_bytes, "free on that disk when last told")                                    \
+    F(INT, bandwidth_bps, "of its line to the network, in bits a second; 0: not known")            \
+    F(JSON, gpus, "array of the devices it offers: {id, vendor, model, memory_bytes}; null: none") \
+    F(JSON, attributes, "object of text: what its agent found out of it")                          \
+    F(JSON, images, "array of text: names of images that its engine has, bounded")                 \
+    F(JSON, volumes, "array of text, WORKLOAD/ORDINAL: instances whose data it keeps, bounded")    \
+    F(BOOL, on_battery, "runs on its battery now")                                                 \
+    F(INT, rank, "its standing, 0 to 1000")                                                        \
+    F(TIME, available_until, "when its owner's hours end; null: never")                            \
     F(TIME, joined_at, "when it joined")                                                           \
     F(TIME, seen_at, "when its link last came up or went down")
 
@@ -69,9 +78,21 @@
     F(JSON, labels, "object of text: what users say of it; null: none")                            \
     F(SECRET, spec, "sealed: what the user asked for, as it was asked")                            \
     F(SECRET, rendered, "sealed: container and credentials that the plugin made of the spec")      \
+    F(TEXT, kind, "see LAT_WORKLOAD_KINDS")                                                        \
+    F(TEXT, image, "image of its container")                                                       \
     F(INT, count, "how many instances are wanted")                                                 \
+    F(INT, retries, "of a task: how often an instance that failed is started again")               \
+    F(INT, priority, "0 to 100; 50 when nothing was said")                                         \
     F(INT, cpu_milli, "processors that each instance reserves, in thousandths")                    \
     F(INT, memory_bytes, "memory that each instance reserves")                                     \
+    F(INT, disk_bytes, "disk that each instance reserves")                                         \
+    F(INT, bandwidth_bps, "bits a second that each instance reserves")                             \
+    F(INT, gpu_count, "whole devices that each instance gets")                                     \
+    F(INT, gpu_share_milli, "share of one device that each gets instead, in thousandths")          \
+    F(TEXT, gpu_model, "model that the devices have to be; empty: any")                            \
+    F(INT, gpu_memory_bytes, "memory that each device needs at least")                             \
+    F(JSON, host_ports, "array of numbers: ports of its node that each instance takes")            \
+    F(JSON, placement, "object: where it may and would like to be (core/model/constraints.h)")     \
     F(TEXT, desired, "see LAT_DESIRED")                                                            \
     F(BOOL, keep_data, "leave the volumes when it is removed")                                     \
     F(INT, generation, "counts changes of the spec; allocations follow it")                        \
@@ -91,11 +112,16 @@
     F(INT, restarts, "restarts asked for that it has been told of")                                \
     F(INT, cpu_milli, "processors reserved on the node, in thousandths")                           \
     F(INT, memory_bytes, "memory reserved on the node")                                            \
+    F(INT, disk_bytes, "disk reserved on the node")                                                \
+    F(INT, bandwidth_bps, "bits a second reserved on the node")                                    \
+    F(JSON, gpus, "array of devices reserved: {id, share_milli}, 1000 being the whole")            \
+    F(JSON, host_ports, "array of numbers: ports of the node reserved")                            \
     F(TEXT, desired, "see LAT_DESIRED; written by the console alone")                              \
     F(BOOL, keep_data, "leave its volumes when it is removed")                                     \
     F(TEXT, status, "see LAT_ALLOCATION_STATES; told by the agent alone")                          \
     F(INT, observed_generation, "generation of which status, reason and observed speak")           \
     F(TEXT, reason, "why it is in that state")                                                     \
+    F(BOOL, finished, "a task that came to its end: reserves nothing, starts no more")             \
     F(JSON, observed, "object: container, ports, volumes, exit status, starts")                    \
     F(TEXT, request_id, "request that last changed it")                                            \
     F(TIME, created_at, "when it was placed")                                                      \
@@ -158,20 +184,6 @@
     X(IDEMPOTENCY, idempotency, "answers to requests that carried an Idempotency-Key")             \
     X(VAULT, vault, "sealed secrets of the console itself")
 
-/* The audit trail: rows that are only ever added, kept in SQL alone, each holding the hash of all before it. */
-#define LAT_AUDIT_FIELDS(F)                                                                        \
-    F(TIME, at, "when it happened")                                                                \
-    F(TEXT, actor_kind, "what did it: user, api_token, node, system")                              \
-    F(TEXT, actor_id, "id of who did it")                                                          \
-    F(TEXT, actor_name, "name of who did it, at the time")                                         \
-    F(TEXT, action, "what was done: workload.create, session.refused, ...")                        \
-    F(TEXT, object_table, "table of what it was done to; empty: to nothing stored")                \
-    F(TEXT, object_id, "id of what it was done to")                                                \
-    F(TEXT, object_name, "name of what it was done to, at the time")                               \
-    F(TEXT, project_id, "project it belongs to; empty: none")                                      \
-    F(TEXT, request_id, "request that did it")                                                     \
-    F(TEXT, address, "network address that the request came from")
-
 enum lat_table_id {
 #define X(NAME, name, doc) LAT_TABLE_##NAME,
     LAT_TABLES(X)
@@ -196,21 +208,6 @@ enum lat_table_id {
     };
 LAT_TABLES(X)
 #undef X
-
-/* A row of the audit trail. Texts are borrowed from whoever made it. */
-enum { LAT_AUDIT_HASH_SIZE = 32 };
-struct lat_audit {
-    int64_t sequence; /* counts from 1 without gaps; given by the store */
-    uint8_t
-        hash[LAT_AUDIT_HASH_SIZE]; /* over the hash before it and this row (core/store/audit.c) */
-#define LAT_AUDIT_MEMBER_TEXT(name) const char *name;
-#define LAT_AUDIT_MEMBER_TIME(name) int64_t name;
-#define LAT_AUDIT_MEMBER(kind, name, doc) LAT_AUDIT_MEMBER_##kind(name)
-    LAT_AUDIT_FIELDS(LAT_AUDIT_MEMBER)
-};
-
-/* Returns the description of the audit trail; its fields are of TEXT, INT and TIME, found in struct lat_audit. */
-const struct lat_table *lat_audit_table(void);
 
 /* struct lat_node *lat_node_new(void), and so on: a fresh row with one reference, texts "" and numbers 0, id empty.
  * struct lat_node *lat_node_edit(const struct lat_node *): a copy to change and put back; same id and version. */

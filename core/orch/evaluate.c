@@ -201,6 +201,9 @@ static void put_allocation(const struct lat_workload *workload, const struct lat
     allocation->restarts = workload->restarts;
     allocation->cpu_milli = workload->cpu_milli;
     allocation->memory_bytes = workload->memory_bytes;
+    allocation->disk_bytes = workload->disk_bytes;
+    allocation->bandwidth_bps = workload->bandwidth_bps;
+    lat_row_set(allocation->host_ports, workload->host_ports);
     lat_row_set(allocation->desired, workload->desired);
     lat_row_set(allocation->status, lat_allocation_state_name(LAT_ALLOCATION_PLACING));
     lat_row_set(allocation->request_id, workload->request_id);

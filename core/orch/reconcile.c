@@ -66,6 +66,9 @@ static void align(struct look *look, const struct lat_allocation *allocation)
     edited->restarts = workload->restarts;
     edited->cpu_milli = workload->cpu_milli;
     edited->memory_bytes = workload->memory_bytes;
+    edited->disk_bytes = workload->disk_bytes;
+    edited->bandwidth_bps = workload->bandwidth_bps;
+    lat_row_set(edited->host_ports, workload->host_ports);
     edited->updated_at = lat_clock_wall_ms(lat_loop_clock(look->orch->with.loop));
     lat_txn_put(look->txn, &edited->row);
     look->changed = true;

@@ -39,7 +39,7 @@ local flags = {
         help = "a parameter of the type; again for more, or for a list" },
     { name = "image", value = "IMAGE", help = "the image" },
     { name = "port", short = "p", value = "PORT/PROTOCOL", kind = "list",
-        help = "a port that gets an address: 80/http, 5432/tcp, web:8080/http" },
+        help = "a port that gets an address: 80/http, 5432/tcp, web:8080/http, 9000:80/http" },
     { name = "env", short = "e", value = "NAME=VALUE", kind = "list",
         help = "a variable; NAME alone takes it from this environment" },
     { name = "volume", short = "v", value = "NAME:PATH", kind = "list",

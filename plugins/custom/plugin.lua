@@ -8,18 +8,33 @@ local SCHEMES = {
     redis = { "rediss://{host}:{port}", "redis://{host}:{port}" },
 }
 
--- Reads "[NAME:]PORT[/PROTOCOL]".
+-- Returns a port from `least` to 65535 out of its digits, or nil.
+local function to_port(digits, least)
+    local port = math.tointeger(tonumber(digits))
+    return port and port >= least and port <= 65535 and port or nil
+end
+
+-- Reads "[NAME:][HOST-PORT:]PORT[/PROTOCOL]".
 local function read_port(text, index)
     local field = ("params.ports[%d]"):format(index - 1)
     local rest, protocol = text:match("^(.*)/(%l+)$")
     if not rest then rest, protocol = text, "tcp" end
-    local name, digits = rest:match("^(%l[%l%d%-]*):(%d+)$")
-    local port = math.tointeger(tonumber(digits or rest:match("^%d+$")))
-    if not port or port < 1 or port > 65535 then
+    local name, numbers = rest:match("^(%l[%l%d%-]*):([%d:]+)$")
+    local host_digits, digits = (numbers or rest):match("^(%d+):(%d+)$")
+    local port = to_port(digits or (numbers or rest):match("^%d+$"), 1)
+    local host_port = host_digits and to_port(host_digits, 1024)
+    if port and host_digits and not host_port then
+        lattice.error {
+            field = field,
+            message = ("'%s' is not a port of the node for a workload."):format(host_digits:sub(1, 80)),
+            hint = "Of its node a workload may take ports from 1024 to 65535.",
+        }
+    end
+    if not port then
         lattice.error {
             field = field,
             message = ("'%s' is not a port."):format(text:sub(1, 80)),
-            hint = "Write 80/http, 5432/tcp or web:8080/http, with a port from 1 to 65535.",
+            hint = "Write 80/http, 5432/tcp, web:8080/http or 9000:80/http, with a port from 1 to 65535.",
         }
     end
     if not SCHEMES[protocol] then
@@ -29,7 +44,7 @@ local function read_port(text, index)
             hint = "There are tcp, http, postgres and redis.",
         }
     end
-    return { name = name or ("port-%d"):format(port), port = port, protocol = protocol }
+    return { name = name or ("port-%d"):format(port), port = port, host_port = host_port, protocol = protocol }
 end
 
 local function read_volume(text, index)
@@ -90,7 +105,9 @@ function render(spec)
             env = params.env,
             user = params.user,
             workdir = params.workdir,
-            ports = map(ports, function(port) return { name = port.name, port = port.port } end),
+            ports = map(ports, function(port)
+                return { name = port.name, port = port.port, host_port = port.host_port }
+            end),
             volumes = volumes,
             health = read_health(params.health, ports),
             -- Nobody else may ever write into its data.

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "console/stages.h"
 #include "http/server.h"
+#include "model/demand.h"
 #include "model/states.h"
 #include "store/journal.h"
 
@@ -215,6 +216,7 @@ static void put_node(struct lat_txn *txn, struct sim_node *node)
     lat_row_set(row->reason, "it has not come yet");
     lat_row_set(row->key_digest, lat_buf_text(&hex));
     lat_row_set(row->pool, "default");
+    row->rank = LAT_RANK_DEFAULT;
     lat_buf_done(&hex);
     sim_node_set_id(node, lat_txn_put(txn, &row->row)->id);
 }

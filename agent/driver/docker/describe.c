@@ -1,8 +1,8 @@
 /* What the engine is asked to make, in its words. Pure; any thread.
  *
  * A container here belongs to somebody the node's owner does not know. Beside what lat_container_check refuses,
- * everything made gets: the node's one network without neighbours, ports on the loopback alone at numbers that the
- * engine picks, no way to more privileges, fewer capabilities than Docker's own default, a limit of processes, and
+ * everything made gets: the node's one network without neighbours, ports on the loopback alone, at numbers that the
+ * engine picks unless one was asked for, no way to more privileges, fewer capabilities than Docker's own default, a limit of processes, and
  * a log that cannot fill the disk. The engine never restarts it: that is the runner's work.
  *
  * Capabilities. Of Docker's default ones NET_RAW (forged packets), MKNOD and SETFCAP are taken away, which no server
@@ -142,7 +142,11 @@ static void add_ports(struct lat_json_writer *w, const char *key, const cJSON *p
         lat_json_array(w, text);
         lat_json_object(w, NULL);
         lat_json_add_text(w, "HostIp", "127.0.0.1");
-        lat_json_add_text(w, "HostPort", "");
+        if (lat_json_int(port, "host_port", 0) > 0) {
+            add_number_text(w, "HostPort", lat_json_int(port, "host_port", 0));
+        } else {
+            lat_json_add_text(w, "HostPort", "");
+        }
         lat_json_end(w, '}');
         lat_json_end(w, ']');
     }

@@ -62,12 +62,76 @@ static int add_workload_labels(const struct lat__schema *schema, struct lat_err 
         err);
 }
 
+/* A column that a step adds. Type and default are words of SQL; an integer column has the dialect's type. */
+struct column {
+    const char *table;
+    const char *name;
+    const char *text_default; /* NULL: an integer, whose default is */
+    int integer_default;
+};
+
+static int add_columns(const struct lat__schema *schema, const struct column *columns, size_t count,
+                       struct lat_err *err)
+{
+    struct lat_buf sql = {0};
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        const struct column *column = &columns[i];
+
+        lat_buf_addf(&sql, "ALTER TABLE \"%s\" ADD COLUMN \"%s\" ", column->table, column->name);
+        if (column->text_default != NULL) {
+            lat_buf_addf(&sql, "TEXT NOT NULL DEFAULT '%s'", column->text_default);
+        } else {
+            lat_buf_addf(&sql, "%s NOT NULL DEFAULT %d", schema->dialect->integer,
+                         column->integer_default);
+        }
+        rc = execute(schema, &sql, err);
+    }
+    lat_buf_done(&sql);
+    return rc;
+}
+
+static int add_demands(const struct lat__schema *schema, struct lat_err *err)
+{
+    static const struct column columns[] = {
+        {"workload", "kind", "service", 0},
+        {"workload", "image", "", 0},
+        {"workload", "retries", NULL, 0},
+        {"workload", "priority", NULL, 50},
+        {"workload", "disk_bytes", NULL, 0},
+        {"workload", "bandwidth_bps", NULL, 0},
+        {"workload", "gpu_count", NULL, 0},
+        {"workload", "gpu_share_milli", NULL, 0},
+        {"workload", "gpu_model", "", 0},
+        {"workload", "gpu_memory_bytes", NULL, 0},
+        {"workload", "host_ports", "", 0},
+        {"workload", "placement", "", 0},
+        {"allocation", "disk_bytes", NULL, 0},
+        {"allocation", "bandwidth_bps", NULL, 0},
+        {"allocation", "gpus", "", 0},
+        {"allocation", "host_ports", "", 0},
+        {"allocation", "finished", NULL, 0},
+        {"node", "bandwidth_bps", NULL, 0},
+        {"node", "gpus", "", 0},
+        {"node", "attributes", "", 0},
+        {"node", "images", "", 0},
+        {"node", "volumes", "", 0},
+        {"node", "on_battery", NULL, 0},
+        {"node", "rank", NULL, 500},
+        {"node", "available_until", NULL, 0},
+    };
+
+    return add_columns(schema, columns, LAT_COUNT(columns), err);
+}
+
 const struct lat__migration *lat__migrations(size_t *ret_count)
 {
     static const struct lat__migration steps[] = {
         {1, "tables as described", make_tables},
         {2, "the audit trail", add_audit_log},
         {3, "labels of workloads", add_workload_labels},
+        {4, "what is placed by", add_demands},
     };
 
     *ret_count = LAT_COUNT(steps);

@@ -40,8 +40,23 @@ describe("the plugin custom", function()
         assert.equal("https://{host}:{port}", rendered.endpoints[1].url)
     end)
 
+    it("takes a port of the node where one is named in front", function()
+        local rendered = render { ports = { "9000:80/http", "db:5433:5432/postgres", "1024:1" } }
+        assert.same({
+            { name = "port-80", port = 80, host_port = 9000 }, { name = "db", port = 5432, host_port = 5433 },
+            { name = "port-1", port = 1, host_port = 1024 },
+        }, rendered.container.ports)
+        for _, port in ipairs { "1023:80", "0:80", "65536:80" } do
+            local problem = refusal { ports = { port } }
+            assert.equal("params.ports[0]", problem.field, port)
+            assert.truthy(problem.hint:find("1024", 1, true))
+        end
+    end)
+
     it("refuses ports that are none", function()
-        local bad = { "http", "0", "65536", "80/", "-1", "80/udp", "Web:80", "80:90", "80/http/x", "1e3", ":80", "" }
+        local bad = {
+            "http", "0", "65536", "80/", "-1", "80/udp", "Web:80", "1:2:3", "a::80", "9000:", "80/http/x", "1e3", ":80", "",
+        }
         for _, port in ipairs(bad) do
             assert.equal("params.ports[0]", refusal({ ports = { port } }).field, port)
         end

@@ -186,6 +186,20 @@ static void what_is_no_duration_is_refused(void **state)
     assert_int_equal(lat_text_to_duration("9223372036854775", &value), 0);
 }
 
+static void rates_count_in_thousands(void **state)
+{
+    (void)state;
+    static const struct number_case cases[] = {
+        {"800000", 800000},    {"100m", 100000000}, {"2.5g", INT64_C(2500000000)},
+        {"1Gbit", 1000000000}, {"0.5k", 500},       {"0", 0},
+    };
+    static const char *const texts[] = {"",     "m",    "-1m", "1.5",       "1 m", "1mib",
+                                        "1m/s", "fast", "1e6", "99999999t", NULL};
+
+    check_reads(lat_text_to_rate, cases, LAT_COUNT(cases));
+    check_refuses(lat_text_to_rate, texts);
+}
+
 static void processors_are_read(void **state)
 {
     (void)state;
@@ -251,6 +265,7 @@ int main(void)
         cmocka_unit_test(what_is_no_size_is_refused),
         cmocka_unit_test(durations_are_read),
         cmocka_unit_test(what_is_no_duration_is_refused),
+        cmocka_unit_test(rates_count_in_thousands),
         cmocka_unit_test(processors_are_read),
         cmocka_unit_test(what_is_no_number_of_processors_is_refused),
         cmocka_unit_test(a_size_reads_as_the_arithmetic_says),

@@ -37,7 +37,7 @@ static const char full[] =
     "{\"image\":\"web:1\",\"entrypoint\":[\"/web\"],\"command\":[\"-v\"],\"env\":{\"A\":\"b\"},\"user\":\"app\","
     "\"workdir\":\"/srv\",\"cpu_milli\":250,\"memory_bytes\":67108864,\"stop_signal\":\"SIGINT\","
     "\"stop_timeout_s\":3,\"volumes\":[{\"name\":\"data\",\"path\":\"/var/lib/x\"}],"
-    "\"ports\":[{\"name\":\"http\",\"port\":80},{\"name\":\"admin\",\"port\":81}]}";
+    "\"ports\":[{\"name\":\"http\",\"port\":80},{\"name\":\"admin\",\"port\":81,\"host_port\":9000}]}";
 
 static void container_is_described_in_the_engines_words(void **state)
 {
@@ -56,7 +56,7 @@ static void container_is_described_in_the_engines_words(void **state)
     expect_json(lat_json_get(json, "ExposedPorts"), "{\"80/tcp\":{},\"81/tcp\":{}}");
     expect_json(lat_json_get(host, "PortBindings"),
                 "{\"80/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"\"}],"
-                "\"81/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"\"}]}");
+                "\"81/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"9000\"}]}");
     expect_json(lat_json_get(host, "NanoCpus"), "250000000");
     expect_json(lat_json_get(host, "Memory"), "67108864");
     expect_json(lat_json_get(host, "MemorySwap"), "67108864");
