@@ -267,13 +267,47 @@ static void start_batch(struct lat_store *store)
     lat_work(store->loop, batch_work, batch_done, batch);
 }
 
+/* ---- tidying ---- */
+
+static void tidy_work(void *arg)
+{
+    struct lat_store *store = arg;
+
+    store->tidy_code = store->journal->class->tidy(store->journal, &store->tidy_err);
+}
+
+static void tidy_done(void *arg)
+{
+    struct lat_store *store = arg;
+
+    store->is_working = false;
+    if (store->tidy_code != 0) {
+        lat__recover(store, NULL, &store->tidy_err);
+    }
+    lat__commit_arm(store);
+}
+
+/* Tells whether it is the journal's turn to tidy: a step of that comes behind each batch, and while nobody waits. */
+static bool should_tidy(const struct lat_store *store)
+{
+    bool is_wanted = store->gathering != NULL || store->audit.line != NULL;
+
+    return store->journal->is_untidy && !store->is_closing && !(store->has_tidied && is_wanted);
+}
+
 /* Gives the worker its next task, if it is idle: the audit trail's readers and the batches take turns. */
 static void start_work(struct lat_store *store)
 {
     if (store->is_working || store->health != LAT__OPEN) {
         return;
     }
-    if (store->audit.line != NULL && (store->audit.is_turn || store->gathering == NULL)) {
+    bool tidies = should_tidy(store);
+
+    store->has_tidied = tidies;
+    if (tidies) {
+        store->is_working = true;
+        lat_work(store->loop, tidy_work, tidy_done, store);
+    } else if (store->audit.line != NULL && (store->audit.is_turn || store->gathering == NULL)) {
         store->audit.is_turn = false;
         lat__audit_step(store);
     } else if (store->gathering != NULL) {

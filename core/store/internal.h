@@ -199,6 +199,9 @@ struct lat_store {
     size_t staged_bytes;          /* what they hold */
     bool is_armed;                /* the end of this turn will look for work */
     bool is_working;              /* a worker has the journal */
+    bool has_tidied;              /* the last to use the worker tidied: others come first */
+    struct lat_err tidy_err;      /* the worker's answer to that */
+    int tidy_code;
 
     enum lat__health health;
     struct lat_err why;          /* the error that closed it */

@@ -56,6 +56,9 @@ struct lat_journal_class {
     /* Starts again after an error: forgets the connection, makes a new one, and makes durable whatever the database now holds as
      * committed, so that nothing is built upon what a failed fsync may have lost. */
     int (*reopen)(struct lat_journal *journal, struct lat_err *err);
+    /* Does a step of what no batch should wait for, whenever the last call left `is_untidy`: between two batches, when the one before
+     * has been answered. After an error comes `reopen`. NULL: there is never anything. */
+    int (*tidy)(struct lat_journal *journal, struct lat_err *err);
     /* Ends of the audit trail as they were written beside it: the last row that was forgotten, and the newest row. */
     int (*audit_ends)(struct lat_journal *journal, struct lat_audit_end *ret_cut,
                       struct lat_audit_end *ret_head, struct lat_err *err);
@@ -69,6 +72,7 @@ struct lat_journal_class {
 
 struct lat_journal {
     const struct lat_journal_class *class;
+    bool is_untidy; /* set by any call: there is something to tidy */
 };
 
 /* Opens (or makes) an SQLite database file: WAL, synchronous=FULL. `vfs` (copied) names a disk that was registered with SQLite, for

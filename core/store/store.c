@@ -91,6 +91,7 @@ int lat_store_open(struct lat_loop *loop, struct lat_journal *journal, struct la
     }
     count_in(store, metrics);
     lat_metric_set(store->open_gauge, 1);
+    lat__commit_arm(store); /* a journal that was just opened may be untidy */
     *ret_store = store;
     return 0;
 }

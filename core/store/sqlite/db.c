@@ -1,5 +1,6 @@
 /* Opening SQLite files, and their errors. Blocks; any one thread at a time. */
 #include "db_internal.h"
+#include "log_internal.h"
 
 #include "store/sql_internal.h"
 
@@ -12,26 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    SETTLE_STEP = 64 * 1024,
-    LOG_ROOM = 1100 * 4120, /* bytes; SQLite copies its log into the database after 1000 pages */
-};
-
-/* The log's file of a database; NULL while there is none. */
-static sqlite3_file *log_of(sqlite3 *db)
-{
-    sqlite3_file *log = NULL;
-
-    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK) {
-        return NULL;
-    }
-    return log == NULL || log->pMethods == NULL ? NULL : log;
-}
-
 /* The system's reason for the newest error. SQLite sets sqlite3_system_errno for what fails outside of a statement only. */
 static int reason_of(sqlite3 *db)
 {
-    sqlite3_file *log = log_of(db);
+    sqlite3_file *log = lat__log_file(db);
     int why = 0;
 
     if (log != NULL) {
@@ -81,6 +66,18 @@ static const char *file_of(sqlite3 *db)
     const char *path = sqlite3_db_filename(db, "main");
 
     return path != NULL && path[0] != '\0' ? path : "database";
+}
+
+int lat__db_log_error(sqlite3 *db, int code, struct lat_err *err)
+{
+    int why = reason_of(db);
+
+    if ((code & 0xff) == SQLITE_FULL || why == ENOSPC || why == EDQUOT) {
+        return lat_err_set(err, LAT_E_NO_SPACE, "%s-wal: there is no space left on the disk.",
+                           file_of(db));
+    }
+    return lat_err_set(err, LAT_E_IO, "%s-wal: %s: %s.", file_of(db), sqlite3_errstr(code),
+                       strerror(why));
 }
 
 int lat__db_execute(sqlite3 *db, const char *sql, struct lat_err *err)
@@ -208,10 +205,9 @@ int lat__db_open(const char *path, const char *vfs, enum lat__db_care care, sqli
         "PRAGMA journal_size_limit = 67108864",
         "PRAGMA trusted_schema = OFF",
     };
-    /* A write of a row finds its page in 8 MB of cache, instead of asking the system for it; and a page that is written often goes
-     * from the log into the database once for 16 MB of log. */
-    static const char durable[] = "PRAGMA synchronous = FULL; PRAGMA cache_size = -8192;"
-                                  "PRAGMA wal_autocheckpoint = 4096";
+    /* A write of a row finds its page in 8 MB of cache, instead of asking the system for it. When the log goes into the database is for
+     * lat__log_tidy to say. */
+    static const char durable[] = "PRAGMA synchronous = FULL; PRAGMA cache_size = -8192";
     static const char soon[] = "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -256";
     sqlite3 *db = NULL;
     int rc = vfs == NULL ? make_private(path, err) : 0;
@@ -239,71 +235,4 @@ int lat__db_open(const char *path, const char *vfs, enum lat__db_care care, sqli
     }
     *ret_db = db;
     return 0;
-}
-
-/* ---- settling ---- */
-
-/* Error of a call on the log's file, of which the connection knows nothing. */
-static int log_error(sqlite3 *db, int code, struct lat_err *err)
-{
-    int why = reason_of(db);
-
-    if ((code & 0xff) == SQLITE_FULL || why == ENOSPC || why == EDQUOT) {
-        return lat_err_set(err, LAT_E_NO_SPACE, "%s-wal: there is no space left on the disk.",
-                           file_of(db));
-    }
-    return lat_err_set(err, LAT_E_IO, "%s-wal: %s: %s.", file_of(db), sqlite3_errstr(code),
-                       strerror(why));
-}
-
-/* Writes bytes of a file over themselves: after a failed fsync the kernel takes its pages for written, and would not write
- * them again at the next. */
-static int write_over(sqlite3_file *file, sqlite3_int64 size)
-{
-    uint8_t *bytes = lat_alloc(SETTLE_STEP);
-    int code = SQLITE_OK;
-
-    for (sqlite3_int64 at = 0; code == SQLITE_OK && at < size; at += SETTLE_STEP) {
-        int len = size - at < SETTLE_STEP ? (int)(size - at) : SETTLE_STEP;
-
-        code = file->pMethods->xRead(file, bytes, len, at);
-        code = code != SQLITE_OK ? code : file->pMethods->xWrite(file, bytes, len, at);
-    }
-    free(bytes);
-    return code;
-}
-
-/* Fills a log up with zeros, which SQLite takes for its end. A commit that makes its file longer has the file system write about
- * the file, too, and takes half as long again; SQLite writes its log from the start again once it has LOG_ROOM. What cannot be
- * written is not missed: then the log grows as it goes. */
-static void make_room(sqlite3_file *log, sqlite3_int64 size)
-{
-    uint8_t *zeros = lat_alloc(SETTLE_STEP);
-    int code = SQLITE_OK;
-
-    for (sqlite3_int64 at = size; code == SQLITE_OK && at < LOG_ROOM; at += SETTLE_STEP) {
-        int len = LOG_ROOM - at < SETTLE_STEP ? (int)(LOG_ROOM - at) : SETTLE_STEP;
-
-        code = log->pMethods->xWrite(log, zeros, len, at);
-    }
-    free(zeros);
-}
-
-int lat__db_settle(sqlite3 *db, struct lat_err *err)
-{
-    sqlite3_file *log = log_of(db);
-    sqlite3_int64 size = 0;
-
-    if (log == NULL) {
-        return 0;
-    }
-    int code = log->pMethods->xFileSize(log, &size);
-
-    /* Synced even when it is empty and new: until its name is on the disk, an older log may come back under it. */
-    code = code != SQLITE_OK ? code : write_over(log, size);
-    if (code == SQLITE_OK) {
-        make_room(log, size);
-    }
-    code = code != SQLITE_OK ? code : log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
-    return code == SQLITE_OK ? 0 : log_error(db, code, err);
 }

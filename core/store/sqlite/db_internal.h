@@ -17,12 +17,11 @@ enum lat__db_care {
 int lat__db_open(const char *path, const char *vfs, enum lat__db_care care, sqlite3 **ret_db,
                  struct lat_err *err) LAT_MUST_USE;
 
-/* Makes durable what the log of a database holds that was just opened, before anything of it is shown: whoever wrote it may have been
- * killed before its fsync, or was told that the fsync had failed. The log gets the size at once that it will grow to. */
-int lat__db_settle(sqlite3 *db, struct lat_err *err) LAT_MUST_USE;
-
 /* Fills err from the last error of db: "WHAT: ..."; NO_SPACE, CONFLICT (locked) or IO. Returns the code. */
 int lat__db_error(sqlite3 *db, const char *what, struct lat_err *err);
+
+/* The same for a call on the log's file, of which the connection knows nothing; `code` is what it returned. */
+int lat__db_log_error(sqlite3 *db, int code, struct lat_err *err);
 
 int lat__db_execute(sqlite3 *db, const char *sql, struct lat_err *err) LAT_MUST_USE;
 int lat__db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_statement,

@@ -10,6 +10,7 @@
  * database: what the next commits build upon is on the disk. */
 #include "audit_internal.h"
 #include "db_internal.h"
+#include "log_internal.h"
 
 #include "store/journal.h"
 #include "store/migrations/migrations_internal.h"
@@ -28,6 +29,7 @@ struct sqlite_journal {
     char *path;
     char *vfs;   /* NULL: the system's disk */
     sqlite3 *db; /* NULL: to be opened again */
+    struct lat__log log;
     sqlite3_stmt *put[LAT_TABLE_COUNT];
     sqlite3_stmt *remove[LAT_TABLE_COUNT];
     sqlite3_stmt *add_change;
@@ -76,7 +78,9 @@ static int connect(struct sqlite_journal *self, struct lat_err *err)
 {
     int rc = lat__db_open(self->path, self->vfs, LAT__DB_DURABLE, &self->db, err);
 
-    return rc != 0 ? rc : lat__db_settle(self->db, err);
+    rc = rc != 0 ? rc : lat__log_open(&self->log, self->db, err);
+    self->journal.is_untidy = rc == 0 && lat__log_is_due(&self->log);
+    return rc;
 }
 
 static int prepare_statements(struct sqlite_journal *self, struct lat_err *err)
@@ -429,6 +433,16 @@ static int journal_commit(struct lat_journal *journal, const struct lat_journal_
 
         (void)rolled_back; /* the first error is the one that says something; `reopen` comes next */
     }
+    journal->is_untidy = rc == 0 && lat__log_is_due(&self->log);
+    return rc;
+}
+
+static int journal_tidy(struct lat_journal *journal, struct lat_err *err)
+{
+    struct sqlite_journal *self = from(journal);
+    int rc = lat__log_tidy(&self->log, err);
+
+    journal->is_untidy = rc == 0 && lat__log_is_due(&self->log);
     return rc;
 }
 
@@ -448,19 +462,15 @@ static int journal_audit_read(struct lat_journal *journal, int64_t first, int64_
 static int journal_reopen(struct lat_journal *journal, struct lat_err *err)
 {
     struct sqlite_journal *self = from(journal);
-    int in_log = 0;
-    int copied = 0;
 
     disconnect(self);
     int rc = connect(self, err);
 
     rc = rc != 0 ? rc : prepare_statements(self, err);
-    if (rc == 0 && sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &in_log,
-                                             &copied) != SQLITE_OK) {
-        rc = lat__db_error(self->db, "checkpoint", err);
-    }
+    rc = rc != 0 ? rc : lat__log_copy(&self->log, err);
     if (rc != 0) {
         disconnect(self);
+        journal->is_untidy = false;
     }
     return rc;
 }
@@ -485,6 +495,7 @@ int lat_journal_open_sqlite(const char *path, const char *vfs, struct lat_journa
         .load_changes = journal_load_changes,
         .commit = journal_commit,
         .reopen = journal_reopen,
+        .tidy = journal_tidy,
         .audit_ends = journal_audit_ends,
         .audit_read = journal_audit_read,
         .close = journal_close,

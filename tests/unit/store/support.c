@@ -60,6 +60,7 @@ static int script_commit(struct lat_journal *journal, const struct lat_journal_b
         return script->real->class->commit(script->real, batch, err);
     }
     script->commits++;
+    journal->is_untidy = script->tidies < script->tidy_until;
     if (batch->forget_changes != 0) {
         script->forgets++;
         script->forgotten = batch->forget_changes;
@@ -85,6 +86,17 @@ static int script_reopen(struct lat_journal *journal, struct lat_err *err)
         return lat_err_set(err, LAT_E_IO, "Scripted: the disk does not answer.");
     }
     return script->real->class->reopen(script->real, err);
+}
+
+static int script_tidy(struct lat_journal *journal, struct lat_err *err)
+{
+    struct script *script = script_of(journal);
+
+    script->tidies++;
+    journal->is_untidy = script->tidies < script->tidy_until;
+    return script->tidies == script->fail_tidy
+               ? lat_err_set(err, LAT_E_IO, "Scripted: the disk fails.")
+               : 0;
 }
 
 static int script_audit_ends(struct lat_journal *journal, struct lat_audit_end *ret_cut,
@@ -120,6 +132,7 @@ static const struct lat_journal_class script_class = {
     .load_changes = script_load_changes,
     .commit = script_commit,
     .reopen = script_reopen,
+    .tidy = script_tidy,
     .audit_ends = script_audit_ends,
     .audit_read = script_audit_read,
     .close = script_close,

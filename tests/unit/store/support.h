@@ -22,7 +22,10 @@ struct script {
         commits; /* calls with changes or rows of the audit trail; also looked at while the worker works */
     int proofs; /* calls without */
     int reopens;
-    int reads;         /* steps of the audit trail */
+    int reads;  /* steps of the audit trail */
+    int tidies; /* calls of tidy; the journal is untidy until there were so many */
+    int tidy_until;
+    int fail_tidy;     /* this call of tidy (from 1) fails; 0: none */
     int forgets;       /* commits that forgot changes */
     int64_t forgotten; /* up to this index */
     int fail_commit;   /* this call of commit (from 1) fails with code; 0: none */

@@ -133,26 +133,6 @@ static void a_file_that_is_no_database_is_refused(void **state)
     assert_non_null(strstr(err.sentence, "damaged"));
 }
 
-static void a_log_has_its_room_before_the_first_commit(void **state)
-{
-    struct bed *bed = *state;
-    char *path = lat_text_format("%s-wal", bed->path);
-    char name[16], id[LAT_ID_SIZE];
-    struct stat before;
-    struct stat after;
-
-    assert_int_equal(stat(path, &before), 0);
-    for (int i = 0; i < 100; i++) {
-        snprintf(name, sizeof(name), "n%d", i);
-        make_node(bed, name, id);
-    }
-    assert_int_equal(stat(path, &after), 0);
-    assert_int_equal(after.st_size, before.st_size);
-    bed_restart(bed);
-    assert_int_equal(lat_store_count(bed->store, LAT_TABLE_NODE), 100);
-    free(path);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,7 +140,6 @@ int main(void)
         CASE(a_restart_brings_back_every_field_of_every_table),
         CASE(a_second_console_on_the_same_file_is_refused),
         CASE(the_file_is_private),
-        CASE(a_log_has_its_room_before_the_first_commit),
         CASE(a_journal_lies_where_it_is_told_to),
         CASE(a_row_that_cannot_be_read_is_named),
         CASE(a_gap_in_the_change_log_is_an_error),
