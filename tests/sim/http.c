@@ -21,6 +21,9 @@ struct sim_http {
     void *arg;
     enum lat_http_method method;
     char *target, *body, *authorization, *key;
+    /* the last answer: who looks often mostly reads the same again, which is parsed once */
+    struct lat_buf text;
+    cJSON *answer;
 };
 
 static void finish(struct sim_http *http, int status, const cJSON *body, const struct lat_err *err)
@@ -33,23 +36,36 @@ static void finish(struct sim_http *http, int status, const cJSON *body, const s
     }
 }
 
+/* Returns what an answer says, until the next one; NULL when it has no body. */
+static const cJSON *parse(struct sim_http *http, const struct lat_http_reply *reply)
+{
+    struct lat_err bad;
+
+    if (reply->len == 0) {
+        return NULL;
+    }
+    if (http->answer && reply->len == http->text.len &&
+        memcmp(reply->body, http->text.bytes, reply->len) == 0) {
+        return http->answer;
+    }
+    cJSON_Delete(http->answer);
+    http->answer = NULL;
+    lat_buf_clear(&http->text);
+    lat_buf_add(&http->text, reply->body, reply->len);
+    if (lat_json_parse(reply->body, reply->len, &http->answer, &bad)) {
+        sim_fail(http->process->machine->sim, "an answer is not JSON: %s", bad.sentence);
+    }
+    return http->answer;
+}
+
 static void replied(void *arg, const struct lat_http_reply *reply, const struct lat_err *err)
 {
     struct sim_http *http = arg;
-    cJSON *body = NULL;
 
     if (!lat_http_client_usable(http->client)) {
         http->client = lat_http_client_free(http->client);
     }
-    if (reply && reply->len > 0) {
-        struct lat_err bad;
-
-        if (lat_json_parse(reply->body, reply->len, &body, &bad)) {
-            sim_fail(http->process->machine->sim, "an answer is not JSON: %s", bad.sentence);
-        }
-    }
-    finish(http, reply ? reply->status : 0, body, err);
-    cJSON_Delete(body);
+    finish(http, reply ? reply->status : 0, reply ? parse(http, reply) : NULL, err);
 }
 
 static void start(struct sim_http *http)
@@ -149,6 +165,8 @@ struct sim_http *sim_http_free(struct sim_http *http)
         free(http->body);
         free(http->authorization);
         free(http->key);
+        lat_buf_done(&http->text);
+        cJSON_Delete(http->answer);
         free(http);
     }
     return NULL;
