@@ -1,5 +1,6 @@
 -- deploy: one workload, from flags until its address answers.
 
+local demand = require "cli.demand"
 local spec = require "cli.spec"
 local wait = require "cli.wait"
 local workload = require "cli.workload"
@@ -14,7 +15,8 @@ local function deploy(context, options, operands, rest)
     local item, text = console:call("POST", "/api/v1/workloads", body, { patience_ms = RETRY_MS })
     console.on_retry = nil
 
-    if not options.detach then item, text = wait.until_status(context, item.id, "running", timeout_ms) end
+    local goal = options.task and "completed" or "running"
+    if not options.detach then item, text = wait.until_status(context, item.id, goal, timeout_ms) end
     if options.json then
         context.out:line(text)
         return
@@ -56,6 +58,8 @@ local flags = {
     { name = "plain", value = "ENDPOINT", kind = "optional",
         help = "do not encrypt towards clients: one endpoint, or all without a name" },
 }
+table.move(demand.flags, 1, #demand.flags, #flags + 1, flags)
+table.move(wait.flags, 1, #wait.flags, #flags + 1, flags)
 
 return {
     {
@@ -63,7 +67,7 @@ return {
         section = "Workloads",
         summary = "Deploy a workload, and wait until it answers",
         operands = { { name = "TYPE" }, { name = "NAME" } },
-        flags = table.move(wait.flags, 1, #wait.flags, #flags + 1, flags),
+        flags = flags,
         rest = true,
         details = [[
 `lattice help deploy TYPE` says which parameters a type takes; --image, --port, --env, --volume, --command,
@@ -73,7 +77,8 @@ What has no health check is looked at once more after a second: whether it ended
         examples = {
             "lattice deploy postgres my-db --param database=shop",
             "lattice deploy custom web --image nginx:1.27 --port 80/http --memory 128m --count 2",
-            "lattice deploy custom job --image alpine:3 -- sh -c 'while date; do sleep 5; done'",
+            "lattice deploy custom clock --image alpine:3 -- sh -c 'while date; do sleep 5; done'",
+            "lattice deploy custom web --image nginx:1.27 --count 3 --spread zone --apart web --near my-db@zone:50",
         },
         run = deploy,
     },

@@ -4,6 +4,7 @@
 -- the console answers with the nearest where one is wrong. A parameter is sent as text, or as an array where it was
 -- given more than once.
 
+local demand = require "cli.demand"
 local problem = require "cli.problem"
 
 local spec = {}
@@ -85,7 +86,7 @@ function spec.build(kind, name, options, rest, getenv)
     if options.env then set_param(params, "env", "env", read_env(options.env, getenv)) end
     local plain = options.plain
     if plain and #plain == 0 then plain = true end
-    return {
+    return demand.add({
         type = kind,
         name = name,
         params = next(params) and params or nil,
@@ -94,7 +95,7 @@ function spec.build(kind, name, options, rest, getenv)
         memory = options.memory,
         plain = plain,
         labels = options.label and spec.labels(options.label) or nil,
-    }
+    }, options)
 end
 
 return spec

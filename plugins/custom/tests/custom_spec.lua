@@ -55,7 +55,8 @@ describe("the plugin custom", function()
 
     it("refuses ports that are none", function()
         local bad = {
-            "http", "0", "65536", "80/", "-1", "80/udp", "Web:80", "1:2:3", "a::80", "9000:", "80/http/x", "1e3", ":80", "",
+            "http", "0", "65536", "80/", "-1", "80/udp", "Web:80", "1:2:3", "a::80", "9000:",
+            "80/http/x", "1e3", ":80", "",
         }
         for _, port in ipairs(bad) do
             assert.equal("params.ports[0]", refusal({ ports = { port } }).field, port)
