@@ -1,0 +1,83 @@
+/* Programs as values: their life, and the verdict over the values of a row. Pure. */
+#include "policy/program_internal.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+struct lat_program *lat_program_ref(struct lat_program *program)
+{
+    program->references++;
+    return program;
+}
+
+struct lat_program *lat_program_unref(struct lat_program *program)
+{
+    if (program == NULL || --program->references > 0) {
+        return NULL;
+    }
+    free(program->ops);
+    free(program->traps);
+    free(program->rules);
+    free(program->terms);
+    free(program->parts);
+    free(program->texts);
+    free(program);
+    return NULL;
+}
+
+const struct lat_op *lat_program_ops(const struct lat_program *program, size_t *ret_count)
+{
+    *ret_count = program->op_count;
+    return program->ops;
+}
+
+const struct lat_trap *lat_program_traps(const struct lat_program *program, size_t *ret_count)
+{
+    *ret_count = program->trap_count;
+    return program->traps;
+}
+
+const struct lat_rule *lat_program_rules(const struct lat_program *program, size_t *ret_count)
+{
+    *ret_count = program->rule_count;
+    return program->rules;
+}
+
+const struct lat_term *lat_program_terms(const struct lat_program *program, size_t *ret_count)
+{
+    *ret_count = program->term_count;
+    return program->terms;
+}
+
+int32_t lat_program_score(const struct lat_program *program)
+{
+    return program->score;
+}
+
+int lat_program_score_line(const struct lat_program *program)
+{
+    return program->score_line;
+}
+
+int32_t lat_program_trapped(const struct lat_program *program,
+                            const union lat_program_value *values)
+{
+    for (uint32_t i = 0; i < program->trap_count; i++) {
+        if (values[program->traps[i].when].b) {
+            return (int32_t)i;
+        }
+    }
+    return -1;
+}
+
+int32_t lat_program_refused(const struct lat_program *program,
+                            const union lat_program_value *values)
+{
+    for (uint32_t i = 0; i < program->rule_count; i++) {
+        if (values[program->rules[i].when].b) {
+            return (int32_t)i;
+        }
+    }
+    return -1;
+}

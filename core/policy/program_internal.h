@@ -1,0 +1,40 @@
+/* Inside core/policy: a program's shape, and its reasons' parts. */
+#ifndef LAT_POLICY_PROGRAM_INTERNAL_H
+#define LAT_POLICY_PROGRAM_INTERNAL_H
+
+#include "policy/program.h"
+
+enum { LAT__FORMAT_MAX = 16 }; /* bytes of a format such as "%-08.2f", terminator included */
+
+enum lat__part_kind { LAT__PART_LITERAL, LAT__PART_VALUE, LAT__PART_FORMAT };
+
+/* One part of a reason. */
+struct lat__part {
+    enum lat__part_kind kind;
+    uint32_t value;
+    const char *text; /* of the literal, or the format */
+};
+
+struct lat_program {
+    uint32_t references;
+    struct lat_op *ops; /* owned, as is all that follows */
+    struct lat_trap *traps;
+    struct lat_rule *rules;
+    struct lat_term *terms;
+    struct lat__part *parts;
+    char *texts; /* of everything, one behind the other */
+    uint32_t op_count;
+    uint32_t trap_count;
+    uint32_t rule_count;
+    uint32_t term_count;
+    uint32_t part_count;
+    uint32_t text_len;
+    int32_t score;
+    int score_line;
+};
+
+/* Tells whether this is one directive of Lua's string.format that can write a value of this type, and nothing
+ * else. */
+bool lat__format_is_good(const char *format, enum lat_program_type type);
+
+#endif

@@ -1,0 +1,528 @@
+/* Reads programs from the wire. They come out of the jail, where the policy's author might have taken over: nothing
+ * in them is believed. Everything is bounded before it is allocated, every operand stands before its user and has
+ * the type that the op wants, and what a value depends on is found out here instead of told. */
+#include "policy/program_internal.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct op_row {
+    const char *name;
+    char type; /* '_': the op itself says */
+    const char *operands;
+};
+
+static const struct op_row op_rows[] = {
+#define O(name, type, operands) {#name, #type[0], operands},
+    LAT_OPS(O)
+#undef O
+};
+
+/* Says that the thing at index of a list is wrong, and how. */
+#define WRONG(err, what, index, ...) wrong(err, what, index, lat_text_format(__VA_ARGS__))
+
+static int wrong(struct lat_err *err, const char *what, size_t index, char *how)
+{
+    lat_err_set(err, LAT_E_POLICY, "The compiled policy is not valid: %s %zu %s.", what, index,
+                how);
+    free(how);
+    return LAT_E_POLICY;
+}
+
+/* Reads a whole number below the bound; returns false for anything else. */
+static bool read_index(const cJSON *json, uint32_t bound, uint32_t *ret)
+{
+    if (!cJSON_IsNumber(json) || !(json->valuedouble >= 0 && json->valuedouble < bound) ||
+        json->valuedouble != floor(json->valuedouble)) {
+        return false;
+    }
+    *ret = (uint32_t)json->valuedouble;
+    return true;
+}
+
+/* Reads the index of a value of this type. */
+static int read_value(const struct lat_program *program, const cJSON *json, char type,
+                      uint32_t *ret, const char *what, size_t index, struct lat_err *err)
+{
+    if (!read_index(json, program->op_count, ret)) {
+        return WRONG(err, what, index, "names no value that stands before it");
+    }
+    if (type != '_' && program->ops[*ret].type != (enum lat_program_type)type) {
+        return WRONG(err, what, index, "takes a %c, but value %u is a %c", type, *ret,
+                     (char)program->ops[*ret].type);
+    }
+    return 0;
+}
+
+/* Keeps a text; NULL when it is none, or when there are too many. */
+static const char *keep_text(struct lat_program *program, const cJSON *json)
+{
+    const char *text = cJSON_IsString(json) ? json->valuestring : NULL;
+    size_t size = text != NULL ? strlen(text) + 1 : 0;
+
+    if (text == NULL || size > LAT_PROGRAM_TEXT_MAX - program->text_len) {
+        return NULL;
+    }
+    char *kept = program->texts + program->text_len;
+
+    memcpy(kept, text, size);
+    program->text_len += (uint32_t)size;
+    return kept;
+}
+
+/* Returns owned room for what a list holds, each of `size` bytes; NULL when it is no list, or has more than max items.
+ * A list that is absent is empty. */
+static void *make_room(const cJSON *json, const char *name, uint32_t max, size_t size,
+                       struct lat_err *err)
+{
+    const cJSON *list = lat_json_get(json, name);
+    int count = list != NULL ? cJSON_GetArraySize(list) : 0;
+
+    if (list != NULL && !cJSON_IsArray(list)) {
+        lat_err_set(err, LAT_E_POLICY, "The compiled policy is not valid: %s is no list.", name);
+        return NULL;
+    }
+    if (count < 0 || (uint32_t)count > max) {
+        lat_err_set(err, LAT_E_POLICY,
+                    "The compiled policy is too large: it has %d %s, %u are allowed.", count, name,
+                    max);
+        return NULL;
+    }
+    return lat_alloc_array((size_t)count + 1, size); /* never of 0 bytes */
+}
+
+/* Reads one thing into the room behind those that are counted. */
+typedef int read_one(struct lat_program *program, const cJSON *json, struct lat_err *err);
+
+static int read_each(struct lat_program *program, const cJSON *list, read_one *read,
+                     uint32_t *count, struct lat_err *err)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, list) {
+        int rc = read(program, item, err);
+
+        if (rc != 0) {
+            return rc;
+        }
+        (*count)++;
+    }
+    return 0;
+}
+
+/* ---- ops ---- */
+
+static int read_const_f(struct lat_op *op, const char *text)
+{
+    static const struct {
+        const char *text;
+        double value;
+    } special[] = {{"nan", NAN}, {"inf", INFINITY}, {"-inf", -INFINITY}};
+
+    for (size_t i = 0; i < LAT_COUNT(special); i++) {
+        if (strcmp(text, special[i].text) == 0) {
+            op->constant.f = special[i].value;
+            return 0;
+        }
+    }
+    char again[64];
+    double value = strtod(text, NULL);
+
+    /* What printf would not write so is no number of ours: rubbish, decimals, overflow, other spellings of nan. */
+    snprintf(again, sizeof(again), "%a", value);
+    if (!isfinite(value) || strcmp(again, text) != 0) {
+        return -1;
+    }
+    op->constant.f = value;
+    return 0;
+}
+
+static int read_const(struct lat_program *program, struct lat_op *op, const cJSON *item,
+                      struct lat_err *err)
+{
+    const char *text = cJSON_IsString(item) ? item->valuestring : NULL;
+    bool good = false;
+
+    switch (op->code) {
+    case LAT_OP_const_b:
+        good = cJSON_IsBool(item);
+        op->constant.b = cJSON_IsTrue(item);
+        break;
+    case LAT_OP_const_i:
+        good = text != NULL && lat_text_to_int(text, INT64_MIN, INT64_MAX, &op->constant.i) == 0;
+        break;
+    case LAT_OP_const_f: good = text != NULL && read_const_f(op, text) == 0; break;
+    default:
+        op->text = keep_text(program, item);
+        good = op->text != NULL;
+        break;
+    }
+    return good ? 0
+                : WRONG(err, "op", program->op_count, "has a constant that is no %s",
+                        op_rows[op->code].name + strlen("const_"));
+}
+
+static int read_field(struct lat_program *program, struct lat_op *op, const cJSON *item,
+                      struct lat_err *err)
+{
+    static const enum lat_depends by_scope[] = {
+        [LAT_POLICY_SCOPE_ROW] = LAT_DEPENDS_ROW,
+        [LAT_POLICY_SCOPE_PAIR] = LAT_DEPENDS_MIXED,
+        [LAT_POLICY_SCOPE_UNIFORM] = LAT_DEPENDS_UNIFORM,
+    };
+    static const char types[] = {
+        [LAT_POLICY_TYPE_BOOL] = 'B', [LAT_POLICY_TYPE_INT] = 'I',    [LAT_POLICY_TYPE_FLOAT] = 'F',
+        [LAT_POLICY_TYPE_TEXT] = 'S', [LAT_POLICY_TYPE_OPTION] = 'S', [LAT_POLICY_TYPE_MAP] = 'S',
+    };
+
+    op->field = cJSON_IsString(item) ? lat_policy_field_find(item->valuestring) : LAT_FIELD_COUNT;
+    if (op->field == LAT_FIELD_COUNT) {
+        return WRONG(err, "op", program->op_count, "names a field that there is not");
+    }
+    const struct lat_policy_field_row *row = lat_policy_field_row(op->field);
+
+    if ((row->type == LAT_POLICY_TYPE_MAP) != (op->code == LAT_OP_map)) {
+        return WRONG(err, "op", program->op_count, "reads %s in the wrong way", row->path);
+    }
+    op->type = (enum lat_program_type)types[row->type];
+    op->depends = by_scope[row->scope];
+    return 0;
+}
+
+static int read_operands(struct lat_program *program, struct lat_op *op, const cJSON *item,
+                         struct lat_err *err)
+{
+    const char *operands = op_rows[op->code].operands;
+
+    for (; operands[op->operand_count] != '\0'; item = item->next) {
+        uint32_t *operand = &op->operands[op->operand_count];
+        int rc = read_value(program, item, operands[op->operand_count], operand, "op",
+                            program->op_count, err);
+
+        if (rc != 0) {
+            return rc;
+        }
+        op->operand_count++;
+        enum lat_depends depends = program->ops[*operand].depends;
+
+        if (op->code == LAT_OP_map && depends > LAT_DEPENDS_UNIFORM) {
+            return WRONG(err, "op", program->op_count,
+                         "looks up a key that is another for each node");
+        }
+        /* The values of the enumeration are made for this: UNIFORM | ROW is MIXED. */
+        op->depends = (enum lat_depends)(op->depends | depends);
+    }
+    return 0;
+}
+
+static int read_op(struct lat_program *program, const cJSON *json, struct lat_err *err)
+{
+    struct lat_op *op = &program->ops[program->op_count];
+    const cJSON *item = cJSON_IsArray(json) ? json->child : NULL;
+    size_t code = 0;
+    int rc = 0;
+
+    if (!cJSON_IsString(item)) {
+        return WRONG(err, "op", program->op_count, "has no name");
+    }
+    while (code < LAT_OP_COUNT && strcmp(op_rows[code].name, item->valuestring) != 0) {
+        code++;
+    }
+    if (code == LAT_OP_COUNT) {
+        return WRONG(err, "op", program->op_count, "is '%.40s', which there is not",
+                     item->valuestring);
+    }
+    const struct op_row *row = &op_rows[code];
+    bool is_const = strncmp(row->name, "const_", strlen("const_")) == 0;
+    bool is_field = code == LAT_OP_field || code == LAT_OP_map;
+
+    if ((size_t)cJSON_GetArraySize(json) != 1 + (is_const || is_field) + strlen(row->operands)) {
+        return WRONG(err, "op", program->op_count, "does not have what %s takes", row->name);
+    }
+    op->code = (enum lat_opcode)code;
+    op->type = (enum lat_program_type)row->type;
+    item = item->next;
+    if (is_const) {
+        return read_const(program, op, item, err);
+    }
+    if (is_field) {
+        rc = read_field(program, op, item, err);
+        item = item->next;
+    }
+    return rc != 0 ? rc : read_operands(program, op, item, err);
+}
+
+static int read_ops(struct lat_program *program, const cJSON *json, struct lat_err *err)
+{
+    program->ops = make_room(json, "ops", LAT_PROGRAM_OPS_MAX, sizeof(*program->ops), err);
+    return program->ops == NULL
+               ? LAT_E_POLICY
+               : read_each(program, lat_json_get(json, "ops"), read_op, &program->op_count, err);
+}
+
+/* ---- traps, rules, terms ---- */
+
+/* Checks the members of an object of a list, and reads its line. */
+static int read_members(const cJSON *json, const char *const *known, int *ret_line,
+                        const char *what, size_t index, struct lat_err *err)
+{
+    uint32_t line;
+
+    if (!cJSON_IsObject(json) || lat_json_only(json, known, NULL) != 0) {
+        return WRONG(err, what, index, "has other members than it should");
+    }
+    if (!read_index(lat_json_get(json, "line"), LAT_PROGRAM_LINE_MAX, &line)) {
+        return WRONG(err, what, index, "has no line");
+    }
+    *ret_line = (int)line;
+    return 0;
+}
+
+static int read_trap(struct lat_program *program, const cJSON *json, struct lat_err *err)
+{
+    static const char *const known[] = {"when", "line", "message", NULL};
+    struct lat_trap *trap = &program->traps[program->trap_count];
+    int rc = read_members(json, known, &trap->line, "trap", program->trap_count, err);
+
+    if (rc == 0) {
+        rc = read_value(program, lat_json_get(json, "when"), 'B', &trap->when, "trap",
+                        program->trap_count, err);
+    }
+    if (rc == 0) {
+        trap->message = keep_text(program, lat_json_get(json, "message"));
+        if (trap->message == NULL) {
+            rc = WRONG(err, "trap", program->trap_count,
+                       "has no message, or there is too much text");
+        }
+    }
+    return rc;
+}
+
+static int read_term(struct lat_program *program, const cJSON *json, struct lat_err *err)
+{
+    static const char *const known[] = {"value", "line", "text", NULL};
+    struct lat_term *term = &program->terms[program->term_count];
+    int rc = read_members(json, known, &term->line, "term", program->term_count, err);
+
+    if (rc == 0) {
+        rc = read_value(program, lat_json_get(json, "value"), 'F', &term->value, "term",
+                        program->term_count, err);
+    }
+    if (rc == 0) {
+        term->text = keep_text(program, lat_json_get(json, "text"));
+        if (term->text == NULL) {
+            rc = WRONG(err, "term", program->term_count, "has no text, or there is too much of it");
+        }
+    }
+    return rc;
+}
+
+static int read_part(struct lat_program *program, const cJSON *json, struct lat_err *err)
+{
+    static const char *const known[] = {"format", "value", NULL};
+    struct lat__part *part = &program->parts[program->part_count];
+    const cJSON *format = lat_json_get(json, "format");
+
+    if (cJSON_IsString(json)) {
+        part->text = keep_text(program, json);
+        return part->text != NULL
+                   ? 0
+                   : WRONG(err, "rule", program->rule_count, "has too much text in its reason");
+    }
+    if (!cJSON_IsObject(json) || lat_json_only(json, known, NULL) != 0) {
+        return WRONG(err, "rule", program->rule_count,
+                     "has a part of a reason with other members than it should");
+    }
+    int rc = read_value(program, lat_json_get(json, "value"), '_', &part->value, "rule",
+                        program->rule_count, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    part->kind = format != NULL ? LAT__PART_FORMAT : LAT__PART_VALUE;
+    if (format != NULL) {
+        part->text = keep_text(program, format);
+        if (part->text == NULL ||
+            !lat__format_is_good(part->text, program->ops[part->value].type)) {
+            return WRONG(err, "rule", program->rule_count,
+                         "has a format in its reason that does not go with its value");
+        }
+    }
+    return 0;
+}
+
+static int read_reason(struct lat_program *program, struct lat_rule *rule, const cJSON *reason,
+                       struct lat_err *err)
+{
+    const cJSON *item;
+
+    rule->parts_at = program->part_count;
+    if (reason == NULL || cJSON_IsNull(reason)) {
+        return 0;
+    }
+    if (!cJSON_IsArray(reason) || cJSON_GetArraySize(reason) < 0 ||
+        (uint32_t)cJSON_GetArraySize(reason) > LAT_PROGRAM_PARTS_MAX - program->part_count) {
+        return WRONG(err, "rule", program->rule_count,
+                     "has a reason that is no list, or one of too many parts");
+    }
+    rule->has_reason = true;
+    cJSON_ArrayForEach (item, reason) {
+        int rc = read_part(program, item, err);
+
+        if (rc != 0) {
+            return rc;
+        }
+        program->part_count++;
+        rule->part_count++;
+    }
+    return 0;
+}
+
+/* Reads what a rule compared, if it says so. */
+static int read_margin(struct lat_program *program, struct lat_rule *rule, const cJSON *json,
+                       struct lat_err *err)
+{
+    static const char *const compares[] = {"<", "<=", ">", ">=", "==", "~="};
+    const cJSON *compare = lat_json_get(json, "compare");
+    int32_t *const values[] = {&rule->have, &rule->need};
+
+    for (size_t i = 0; i < LAT_COUNT(values); i++) {
+        const cJSON *value = lat_json_get(json, i == 0 ? "have" : "need");
+        uint32_t index = 0;
+
+        *values[i] = -1;
+        if (value != NULL) {
+            int rc = read_value(program, value, '_', &index, "rule", program->rule_count, err);
+
+            if (rc != 0) {
+                return rc;
+            }
+            *values[i] = (int32_t)index;
+        }
+    }
+    for (size_t i = 0; compare != NULL && i < LAT_COUNT(compares); i++) {
+        if (cJSON_IsString(compare) && strcmp(compares[i], compare->valuestring) == 0) {
+            rule->compare = compares[i];
+        }
+    }
+    return compare != NULL && rule->compare == NULL
+               ? WRONG(err, "rule", program->rule_count, "compares in a way that there is not")
+               : 0;
+}
+
+static int read_rule(struct lat_program *program, const cJSON *json, struct lat_err *err)
+{
+    static const char *const known[] = {"when", "line", "text",    "reason",
+                                        "have", "need", "compare", NULL};
+    struct lat_rule *rule = &program->rules[program->rule_count];
+    int rc = read_members(json, known, &rule->line, "rule", program->rule_count, err);
+
+    if (rc == 0) {
+        rc = read_value(program, lat_json_get(json, "when"), 'B', &rule->when, "rule",
+                        program->rule_count, err);
+    }
+    if (rc == 0) {
+        rule->text = keep_text(program, lat_json_get(json, "text"));
+        rc = rule->text != NULL ? 0
+                                : WRONG(err, "rule", program->rule_count,
+                                        "has no text, or there is too much of it");
+    }
+    if (rc == 0) {
+        rc = read_reason(program, rule, lat_json_get(json, "reason"), err);
+    }
+    return rc != 0 ? rc : read_margin(program, rule, json, err);
+}
+
+/* ---- the whole ---- */
+
+static int read_lists(struct lat_program *program, const cJSON *json, struct lat_err *err)
+{
+    int rc;
+
+    program->traps = make_room(json, "traps", LAT_PROGRAM_TRAPS_MAX, sizeof(*program->traps), err);
+    if (program->traps == NULL) {
+        return LAT_E_POLICY;
+    }
+    program->rules = make_room(json, "rules", LAT_PROGRAM_RULES_MAX, sizeof(*program->rules), err);
+    if (program->rules == NULL) {
+        return LAT_E_POLICY;
+    }
+    program->terms = make_room(json, "terms", LAT_PROGRAM_TERMS_MAX, sizeof(*program->terms), err);
+    if (program->terms == NULL) {
+        return LAT_E_POLICY;
+    }
+    rc = read_each(program, lat_json_get(json, "traps"), read_trap, &program->trap_count, err);
+    if (rc == 0) {
+        rc = read_each(program, lat_json_get(json, "rules"), read_rule, &program->rule_count, err);
+    }
+    if (rc == 0) {
+        rc = read_each(program, lat_json_get(json, "terms"), read_term, &program->term_count, err);
+    }
+    return rc;
+}
+
+static int read_score(struct lat_program *program, const cJSON *json, struct lat_err *err)
+{
+    const cJSON *score = lat_json_get(json, "score");
+    const cJSON *line = lat_json_get(json, "score_line");
+    uint32_t value = 0;
+    uint32_t line_value = 0;
+
+    program->score = -1;
+    if (score != NULL && !cJSON_IsNull(score)) {
+        int rc = read_value(program, score, 'F', &value, "score", 0, err);
+
+        if (rc != 0) {
+            return rc;
+        }
+        program->score = (int32_t)value;
+    }
+    if (line != NULL && !read_index(line, LAT_PROGRAM_LINE_MAX, &line_value)) {
+        return lat_err_set(err, LAT_E_POLICY,
+                           "The compiled policy is not valid: score_line is no line.");
+    }
+    program->score_line = (int)line_value;
+    return 0;
+}
+
+int lat_program_read(const cJSON *json, struct lat_program **ret_program, struct lat_err *err)
+{
+    static const char *const known[] = {"version", "ops",        "traps", "rules",
+                                        "score",   "score_line", "terms", NULL};
+    uint32_t version = 0;
+
+    if (!cJSON_IsObject(json) || lat_json_only(json, known, NULL) != 0) {
+        return lat_err_set(
+            err, LAT_E_POLICY,
+            "The compiled policy is not valid: it has other members than it should.");
+    }
+    if (!read_index(lat_json_get(json, "version"), 2, &version) || version != 1) {
+        return lat_err_set(err, LAT_E_POLICY,
+                           "The compiled policy is of a version that this console does not know.");
+    }
+    struct lat_program *program = LAT_NEW(struct lat_program);
+
+    program->references = 1;
+    program->texts = lat_alloc(LAT_PROGRAM_TEXT_MAX);
+    program->parts = lat_alloc_array(LAT_PROGRAM_PARTS_MAX, sizeof(*program->parts));
+    int rc = read_ops(program, json, err);
+
+    if (rc == 0) {
+        rc = read_lists(program, json, err);
+    }
+    if (rc == 0) {
+        rc = read_score(program, json, err);
+    }
+    if (rc != 0) {
+        lat_program_unref(program);
+        return rc;
+    }
+    *ret_program = program;
+    return 0;
+}

@@ -1,0 +1,209 @@
+/* The values of a program for one row, op by op, in the simplest C there is: what the kernels over columns are held
+ * to, and what reasons and terms of single rows are made with. Compiled so that no two operations are made one
+ * (-ffp-contract=off). */
+#include "policy/arith.h"
+#include "policy/program_internal.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+/* Everything that a row is computed from. */
+struct row {
+    const struct lat_program *program;
+    const struct lat_columns *columns;
+    const struct lat_record *record;
+    size_t index;
+};
+
+/* Returns the code of a constant text: the dictionary's, else one below 0 that is the same for equal texts. */
+static int32_t code_of(const struct row *row, const struct lat_op *op)
+{
+    int32_t code = lat_columns_code(row->columns, op->text);
+    const struct lat_op *first = row->program->ops;
+
+    if (code != 0) {
+        return code;
+    }
+    while (first->code != LAT_OP_const_s || strcmp(first->text, op->text) != 0) {
+        first++;
+    }
+    return -(int32_t)(first - row->program->ops) - 1;
+}
+
+static union lat_program_value node_field(const struct row *row, enum lat_policy_field field)
+{
+    union lat_program_value value = {.i = 0};
+
+    switch (lat_policy_field_row(field)->type) {
+    case LAT_POLICY_TYPE_BOOL:
+        value.b = lat_columns_bits(row->columns, field)[row->index / 64] >> (row->index % 64) & 1;
+        break;
+    case LAT_POLICY_TYPE_INT: value.i = lat_columns_ints(row->columns, field)[row->index]; break;
+    case LAT_POLICY_TYPE_FLOAT:
+        value.f = lat_columns_floats(row->columns, field)[row->index];
+        break;
+    default: value.s = lat_columns_codes(row->columns, field)[row->index]; break;
+    }
+    return value;
+}
+
+static union lat_program_value workload_field(const struct row *row, enum lat_policy_field field)
+{
+    union lat_program_value value = {.i = 0};
+
+    switch (lat_policy_field_row(field)->type) {
+    case LAT_POLICY_TYPE_BOOL: value.b = lat_record_bool(row->record, field); break;
+    case LAT_POLICY_TYPE_INT: value.i = lat_record_int(row->record, field); break;
+    case LAT_POLICY_TYPE_FLOAT: value.f = lat_record_float(row->record, field); break;
+    default: value.s = lat_record_code(row->record, field); break;
+    }
+    return value;
+}
+
+static union lat_program_value leaf(const struct row *row, const struct lat_op *op,
+                                    union lat_program_value key)
+{
+    bool is_node = op->field < LAT_NODE_FIELD_COUNT;
+    union lat_program_value value = op->constant;
+
+    if (op->code == LAT_OP_const_s) {
+        value.s = code_of(row, op);
+    } else if (op->code == LAT_OP_field) {
+        value = is_node ? node_field(row, op->field) : workload_field(row, op->field);
+    } else if (op->code == LAT_OP_map) {
+        value.s = is_node ? lat_columns_lookup(row->columns, op->field, row->index, key.s)
+                          : lat_record_lookup(row->record, op->field, key.s);
+    }
+    return value;
+}
+
+/* What is about truth and text. */
+static union lat_program_value choose(const struct lat_op *op, union lat_program_value a,
+                                      union lat_program_value b, union lat_program_value c)
+{
+    union lat_program_value value = {.i = 0};
+
+    switch (op->code) {
+    case LAT_OP_and: value.b = a.b && b.b; break;
+    case LAT_OP_or: value.b = a.b || b.b; break;
+    case LAT_OP_xor: value.b = a.b != b.b; break;
+    case LAT_OP_not: value.b = !a.b; break;
+    case LAT_OP_is_nil: value.b = a.s == 0; break;
+    case LAT_OP_eq_s: value.b = a.s == b.s; break;
+    default: value = a.b ? b : c; break; /* the selects */
+    }
+    return value;
+}
+
+static union lat_program_value of_ints(const struct lat_op *op, int64_t a, int64_t b)
+{
+    union lat_program_value value = {.i = 0};
+
+    switch (op->code) {
+    case LAT_OP_add_i: value.i = lat_arith_add_i(a, b); break;
+    case LAT_OP_sub_i: value.i = lat_arith_sub_i(a, b); break;
+    case LAT_OP_mul_i: value.i = lat_arith_mul_i(a, b); break;
+    case LAT_OP_neg_i: value.i = lat_arith_neg_i(a); break;
+    case LAT_OP_abs_i: value.i = lat_arith_abs_i(a); break;
+    case LAT_OP_idiv_i: value.i = lat_arith_idiv_i(a, b); break;
+    case LAT_OP_mod_i: value.i = lat_arith_mod_i(a, b); break;
+    case LAT_OP_fmod_i: value.i = lat_arith_fmod_i(a, b); break;
+    case LAT_OP_band: value.i = a & b; break;
+    case LAT_OP_bor: value.i = a | b; break;
+    case LAT_OP_bxor: value.i = a ^ b; break;
+    case LAT_OP_bnot: value.i = ~a; break;
+    case LAT_OP_shl: value.i = lat_arith_shl(a, b); break;
+    case LAT_OP_shr: value.i = lat_arith_shr(a, b); break;
+    case LAT_OP_lt_i: value.b = a < b; break;
+    case LAT_OP_le_i: value.b = a <= b; break;
+    case LAT_OP_eq_i: value.b = a == b; break;
+    case LAT_OP_ult_i: value.b = (uint64_t)a < (uint64_t)b; break;
+    default: value.f = (double)a; break; /* i2f */
+    }
+    return value;
+}
+
+static union lat_program_value of_floats(const struct lat_op *op, double a, double b)
+{
+    union lat_program_value value = {.i = 0};
+
+    switch (op->code) {
+    case LAT_OP_add_f: value.f = a + b; break;
+    case LAT_OP_sub_f: value.f = a - b; break;
+    case LAT_OP_mul_f: value.f = a * b; break;
+    case LAT_OP_div_f: value.f = a / b; break;
+    case LAT_OP_idiv_f: value.f = lat_arith_idiv_f(a, b); break;
+    case LAT_OP_mod_f: value.f = lat_arith_mod_f(a, b); break;
+    case LAT_OP_fmod_f: value.f = fmod(a, b); break;
+    case LAT_OP_pow_f: value.f = lat_arith_pow_f(a, b); break;
+    case LAT_OP_neg_f: value.f = -a; break;
+    case LAT_OP_abs_f: value.f = fabs(a); break;
+    case LAT_OP_floor_f: value.f = floor(a); break;
+    case LAT_OP_ceil_f: value.f = ceil(a); break;
+    case LAT_OP_sqrt_f: value.f = sqrt(a); break;
+    case LAT_OP_lt_f: value.b = a < b; break;
+    case LAT_OP_le_f: value.b = a <= b; break;
+    case LAT_OP_eq_f: value.b = a == b; break;
+    case LAT_OP_exp: value.f = exp(a); break;
+    case LAT_OP_log: value.f = log(a); break;
+    case LAT_OP_log2: value.f = log2(a); break;
+    case LAT_OP_log10: value.f = log10(a); break;
+    case LAT_OP_sin: value.f = sin(a); break;
+    case LAT_OP_cos: value.f = cos(a); break;
+    case LAT_OP_tan: value.f = tan(a); break;
+    case LAT_OP_is_int_f: value.b = lat_arith_is_int_f(a); break;
+    default: value.i = lat_arith_f2i(a); break; /* f2i */
+    }
+    return value;
+}
+
+static union lat_program_value compare_mixed(const struct lat_op *op, union lat_program_value a,
+                                             union lat_program_value b)
+{
+    union lat_program_value value = {.i = 0};
+
+    switch (op->code) {
+    case LAT_OP_lt_if: value.b = lat_arith_lt_if(a.i, b.f); break;
+    case LAT_OP_le_if: value.b = lat_arith_le_if(a.i, b.f); break;
+    case LAT_OP_lt_fi: value.b = lat_arith_lt_fi(a.f, b.i); break;
+    case LAT_OP_le_fi: value.b = lat_arith_le_fi(a.f, b.i); break;
+    default: value.b = lat_arith_eq_if(a.i, b.f); break; /* eq_if */
+    }
+    return value;
+}
+
+void lat_program_row(const struct lat_program *program, const struct lat_columns *columns,
+                     const struct lat_record *record, size_t row,
+                     union lat_program_value *ret_values)
+{
+    const struct row source = {program, columns, record, row};
+
+    for (uint32_t i = 0; i < program->op_count; i++) {
+        const struct lat_op *op = &program->ops[i];
+        union lat_program_value in[3] = {{.i = 0}, {.i = 0}, {.i = 0}};
+        enum lat_program_type first = 0;
+        bool is_mixed = false;
+
+        for (uint32_t k = 0; k < op->operand_count; k++) {
+            in[k] = ret_values[op->operands[k]];
+        }
+        if (op->operand_count > 0) {
+            first = program->ops[op->operands[0]].type;
+        }
+        if (op->operand_count == 2) {
+            is_mixed = first != program->ops[op->operands[1]].type;
+        }
+        if (op->code <= LAT_OP_map) {
+            ret_values[i] = leaf(&source, op, in[0]);
+        } else if (first == LAT_VALUE_B || first == LAT_VALUE_S) {
+            ret_values[i] = choose(op, in[0], in[1], in[2]);
+        } else if (is_mixed) {
+            ret_values[i] = compare_mixed(op, in[0], in[1]);
+        } else if (first == LAT_VALUE_I) {
+            ret_values[i] = of_ints(op, in[0].i, in[1].i);
+        } else {
+            ret_values[i] = of_floats(op, in[0].f, in[1].f);
+        }
+    }
+}
