@@ -136,6 +136,7 @@ void lat__api_forget_call(struct lat_api *api)
 
 void lat_api_end_streams(struct lat_api *api)
 {
+    api->retired = true;
     lat__events_end(api->events);
 }
 

@@ -18,6 +18,7 @@
 #include "store/store.h"
 
 struct lat_api;
+struct lat_policies;
 
 enum {
     LAT_API_PAGE_MAX = 500,         /* items in one page of a list */
@@ -43,6 +44,7 @@ struct lat_api_config {
     struct lat_loop *loop; /* the state loop */
     struct lat_store *store;
     struct lat_luahost *luahost;
+    struct lat_policies *policies; /* until lat_api_end_streams */
     struct lat_dispatch *dispatch;
     struct lat_history *history; /* NULL: none is kept */
     const struct lat_authority *authority;
@@ -66,7 +68,7 @@ void lat_api_close(struct lat_api *api, lat_call_fn *done, void *arg);
 /* Takes a request of any server: from its I/O loop. arg is the API (a lat_http_handler_fn). */
 void lat_api_handle(void *arg, struct lat_http_request *req);
 
-/* Ends every event stream, so that the servers can close; followed logs are cut off with their servers. On the state loop. */
+/* Ends every event stream and begins nothing more that asks policies, so that the servers can close; followed logs are cut off with their servers. On the state loop. */
 void lat_api_end_streams(struct lat_api *api);
 
 /* Changes the lives of tokens and certificates that are made from now on. */

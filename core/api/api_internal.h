@@ -28,6 +28,7 @@ struct lat_api {
     struct lat_map *under_way; /* id of an idempotency key -> the call that has it, borrowed */
     struct lat_timer sweep;
     size_t calls; /* that have not ended */
+    bool retired; /* nothing new is begun: what it would ask may be closed before it could answer */
     bool closing;
     lat_call_fn *closed;
     void *closed_arg;
@@ -85,6 +86,12 @@ struct lat_txn *lat__call_begin(const struct lat__call *call);
  * audit trail says of it, an action ("workload.create") and the row that it was done to, and with an Idempotency-Key the answer. */
 void lat__call_commit(struct lat__call *call, struct lat_txn *txn, const char *action,
                       const struct lat_row *row, int status, struct lat_buf *buf);
+
+/* The two halves of it, for who commits the transaction otherwise: adds to it what goes with it and keeps the answer; and, from the
+ * commit's callback, answers with that or the problem. */
+void lat__call_stage(struct lat__call *call, struct lat_txn *txn, const char *action,
+                     const struct lat_row *row, int status, struct lat_buf *buf);
+void lat__call_committed(struct lat__call *call, const struct lat_err *err);
 
 /* Hands the call to its handler, unless its Idempotency-Key answers it or makes it wait. */
 void lat__call_run(struct lat__call *call);
@@ -216,9 +223,16 @@ struct lat__events *lat__events_free(struct lat__events *events);
 void lat__events_end(struct lat__events *events);
 void lat__events_follow(struct lat__call *call);
 
+/* ---- policies.c ---- */
+void lat__policies_list(struct lat__call *call);
+void lat__policies_get(struct lat__call *call);
+void lat__policy_versions(struct lat__call *call);
+void lat__policies_apply(struct lat__call *call);
+void lat__policies_rollback(struct lat__call *call);
+void lat__policies_check(struct lat__call *call);
+
 /* ---- catalog.c ---- */
 void lat__types_list(struct lat__call *call);
-void lat__policies_list(struct lat__call *call);
 void lat__version(struct lat__call *call);
 void lat__healthz(struct lat__call *call);
 void lat__readyz(struct lat__call *call);

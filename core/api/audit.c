@@ -20,6 +20,7 @@ static const char *name_of(const struct lat_row *row)
     case LAT_TABLE_NODE: return ((const struct lat_node *)row)->name;
     case LAT_TABLE_USER: return ((const struct lat_user *)row)->name;
     case LAT_TABLE_API_TOKEN: return ((const struct lat_api_token *)row)->name;
+    case LAT_TABLE_POLICY: return ((const struct lat_policy *)row)->name;
     case LAT_TABLE_JOIN_TOKEN: return ((const struct lat_join_token *)row)->node_name;
     default: return "";
     }

@@ -133,9 +133,8 @@ struct lat_txn *lat__call_begin(const struct lat__call *call)
     return lat_txn_begin(call->api->with.store, lat_http_request_id(call->req));
 }
 
-static void committed(void *arg, const struct lat_err *err)
+void lat__call_committed(struct lat__call *call, const struct lat_err *err)
 {
-    struct lat__call *call = arg;
     struct lat_buf answer;
 
     if (err) {
@@ -147,16 +146,27 @@ static void committed(void *arg, const struct lat_err *err)
     lat__call_answer(call, call->status, &answer);
 }
 
-void lat__call_commit(struct lat__call *call, struct lat_txn *txn, const char *action,
-                      const struct lat_row *row, int status, struct lat_buf *buf)
+static void committed(void *arg, const struct lat_err *err)
 {
-    struct lat_err err;
+    lat__call_committed(arg, err);
+}
 
+void lat__call_stage(struct lat__call *call, struct lat_txn *txn, const char *action,
+                     const struct lat_row *row, int status, struct lat_buf *buf)
+{
     call->status = status;
     call->answer = *buf;
     *buf = (struct lat_buf){0};
     lat__audit_add(call, txn, action, row);
     lat__idempotency_keep(call, txn);
+}
+
+void lat__call_commit(struct lat__call *call, struct lat_txn *txn, const char *action,
+                      const struct lat_row *row, int status, struct lat_buf *buf)
+{
+    struct lat_err err;
+
+    lat__call_stage(call, txn, action, row, status, buf);
     if (lat_txn_commit(txn, committed, call, &err)) {
         lat__call_fail(call, &err);
     }

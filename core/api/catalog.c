@@ -1,4 +1,4 @@
-/* What this console is and offers: workload types, policies, version, health, metrics, its certificate authority. */
+/* What this console is and offers: workload types, version, health, metrics, its certificate authority. */
 #include "api/api_internal.h"
 
 #include <string.h>
@@ -18,26 +18,6 @@ void lat__types_list(struct lat__call *call)
 
         lat_json_add_raw(&writer, NULL, text);
         free(text);
-    }
-    lat_json_end(&writer, ']');
-    lat_json_end(&writer, '}');
-    lat__call_answer(call, 200, &answer);
-}
-
-void lat__policies_list(struct lat__call *call)
-{
-    struct lat_json_writer writer;
-    struct lat_buf answer = {0};
-    const struct lat_policy *policy;
-    void *cursor = NULL;
-
-    lat_json_writer_init(&writer, &answer);
-    lat_json_object(&writer, NULL);
-    lat_json_array(&writer, "items");
-    while ((policy = lat_store_next_policy(call->api->with.store, &cursor))) {
-        lat_json_object(&writer, NULL);
-        lat_row_write(&policy->row, &writer);
-        lat_json_end(&writer, '}');
     }
     lat_json_end(&writer, ']');
     lat_json_end(&writer, '}');

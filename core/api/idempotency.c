@@ -130,12 +130,18 @@ bool lat__idempotency_take(struct lat__call *call)
 void lat__idempotency_pass(struct lat__call *call)
 {
     struct lat__call *next;
+    struct lat_err err;
 
     if (*call->key_id) {
         lat_map_remove(call->api->under_way, call->key_id);
     }
     while ((next = TAILQ_FIRST(&call->followers))) {
         TAILQ_REMOVE(&call->followers, next, behind);
-        lat__call_run(next); /* one of them may become the first, and the rest wait behind it */
+        if (call->api->retired) {
+            lat_err_set(&err, LAT_E_UNAVAILABLE, "The console stops.");
+            lat__call_fail(next, &err);
+        } else {
+            lat__call_run(next); /* one of them may become the first, and the rest wait behind it */
+        }
     }
 }

@@ -44,6 +44,11 @@
     X(GET, "/api/v1/audit", USERS, audit_list)                                                     \
     X(GET, "/api/v1/audit/verify", ADMINS, audit_verify)                                           \
     X(GET, "/api/v1/types", USERS, types_list)                                                     \
-    X(GET, "/api/v1/policies", USERS, policies_list)
+    X(GET, "/api/v1/policies", USERS, policies_list)                                               \
+    X(POST, "/api/v1/policies/check", ADMINS, policies_check)                                      \
+    X(GET, "/api/v1/policies/{id}", USERS, policies_get)                                           \
+    X(PUT, "/api/v1/policies/{id}", ADMINS, policies_apply)                                        \
+    X(GET, "/api/v1/policies/{id}/versions", USERS, policy_versions)                               \
+    X(POST, "/api/v1/policies/{id}/rollback", ADMINS, policies_rollback)
 
 #endif

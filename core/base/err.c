@@ -60,6 +60,7 @@ void lat_err_clear(struct lat_err *err)
         err->sentence[0] = '\0';
         err->field[0] = '\0';
         err->hint[0] = '\0';
+        err->line = 0;
     }
 }
 
@@ -88,6 +89,7 @@ static void LAT_PRINTF(4, 0)
     err->code = code;
     memcpy(err->sentence, sentence, sizeof(sentence));
     memcpy(err->field, name, sizeof(name));
+    err->line = 0;
     lat_text_bound(err->hint, sizeof(err->hint), row->hint);
 }
 

@@ -89,6 +89,7 @@ struct lat_err {
     char sentence[LAT_ERR_SENTENCE_MAX]; /* what went wrong, a whole sentence */
     char field[LAT_ERR_FIELD_MAX];       /* which input, "" when none; a path such as "ports[0]" */
     char hint[LAT_ERR_HINT_MAX];         /* what to do about it */
+    int line;                            /* of the file that is at fault; 0: of none */
 };
 
 /* One row of the table above. */

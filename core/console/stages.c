@@ -238,6 +238,7 @@ static void make_api(struct lat_stages *stages)
         .loop = with->loop,
         .store = with->store,
         .luahost = stages->luahost,
+        .policies = stages->policies,
         .dispatch = stages->dispatch,
         .history = with->history,
         .authority = with->authority,

@@ -21,6 +21,9 @@ static void write_problem(struct lat_buf *out, const struct lat_err *err,
     if (err->field[0] != '\0') {
         lat_json_add_text(&writer, "field", err->field);
     }
+    if (err->line > 0) {
+        lat_json_add_int(&writer, "line", err->line);
+    }
     lat_json_add_text(&writer, "hint", err->hint[0] != '\0' ? err->hint : row->hint);
     lat_json_add_text(&writer, "request_id", request_id);
     lat_json_end(&writer, '}');

@@ -6,6 +6,7 @@
 #include "luahost/luahost.h"
 
 #include <stdbool.h>
+#include <sys/queue.h>
 
 enum {
     LAT__RETRY_MS = 100, /* pause before another child is tried; doubles up to the next */
@@ -86,7 +87,9 @@ struct lat_luahost {
     int64_t deadline_ms;
     int64_t last_id;
     struct lat__lane lanes[LAT_LUAHOST_KIND_COUNT];
-    size_t children; /* not yet gone; they hold a pointer to their lane */
+    TAILQ_HEAD(, lat__check) checks;
+    size_t check_count;
+    size_t children; /* and checks, not yet gone; they hold a pointer to their lane, or the host */
     bool closing;
     lat_call_fn *on_closed;
     void *on_closed_arg;
@@ -135,6 +138,25 @@ void lat__stage_fail_loads(struct lat__lane *lane, const struct lat_err *err);
 void lat__lane_lost_active(struct lat__lane *lane, const struct lat_err *err);
 
 void lat__source_free(struct lat__source *source);
+
+/* Writes the frame that loads a source. */
+void lat__source_frame(enum lat_luahost_kind kind, const struct lat__source *source,
+                       struct lat_buf *frame);
+
+/* ---- luahost.c ---- */
+
+/* Makes a source (owned) of what was given, or says what is wrong with it that no child needs to look at. Metrics are not opened. */
+int lat__source_new(const struct lat_luahost_source *from, struct lat__source **ret_source,
+                    struct lat_err *err) LAT_MUST_USE;
+
+/* Makes an error of a child that was lost ("It did not answer ...") into one about what it worked on: "The policy 'x' WHAT. ..." */
+void lat__describe_loss(enum lat_luahost_kind kind, const char *name, const char *what,
+                        const struct lat_err *from, struct lat_err *ret_err);
+
+/* ---- check.c ---- */
+
+/* Ends all checks, calling them back. */
+void lat__checks_close(struct lat_luahost *host);
 
 /* One child is gone; of a host that is closing the last one: calls on_closed and frees the host. */
 void lat__luahost_child_gone(struct lat_luahost *host);

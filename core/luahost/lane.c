@@ -91,16 +91,6 @@ static void on_wait_over(void *arg)
 
 /* ---- answers ---- */
 
-/* Makes an error of a child that was lost with an ask into one about that ask. */
-static void describe_loss(const struct lat__lane *lane, const struct lat__ask *ask,
-                          const struct lat_err *from, struct lat_err *ret_err)
-{
-    int code = from->code == LAT_E_TIMEOUT ? LAT_E_TIMEOUT : lat__kind_error(lane->kind);
-
-    lat_err_set(ret_err, code, "The %s '%s' gave no answer. %s", lat__kind_name(lane->kind),
-                ask->name, from->sentence);
-}
-
 static void put_again(struct lat__lane *lane, struct lat__ask *ask)
 {
     ask->again = true;
@@ -123,7 +113,7 @@ static void on_answer(void *arg, const cJSON *answer, const struct lat_err *err)
     lane->current = NULL;
     if (err != NULL) {
         lane->active = NULL; /* it is on its way out: nothing more may be sent to it */
-        describe_loss(lane, ask, err, &failure);
+        lat__describe_loss(lane->kind, ask->name, "gave no answer", err, &failure);
     } else if (value == NULL) {
         lat__read_error(answer, &failure);
     }

@@ -49,10 +49,22 @@ int lat__read_error(const cJSON *answer, struct lat_err *ret_err)
             copy_clean(ret_err->field, sizeof(ret_err->field), lat_json_text(error, "field", ""));
             copy_clean(ret_err->hint, sizeof(ret_err->hint),
                        lat_json_text(error, "hint", ret_err->hint));
+            int64_t line = lat_json_int(error, "line", 0);
+
+            ret_err->line = line > 0 && line <= LAT_LUAHOST_SOURCE_MAX ? (int)line : 0;
             return codes[i];
         }
     }
     return lat_err_set(ret_err, LAT_E_PROTOCOL, "The Lua process gave an answer that is none.");
+}
+
+void lat__describe_loss(enum lat_luahost_kind kind, const char *name, const char *what,
+                        const struct lat_err *from, struct lat_err *ret_err)
+{
+    int code = from->code == LAT_E_TIMEOUT ? LAT_E_TIMEOUT : lat__kind_error(kind);
+
+    lat_err_set(ret_err, code, "The %s '%s' %s. %s", lat__kind_name(kind), name, what,
+                from->sentence);
 }
 
 /* ---- life ---- */
@@ -69,6 +81,7 @@ struct lat_luahost *lat_luahost_new(struct lat_loop *loop, struct lat_log *log,
     host->metrics = metrics;
     host->random = random;
     host->options = *options;
+    TAILQ_INIT(&host->checks);
     host->options.program =
         lat_text_copy(options->program != NULL ? options->program : this_program);
     lat_luahost_set_deadline(host, options->deadline_ms);
@@ -116,6 +129,7 @@ void lat_luahost_close(struct lat_luahost *host, lat_call_fn *done, void *arg)
     for (int kind = 0; kind < LAT_LUAHOST_KIND_COUNT; kind++) {
         lat__lane_close(&host->lanes[kind]);
     }
+    lat__checks_close(host);
     if (host->children == 0) {
         lat_loop_defer(host->loop, finish_close, host);
     }
@@ -165,6 +179,25 @@ static int check_source(const struct lat_luahost_source *source, cJSON **ret_man
     return 0;
 }
 
+int lat__source_new(const struct lat_luahost_source *from, struct lat__source **ret_source,
+                    struct lat_err *err)
+{
+    cJSON *manifest;
+    int rc = check_source(from, &manifest, err);
+
+    if (rc == 0) {
+        struct lat__source *source = LAT_NEW(struct lat__source);
+
+        source->name = lat_text_copy(from->name);
+        source->revision = from->revision;
+        source->source = lat_text_copy(from->source);
+        source->manifest = lat_text_copy(from->manifest);
+        source->manifest_json = manifest;
+        *ret_source = source;
+    }
+    return rc;
+}
+
 /* A load that fails before it reaches a child, on its way to its callback. */
 struct failed_load {
     lat_luahost_load_fn *fn;
@@ -185,13 +218,13 @@ void lat_luahost_load(struct lat_luahost *host, const struct lat_luahost_source 
 {
     struct lat__lane *lane = &host->lanes[source->kind];
     struct lat__load **end = &lane->waiting;
-    cJSON *manifest;
+    struct lat__source *loaded;
     struct lat_err err;
 
     LAT_CHECK_MAGIC(host, LAT__LUAHOST_MAGIC);
     LAT_ASSERT(!host->closing &&
                (source->kind == LAT_LUAHOST_PLUGIN) == (source->manifest != NULL));
-    if (check_source(source, &manifest, &err) != 0) {
+    if (lat__source_new(source, &loaded, &err) != 0) {
         struct failed_load *failed = LAT_NEW(struct failed_load);
 
         *failed = (struct failed_load){.fn = fn, .arg = arg, .err = err};
@@ -202,12 +235,7 @@ void lat_luahost_load(struct lat_luahost *host, const struct lat_luahost_source 
 
     load->fn = fn;
     load->arg = arg;
-    load->source = LAT_NEW(struct lat__source);
-    load->source->name = lat_text_copy(source->name);
-    load->source->revision = source->revision;
-    load->source->source = lat_text_copy(source->source);
-    load->source->manifest = lat_text_copy(source->manifest);
-    load->source->manifest_json = manifest;
+    load->source = loaded;
     open_metrics(host, load->source, source->kind);
     while (*end != NULL) {
         end = &(*end)->next;
@@ -236,6 +264,19 @@ const cJSON *lat_luahost_next_manifest(const struct lat_luahost *host, void **cu
 }
 
 /* ---- asking ---- */
+
+void lat_luahost_use(const struct lat_luahost *host, enum lat_luahost_kind kind, const char *name,
+                     struct lat_luahost_use *ret_use)
+{
+    const struct lat__source *source = lat__lane_find(&host->lanes[kind], name);
+
+    *ret_use = (struct lat_luahost_use){0};
+    if (source != NULL && source->asks != NULL) {
+        *ret_use = (struct lat_luahost_use){.asks = lat_metric_value(source->asks),
+                                            .errors = lat_metric_value(source->errors),
+                                            .kills = lat_metric_value(source->kills)};
+    }
+}
 
 void lat_luahost_ask(struct lat_luahost *host, enum lat_luahost_kind kind, const char *name,
                      const char *decision, const char *input, lat_luahost_ask_fn *fn, void *arg)

@@ -29,6 +29,7 @@ enum {
     LAT_LUAHOST_QUEUE_MAX = 1024,        /* asks waiting for a child; one more is LAT_E_BUSY */
     LAT_LUAHOST_DEADLINE_MS = 500,       /* default time for one ask */
     LAT_LUAHOST_LOAD_FACTOR = 4, /* a load may take so many times that: no request waits for it */
+    LAT_LUAHOST_CHECKS_MAX = 4,  /* sources being checked; one more is LAT_E_BUSY */
     LAT_LUAHOST_WAIT_MS = 10000, /* an ask that found no child for so long is LAT_E_UNAVAILABLE */
 };
 
@@ -91,6 +92,19 @@ void lat_luahost_load_plugins(struct lat_luahost *host, const char *plugins_dir,
  * POLICY or PLUGIN (it raised an error, gave a wrong type, ran out of memory), INVALID_FIELD (the plugin refuses what the user
  * asked, with field and hint), TIMEOUT (it was killed), NOT_FOUND, BUSY, UNAVAILABLE, CANCELLED. */
 typedef void lat_luahost_ask_fn(void *arg, const cJSON *value, const struct lat_err *err);
+
+/* Loads a source into a child of its own, under the deadline of loads, and changes nothing: the value is what the child says of it,
+ * err why it would be refused. */
+void lat_luahost_check(struct lat_luahost *host, const struct lat_luahost_source *source,
+                       lat_luahost_ask_fn *fn, void *arg);
+
+/* What was asked of a source of that name since the console started. */
+struct lat_luahost_use {
+    int64_t asks, errors;
+    int64_t kills; /* of these, how many cost the process its life: late, or out of memory */
+};
+void lat_luahost_use(const struct lat_luahost *host, enum lat_luahost_kind kind, const char *name,
+                     struct lat_luahost_use *ret_use);
 
 /* Calls a decision of a loaded source; input is JSON text (copied). Known: policy "placement" "decide", plugin TYPE "render". */
 void lat_luahost_ask(struct lat_luahost *host, enum lat_luahost_kind kind, const char *name,

@@ -100,10 +100,8 @@ static void lost_staging(struct lat__lane *lane, const struct lat_err *err)
         return;
     }
     struct lat_err failure;
-    int code = err->code == LAT_E_TIMEOUT ? LAT_E_TIMEOUT : lat__kind_error(lane->kind);
 
-    lat_err_set(&failure, code, "The %s '%s' cannot be loaded. %s", lat__kind_name(lane->kind),
-                load->source->name, err->sentence);
+    lat__describe_loss(lane->kind, load->source->name, "cannot be loaded", err, &failure);
     unlink_load(lane, load);
     finish_load(load, &failure);
     lat__stage_soon(lane);
@@ -194,8 +192,8 @@ static void on_loaded(void *arg, const cJSON *answer, const struct lat_err *err)
     }
 }
 
-static void write_source(struct lat__lane *lane, const struct lat__source *source,
-                         struct lat_buf *frame)
+void lat__source_frame(enum lat_luahost_kind kind, const struct lat__source *source,
+                       struct lat_buf *frame)
 {
     struct lat_json_writer writer;
 
@@ -203,7 +201,7 @@ static void write_source(struct lat__lane *lane, const struct lat__source *sourc
     lat_json_writer_init(&writer, frame);
     lat_json_object(&writer, NULL);
     lat_json_add_text(&writer, "op", "load");
-    lat_json_add_text(&writer, "kind", lat__kind_name(lane->kind));
+    lat_json_add_text(&writer, "kind", lat__kind_name(kind));
     lat_json_add_text(&writer, "name", source->name);
     lat_json_add_text(&writer, "source", source->source);
     if (source->manifest != NULL) {
@@ -253,7 +251,7 @@ static void send_next(struct lat__lane *lane)
     }
     struct lat_buf frame = {0};
 
-    write_source(lane, source, &frame);
+    lat__source_frame(lane->kind, source, &frame);
     lat__child_send(lane->next, &frame, lane->host->deadline_ms * LAT_LUAHOST_LOAD_FACTOR,
                     on_loaded, lane);
     lat_buf_done(&frame);

@@ -151,11 +151,21 @@
 
 #define LAT_POLICY_FIELDS(F)                                                                       \
     F(TEXT, name, "placement, ...: unique")                                                        \
-    F(INT, revision, "counts its accepted sources")                                                \
-    F(TEXT, source, "the last source that was accepted")                                           \
-    F(TEXT, origin, "shipped, or the file it came from")                                           \
-    F(TEXT, refused, "why the newest saved source is not in force; empty when it is")              \
-    F(TIME, accepted_at, "when it took effect")
+    F(INT, revision, "the version that is in force; 0: none yet")                                  \
+    F(INT, previous, "the version that was in force before it; 0: none")                           \
+    F(INT, newest, "the last revision that was given; the next version counts on from it")         \
+    F(TEXT, refused, "why the newest saved file is not in force; empty when it is")                \
+    F(TEXT, file_digest,                                                                           \
+      "SHA-256, hex, of what its file said when that version took effect; empty: it said nothing") \
+    F(TIME, changed_at, "when that version took effect")
+
+#define LAT_POLICY_VERSION_FIELDS(F)                                                               \
+    F(TEXT, policy, "name of the policy")                                                          \
+    F(INT, revision, "counts the policy's accepted sources, unique for it")                        \
+    F(TEXT, source, "text of the file")                                                            \
+    F(TEXT, author, "who applied it: USER, USER/TOKEN, file, or console for what is shipped")      \
+    F(TEXT, origin, "shipped, api, or the file it came from")                                      \
+    F(TIME, accepted_at, "when it took effect first")
 
 #define LAT_IDEMPOTENCY_FIELDS(F)                                                                  \
     F(TEXT, user_id, "who used the key")                                                           \
@@ -180,7 +190,8 @@
     X(ALLOCATION, allocation, "instances of workloads on nodes")                                   \
     X(EVALUATION, evaluation, "scheduling decisions with their receipts")                          \
     X(ENDPOINT, endpoint, "ports of workloads with their addresses")                               \
-    X(POLICY, policy, "policies in force")                                                         \
+    X(POLICY, policy, "policies, and which of their versions are in force")                        \
+    X(POLICY_VERSION, policy_version, "sources of policies that were accepted")                    \
     X(IDEMPOTENCY, idempotency, "answers to requests that carried an Idempotency-Key")             \
     X(VAULT, vault, "sealed secrets of the console itself")
 

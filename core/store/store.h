@@ -88,6 +88,8 @@ LAT_TABLES(X)
     X(JOIN_TOKEN_DIGEST, JOIN_TOKEN, true, "digest")                                               \
     X(EVALUATION_WORKLOAD, EVALUATION, false, "workload_id")                                       \
     X(POLICY_NAME, POLICY, true, "name")                                                           \
+    X(POLICY_VERSION_POLICY, POLICY_VERSION, false, "policy")                                      \
+    X(POLICY_VERSION_REVISION, POLICY_VERSION, true, "policy/revision")                            \
     X(VAULT_NAME, VAULT, true, "name")
 
 enum lat_index_id {

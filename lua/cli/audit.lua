@@ -3,7 +3,7 @@
 local problem = require "cli.problem"
 local units = require "cli.units"
 
-local SECTION = "People and policies"
+local SECTION = "People"
 local SHOWN = 50
 local FILTERS = { "project", "actor", "object", "action", "since", "until" }
 

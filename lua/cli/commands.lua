@@ -7,7 +7,7 @@
 
 local commands = {}
 
-local GROUPS = { "login", "deploy", "workloads", "look", "nodes", "people", "audit", "about" }
+local GROUPS = { "login", "deploy", "workloads", "look", "nodes", "policy", "people", "audit", "about" }
 
 -- Those of other programs in the same executable, described for help alone.
 local ELSEWHERE = {

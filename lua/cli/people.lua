@@ -1,8 +1,8 @@
--- Commands about people, their tokens and what governs them: token, user, policy.
+-- Commands about people and their tokens: token, user.
 
 local units = require "cli.units"
 
-local SECTION = "People and policies"
+local SECTION = "People"
 
 -- A command that prints a list: all items in JSON, or a row each.
 local function list(target, header, row_of)
@@ -82,12 +82,5 @@ return {
                 help = "where the password stands; '-': the first line of stdin" },
         },
         run = create_user,
-    },
-    {
-        name = "policy ls", section = SECTION, summary = "List the policies in force",
-        run = list("/api/v1/policies", { "NAME", "REVISION", "ORIGIN", "SINCE", "NEWEST REFUSED" }, function(policy)
-            return { text(policy.name), text(policy.revision), text(policy.origin), units.moment(policy.accepted_at),
-                text(policy.refused) }
-        end),
     },
 }

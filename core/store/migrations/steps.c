@@ -125,13 +125,46 @@ static int add_demands(const struct lat__schema *schema, struct lat_err *err)
     return add_columns(schema, columns, LAT_COUNT(columns), err);
 }
 
+/* The text in force moves into the first row of its policy's versions, which takes its id: of another table, it is free there. */
+static int add_policy_versions(const struct lat__schema *schema, struct lat_err *err)
+{
+    static const struct column columns[] = {{"policy", "previous", NULL, 0},
+                                            {"policy", "newest", NULL, 0},
+                                            {"policy", "file_digest", "", 0}};
+    static const char *const statements[] = {
+        "INSERT INTO \"policy_version\" SELECT \"id\", \"name\", \"revision\", \"source\", "
+        "CASE \"origin\" WHEN 'shipped' THEN 'console' ELSE 'file' END, \"origin\", \"accepted_at\", 1 "
+        "FROM \"policy\" WHERE \"revision\" > 0",
+        "ALTER TABLE \"policy\" DROP COLUMN \"source\"",
+        "ALTER TABLE \"policy\" DROP COLUMN \"origin\"",
+        "ALTER TABLE \"policy\" RENAME COLUMN \"accepted_at\" TO \"changed_at\"",
+        "UPDATE \"policy\" SET \"newest\" = \"revision\"",
+    };
+    const struct lat__dialect *dialect = schema->dialect;
+    struct lat_buf sql = {0};
+
+    lat_buf_addf(
+        &sql,
+        "CREATE TABLE \"policy_version\" (\"id\" TEXT PRIMARY KEY, \"policy\" TEXT NOT NULL, "
+        "\"revision\" %s NOT NULL, \"source\" TEXT NOT NULL, \"author\" TEXT NOT NULL, "
+        "\"origin\" TEXT NOT NULL, \"accepted_at\" %s NOT NULL, \"version\" %s NOT NULL)%s",
+        dialect->integer, dialect->integer, dialect->integer, dialect->table_suffix);
+    int rc = execute(schema, &sql, err);
+
+    rc = rc != 0 ? rc : add_columns(schema, columns, LAT_COUNT(columns), err);
+    for (size_t i = 0; rc == 0 && i < LAT_COUNT(statements); i++) {
+        rc = schema->execute(schema->database, statements[i], err);
+    }
+    lat_buf_done(&sql);
+    return rc;
+}
+
 const struct lat__migration *lat__migrations(size_t *ret_count)
 {
     static const struct lat__migration steps[] = {
-        {1, "tables as described", make_tables},
-        {2, "the audit trail", add_audit_log},
-        {3, "labels of workloads", add_workload_labels},
-        {4, "what is placed by", add_demands},
+        {1, "tables as described", make_tables},          {2, "the audit trail", add_audit_log},
+        {3, "labels of workloads", add_workload_labels},  {4, "what is placed by", add_demands},
+        {5, "versions of policies", add_policy_versions},
     };
 
     *ret_count = LAT_COUNT(steps);

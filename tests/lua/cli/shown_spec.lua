@@ -207,7 +207,7 @@ describe("node", function()
     end)
 end)
 
-describe("token, user and policy", function()
+describe("token and user", function()
     it("are listed", function()
         assert.are.equal(lines("ID   NAME   CREATED               ENDS", "1    ci     2026-11-21 01:02:03   never",
             "2    cd     2026-11-21 01:02:03   2026-11-21 01:02:03"),
@@ -218,11 +218,6 @@ describe("token, user and policy", function()
         assert.are.equal(lines("NAME   ROLE   PROJECT   CREATED", "bob    user   bob       2026-11-21 01:02:03"),
             (got("user ls", { ["GET /api/v1/users"] = { 200, {
                 items = { { name = "bob", role = "user", project = "bob", created_at = AT } } } } })))
-        assert.are.equal(lines("NAME        REVISION   ORIGIN    SINCE                 NEWEST REFUSED",
-            "placement   4          shipped   2026-11-21 01:02:03   line 3: no"),
-            (got("policy ls", { ["GET /api/v1/policies"] = { 200, { items = {
-                { name = "placement", revision = 4, origin = "shipped", accepted_at = AT, refused = "line 3: no" },
-            } } } })))
         assert.are.equal("[]\n", (got("user ls --json", { ["GET /api/v1/users"] = { 200, { items = {} } } })))
     end)
 

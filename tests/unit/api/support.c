@@ -69,6 +69,17 @@ static void open_lua(struct desk *desk)
     run_until(desk->console->bed, &loaded);
 }
 
+void desk_rule(struct desk *desk)
+{
+    bool loaded = false;
+
+    assert_int_equal(lat_policies_start(desk->luahost, desk->console->store, NULL, NULL, set_true,
+                                        &loaded, &desk->policies, NULL),
+                     0);
+    run_until(desk->console->bed, &loaded);
+    desk->api->with.policies = desk->policies;
+}
+
 static void open_history(struct desk *desk)
 {
     char *path = lat_text_format("%s/history.db", desk->console->bed->dir);
@@ -130,6 +141,7 @@ void desk_stop(struct desk *desk)
         console_close_dispatch(desk->console);
     }
     closed = false;
+    desk->policies = lat_policies_stop(desk->policies);
     lat_luahost_close(desk->luahost, set_true, &closed);
     run_until(desk->console->bed, &closed);
     closed = false;

@@ -7,11 +7,13 @@
 
 #include "api/api_internal.h"
 #include "http/client.h"
+#include "luahost/policies.h"
 
 struct desk {
     struct console *console;
     struct lat_random *random;
     struct lat_luahost *luahost;
+    struct lat_policies *policies; /* NULL until desk_rule */
     struct lat_history *history;
     struct lat_authority *authority;
     struct lat_sealer *sealer;
@@ -21,6 +23,9 @@ struct desk {
     char admin_id[LAT_ID_SIZE], alice_id[LAT_ID_SIZE], bob_id[LAT_ID_SIZE];
     char alice_project[LAT_ID_SIZE];
 };
+
+/* Puts the shipped policies in force. */
+void desk_rule(struct desk *desk);
 
 /* CMocka's set-up and tear-down. */
 int desk_open(void **state);

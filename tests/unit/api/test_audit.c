@@ -32,8 +32,12 @@ static const struct {
     {"DELETE", "/api/v1/workloads/{id}", NULL, 202, "workload.remove"},
     {"DELETE", "/api/v1/join-tokens/{id}", NULL, 204, "join_token.remove"},
     {"DELETE", "/api/v1/nodes/{id}", NULL, 204, "node.remove"},
+    {"PUT", "/api/v1/policies/{id}", "{\"source\":\"function score() return 1 end\"}", 200,
+     "policy.apply"},
+    {"POST", "/api/v1/policies/{id}/rollback", NULL, 200, "policy.rollback"},
     {"POST", "/api/v1/join", NULL, 201, "node.join"},        /* what an agent says: test_join */
     {"POST", "/api/v1/join/renew", NULL, 200, "node.renew"}, /* likewise */
+    {"POST", "/api/v1/policies/check", NULL, 0, ""},         /* changes nothing */
 };
 
 static const struct {
@@ -78,13 +82,16 @@ static void every_deed_leaves_one_row_with_who_did_it(void **state)
     struct lat_store *store = desk->console->store;
     char ids[3][LAT_ID_SIZE] = {"", "", ""}; /* of the token, the join token, the workload */
 
+    desk_rule(desk);
     expect(desk, desk->admin, "POST", "/api/v1/users",
            "{\"name\":\"carol\",\"password\":\"correct horse\"}", 201);
     for (size_t i = 0; i < LAT_COUNT(deeds) && deeds[i].status != 0; i++) {
         const char *pattern = deeds[i].pattern;
         const char *brace = strstr(pattern, "{id}");
         int which = strstr(pattern, "join-tokens") ? 1 : strstr(pattern, "tokens") ? 0 : 2;
-        const char *id = strstr(pattern, "nodes") ? "n1" : ids[which];
+        const char *id = strstr(pattern, "nodes")      ? "n1"
+                         : strstr(pattern, "policies") ? "placement"
+                                                       : ids[which];
         int64_t before = lat_store_audit_sequence(store);
         const cJSON *row;
         struct reply reply, trail;

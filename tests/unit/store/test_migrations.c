@@ -279,6 +279,33 @@ static void a_migrated_store_works(void **state)
     }
 }
 
+static void the_text_of_a_policy_becomes_its_first_version(void **state)
+{
+    struct bed *bed = *state;
+    const struct lat_policy *policy;
+    const struct lat_policy_version *version;
+
+    load_fixture(bed, 4);
+    bed_execute(bed, "UPDATE policy SET name = 'placement', revision = 7, source = 'text', "
+                     "origin = 'shipped', accepted_at = 5 WHERE revision = 0");
+    bed_store_open(bed);
+    policy =
+        (const struct lat_policy *)lat_store_find(bed->store, LAT_INDEX_POLICY_NAME, "placement");
+    version = (const struct lat_policy_version *)lat_store_find(
+        bed->store, LAT_INDEX_POLICY_VERSION_REVISION, "placement/7");
+    assert_non_null(policy);
+    assert_non_null(version);
+    assert_int_equal(policy->revision, 7);
+    assert_int_equal(policy->newest, 7);
+    assert_int_equal(policy->changed_at, 5);
+    assert_string_equal(policy->file_digest, "");
+    assert_string_equal(version->source, "text");
+    assert_string_equal(version->author, "console");
+    assert_int_equal(version->accepted_at, 5);
+    assert_int_equal(lat_store_count(bed->store, LAT_TABLE_POLICY_VERSION), 1);
+    bed_store_close(bed);
+}
+
 static void a_newer_schema_is_refused_and_left_alone(void **state)
 {
     struct bed *bed = *state;
@@ -517,6 +544,7 @@ int main(int argc, char **argv)
         CASE(every_older_schema_becomes_the_newest),
         CASE(what_a_migration_does_not_speak_of_stays),
         CASE(a_migrated_store_works),
+        CASE(the_text_of_a_policy_becomes_its_first_version),
         CASE(a_newer_schema_is_refused_and_left_alone),
         CASE(a_migration_that_fails_leaves_the_database_as_it_was),
         cmocka_unit_test(an_empty_database_is_made_new_at_once),

@@ -1,0 +1,212 @@
+-- Commands about policies: policy ls, show, versions, diff, apply, rollback.
+
+local diff = require "cli.diff"
+local problem = require "cli.problem"
+local units = require "cli.units"
+
+local SECTION = "Policies"
+
+local function path_of(context, name)
+    return "/api/v1/policies/" .. context.system.escape(name)
+end
+
+local function text(value)
+    return value ~= nil and units.clean(value) or ""
+end
+
+local function moment(value)
+    return type(value) == "string" and units.moment(value) or ""
+end
+
+-- Reads a policy, as of a revision where one is given. Returns it and its JSON to the letter.
+local function read(context, name, revision)
+    return context:console():get(path_of(context, name) .. (revision and "?revision=" .. revision or ""))
+end
+
+-- Source of a file as it is shown: what could draw on a terminal is taken out, line ends and tabs stay.
+local function clean_source(source)
+    return (source:gsub("[^\n\t]+", units.clean))
+end
+
+local function ls(context, options)
+    local items, texts = context:console():list "/api/v1/policies"
+    if options.json then
+        context.out:line("[" .. table.concat(texts, ",") .. "]")
+        return
+    end
+    local rows = {}
+    for index, policy in ipairs(items) do
+        rows[index] = { text(policy.name), text(policy.revision), text(policy.author), text(policy.origin),
+            moment(policy.changed_at), text(policy.refused) }
+    end
+    context.out:table({ "NAME", "REVISION", "AUTHOR", "ORIGIN", "SINCE", "NEWEST REFUSED" }, rows)
+end
+
+local function show(context, options, operands)
+    local policy, raw = read(context, operands.NAME, options.revision)
+    if options.json then
+        context.out:line(raw)
+        return
+    elseif options.source then
+        context.out:raw(policy.source)
+        return
+    end
+    local use = type(policy.use) == "table" and policy.use or {}
+    local used = ("%s, %s, %s"):format(units.count(use.asks or 0, "question"), units.count(use.errors or 0, "error"),
+        units.count(use.kills or 0, "time") .. " stopped")
+    context.out:line(("%s   revision %s%s"):format(context.out:paint("bold", text(policy.name)), text(policy.revision),
+        policy.in_force == false and " (not in force)" or ""))
+    context.out:fields({
+        { "author", text(policy.author) },
+        { "origin", text(policy.origin) },
+        { "accepted", moment(policy.accepted_at) },
+        { "in force since", policy.in_force and moment(policy.changed_at) or "" },
+        { "newest", policy.newest ~= policy.revision and text(policy.newest) or "" },
+        { "refused", text(policy.refused) },
+        { "asked", used },
+    }, 2)
+    context.out:line("")
+    context.out:raw(clean_source(policy.source))
+end
+
+local function versions(context, options, operands)
+    local items, texts = context:console():list(path_of(context, operands.NAME) .. "/versions")
+    if options.json then
+        context.out:line("[" .. table.concat(texts, ",") .. "]")
+        return
+    end
+    local rows = {}
+    for index = #items, 1, -1 do
+        local version = items[index]
+        rows[#rows + 1] = { text(version.revision), version.in_force and "in force" or "", text(version.author),
+            text(version.origin), moment(version.accepted_at), units.size(version.bytes or 0) }
+    end
+    context.out:table({ "REVISION", "", "AUTHOR", "ORIGIN", "ACCEPTED", "SIZE" }, rows)
+end
+
+-- ---- diff
+
+-- The two texts to compare, each with what it is called.
+local function sides(context, options, operands)
+    local policy = read(context, operands.NAME)
+    local in_force = { text = policy.source, name = ("revision %d, in force"):format(policy.revision) }
+    if operands.FILE and options.revision then
+        problem.usage("FILE and --revision say what to compare with twice.")
+    elseif operands.FILE then
+        return in_force, { text = problem.read_file(context.system, operands.FILE), name = operands.FILE }
+    end
+    local revision = options.revision or policy.previous
+    if not revision or revision == 0 then
+        problem.raise { code = "not_found",
+            detail = ("Nothing was in force before revision %d."):format(policy.revision),
+            hint = "Name a file, or --revision." }
+    end
+    local other = read(context, operands.NAME, revision)
+    return { text = other.source, name = ("revision %d"):format(revision) }, in_force
+end
+
+local COLOURS = { ["-"] = "red", ["+"] = "green", ["@"] = "dim" }
+
+local function show_diff(context, options, operands)
+    local old, new = sides(context, options, operands)
+    local lines = diff.unified(old.text, new.text)
+    if options.json then
+        context:print_json { old = old.name, new = new.name, lines = context.json.array(lines) }
+        return
+    end
+    if #lines == 0 then
+        context.out:note(("%s and %s say the same."):format(old.name, new.name))
+        return
+    end
+    context.out:line("--- " .. units.clean(old.name))
+    context.out:line("+++ " .. units.clean(new.name))
+    for _, line in ipairs(lines) do
+        context.out:line(context.out:paint(COLOURS[line:sub(1, 1)], (line:gsub("[^\t]+", units.clean))))
+    end
+end
+
+-- ---- changes
+
+local function tell(context, options, policy, raw)
+    if options.json then
+        context.out:line(raw)
+    else
+        context.out:line(("%s: revision %d is in force"):format(text(policy.name), policy.revision))
+    end
+end
+
+local function apply(context, options, operands)
+    local source = problem.read_file(context.system, operands.FILE)
+    local policy, raw = context:console():call("PUT", path_of(context, operands.NAME),
+        { source = source, if_revision = options.if_revision })
+    tell(context, options, policy, raw)
+end
+
+local function rollback(context, options, operands)
+    local revision = operands.REVISION and math.tointeger(tonumber(operands.REVISION))
+    if operands.REVISION and not (revision and revision > 0) then
+        problem.usage(("A revision is a number from 1, not '%s'."):format(operands.REVISION),
+            ("`lattice policy versions %s` lists them."):format(operands.NAME))
+    end
+    local policy, raw = context:console():call("POST", path_of(context, operands.NAME) .. "/rollback",
+        { revision = revision, if_revision = options.if_revision })
+    tell(context, options, policy, raw)
+end
+
+local NAME = { name = "NAME" }
+local IF_REVISION = { name = "if-revision", value = "NUMBER", kind = "integer", min = 1,
+    help = "only while this revision is in force" }
+
+return {
+    { name = "policy ls", section = SECTION, summary = "List the policies and what is in force", run = ls },
+    {
+        name = "policy show",
+        section = SECTION,
+        summary = "Show a policy: its text, whose it is, how often it was asked",
+        operands = { NAME },
+        flags = {
+            { name = "revision", value = "NUMBER", kind = "integer", min = 1, help = "a version of before" },
+            { name = "source", help = "its text and nothing else" },
+        },
+        examples = { "lattice policy show placement --source > placement.lua" },
+        run = show,
+    },
+    {
+        name = "policy versions", section = SECTION, summary = "List the versions of a policy that are kept",
+        operands = { NAME }, run = versions,
+    },
+    {
+        name = "policy diff",
+        section = SECTION,
+        summary = "Show what a file, or an older version, would change",
+        operands = { NAME, { name = "FILE", optional = true } },
+        flags = {
+            { name = "revision", value = "NUMBER", kind = "integer", min = 1,
+                help = "from this version to the one in force (default: what was in force before)" },
+        },
+        details = "With FILE from the version in force to the file.",
+        run = show_diff,
+    },
+    {
+        name = "policy apply",
+        section = SECTION,
+        summary = "Put a policy in force",
+        operands = { NAME, { name = "FILE" } },
+        flags = { IF_REVISION },
+        details = [[
+The text is loaded and tried first; one that is refused changes nothing, and the line and the reason are said. What
+is in force decides from then on, and is written into the console's folder of policies; a file that somebody saves
+there is applied in the same way.]],
+        examples = { "lattice policy apply placement placement.lua" },
+        run = apply,
+    },
+    {
+        name = "policy rollback",
+        section = SECTION,
+        summary = "Go back to a version of a policy",
+        operands = { NAME, { name = "REVISION", optional = true } },
+        flags = { IF_REVISION },
+        details = "Without REVISION to what was in force before.",
+        run = rollback,
+    },
+}
