@@ -18,42 +18,49 @@ local function blame(file, fn, format, ...)
     error(("%s:%d: %s"):format(file, line, format:format(...)), 0)
 end
 
-local function finite(number)
-    return number == number and number ~= math.huge and number ~= -math.huge
+-- Cuts a reason to size, between two characters.
+local function bounded(reason)
+    if #reason <= REASON_MAX then return reason end
+    local last = REASON_MAX
+    while last > 0 and reason:byte(last + 1) & 0xC0 == 0x80 do last = last - 1 end
+    return reason:sub(1, last)
 end
 
 local function filter_node(file, filter, node, workload)
     local verdict, reason = filter(node, workload)
     if type(verdict) ~= "boolean" and verdict ~= nil then
-        blame(file, filter, "filter returned a %s for node '%s'; it returns true, or false and a reason",
-            type(verdict), node.name)
+        blame(file, filter, "filter returned a %s; it returns true, or false and a reason", type(verdict))
     end
     if type(reason) ~= "string" and reason ~= nil then
-        blame(file, filter, "filter returned a %s as reason for node '%s'; a reason is text", type(reason), node.name)
+        blame(file, filter, "filter returned a %s as reason; a reason is text", type(reason))
     end
     if verdict then return nil end
-    return { ok = false, reason = (reason or "refused by the filter of " .. file):sub(1, REASON_MAX) }
+    return { ok = false, reason = bounded(reason or "refused by the filter of " .. file) }
 end
 
 local function score_node(file, score, node, workload)
     local value = score(node, workload)
-    if type(value) ~= "number" or not finite(value) then
-        blame(file, score, "score returned %s for node '%s'; it returns a finite number",
-            type(value) == "number" and tostring(value) or "a " .. type(value), node.name)
+    if type(value) ~= "number" or value ~= value or value == math.huge or value == -math.huge then
+        blame(file, score, "score returned a %s; it returns a finite number",
+            type(value) == "number" and "number that is not finite" or type(value))
     end
     return { ok = true, score = value }
 end
 
--- Answers {workload = ..., nodes = {...}} with {nodes = {{ok = true, score = n} or {ok = false, reason = text}}}.
+-- Decides about one node: {ok = true, score = n} or {ok = false, reason = text}. Raises what a function of the file
+-- raises, or that it returned something else than it should.
+function placement.answer(file, globals, node, workload)
+    return (globals.filter and filter_node(file, globals.filter, node, workload))
+        or (globals.score and score_node(file, globals.score, node, workload))
+        or { ok = true, score = 0.0 }
+end
+
+-- Answers {workload = ..., nodes = {...}} with {nodes = {...}}, an answer for each node.
 function placement.decide(file, globals, input)
-    local filter, score = globals.filter, globals.score
     local workload = as_workload(input.workload)
     local answers = {}
     for index, raw in ipairs(input.nodes) do
-        local node = as_node(raw)
-        answers[index] = (filter and filter_node(file, filter, node, workload))
-            or (score and score_node(file, score, node, workload))
-            or { ok = true, score = 0.0 }
+        answers[index] = placement.answer(file, globals, as_node(raw), workload)
     end
     return { nodes = answers }
 end

@@ -46,7 +46,7 @@ function sandbox.compile(source, file)
     return chunk
 end
 
--- Runs a compiled file in a fresh environment and returns the globals that it defined.
+-- Runs a compiled file in a fresh environment. Returns the globals that it defined, and all that there are.
 -- `libraries` are further globals, by name.
 function sandbox.run(chunk, libraries)
     local globals = builtins()
@@ -74,7 +74,7 @@ function sandbox.run(chunk, libraries)
     debug.upvaluejoin(chunk, 1, cell(env), 1)
     chunk()
     loading = false
-    return defined
+    return defined, globals
 end
 
 -- Takes away what the allow-list leaves out but methods of strings would still reach (dump, above all). For

@@ -1,0 +1,394 @@
+-- Lua's own functions on values that are alternatives. Each is handed the call: {m, node, args, name, method}, and
+-- returns a list of values. One that is not here is done once where all its arguments are known, and is what
+-- stops the compiling where they are not.
+
+local operate = require "compiler.operate"
+local sentences = require "compiler.sentences"
+local ssa = require "compiler.ssa"
+local template = require "compiler.template"
+local value = require "compiler.value"
+
+local builtins = {}
+
+local TRUE, FALSE = ssa.TRUE, ssa.FALSE
+
+-- By the function itself: a file may give it other names.
+local handlers, names = {}, {}
+
+for _, library in ipairs { "math", "string", "table", "utf8" } do
+    for name, fn in pairs(_G[library]) do names[fn] = library .. "." .. name end
+end
+for _, name in ipairs { "assert", "error", "ipairs", "next", "pairs", "pcall", "select", "tonumber", "tostring",
+    "type" } do
+    names[_G[name]] = name
+end
+
+local function on(fn, handler) handlers[fn] = handler end
+
+-- What `ipairs` goes by: known to the loop that it is for.
+builtins.walk_list = function() end
+builtins.walk_table = next
+
+-- ---- arguments
+
+-- Raises, where an argument is of such a kind, what the function says of it.
+function builtins.raise(call, index, one)
+    local samples = { n = math.max(#call.args, index) }
+    -- The others are as they should be: it is about this one.
+    for at, of in ipairs(call.args) do
+        local kind = of[1].kind
+        local known, constant = value.known(call.m.program, of)
+        samples[at] = known and constant or (kind == "int" or kind == "float") and 1 or sentences.sample(of[1])
+    end
+    samples[index] = one and sentences.sample(one)
+    if not one then samples.n = index - 1 end
+    call.m:trap(one and one.guard or TRUE, call.node.line, function()
+        return sentences.builtin(call.name, call.method, call.fn, samples)
+    end)
+end
+
+-- Returns an argument that has to be a number: its value cut down to numbers; nil when no row goes on.
+local function number_at(call, index)
+    local m, of = call.m, call.args[index]
+    if not of then
+        builtins.raise(call, index)
+        return nil
+    end
+    local left = {}
+    for _, one in ipairs(value.apart(m.program, of)) do
+        if one.kind == "int" or one.kind == "float" then
+            left[#left + 1] = { kind = one.kind, guard = one.guard, val = one.val }
+        elseif one.kind == "text" or one.kind == "made" then
+            m.refuse(call.node.line, ("%s is given text, which would become a number"):format(call.name),
+                "give it a number")
+        else
+            builtins.raise(call, index, one)
+        end
+    end
+    left.wide = of.wide
+    if #left == 1 then left[1].guard = TRUE end
+    if not left[1] then m:finish() end
+    return not m:dead() and left or nil
+end
+
+local function wide_at(call, index)
+    local of = number_at(call, index)
+    return of and value.wide(call.m.program, of)
+end
+
+-- Returns an argument as an integer; where a float has none it raises.
+local function integer_at(call, index)
+    local of, program = number_at(call, index), call.m.program
+    if not of then return nil end
+    local i, f = value.find(of, "int"), value.find(of, "float")
+    if not f then return i.val end
+    local unfit = program:land(f.guard, program:lnot(program:is_int_f(f.val)))
+    builtins.raise(call, index, { kind = "float", guard = unfit })
+    local whole = program:make("f2i", f.val)
+    return i and program:select(i.guard, i.val, whole) or whole
+end
+
+local function float(call, op, ...)
+    return { value.new("float", call.m.program:make(op, ...)) }
+end
+
+-- ---- math
+
+-- A float as the integer that it is, where it is one.
+local function whole_if_fits(program, real)
+    local fits = program:is_int_f(real)
+    local whole = program:make("f2i", real)
+    if fits == TRUE then return value.new("int", whole) end
+    if fits == FALSE then return value.new("float", real) end
+    local result = { { kind = "int", guard = fits, val = whole },
+        { kind = "float", guard = program:lnot(fits), val = real } }
+    result.wide = program:make("add_f", real, program:float(0.0)) -- an integer has no -0
+    return result
+end
+
+local function rounding(op)
+    return function(call)
+        local of, program = number_at(call, 1), call.m.program
+        if not of then return {} end
+        local i, f = value.find(of, "int"), value.find(of, "float")
+        if not f then return { value.new("int", i.val) } end
+        local rounded = whole_if_fits(program, program:make(op, f.val))
+        return { i and value.merge(program, i.guard, value.new("int", i.val), rounded) or rounded }
+    end
+end
+on(math.floor, rounding "floor_f")
+on(math.ceil, rounding "ceil_f")
+
+on(math.abs, function(call)
+    local of, program = number_at(call, 1), call.m.program
+    if not of then return {} end
+    local i, f = value.find(of, "int"), value.find(of, "float")
+    local whole = i and value.new("int", program:make("abs_i", i.val))
+    local real = f and value.new("float", program:make("abs_f", f.val))
+    return { whole and real and value.merge(program, i.guard, whole, real) or whole or real }
+end)
+
+for fn, op in pairs { [math.sqrt] = "sqrt_f", [math.exp] = "exp", [math.sin] = "sin", [math.cos] = "cos",
+    [math.tan] = "tan" } do
+    on(fn, function(call)
+        local x = wide_at(call, 1)
+        return x and float(call, op, x) or {}
+    end)
+end
+
+on(math.log, function(call)
+    local program, x = call.m.program, wide_at(call, 1)
+    if not x then return {} end
+    local given = call.args[2]
+    if not given or (given[1].kind == "nil" and #given == 1) then return float(call, "log", x) end
+    if value.find(value.apart(program, given), "nil") then
+        call.m.refuse(call.node.line, "the base of math.log may be nil", "write the base as a number")
+    end
+    local base = wide_at(call, 2)
+    if not base then return {} end
+    local plain = program:make("div_f", program:make("log", x), program:make("log", base))
+    local ten = program:select(program:make("eq_f", base, program:float(10.0)), program:make("log10", x), plain)
+    return { value.new("float",
+        program:select(program:make("eq_f", base, program:float(2.0)), program:make("log2", x), ten)) }
+end)
+
+for fn, factor in pairs { [math.deg] = 180.0 / math.pi, [math.rad] = math.pi / 180.0 } do
+    on(fn, function(call)
+        local x = wide_at(call, 1)
+        return x and float(call, "mul_f", x, call.m.program:float(factor)) or {}
+    end)
+end
+
+on(math.fmod, function(call)
+    local program, a = call.m.program, number_at(call, 1)
+    local b = a and number_at(call, 2)
+    if not b then return {} end
+    local i, j = value.find(a, "int"), value.find(b, "int")
+    local real = program:make("fmod_f", value.wide(program, a), value.wide(program, b))
+    if not i or not j then return { value.new("float", real) } end
+    local both = program:land(i.guard, j.guard)
+    local zero = program:land(both, program:make("eq_i", j.val, program:int(0)))
+    builtins.raise(call, 2, { kind = "static", val = 0, guard = zero })
+    local whole = value.new("int", program:make("fmod_i", i.val, j.val))
+    return { value.merge(program, both, whole, value.new("float", real)) }
+end)
+
+on(math.modf, function(call)
+    local of, program = number_at(call, 1), call.m.program
+    if not of then return {} end
+    local i, f = value.find(of, "int"), value.find(of, "float")
+    local zero = program:float(0.0)
+    if not f then return { of, value.new("float", zero) } end
+    local negative = program:make("lt_f", f.val, zero)
+    local part = program:select(negative, program:make("ceil_f", f.val), program:make("floor_f", f.val))
+    local rest = program:select(program:make("eq_f", f.val, part), zero, program:make("sub_f", f.val, part))
+    if not i then return { value.new("float", part), value.new("float", rest) } end
+    return { value.merge(program, i.guard, value.new("int", i.val), value.new("float", part)),
+        value.new("float", program:select(i.guard, zero, rest)) }
+end)
+
+-- math.max(a, b, ...): the first that no other is greater than, itself; a NaN stays or goes as in Lua.
+local function extreme(greater)
+    return function(call)
+        local m, best = call.m, number_at(call, 1)
+        for index = 2, #call.args do
+            local other = best and number_at(call, index)
+            if not other then return {} end
+            local a, b = best, other
+            if not greater then a, b = b, a end
+            local less = operate.binary(m, { op = "<", line = call.node.line, a = call.node, b = call.node }, a, b)
+            best = value.merge(m.program, less[1].val, other, best)
+        end
+        return { best }
+    end
+end
+on(math.max, extreme(true))
+on(math.min, extreme(false))
+
+on(math.tointeger, function(call)
+    local program, of = call.m.program, call.args[1]
+    if not of then
+        builtins.raise(call, 1)
+        return {}
+    end
+    local result
+    for _, one in ipairs(value.apart(program, of)) do
+        local this = value.NIL
+        if one.kind == "int" then this = value.new("int", one.val)
+        elseif one.kind == "float" then
+            this = value.merge(program, program:is_int_f(one.val),
+                value.new("int", program:make("f2i", one.val)), value.NIL)
+        elseif one.kind == "text" or one.kind == "made" then
+            call.m.refuse(call.node.line, "text would become a number", "give numbers by a table of texts")
+        end
+        result = result and value.merge(program, one.guard, this, result) or this
+    end
+    return { result }
+end)
+
+on(math.ult, function(call)
+    local a = integer_at(call, 1)
+    local b = a and integer_at(call, 2)
+    return b and { value.new("bool", call.m.program:make("ult_i", a, b)) } or {}
+end)
+
+-- A text by the kind of the argument.
+local function told(name_of)
+    return function(call)
+        local program, of = call.m.program, call.args[1]
+        if not of then
+            builtins.raise(call, 1)
+            return {}
+        end
+        local result
+        for _, one in ipairs(value.apart(program, of)) do
+            local this = value.constant(program, name_of(one))
+            result = result and value.merge(program, one.guard, this, result) or this
+        end
+        return { result }
+    end
+end
+on(type, told(value.type))
+on(math.type, told(function(one)
+    return one.kind == "int" and "integer" or one.kind == "float" and "float" or nil
+end))
+
+-- ---- texts
+
+on(tostring, function(call)
+    local m, of = call.m, call.args[1]
+    if not of then
+        builtins.raise(call, 1)
+        return {}
+    end
+    return { template.tostring(m, call.node.line, of) }
+end)
+
+on(string.format, function(call)
+    local known, format = value.known(call.m.program, call.args[1] or value.NIL)
+    if not known or type(format) ~= "string" then
+        call.m.refuse(call.node.line, "the format is not known beforehand", "write the format as a text")
+    end
+    return { template.format(call, format, function(index) return number_at(call, index) end,
+        function(index) return integer_at(call, index) end) }
+end)
+
+-- ---- errors, lists
+
+local function message_of(call, index)
+    local m, of = call.m, call.args[index] or value.NIL
+    local known, message = value.known(m.program, of)
+    if not known then
+        m.refuse(call.node.line, "the message of an error has values in it", "give a message that is always the same")
+    end
+    if type(message) == "table" or type(message) == "function" or type(message) == "boolean" or message == nil then
+        return ("an error that is a %s, not text"):format(type(message))
+    end
+    return tostring(message)
+end
+
+on(error, function(call)
+    local m = call.m
+    local known, level = value.known(m.program, call.args[2] or value.constant(m.program, 1))
+    if not known or (level ~= 0 and level ~= 1) then
+        m.refuse(call.node.line, "error is given a level", "leave the level out")
+    end
+    m:trap(TRUE, call.node.line, message_of(call, 1))
+    return {}
+end)
+
+on(assert, function(call)
+    local m = call.m
+    if not call.args[1] then
+        builtins.raise(call, 1)
+        return {}
+    end
+    local truth = value.truth(m.program, call.args[1])
+    if m.program:known_on(m.path, truth) ~= true then
+        m:trap(m.program:lnot(truth), call.node.line, call.args[2] and message_of(call, 2) or "assertion failed!")
+    end
+    if m:dead() then return {} end
+    local results = table.move(call.args, 1, #call.args, 1, {})
+    results[1] = value.if_true(call.args[1])
+    return results
+end)
+
+on(ipairs, function(call)
+    if not call.args[1] then builtins.raise(call, 1) end
+    return { value.new("static", builtins.walk_list), call.args[1], value.constant(call.m.program, 0) }
+end)
+
+on(pairs, function(call)
+    local m, of = call.m, call.args[1]
+    for _, one in ipairs(value.apart(m.program, of or value.NIL)) do
+        if value.type(one) ~= "table" then builtins.raise(call, 1, one) end
+    end
+    if m:dead() then return {} end
+    return { value.new("static", builtins.walk_table), of, value.NIL }
+end)
+
+on(select, function(call)
+    local known, from = value.known(call.m.program, call.args[1] or value.NIL)
+    if known and from == "#" then return { value.constant(call.m.program, #call.args - 1) } end
+    if not known or not math.tointeger(from) or from < 1 then
+        call.m.refuse(call.node.line, "select is not told a constant number", "name the values instead")
+    end
+    return table.move(call.args, math.tointeger(from) + 1, #call.args, 1, {})
+end)
+
+local function refused(why, instead)
+    return function(call) call.m.refuse(call.node.line, why, instead) end
+end
+on(pcall, refused("pcall may go on after an error", "check beforehand what could be nil, and leave pcall out"))
+on(next, refused("next goes through a table that has no order", "go through a list, by ipairs"))
+
+-- ---- calls
+
+-- What needs nothing but its arguments, and may be done beforehand.
+local KNOWN_ONLY = { tonumber = true, ["table.concat"] = true, ["table.unpack"] = true }
+local INSTEAD = {
+    string = "compare text with ==, or give what is in it a label of its own",
+    utf8 = "compare text with ==, or give what is in it a label of its own",
+    table = "write the table where the file is loaded, outside of the function",
+}
+
+-- Raises nothing where something is a number or text that is not known: that is what cannot be compiled.
+local function done_beforehand(call)
+    local name, library = names[call.fn], (names[call.fn] or ""):match "^(%w+)%."
+    local constants = { n = #call.args }
+    local fit = KNOWN_ONLY[name] or library == "math" or library == "string" or library == "utf8"
+    for index, of in ipairs(call.args) do
+        local known, constant = value.known(call.m.program, of)
+        fit = fit and known and type(constant) ~= "function"
+        constants[index] = constant
+    end
+    if not fit or name == "string.gmatch" or name == "utf8.codes" then return nil end
+    local results = table.pack(pcall(call.fn, table.unpack(constants, 1, constants.n)))
+    if not results[1] then return nil end
+    local values = {}
+    for index = 2, results.n do
+        if type(results[index]) == "table" then return nil end
+        values[index - 1] = value.constant(call.m.program, results[index])
+    end
+    return values
+end
+
+-- Calls one of Lua's functions. Returns the list of what it returns.
+function builtins.call(call)
+    local values = done_beforehand(call)
+    if values then return values end
+    local handler = handlers[call.fn]
+    if handler then return handler(call) end
+    local name = names[call.fn] or call.name
+    call.m.refuse(call.node.line, ("%s is called with what only a row knows"):format(name),
+        INSTEAD[name:match "^(%w+)%."] or (name == "tonumber" and
+            "compare text with ==, or give numbers by a table: ({ small = 1, large = 2 })[text]") or
+        "do it where the file is loaded, outside of the function")
+end
+
+-- Whether a function is one of Lua's own.
+function builtins.is(fn)
+    return names[fn] ~= nil or fn == builtins.walk_list
+end
+
+return builtins

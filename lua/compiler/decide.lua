@@ -1,0 +1,198 @@
+-- The two decisions of a placement policy: what filter returns as rules, what score returns as a number with its terms.
+--
+-- A rule is a place where a row can be refused, with what would have had to hold there: `return a and b` is two rules,
+-- and so is `if a or b then return false end`. Of the rules of a program at most one holds for a row.
+
+local ssa = require "compiler.ssa"
+local value = require "compiler.value"
+local walker = require "compiler.walker"
+require "compiler.statements"
+
+local decide = {}
+
+local TRUE, FALSE = ssa.TRUE, ssa.FALSE
+
+local RULES_MAX, TERMS_MAX = 256, 64
+
+-- ---- what would have had to hold
+
+local OPPOSITE = { ["<"] = ">=", [">="] = "<", [">"] = "<=", ["<="] = ">", ["=="] = "~=", ["~="] = "==" }
+
+-- The text of a requirement: that `node` holds, or that it does not.
+local function requirement(self, node, holds)
+    if holds then return self:text(node) end
+    if node.k == "Binary" and OPPOSITE[node.op] then
+        return ("%s %s %s"):format(self:text(node.a), OPPOSITE[node.op], self:text(node.b))
+    elseif node.k == "Unary" and node.op == "not" then
+        return self:text(node.a)
+    end
+    local simple = node.k ~= "Binary" and node.k ~= "And" and node.k ~= "Or"
+    return (simple and "not %s" or "not (%s)"):format(self:text(node))
+end
+
+-- Takes a condition apart: {cond, line, text} for each part that alone makes it what it is (`as`: true or false), in
+-- the order in which they are looked at. cond: where that part is so.
+function walker:causes(node, as)
+    local program, truths = self.program, self.truths
+    local truth = truths[node]
+    if not truth then return {} end -- what was before it was enough
+    if node.k == "Paren" then
+        truths[node.a] = truth
+        return self:causes(node.a, as)
+    elseif node.k == "Unary" and node.op == "not" then
+        truths[node.a] = program:lnot(truth)
+        return self:causes(node.a, not as)
+    elseif (node.k == "And" and not as) or (node.k == "Or" and as) then
+        local left, right = self:causes(node.a, as), self:causes(node.b, as)
+        return table.move(right, 1, #right, #left + 1, left)
+    end
+    return { { cond = as and truth or program:lnot(truth), line = node.line, text = requirement(self, node, not as) } }
+end
+
+-- ---- have and need
+
+local COMPARES = { lt_i = "<", le_i = "<=", eq_i = "==", lt_f = "<", le_f = "<=", eq_f = "==", lt_if = "<",
+    le_if = "<=", lt_fi = "<", le_fi = "<=", eq_if = "==", eq_s = "==" }
+local TURNED = { ["<"] = ">", [">"] = "<", ["<="] = ">=", [">="] = "<=", ["=="] = "==", ["~="] = "~=" }
+
+-- Adds have, need and compare to a rule whose requirement is that `cond` does not hold, where that is one comparison:
+-- have COMPARE need is what would have had to hold.
+local function measure(program, rule, cond)
+    local op, holds = program.ops[cond], false
+    if op[1] == "not" then op, holds = program.ops[op[2]], true end
+    local compare = COMPARES[op[1]]
+    if not compare then return end
+    local have, need = op[2], op[3]
+    if program.ops[need].on == "node" and program.ops[have].on ~= "node" then
+        have, need, compare = need, have, TURNED[compare]
+    end
+    rule.have, rule.need, rule.compare = have, need, holds and compare or OPPOSITE[compare]
+end
+
+-- ---- filter
+
+-- Adds the rules for a place where `refused` holds, with one reason (parts, or nil).
+local function add_rules(self, rules, refused, node, causes, reason)
+    local program, left = self.program, refused
+    local text = node.from and self:text(node) or "it returns nothing"
+    if not causes or #causes == 0 then causes = { { cond = TRUE, line = node.line } } end
+    for index, cause in ipairs(causes) do
+        local when = index == #causes and left or program:land(left, cause.cond)
+        left = program:land(left, program:lnot(cause.cond))
+        if when ~= FALSE then
+            local rule = { when = when, line = cause.line, text = cause.text or text, reason = reason }
+            if cause.cond ~= TRUE then measure(program, rule, cause.cond) end
+            rules[#rules + 1] = rule
+            if #rules > RULES_MAX then
+                self.m.refuse(node.line, "it refuses in too many places",
+                    "put what belongs together into one condition")
+            end
+        end
+    end
+end
+
+local function wrong_types(self, fn_line, verdict, reason)
+    local m, program = self.m, self.program
+    for _, one in ipairs(value.apart(program, verdict)) do
+        if one.kind ~= "bool" and one.kind ~= "nil" then
+            m:trap(one.guard, fn_line, ("filter returned a %s; it returns true, or false and a reason"):format(
+                value.type(one)))
+        end
+    end
+    for _, one in ipairs(value.apart(program, reason)) do
+        if value.type(one) ~= "string" and one.kind ~= "nil" then
+            m:trap(one.guard, fn_line, ("filter returned a %s as reason; a reason is text"):format(value.type(one)))
+        end
+    end
+end
+
+-- A text with nothing in it is still a reason.
+local function reason_of(program, one)
+    if one.kind == "nil" then return nil end
+    if one.kind == "made" then return one.val end
+    if program:is_const(one.val) then return { program:value(one.val) } end
+    return { { val = one.val } }
+end
+
+local function start(self, fn, sink)
+    local proto, cells = self:open_function(fn)
+    local args = {}
+    for index, object in ipairs { "node", "workload" } do args[index] = value.new("object", object) end
+    self.why = nil
+    self:enter({ line = proto.line }, proto, cells, args, { sink = sink })
+end
+
+local function line_of(self, fn)
+    return self.loaded.protos[debug.getinfo(fn, "S").lastlinedefined].line
+end
+
+-- Returns the rules of a filter function, and where a row passes.
+function decide.filter(self, fn)
+    local m, program, rules = self.m, self.program, {}
+    local passed = FALSE
+    local fn_line = line_of(self, fn)
+
+    start(self, fn, function(node, values)
+        local verdict, reason = values[1] or value.NIL, values[2] or value.NIL
+        wrong_types(self, fn_line, verdict, reason)
+        if m:dead() then return end
+        local truth = value.truth(program, verdict)
+        local refused = program:land(m.path, program:lnot(truth))
+        passed = program:lor(passed, program:land(m.path, truth))
+        if refused == FALSE then return end
+        local expression = node.values and node.values[1]
+        local causes = self.why
+        if not program:is_const(truth) and expression then
+            self.truths[expression] = truth
+            causes = self:causes(expression, false)
+        end
+        for _, one in ipairs(value.apart(program, reason)) do
+            if value.type(one) == "string" or one.kind == "nil" then
+                add_rules(self, rules, program:land(refused, one.guard), node, causes, reason_of(program, one))
+            end
+        end
+    end)
+    return rules, passed
+end
+
+-- ---- score
+
+-- Returns the score as a float, its terms, and the line of the function. That it is finite, whoever runs the program
+-- looks after. m.path is where it is asked for.
+function decide.score(self, fn)
+    local m, program = self.m, self.program
+    local sites, fn_line = {}, line_of(self, fn)
+
+    self.sums = true
+    start(self, fn, function(node, values)
+        local of = values[1] or value.NIL
+        for _, one in ipairs(value.apart(program, of)) do
+            if one.kind ~= "int" and one.kind ~= "float" then
+                m:trap(one.guard, fn_line, ("score returned a %s; it returns a finite number"):format(
+                    value.type(one)))
+            end
+        end
+        if m:dead() or not value.wide(program, of) then return end
+        local expression = node.values and node.values[1]
+        local terms = of.terms or { m:term_of(of, node.line, expression and self:text(expression)) }
+        sites[#sites + 1] = { path = m.path, val = value.wide(program, of), terms = terms }
+    end)
+    self.sums = false
+    if #sites == 0 then return program:float(0.0), {}, fn_line end
+
+    local last = sites[#sites]
+    local result = { { kind = "float", guard = TRUE, val = last.val }, terms = last.terms }
+    for index = #sites - 1, 1, -1 do
+        local site = sites[index]
+        local this = { { kind = "float", guard = TRUE, val = site.val }, terms = site.terms }
+        result = m:merge(site.path, this, result)
+    end
+    local terms = {}
+    for _, term in ipairs(result.terms or {}) do
+        local zero = program:is_const(term.val) and program:value(term.val) == 0
+        if not zero and #terms < TERMS_MAX then terms[#terms + 1] = term end
+    end
+    return result[1].val, terms, fn_line
+end
+
+return decide

@@ -1,0 +1,130 @@
+-- A program as it goes over the wire: the values that something needs, numbered anew.
+
+local emit = {}
+
+local OPS_MAX, PARTS_MAX, TEXT_MAX = 4096, 1024, 65536
+
+local OPERANDS = { const_b = 0, const_i = 0, const_f = 0, const_s = 0, field = 0 }
+
+local function float_text(number)
+    if number == math.huge then return "inf" elseif number == -math.huge then return "-inf" end
+    return ("%a"):format(number)
+end
+
+local writer = {}
+writer.__index = writer
+
+-- Marks a value and what it is made of.
+function writer:need(id)
+    if not id or self.used[id] then return end
+    self.used[id] = true
+    local op = self.ops[id]
+    if op[1] == "map" then
+        self:need(op[3])
+    elseif not OPERANDS[op[1]] then
+        for at = 2, 4 do self:need(op[at]) end
+    end
+end
+
+-- Texts travel as JSON, between processes and to people.
+function writer:count_text(text)
+    if not utf8.len(text) or text:find("\0", 1, true) then
+        error({ limit = "it has a text that is not UTF-8, or has a zero in it" }, 0)
+    end
+    self.text = self.text + #text + 1
+    if self.text > TEXT_MAX then error({ limit = "its texts are too long" }, 0) end
+    return text
+end
+
+function writer:op(id)
+    local op = self.ops[id]
+    local name = op[1]
+    if name == "const_b" then return { name, op[2] } end
+    if name == "const_i" then return { name, ("%d"):format(op[2]) } end
+    if name == "const_f" then return { name, float_text(op[2]) } end
+    if name == "const_s" then return { name, self:count_text(op[2]) } end
+    if name == "field" then return { name, op[2] } end
+    if name == "map" then return { name, op[2], self.number[op[3]] } end
+    local written = { name }
+    for at = 2, 4 do
+        if op[at] then written[at] = self.number[op[at]] end
+    end
+    return written
+end
+
+function writer:reason(parts)
+    if not parts then return nil end
+    local reason = {}
+    self.parts = self.parts + #parts
+    if self.parts > PARTS_MAX then error({ limit = "its reasons have too many parts" }, 0) end
+    for index, part in ipairs(parts) do
+        if type(part) == "string" then
+            reason[index] = self:count_text(part)
+        else
+            reason[index] = { value = self.number[part.val], format = part.format }
+        end
+    end
+    return reason
+end
+
+-- Returns how many values it takes to decide by a function: the traps from the first on, and its rules or its score.
+function emit.size(program, found, name, traps)
+    local self = setmetatable({ ops = program.ops, used = {} }, writer)
+    for index = traps + 1, #found.traps do self:need(found.traps[index].when) end
+    if name == "filter" then
+        for _, rule in ipairs(found.rules) do self:need(rule.when) end
+    else
+        self:need(found.score)
+    end
+    local count = 0
+    for _ in pairs(self.used) do count = count + 1 end
+    return count
+end
+
+-- Returns the program as a table for JSON. found: {traps, rules, score, score_line, terms} with values of `program`.
+function emit.program(program, found)
+    local self = setmetatable({ ops = program.ops, used = {}, number = {}, text = 0, parts = 0 }, writer)
+    for _, trap in ipairs(found.traps) do self:need(trap.when) end
+    for _, rule in ipairs(found.rules) do
+        self:need(rule.when)
+        self:need(rule.have)
+        self:need(rule.need)
+        for _, part in ipairs(rule.reason or {}) do
+            if type(part) == "table" then self:need(part.val) end
+        end
+    end
+    self:need(found.score)
+    for _, term in ipairs(found.terms) do self:need(term.val) end
+
+    local out = { version = 1, ops = {}, traps = {}, rules = {}, terms = {} }
+    for id = 1, #program.ops do
+        if self.used[id] then
+            if #out.ops >= OPS_MAX then
+                error({ limit = ("it makes more than %d values"):format(OPS_MAX) }, 0)
+            end
+            self.number[id] = #out.ops
+            out.ops[#out.ops + 1] = self:op(id)
+        end
+    end
+    for index, trap in ipairs(found.traps) do
+        out.traps[index] = { when = self.number[trap.when], line = trap.line, message = self:count_text(trap.message) }
+    end
+    for index, rule in ipairs(found.rules) do
+        out.rules[index] = {
+            when = self.number[rule.when], line = rule.line, text = self:count_text(rule.text),
+            reason = self:reason(rule.reason), have = self.number[rule.have], need = self.number[rule.need],
+            compare = rule.compare,
+        }
+    end
+    out.score, out.score_line = self.number[found.score], found.score_line
+    for index, term in ipairs(found.terms) do
+        out.terms[index] = { value = self.number[term.val], line = term.line, text = self:count_text(term.text) }
+    end
+    -- A list without items cannot be told from an object in JSON.
+    for _, list in ipairs { "traps", "rules", "terms" } do
+        if #out[list] == 0 then out[list] = nil end
+    end
+    return out
+end
+
+return emit

@@ -1,0 +1,116 @@
+-- Runs a program for one row, in Lua: for tests, and for the check that a program which has just been made says what
+-- its policy says.
+
+local evaluate = {}
+
+local operations = {}
+
+-- Each takes its operands' values.
+local BODIES = [[
+add_i a+b  sub_i a-b  mul_i a*b  neg_i -a  band a&b  bor a|b  bxor a~b  bnot ~a  shl a<<b  shr a>>b
+lt_i a<b  le_i a<=b  eq_i a==b  lt_f a<b  le_f a<=b  eq_f a==b  lt_if a<b  le_if a<=b  lt_fi a<b  le_fi a<=b
+eq_if a==b  add_f a+b  sub_f a-b  mul_f a*b  div_f a/b  idiv_f a//b  mod_f a%b  pow_f a^b  neg_f -a
+not (not a)  and (a and b)  or (a or b)  xor a~=b  i2f a+0.0  eq_s a==b  is_nil a==nil
+]]
+for line in BODIES:gmatch "[^\n]+" do
+    for entry in (line .. "  "):gmatch "(.-)  +" do
+        local name, body = entry:match "^(%S+) (.+)$"
+        if name then operations[name] = load("local a, b = ... return " .. body, "=" .. name) end
+    end
+end
+
+function operations.idiv_i(a, b) return b == 0 and 0 or a // b end
+function operations.mod_i(a, b) return b == 0 and 0 or a % b end
+function operations.fmod_i(a, b) return b == 0 and 0 or math.fmod(a, b) end
+function operations.fmod_f(a, b) return math.fmod(a, b) end
+operations.ult_i, operations.abs_i, operations.abs_f = math.ult, math.abs, math.abs
+operations.sqrt_f, operations.exp, operations.log = math.sqrt, math.exp, function(a) return math.log(a) end
+operations.sin, operations.cos, operations.tan = math.sin, math.cos, math.tan
+function operations.log2(a) return math.log(a, 2) end
+function operations.log10(a) return math.log(a, 10) end
+function operations.f2i(a) return math.tointeger(a) or 0 end
+function operations.is_int_f(a) return math.tointeger(a) ~= nil end
+
+-- math.floor makes integers where it can; a zero keeps its sign here.
+function operations.floor_f(a)
+    if a == 0 then return a end
+    return math.floor(a) + 0.0
+end
+
+function operations.ceil_f(a)
+    if a == 0 then return a end
+    local up = math.ceil(a) + 0.0
+    return up == 0 and -0.0 or up
+end
+
+for _, letter in ipairs { "b", "i", "f", "s" } do
+    operations["select_" .. letter] = function(c, a, b)
+        if c then return a end
+        return b
+    end
+end
+
+local function constant(op)
+    if op[1] == "const_i" then return math.tointeger(tonumber(op[2])) end
+    if op[1] ~= "const_f" then return op[2] end
+    if op[2] == "inf" then return math.huge elseif op[2] == "-inf" then return -math.huge end
+    return tonumber(op[2]) + 0.0
+end
+
+local function label(map, key)
+    if key == nil then return nil end
+    return map[key]
+end
+
+local function compute(program, objects)
+    local values = {}
+    for index, op in ipairs(program.ops) do
+        local name, result = op[1]
+        if name:find "^const_" then
+            result = constant(op)
+        elseif name == "field" or name == "map" then
+            local object, field = op[2]:match "^(%a+)%.(.+)$"
+            result = objects[object][field]
+            if name == "map" then result = label(result, values[op[3] + 1]) end
+        else
+            result = operations[name](values[(op[2] or 0) + 1], values[(op[3] or 0) + 1], values[(op[4] or 0) + 1])
+        end
+        values[index] = result
+    end
+    return values
+end
+
+local function write(parts, values)
+    local texts = {}
+    for index, part in ipairs(parts) do
+        if type(part) == "string" then texts[index] = part
+        elseif part.format then texts[index] = part.format:format(values[part.value + 1])
+        else texts[index] = tostring(values[part.value + 1]) end
+    end
+    return table.concat(texts)
+end
+
+-- Returns {trap, line} | {ok = false, reason?, rule, rules: how many held} | {ok = true, score, terms}.
+function evaluate.row(program, node, workload)
+    local values = compute(program, { node = node, workload = workload })
+    for _, trap in ipairs(program.traps or {}) do
+        if values[trap.when + 1] then return { trap = trap.message, line = trap.line } end
+    end
+    local refused, held = nil, 0
+    for _, rule in ipairs(program.rules or {}) do
+        if values[rule.when + 1] then refused, held = refused or rule, held + 1 end
+    end
+    if refused then
+        return { ok = false, reason = refused.reason and write(refused.reason, values), rule = refused, rules = held }
+    end
+    local score = program.score and values[program.score + 1] or 0.0
+    if score ~= score or score == math.huge or score == -math.huge then
+        return { trap = "score returned a number that is not finite; it returns a finite number",
+            line = program.score_line }
+    end
+    local terms = {}
+    for index, term in ipairs(program.terms or {}) do terms[index] = values[term.value + 1] end
+    return { ok = true, score = score, terms = terms }
+end
+
+return evaluate

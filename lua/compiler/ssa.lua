@@ -1,0 +1,305 @@
+-- The program under construction: values that are made once, of values that are there already.
+--
+-- A value is an index into `ops`. What says the same is the same value (hash-consing), what is known is a
+-- constant, and truths are simplified, since every path through a policy is one. Nothing here may change a
+-- result by a bit: arithmetic is folded by doing it, and not where it gives NaN, whose sign a constant would lose.
+
+local ranges = require "compiler.ranges"
+
+local ssa = {}
+ssa.__index = ssa
+
+local VALUES_MAX = 60000 -- far more than a program may have: much of what is made is not used in the end
+
+-- The type of what an operation makes.
+local TYPES = {
+    B = [[const_b and or xor not select_b is_nil lt_i le_i eq_i ult_i lt_f le_f eq_f lt_if le_if lt_fi le_fi eq_if
+        is_int_f eq_s]],
+    I = "const_i select_i add_i sub_i mul_i neg_i idiv_i mod_i fmod_i band bor bxor bnot shl shr abs_i f2i",
+    F = [[const_f select_f add_f sub_f mul_f div_f idiv_f mod_f pow_f neg_f floor_f ceil_f sqrt_f abs_f fmod_f
+        exp log log2 log10 sin cos tan i2f]],
+    S = "const_s select_s map",
+}
+local type_of = {}
+for type, names in pairs(TYPES) do
+    for name in names:gmatch "%S+" do type_of[name] = type end
+end
+
+-- How constants are folded. Without an entry: not.
+local function wide(fn) return function(a, b) return fn(a + 0.0, b and b + 0.0) end end
+local FOLDS = {
+    lt_i = function(a, b) return a < b end, le_i = function(a, b) return a <= b end,
+    ult_i = math.ult, abs_i = math.abs,
+    add_i = function(a, b) return a + b end, sub_i = function(a, b) return a - b end,
+    mul_i = function(a, b) return a * b end, neg_i = function(a) return -a end,
+    idiv_i = function(a, b) return b == 0 and 0 or a // b end, mod_i = function(a, b) return b == 0 and 0 or a % b end,
+    fmod_i = function(a, b) return b == 0 and 0 or math.fmod(a, b) end,
+    band = function(a, b) return a & b end, bor = function(a, b) return a | b end,
+    bxor = function(a, b) return a ~ b end, bnot = function(a) return ~a end,
+    shl = function(a, b) return a << b end, shr = function(a, b) return a >> b end,
+    add_f = function(a, b) return a + b end, sub_f = function(a, b) return a - b end,
+    mul_f = function(a, b) return a * b end, div_f = function(a, b) return a / b end,
+    idiv_f = function(a, b) return a // b end, mod_f = function(a, b) return a % b end,
+    pow_f = function(a, b) return a ^ b end, neg_f = function(a) return -a end, abs_f = math.abs,
+    floor_f = ranges.floor, ceil_f = function(a) return -ranges.floor(-a) end,
+    sqrt_f = math.sqrt, fmod_f = wide(math.fmod),
+    i2f = function(a) return a + 0.0 end,
+    f2i = function(a) return math.tointeger(a) or 0 end, is_int_f = function(a) return math.tointeger(a) ~= nil end,
+}
+for _, name in ipairs { "lt", "le" } do
+    for _, types in ipairs { "f", "if", "fi" } do FOLDS[name .. "_" .. types] = FOLDS[name .. "_i"] end
+end
+for _, name in ipairs { "eq_i", "eq_f", "eq_if" } do
+    FOLDS[name] = function(a, b) return a == b end
+end
+
+local COMMUTES = { ["and"] = true, ["or"] = true, eq_i = true, eq_f = true, eq_s = true, add_i = true, mul_i = true,
+    band = true, bor = true, bxor = true }
+
+ssa.TRUE, ssa.FALSE = 1, 2
+local TRUE, FALSE = ssa.TRUE, ssa.FALSE
+
+function ssa.new()
+    local self = setmetatable({ ops = {}, known = {} }, ssa)
+    assert(self:bool(true) == TRUE and self:bool(false) == FALSE)
+    return self
+end
+
+-- ---- making values
+
+-- An op is {name, operands...; type, const, range, on: "node", "workload" or nil: what it depends on at most}.
+function ssa:intern(key, op)
+    local id = self.known[key]
+    if id then return id end
+    if #self.ops >= VALUES_MAX then error({ limit = "it makes too many values" }, 0) end
+    id = #self.ops + 1
+    self.ops[id] = op
+    self.known[key] = id
+    return id
+end
+
+function ssa:bool(value)
+    return self:intern("b" .. tostring(value), { "const_b", value, type = "B", const = true })
+end
+
+function ssa:int(value)
+    local op = { "const_i", value, type = "I", const = true, range = ranges.integer(value, value) }
+    return self:intern("i" .. value, op)
+end
+
+function ssa:float(value)
+    local op = { "const_f", value, type = "F", const = true, range = ranges.float(value) }
+    return self:intern("f" .. string.pack("n", value), op)
+end
+
+function ssa:text(value)
+    return self:intern("s" .. value, { "const_s", value, type = "S", const = true })
+end
+
+-- A field of an object: type as in the program; `present`: it is a text, never absent.
+function ssa:field(object, name, type, present)
+    local op = { "field", object .. "." .. name, type = type, on = object, present = present }
+    return self:intern("." .. object .. "." .. name, op)
+end
+
+local function later(a, b)
+    return (a == "node" or b == "node") and "node" or a or b
+end
+
+-- An operation on values.
+function ssa:make(name, a, b, c)
+    if COMMUTES[name] and b < a then a, b = b, a end
+    local x, y, z = self.ops[a], self.ops[b], self.ops[c]
+    local fold = FOLDS[name]
+    if fold and x.const and (not y or y.const) then
+        local value = fold(x[2], y and y[2])
+        if value == value then return self:constant(value, type_of[name]) end
+    end
+    local op = { name, a, b, c, type = type_of[name], on = later(x.on, later(y and y.on, z and z.on)) }
+    op.range = ranges.of(name, x, y, z)
+    return self:intern(("%s %d %d %d"):format(name, a, b or 0, c or 0), op)
+end
+
+function ssa:constant(value, type)
+    if type == "B" then return self:bool(value) end
+    if type == "I" then return self:int(value) end
+    return self:float(value)
+end
+
+function ssa:is_const(id) return self.ops[id].const end
+
+-- Returns the value of a constant.
+function ssa:value(id) return self.ops[id][2] end
+
+-- ---- truths
+
+function ssa:lnot(a)
+    if a == TRUE then return FALSE elseif a == FALSE then return TRUE end
+    local op = self.ops[a]
+    if op[1] == "not" then return op[2] end
+    return self:make("not", a)
+end
+
+-- Whether a, which holds, says something of b: true, false or nil.
+local function tells(self, a, b)
+    if a == b then return true end
+    local x, y = self.ops[a], self.ops[b]
+    if x[1] == "not" and x[2] == b then return false end
+    if y[1] == "not" then
+        if y[2] == a then return false end
+        local inner = tells(self, a, y[2])
+        if inner ~= nil then return not inner end
+        return nil
+    end
+    if x[1] == "eq_s" and y[1] == "eq_s" then
+        -- One text is not two: the constant is the operand that is made first, or not.
+        for _, pair in ipairs { { 2, 3 }, { 3, 2 } } do
+            for _, other in ipairs { { 2, 3 }, { 3, 2 } } do
+                local k, l = self.ops[x[pair[1]]], self.ops[y[other[1]]]
+                if k.const and l.const and x[pair[2]] == y[other[2]] and x[pair[1]] ~= y[other[1]] then return false end
+            end
+        end
+    elseif x[1] == "eq_s" and y[1] == "is_nil" then
+        if (x[2] == y[2] and self.ops[x[3]].const) or (x[3] == y[2] and self.ops[x[2]].const) then return false end
+    elseif x[1] == "is_nil" and y[1] == "eq_s" then
+        if (y[2] == x[2] and self.ops[y[3]].const) or (y[3] == x[2] and self.ops[y[2]].const) then return false end
+    end
+    return nil
+end
+
+local WALK_MAX = 48
+
+-- What the conjunction a says of b: true, false or nil.
+local function implied(self, a, b, left)
+    local op = self.ops[a]
+    if op[1] == "and" and left > 0 then
+        local told = implied(self, op[2], b, left - 1)
+        if told == nil then told = implied(self, op[3], b, left - 1) end
+        return told
+    end
+    return tells(self, a, b)
+end
+
+-- Whether a is known where `path` holds: true, false or nil.
+function ssa:known_on(path, a)
+    if a == TRUE then return true elseif a == FALSE then return false end
+    return implied(self, path, a, WALK_MAX)
+end
+
+function ssa:land(a, b)
+    if a == FALSE or b == FALSE then return FALSE end
+    if a == TRUE then return b elseif b == TRUE then return a end
+    local told = implied(self, a, b, WALK_MAX)
+    if told ~= nil then return told and a or FALSE end
+    told = implied(self, b, a, WALK_MAX)
+    if told ~= nil then return told and b or FALSE end
+    -- a and (not a or x), and the like: what a tells goes.
+    local op = self.ops[b]
+    if op[1] == "or" then
+        if implied(self, a, op[2], WALK_MAX) == false then return self:land(a, op[3]) end
+        if implied(self, a, op[3], WALK_MAX) == false then return self:land(a, op[2]) end
+        if implied(self, a, op[2], WALK_MAX) or implied(self, a, op[3], WALK_MAX) then return a end
+    elseif op[1] == "not" and self.ops[op[2]][1] == "and" then
+        local inner = self.ops[op[2]]
+        if implied(self, a, inner[2], WALK_MAX) then return self:land(a, self:lnot(inner[3])) end
+        if implied(self, a, inner[3], WALK_MAX) then return self:land(a, self:lnot(inner[2])) end
+    end
+    return self:make("and", a, b)
+end
+
+function ssa:lor(a, b)
+    if a == TRUE or b == TRUE then return TRUE end
+    if a == FALSE then return b elseif b == FALSE then return a end
+    if implied(self, a, b, WALK_MAX) then return b end
+    if implied(self, b, a, WALK_MAX) then return a end
+    if tells(self, self:lnot(a), b) then return TRUE end
+    local x, y = self.ops[a], self.ops[b]
+    if x[1] == "and" and y[1] == "and" then
+        -- p and c, or p and not c
+        for i = 2, 3 do
+            for j = 2, 3 do
+                if x[i] == y[j] then return self:land(x[i], self:lor(x[5 - i], y[5 - j])) end
+            end
+        end
+    end
+    if y[1] == "and" then
+        -- not a and y, or a: y or a
+        if tells(self, self:lnot(a), y[2]) then return self:lor(a, y[3]) end
+        if tells(self, self:lnot(a), y[3]) then return self:lor(a, y[2]) end
+    end
+    if x[1] == "and" then
+        if tells(self, self:lnot(b), x[2]) then return self:lor(x[3], b) end
+        if tells(self, self:lnot(b), x[3]) then return self:lor(x[2], b) end
+    end
+    return self:make("or", a, b)
+end
+
+-- ---- choices and conversions
+
+function ssa:select(condition, a, b)
+    if a == b or condition == TRUE then return a elseif condition == FALSE then return b end
+    local op = self.ops[condition]
+    if op[1] == "not" then return self:select(op[2], b, a) end
+    local type = self.ops[a].type
+    if type == "B" then
+        if a == TRUE then return self:lor(condition, b) end
+        if a == FALSE then return self:land(self:lnot(condition), b) end
+        if b == TRUE then return self:lor(self:lnot(condition), a) end
+        if b == FALSE then return self:land(condition, a) end
+    end
+    -- What the same condition has chosen already.
+    local x, y = self.ops[a], self.ops[b]
+    if x[1]:find "^select" and x[2] == condition then return self:select(condition, x[3], b) end
+    if y[1]:find "^select" and y[2] == condition then return self:select(condition, a, y[4]) end
+    return self:make("select_" .. type:lower(), condition, a, b)
+end
+
+-- Integer to float. `range` tells where that is exact and what an integer came from.
+function ssa:i2f(a)
+    local op = self.ops[a]
+    if op[1] == "f2i" and self:is_int_f(op[2]) == TRUE then
+        return self:make("add_f", op[2], self:float(0.0)) -- an integer has no -0
+    end
+    return self:make("i2f", a)
+end
+
+function ssa:is_int_f(a)
+    local range = self.ops[a].range
+    if not self.ops[a].const and range and range.integral and range[1] >= -2.0 ^ 63 and range[2] < 2.0 ^ 63 then
+        return TRUE
+    end
+    return self:make("is_int_f", a)
+end
+
+-- Equality of two texts, where one that is absent equals another that is.
+function ssa:eq_s(a, b)
+    if a == b then return TRUE end
+    local x, y = self.ops[a], self.ops[b]
+    if x.const and y.const then return FALSE end
+    if x.const then a, b, x, y = b, a, y, x end
+    if y.const and x[1] == "select_s" and (self.ops[x[3]].const or self.ops[x[4]].const) then
+        return self:select(x[2], self:eq_s(x[3], b), self:eq_s(x[4], b))
+    end
+    return self:make("eq_s", a, b)
+end
+
+function ssa:is_nil(a)
+    local op = self.ops[a]
+    if op.const or op.present then return FALSE end
+    if op[1] == "select_s" then return self:select(op[2], self:is_nil(op[3]), self:is_nil(op[4])) end
+    return self:make("is_nil", a)
+end
+
+-- The text under a key that is the same for every node; nil when the key is not.
+function ssa:map(map, key)
+    local op = self.ops[key]
+    if op.on == "node" then
+        if op[1] ~= "select_s" then return nil end
+        local a, b = self:map(map, op[3]), self:map(map, op[4])
+        return a and b and self:select(op[2], a, b)
+    end
+    local object = map:match "^%a+"
+    return self:intern(("map %s %d"):format(map, key), { "map", map, key, type = "S", on = later(object, op.on) })
+end
+
+return ssa

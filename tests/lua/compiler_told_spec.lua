@@ -1,0 +1,181 @@
+local compiler = require "compiler.compiler"
+local compiling = require "tests.lua.compiling"
+
+-- What a compiled policy tells: its rules and terms, what could not be compiled, and what is wrong.
+
+local function rules_of(body)
+    local told = {}
+    for index, rule in ipairs(compiling.filter(body).rules) do
+        told[index] = ("%d: %s"):format(rule.line, rule.text)
+    end
+    return told
+end
+
+describe("the rules of a filter", function()
+    it("are the parts of what it returns, as they were written", function()
+        assert.same({ "2: node.healthy", "3: node.pool == 'x'", "4: node.free_cpu >= workload.cpu" }, rules_of [[
+return node.healthy
+    and node.pool == 'x'
+    and node.free_cpu >= workload.cpu]])
+        assert.same({ "2: not node.healthy", "2: node.os == ''" },
+            rules_of "return not (node.healthy or node.os ~= '')")
+    end)
+
+    it("are the parts of a condition, told as what would have had to hold", function()
+        assert.same({ "2: node.healthy", "2: node.pool == 'x'", "3: not (node.os == '' and node.cpu > 2)" }, rules_of [[
+if not node.healthy or node.pool ~= 'x' then return false, "a" end
+if node.os == '' and node.cpu > 2 then return false, "b" end
+return true]])
+    end)
+
+    it("are told by the return where there is no condition", function()
+        assert.same({ "2: return false, 'never'" }, rules_of "return false, 'never'")
+        assert.same({ "1: it returns nothing" }, rules_of "")
+    end)
+
+    it("come from the line of the helper that refuses", function()
+        assert.same({ "3: b >= workload.cpu", "4: b ~= 3" }, rules_of [[
+local function fits(b)
+    if b < workload.cpu then return false, "little" end if
+    b == 3 then return false, "three" end
+    return true
+end
+return fits(node.free_cpu)]])
+    end)
+
+    it("carry what there is and what is needed, where they are one comparison", function()
+        local program = compiling.filter [[
+if workload.cpu > node.free_cpu then return false, "cpu" end
+if node.name == workload.name then return false, "name" end
+return node.free_memory >= workload.memory and node.healthy]]
+        local told = {}
+        for index, rule in ipairs(program.rules) do
+            told[index] = rule.compare and ("%s %s %s"):format(program.ops[rule.have + 1][2], rule.compare,
+                program.ops[rule.need + 1][2]) or "none"
+        end
+        assert.same({ "node.free_cpu >= workload.cpu", "node.name ~= workload.name",
+            "node.free_memory >= workload.memory", "none" }, told)
+    end)
+end)
+
+describe("the terms of a score", function()
+    local function terms_of(body)
+        local told = {}
+        for index, term in ipairs(compiling.score(body).terms or {}) do
+            told[index] = ("%d: %s"):format(term.line, term.text)
+        end
+        return told
+    end
+
+    it("are what its sum is made of, through its variables", function()
+        assert.same({
+            "2: 600 * node.free_cpu / node.cpu", "2: 0.4 * node.memory", "3: -300 if node.healthy", "4: -(2 * bonus)",
+        }, terms_of [[local s = 600 * node.free_cpu / node.cpu + 0.4 * node.memory
+if node.healthy then s = s - 300 end
+local bonus = node.disk / 2 s = s - 2 * bonus
+return s]])
+    end)
+
+    it("are those of every way out", function()
+        assert.same({ "2: 5", "3: node.cpu", "3: node.free_cpu" },
+            terms_of "if node.healthy then return 5 end\nreturn node.cpu + node.free_cpu")
+    end)
+
+    it("leave out what begins with nothing", function()
+        assert.same({ "2: node.cpu * 2" }, terms_of "local s = 0 s = s + node.cpu * 2 return s")
+    end)
+end)
+
+describe("what cannot be compiled", function()
+    local function refused(body)
+        return compiling.refused(("function score(node, workload)\n%s\nend"):format(body))
+    end
+
+    it("is told with its line, why, and what to write instead", function()
+        for body, why in pairs {
+            ["local s = 0\nfor i = 1, node.allocations do s = s + i end return s"] =
+                "a bound of this loop, 'node.allocations', is known to a row only",
+            ["local i = 0\nwhile i < node.allocations do i = i + 1 end return i"] =
+                "how often this loop runs is known to a row only",
+            ["local function f(n)\nreturn n == 0 and 1 or n * f(n - 1) end return f(3)"] = "a function calls itself",
+            ["local s = 0\nfor k in pairs(node.labels) do s = s + #k end return s"] =
+                "what node.labels has is known to a row only",
+            ["local s = 0\nfor z, w in pairs { a = 1, b = 2 } do s = s * 2 + w end return s"] =
+                "pairs has no order, and what this loop does depends on one",
+            ["local z = node.name\nreturn z < 'x' and 1 or 2"] = "two texts are compared by <",
+            ["local z = node.name\nreturn #z"] = "the length of 'z' is known to a row only",
+            ["local z = node.name\nreturn z:match '^a' and 1 or 2"] =
+                "string.match is called with what only a row knows",
+            ["local z = node.labels.w\nreturn tonumber(z) or 0"] = "tonumber is called with what only a row knows",
+            ["local z = node.labels.w\nreturn z + 1"] = "here text would become a number",
+            ["local z = node.name .. 'x'\nreturn z == 'ax' and 1 or 2"] =
+                "a text that is put together here is compared",
+            ["local z = node.name\nreturn node.labels[z] and 1 or 2"] =
+                "the name of a label in node.labels depends on the node",
+            ["local z = workload.name .. '/x'\nreturn node.labels[z] and 1 or 2"] =
+                "the name of a label is put together from values",
+            ["\nreturn pcall(error) and 1 or 2"] = "pcall may go on after an error",
+            ["\nlocal f = node.healthy and math.abs or math.sqrt return f(2)"] =
+                "which function is called is known to a row only",
+            ["::again::\ngoto again"] = "goto again goes back",
+            ["\nfor w in ('a b'):gmatch '%a' do return 1 end"] = "string.gmatch is called with what only a row knows",
+        } do
+            local entry = refused(body)
+            assert.equal(why, entry.why)
+            assert.equal(3, entry.line, why)
+            assert.is_true(#entry.instead > 10, why)
+        end
+    end)
+
+    it("includes what a file would keep from row to row", function()
+        assert.equal("'n' is kept from row to row", compiling.refused(
+            "local n = 0 function score() n = n + 1 return n end").why)
+        assert.matches("is changed, which is not a table of this call", compiling.refused(
+            "local T = {} function score(node) T.x = node.cpu return T.x end").why)
+    end)
+
+    it("leaves the other function compiled, and gives no program", function()
+        local result = compiler.compile [[
+function filter(node) return node.name:find "a" ~= nil end
+function score(node) return node.cpu end]]
+        assert.is_nil(result.program)
+        assert.is_false(result.functions[1].compiled)
+        assert.is_true(result.functions[2].compiled)
+        assert.is_true(result.functions[2].ops > 0)
+    end)
+
+    it("includes what is too large, however small its text", function()
+        local start = os.clock()
+        for _, body in ipairs {
+            "local s = 0 for i = 1, 1e9 do s = s + node.cpu * i end return s",
+            "local s = 0 while true do s = s + node.cpu end return s",
+            "local s = node.cpu for i = 1, 30 do s = s * s + i local t = s s = t // 3 + t % 7 for j = 1, 99 do "
+                .. "s = s + j / (node.memory + i) end end return s",
+            "local function f(x) return x + 1 end " .. ("local g = f function f(x) return g(x) + g(x) end "):rep(3)
+                .. "return f(node.cpu)",
+            "return " .. ("node.cpu * (1 + "):rep(60) .. "1" .. (")"):rep(60),
+            ("local s = 1 %s return s"):format(("if s > 1 then s = s + node.cpu else s = s * 2 end "):rep(2000)),
+            "local t = {} for i = 1, 300 do t[i] = i end return t[node.allocations] or 0",
+        } do
+            local result = compiler.compile(("function score(node)\n%s\nend"):format(body))
+            assert.is_nil(result.defect, result.defect)
+        end
+        assert.is_true(os.clock() - start < 20)
+    end)
+end)
+
+describe("a file that names what is not there", function()
+    it("is refused, also where no example comes by", function()
+        assert.same({ line = 2, problem = "node has no field 'memroy'; did you mean 'memory'?" }, compiling.problem [[
+function score(node)
+    if node.cpu > 1000 then return node.memroy end
+    return 1
+end]])
+        assert.equal("there is no 'maths' here; did you mean 'math'?", compiling.problem(
+            "function score(node) return node.healthy and 1 or maths.pi end").problem)
+        assert.matches("^a file keeps no state: the global 'n'", compiling.problem(
+            "function score(node) if node.cpu > 9 then n = 1 end return 2 end").problem)
+        assert.equal("node is read only: 'cpu' cannot be set", compiling.problem(
+            "function score(node) if node.cpu > 9 then node.cpu = 1 end return 2 end").problem)
+    end)
+end)
