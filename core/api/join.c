@@ -7,6 +7,7 @@
 
 #include "model/demand.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { LAT__REQUEST_PEM_MAX = 8192, LAT__USES_MAX = 10000 };
@@ -239,6 +240,20 @@ static int may_use(const struct lat_join_token *token, const struct applicant *a
     return lat_name_check(applicant->name, "name", err);
 }
 
+/* Returns a number that no node has: the lowest behind as many as there are. */
+static int64_t free_number(struct lat__call *call, struct lat_txn *txn)
+{
+    int64_t number = (int64_t)lat_store_count(call->api->with.store, LAT_TABLE_NODE) + 1;
+    char key[24];
+
+    for (;; number++) {
+        snprintf(key, sizeof(key), "%lld", (long long)number);
+        if (!lat_txn_find(txn, LAT_INDEX_NODE_NUMBER, key)) {
+            return number;
+        }
+    }
+}
+
 static void admit(struct lat__call *call, const struct applicant *applicant,
                   const struct lat_join_token *token)
 {
@@ -270,11 +285,12 @@ static void admit(struct lat__call *call, const struct applicant *applicant,
                  applicant->labels ? lat_json_print(applicant->labels) : lat_text_copy("{}"));
     node->rank = LAT_RANK_DEFAULT;
     node->joined_at = lat__now(call->api);
+    txn = lat__call_begin(call);
+    node->number = free_number(call, txn);
     write_membership(call, node, chain, &answer);
     lat_log(call->api->with.log, LAT_LOG_INFO, "a node joins",
             LAT_STR("request_id", lat_http_request_id(call->req)), LAT_STR("node", node->row.id),
             LAT_STR("name", node->name), LAT_STR("peer", lat_http_peer(call->req)));
-    txn = lat__call_begin(call);
     lat_txn_put(txn, &spent->row);
     lat_txn_put(txn, &node->row);
     lat__call_commit(call, txn, "node.join", &node->row, 201, &answer);

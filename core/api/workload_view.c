@@ -1,6 +1,8 @@
 /* Workloads as people see them: the row, its allocations, its addresses, and to those who ask for it, its credentials. */
 #include "api/workload_internal.h"
 
+#include "sched/receipt.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -380,6 +382,26 @@ void lat__workload_history(struct lat__call *call)
                      call);
 }
 
+/* A node may be gone, and its number another one's since. */
+struct decided {
+    const struct lat_store *store;
+    int64_t at; /* when */
+};
+
+static const struct lat_node *find_node(void *arg, int64_t number, const char *id)
+{
+    const struct decided *decided = arg;
+    const struct lat_node *node;
+    char key[24];
+
+    if (number == 0) {
+        return lat_store_node(decided->store, id);
+    }
+    snprintf(key, sizeof(key), "%lld", (long long)number);
+    node = (const struct lat_node *)lat_store_find(decided->store, LAT_INDEX_NODE_NUMBER, key);
+    return node && node->joined_at <= decided->at ? node : NULL;
+}
+
 void lat__workload_evaluations(struct lat__call *call)
 {
     const struct lat_workload *workload;
@@ -398,8 +420,12 @@ void lat__workload_evaluations(struct lat__call *call)
     lat_json_array(&writer, "items");
     while ((row = lat_store_each(call->api->with.store, LAT_INDEX_EVALUATION_WORKLOAD,
                                  workload->row.id, &cursor))) {
+        const struct lat_evaluation *evaluation = (const struct lat_evaluation *)row;
+        struct decided decided = {.store = call->api->with.store, .at = evaluation->created_at};
+
         lat_json_object(&writer, NULL);
         lat_row_write(row, &writer);
+        lat_receipt_write(evaluation->receipt, find_node, &decided, "receipt", &writer);
         lat_json_end(&writer, '}');
     }
     lat_json_end(&writer, ']');

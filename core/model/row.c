@@ -27,7 +27,8 @@ static const char no_text[] = {IN_ROW, '\0'};
 
 static bool holds_text(enum lat_field_kind kind)
 {
-    return kind == LAT_KIND_TEXT || kind == LAT_KIND_JSON || kind == LAT_KIND_SECRET;
+    return kind == LAT_KIND_TEXT || kind == LAT_KIND_JSON || kind == LAT_KIND_SECRET ||
+           kind == LAT_KIND_PACKED;
 }
 
 static char **text_at(struct lat_row *row, const struct lat_field *field)
@@ -210,6 +211,7 @@ bool lat_row_same(const struct lat_row *a, const struct lat_row *b)
         case LAT_KIND_TEXT:
         case LAT_KIND_JSON:
         case LAT_KIND_SECRET:
+        case LAT_KIND_PACKED:
             same = strcmp(lat_row_text(a, field), lat_row_text(b, field)) == 0;
             break;
         case LAT_KIND_INT:
@@ -312,7 +314,8 @@ void lat_row_write_fields(const struct lat_table *table, const void *row,
             break;
         case LAT_KIND_TIME: lat_json_add_time(writer, field->name, lat_row_int(row, field)); break;
         case LAT_KIND_JSON: lat_json_add_raw(writer, field->name, lat_row_text(row, field)); break;
-        case LAT_KIND_SECRET: break;
+        case LAT_KIND_SECRET:
+        case LAT_KIND_PACKED: break;
         }
     }
 }

@@ -27,6 +27,7 @@ enum lat_field_kind {
     LAT_KIND_TIME,
     LAT_KIND_JSON,
     LAT_KIND_SECRET,
+    LAT_KIND_PACKED,
 };
 
 struct lat_field {
@@ -49,7 +50,7 @@ struct lat_table {
 /* Returns the description of a table. */
 const struct lat_table *lat_table(int table);
 
-/* Value of a field, in the member that its kind asks for: text for TEXT, JSON and SECRET, integer for INT, TIME and BOOL. */
+/* Value of a field, in the member that its kind asks for: text for TEXT, JSON, SECRET and PACKED, integer for INT, TIME and BOOL. */
 struct lat_value {
     const char *text;
     size_t len;
@@ -79,7 +80,7 @@ void lat_row_write_fields(const struct lat_table *table, const void *row,
 /* Tells whether two rows have the same table, id, version and fields. */
 bool lat_row_same(const struct lat_row *a, const struct lat_row *b);
 
-/* Fields by their descriptions, for those who handle every table alike (the journals). text: TEXT, JSON and SECRET,
+/* Fields by their descriptions, for those who handle every table alike (the journals). text: TEXT, JSON, SECRET and PACKED,
  * borrowed; int: INT, TIME and BOOL. The get functions take any struct that the field's table describes: a row, or a
  * struct lat_audit. The put functions are for a row that is being made or edited. */
 const char *lat_row_text(const void *row, const struct lat_field *field);

@@ -10,6 +10,7 @@
  *   TIME   int64_t, wall ms, 0 is never                    SQL INTEGER  JSON RFC 3339 or null
  *   JSON   char *, owned JSON text, "" is null             SQL TEXT     JSON as it is
  *   SECRET char *, owned, sealed (core/auth) or a digest   SQL TEXT     never in JSON
+ *   PACKED char *, owned, for programs alone               SQL TEXT     never in JSON: whoever shows it unpacks it
  * Every table has `id` TEXT as its key in front, and `version` behind, which the store counts up. */
 #ifndef LAT_MODEL_TABLES_H
 #define LAT_MODEL_TABLES_H
@@ -68,6 +69,7 @@
     F(BOOL, on_battery, "runs on its battery now")                                                 \
     F(INT, rank, "its standing, 0 to 1000")                                                        \
     F(TIME, available_until, "when its owner's hours end; null: never")                            \
+    F(INT, number, "small number of its own, for receipts; 0: none")                               \
     F(TIME, joined_at, "when it joined")                                                           \
     F(TIME, seen_at, "when its link last came up or went down")
 
@@ -132,8 +134,7 @@
     F(TEXT, trigger, "see LAT_TRIGGERS")                                                           \
     F(TEXT, status, "done, or blocked: waits for a node or for room")                              \
     F(TEXT, reason, "one sentence: what was decided")                                              \
-    F(JSON, receipt,                                                                               \
-      "object: for every node taken, possible with its score, or refused by a rule")               \
+    F(PACKED, receipt, "what it found of every node (core/sched/receipt.h)")                       \
     F(TEXT, policy, "policy and version that decided")                                             \
     F(TEXT, request_id, "request that caused it")                                                  \
     F(TIME, created_at, "when it was decided")
@@ -209,6 +210,7 @@ enum lat_table_id {
 #define LAT_MEMBER_TIME(name) int64_t name;
 #define LAT_MEMBER_JSON(name) char *const name;
 #define LAT_MEMBER_SECRET(name) char *const name;
+#define LAT_MEMBER_PACKED(name) char *const name;
 #define LAT_MEMBER(kind, name, doc) LAT_MEMBER_##kind(name)
 
 /* struct lat_node { struct lat_row row; char *name; ... }, and so on for each table. */

@@ -1,132 +1,74 @@
-/* Evaluations: one at a time, each places one instance of one workload.
+/* Evaluations: each places instances of one workload.
  *
- *   queue ─► frame of the nodes ─► policy (Lua host) ─► choice ─► one transaction: ALLOCATION + EVALUATION
- *     ▲                                                                      │ durable
- *     └── the watcher sees the new allocation; what still lacks one queues again ◄┘
+ *   queue ─► fleet (the frame of all nodes) ─► plan (core/sched) ⇄ policy ─► one transaction: ALLOCATION rows + EVALUATION
+ *     ▲                                                                      │ staged
+ *     └── what still lacks an instance queues again ◄────────────────────────┘
  *
- * The next evaluation starts when the last one's allocation is durable, so that it sees what is reserved. The
- * workload itself may still be with the disk: its row is read as it is staged, and the plan is staged on top of it. All
- * rows are read in one turn and held in the frame, so that a decision sees one state however many turns the policy takes. The
- * plan names the versions of the rows that it rests upon, the workload's and the chosen node's: when one has changed since,
- * the plan is dropped and the workload looked at again. Runs on the state loop. */
+ * The workload may still be with the disk: its row is read as it is staged, and the plan is staged on top of it. What is staged is
+ * seen by the next evaluation (fleet.c), which so need not wait for the disk; how much is under way is bounded.
+ *
+ * A policy that lives in the Lua host answers after some turns. The frame stands still until then, and only one evaluation is under
+ * way; the plan names the versions of the rows that it rests upon, the workload's and the chosen nodes': when one has changed
+ * since, the plan is dropped and the workload looked at again. Runs on the state loop. */
+#include "orch/fleet_internal.h"
 #include "orch/orch_internal.h"
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "sched/sched.h"
+#include "sched/plan.h"
 
 #include <stdlib.h>
 
-/* What allocations take of one node. */
-struct usage {
-    int64_t cpu_milli;
-    int64_t memory_bytes;
-    int64_t allocations;
-};
+enum {
+    LAT__STAGED_MAX = 16384
+}; /* instances that wait for the disk; more are planned when it has taken some */
 
 struct lat__evaluator {
     struct lat_orch *orch;
-    struct lat_map *usage;               /* node id -> struct usage, owned */
+    struct lat__fleet *fleet;
+    struct lat_planner *planner;
     struct lat_map *queue;               /* ids of workloads, in order of arrival */
-    struct lat_frame *frame;             /* of the decision under way, or NULL */
+    struct lat_plan *plan;               /* under way, or NULL */
     const struct lat_workload *workload; /* it is about this one, held */
     bool early;                          /* whose row was not durable when it began */
     char project_name[LAT_NAME_MAX + 1];
     int64_t started_ns;
+    size_t staged; /* instances that wait for the disk */
     struct lat_metric *placed, *blocked, *fallbacks, *seconds;
 };
 
-static void start_next(void *arg);
-
-/* ---- what is reserved ---- */
-
-static void add_usage(struct lat__evaluator *evaluator, const struct lat_allocation *allocation,
-                      int sign)
-{
-    struct usage *usage = lat_map_get(evaluator->usage, allocation->node_id);
-
-    if (!usage) {
-        usage = LAT_NEW(struct usage);
-        lat_map_put(evaluator->usage, allocation->node_id, usage);
-    }
-    usage->cpu_milli += sign * allocation->cpu_milli;
-    usage->memory_bytes += sign * allocation->memory_bytes;
-    usage->allocations += sign;
-    if (usage->allocations == 0) {
-        lat_map_remove(evaluator->usage, allocation->node_id);
-        free(usage);
-    }
-}
-
-void lat__evaluator_count(struct lat__evaluator *evaluator, const struct lat_allocation *before,
-                          const struct lat_allocation *after)
-{
-    /* Add first, so that an allocation that merely changed does not drop its node's sums in between. */
-    if (after) {
-        add_usage(evaluator, after, 1);
-    }
-    if (before) {
-        add_usage(evaluator, before, -1);
-    }
-}
-
-static struct lat_frame_use use_of(const struct lat__evaluator *evaluator,
-                                   const struct lat_node *node)
-{
-    const struct usage *usage = lat_map_get(evaluator->usage, node->row.id);
-    struct lat_frame_use use = {0};
-    const struct lat_row *row;
-    void *cursor = NULL;
-
-    if (usage) {
-        use.cpu_milli = usage->cpu_milli;
-        use.memory_bytes = usage->memory_bytes;
-        use.allocations = usage->allocations;
-    }
-    while ((row = lat_store_each(evaluator->orch->with.store, LAT_INDEX_ALLOCATION_WORKLOAD,
-                                 evaluator->workload->row.id, &cursor))) {
-        use.instances +=
-            lat_text_equal(((const struct lat_allocation *)row)->node_id, node->row.id);
-    }
-    return use;
-}
-
-/* ---- the decision ---- */
-
-static void start_soon(struct lat__evaluator *evaluator)
-{
-    lat__orch_hold(evaluator->orch);
-    lat_loop_defer(evaluator->orch->with.loop, start_next, evaluator);
-}
+/* A plan that waits for the disk. */
+struct staged_plan {
+    struct lat__evaluator *evaluator;
+    char workload_id[LAT_ID_SIZE];
+    size_t instances;
+};
 
 static void finish(struct lat__evaluator *evaluator)
 {
-    evaluator->frame = lat_frame_free(evaluator->frame);
-    if (evaluator->workload) {
-        lat_row_unref(&evaluator->workload->row);
-        evaluator->workload = NULL;
-    }
+    evaluator->plan = lat_plan_free(evaluator->plan);
+    lat_row_unref(&evaluator->workload->row);
+    evaluator->workload = NULL;
     evaluator->early = false;
-    if (lat_map_count(evaluator->queue) > 0) {
-        start_soon(evaluator);
-    }
 }
 
 static void plan_committed(void *arg, const struct lat_err *err)
 {
-    struct lat__evaluator *evaluator = arg;
+    struct staged_plan *staged = arg;
+    struct lat__evaluator *evaluator = staged->evaluator;
 
-    if (lat__orch_release(evaluator->orch)) {
-        return;
+    if (!lat__orch_release(evaluator->orch)) {
+        evaluator->staged -= staged->instances;
+        if (err && err->code == LAT_E_CONFLICT) {
+            lat__orch_mark(evaluator->orch, staged->workload_id); /* what it read has changed */
+        } else if (err) {
+            lat_log(evaluator->orch->with.log, LAT_LOG_WARN, "a placement could not be written",
+                    LAT_STR("workload", staged->workload_id), LAT_ERR(err));
+            lat__orch_mark_later(evaluator->orch, staged->workload_id);
+        }
+        lat__evaluator_run(evaluator);
     }
-    if (err && err->code == LAT_E_CONFLICT) {
-        lat__orch_mark(evaluator->orch, evaluator->workload->row.id); /* what it read has changed */
-    } else if (err) {
-        lat_log(evaluator->orch->with.log, LAT_LOG_WARN, "a placement could not be written",
-                LAT_STR("workload", evaluator->workload->row.id), LAT_ERR(err));
-        lat__orch_mark_later(evaluator->orch, evaluator->workload->row.id);
-    }
-    finish(evaluator);
+    free(staged);
 }
 
 static void forget_oldest(struct lat_txn *txn, const char *workload_id)
@@ -175,13 +117,13 @@ static void put_evaluation(struct lat__evaluator *evaluator, struct lat_txn *txn
     struct lat_evaluation *evaluation = lat_evaluation_new();
     struct lat_buf receipt = {0};
 
-    lat_frame_receipt(evaluator->frame, &receipt);
+    lat_plan_receipt(evaluator->plan, &receipt);
     lat_row_set(evaluation->workload_id, evaluator->workload->row.id);
     lat_row_set(evaluation->trigger, trigger_of(evaluator));
     lat_row_set(evaluation->status, status);
     lat_row_set(evaluation->reason, reason);
     lat_row_set(evaluation->receipt, lat_buf_text(&receipt));
-    lat_row_set(evaluation->policy, lat_frame_policy(evaluator->frame));
+    lat_row_set(evaluation->policy, lat_plan_policy(evaluator->plan));
     lat_row_set(evaluation->request_id, evaluator->workload->request_id);
     evaluation->created_at = now;
     lat_txn_put(txn, &evaluation->row);
@@ -212,27 +154,44 @@ static void put_allocation(const struct lat_workload *workload, const struct lat
     lat_txn_put(txn, &allocation->row);
 }
 
-/* Stages what was decided. Returns false when there is nothing to write. */
-static bool stage_plan(struct lat__evaluator *evaluator, struct lat_txn *txn)
+/* Puts the allocations of a plan; each of them rests upon the node as it is. */
+static void put_allocations(struct lat__evaluator *evaluator, struct lat_txn *txn,
+                            const struct lat_workload *workload, const int64_t *ordinals,
+                            size_t count, int64_t now)
+{
+    const struct lat_frame *frame = lat__fleet_frame(evaluator->fleet);
+    const uint32_t *rows = lat_plan_rows(evaluator->plan);
+
+    lat_txn_expect(txn, &evaluator->workload->row);
+    for (size_t i = 0; i < count; i++) {
+        const struct lat_node *node = lat_frame_node(frame, rows[i]);
+
+        lat_txn_expect(txn, &node->row);
+        put_allocation(workload, node, ordinals[i], txn, now);
+    }
+}
+
+/* Stages what was decided, which places *ret_count instances. Returns false when there is nothing to write. */
+static bool stage_plan(struct lat__evaluator *evaluator, struct lat_txn *txn, size_t *ret_count)
 {
     const struct lat_workload *workload = (const struct lat_workload *)lat_txn_get(
         txn, LAT_TABLE_WORKLOAD, evaluator->workload->row.id);
-    const struct lat_node *chosen = lat_frame_choose(evaluator->frame);
     int64_t now = lat_clock_wall_ms(lat_loop_clock(evaluator->orch->with.loop));
-    int64_t ordinal = workload ? lat__orch_missing_ordinal(txn, workload) : -1;
+    int64_t ordinals[LAT_PLAN_INSTANCES_MAX];
+    size_t missing =
+        workload ? lat__orch_missing(txn, workload, ordinals, LAT_PLAN_INSTANCES_MAX) : 0;
+    size_t placed = lat_plan_place(evaluator->plan, missing);
     struct lat_buf reason = {0};
     bool wrote = false;
 
-    lat_frame_sentence(evaluator->frame, &reason);
-    if (ordinal < 0) {
+    lat_plan_sentence(evaluator->plan, &reason);
+    if (missing == 0) {
         lat_map_remove(evaluator->orch->waiting, evaluator->workload->row.id);
-    } else if (chosen) {
-        lat_txn_expect(txn, &evaluator->workload->row);
-        lat_txn_expect(txn, &chosen->row);
-        put_allocation(workload, chosen, ordinal, txn, now);
+    } else if (placed > 0) {
+        put_allocations(evaluator, txn, workload, ordinals, placed, now);
         put_evaluation(evaluator, txn, "done", lat_buf_text(&reason), now);
         lat_map_remove(evaluator->orch->waiting, workload->row.id);
-        lat_metric_add(evaluator->placed, 1);
+        lat_metric_add(evaluator->placed, (int64_t)placed);
         wrote = true;
     } else {
         lat_metric_add(evaluator->blocked, 1);
@@ -247,7 +206,11 @@ static bool stage_plan(struct lat__evaluator *evaluator, struct lat_txn *txn)
     if (wrote) {
         forget_oldest(txn, evaluator->workload->row.id);
     }
+    if (placed > 0 && placed < missing) {
+        lat_map_put(evaluator->queue, workload->row.id, evaluator);
+    }
     lat_buf_done(&reason);
+    *ret_count = placed;
     return wrote;
 }
 
@@ -255,20 +218,28 @@ static void decide(struct lat__evaluator *evaluator)
 {
     struct lat_orch *orch = evaluator->orch;
     struct lat_txn *txn = lat_txn_begin(orch->with.store, evaluator->workload->request_id);
+    struct staged_plan *staged = LAT_NEW(struct staged_plan);
     struct lat_err err;
 
     lat_metric_observe_ns(evaluator->seconds, lat_clock_boot_ns(lat_loop_clock(orch->with.loop)) -
                                                   evaluator->started_ns);
-    if (!stage_plan(evaluator, txn)) {
+    staged->evaluator = evaluator;
+    lat_text_bound(staged->workload_id, sizeof(staged->workload_id), evaluator->workload->row.id);
+    if (!stage_plan(evaluator, txn, &staged->instances)) {
         lat_txn_cancel(txn);
+        free(staged);
         finish(evaluator);
         return;
     }
-    lat__orch_hold(evaluator->orch);
-    if (lat_txn_commit(txn, plan_committed, evaluator, &err)) {
-        plan_committed(evaluator, &err);
+    finish(evaluator);
+    evaluator->staged += staged->instances;
+    lat__orch_hold(orch);
+    if (lat_txn_commit(txn, plan_committed, staged, &err)) {
+        plan_committed(staged, &err);
     }
 }
+
+/* ---- asking the policy ---- */
 
 static void ask_policy(struct lat__evaluator *evaluator);
 
@@ -284,15 +255,17 @@ static void policy_answered(void *arg, const struct lat_decision *decision)
         lat_log(evaluator->orch->with.log, LAT_LOG_WARN, "the built-in placement decided",
                 LAT_STR("workload", evaluator->workload->row.id), LAT_ERR(&decision->fallback));
     }
-    lat_frame_answer(evaluator->frame, decision);
+    lat_plan_answer(evaluator->plan, decision);
     ask_policy(evaluator);
+    lat__evaluator_run(evaluator);
 }
 
+/* Asks about the nodes that are left, or decides when there are none. */
 static void ask_policy(struct lat__evaluator *evaluator)
 {
     struct lat_placement placement;
 
-    if (lat_frame_ask(evaluator->frame, &placement)) {
+    if (lat_plan_ask(evaluator->plan, &placement)) {
         lat__orch_hold(evaluator->orch);
         lat_luahost_place(evaluator->orch->with.luahost, &placement, policy_answered, evaluator);
     } else {
@@ -300,11 +273,11 @@ static void ask_policy(struct lat__evaluator *evaluator)
     }
 }
 
+/* ---- the queue ---- */
+
 /* Takes the next workload that lacks an instance out of the queue, and holds its latest row. */
-static const struct lat_workload *take_next(struct lat__evaluator *evaluator)
+static const struct lat_workload *take_next(struct lat__evaluator *evaluator, struct lat_txn *txn)
 {
-    struct lat_store *store = evaluator->orch->with.store;
-    struct lat_txn *txn = lat_txn_begin(store, "");
     const struct lat_workload *found = NULL;
     void *cursor = NULL;
     const char *workload_id;
@@ -314,55 +287,83 @@ static const struct lat_workload *take_next(struct lat__evaluator *evaluator)
         const struct lat_workload *workload =
             (const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, workload_id);
 
-        if (workload && lat__orch_missing_ordinal(txn, workload) >= 0) {
+        if (workload && lat__orch_missing(txn, workload, NULL, 1) > 0) {
             found = workload;
             lat_row_ref(&found->row);
-            evaluator->early = found != lat_store_workload(store, workload_id);
+            evaluator->early =
+                found != lat_store_workload(evaluator->orch->with.store, workload_id);
         }
         lat_map_remove(evaluator->queue, workload_id);
     }
-    lat_txn_cancel(txn);
     return found;
 }
 
-static void start_next(void *arg)
+/* Among equal nodes each workload has its own first one: FNV-1a of its id. */
+static uint64_t seed_of(const char *id)
 {
-    struct lat__evaluator *evaluator = arg;
-    struct lat_store *store = evaluator->orch->with.store;
-    const struct lat_workload *workload;
-    const struct lat_project *project;
-    const struct lat_node *node;
+    uint64_t seed = UINT64_C(0xcbf29ce484222325);
+
+    for (; *id; id++) {
+        seed = (seed ^ (uint8_t)*id) * UINT64_C(0x100000001b3);
+    }
+    return seed;
+}
+
+/* Begins the plan of the workload that was taken: the frame as it is now, and where its instances are. */
+static void begin_plan(struct lat__evaluator *evaluator, struct lat_txn *txn)
+{
+    const struct lat_workload *workload = evaluator->workload;
+    const struct lat_project *project =
+        lat_store_project(evaluator->orch->with.store, workload->project_id);
+    const struct lat_row *row;
     void *cursor = NULL;
 
-    if (lat__orch_release(evaluator->orch) || evaluator->frame) {
-        return;
-    }
-    workload = take_next(evaluator);
-    if (!workload) {
-        return;
-    }
-    evaluator->workload = workload;
-    evaluator->started_ns = lat_clock_boot_ns(lat_loop_clock(evaluator->orch->with.loop));
-    project = lat_store_project(store, workload->project_id);
+    lat__fleet_refresh(evaluator->fleet, txn);
     lat_text_bound(evaluator->project_name, sizeof(evaluator->project_name),
                    project ? project->name : "");
-    evaluator->frame = lat_frame_new(&(struct lat_placement_workload){
-        .id = workload->row.id,
-        .name = workload->name,
-        .project = evaluator->project_name,
-        .type = workload->type,
-        .count = workload->count,
-        .cpu_milli = workload->cpu_milli,
-        .memory_bytes = workload->memory_bytes,
-        .labels = workload->labels,
-    });
-    while ((node = lat_store_next_node(store, &cursor))) {
-        struct lat_frame_use use = use_of(evaluator, node);
-
-        lat_frame_add(evaluator->frame, node, &use);
+    evaluator->plan = lat_plan_new(evaluator->planner,
+                                   &(struct lat_request){
+                                       .workload = workload,
+                                       .project = evaluator->project_name,
+                                       .need = lat_need_of_workload(workload),
+                                   },
+                                   seed_of(workload->row.id));
+    while ((row = lat_txn_each(txn, LAT_INDEX_ALLOCATION_WORKLOAD, workload->row.id, &cursor))) {
+        lat_plan_stands(evaluator->plan, ((const struct lat_allocation *)row)->node_id);
     }
-    lat_frame_filter(evaluator->frame);
-    ask_policy(evaluator);
+}
+
+void lat__evaluator_run(struct lat__evaluator *evaluator)
+{
+    while (!evaluator->plan && evaluator->staged < LAT__STAGED_MAX &&
+           lat_map_count(evaluator->queue) > 0) {
+        struct lat_txn *txn = lat_txn_begin(evaluator->orch->with.store, "");
+
+        evaluator->workload = take_next(evaluator, txn);
+        if (evaluator->workload) {
+            evaluator->started_ns = lat_clock_boot_ns(lat_loop_clock(evaluator->orch->with.loop));
+            begin_plan(evaluator, txn);
+        }
+        lat_txn_cancel(txn);
+        if (evaluator->workload) {
+            ask_policy(evaluator);
+        }
+    }
+}
+
+void lat__evaluator_settle(struct lat__evaluator *evaluator)
+{
+    if (!evaluator->plan) {
+        struct lat_txn *txn = lat_txn_begin(evaluator->orch->with.store, "");
+
+        lat__fleet_refresh(evaluator->fleet, txn);
+        lat_txn_cancel(txn);
+    }
+}
+
+struct lat__fleet *lat__evaluator_fleet(struct lat__evaluator *evaluator)
+{
+    return evaluator->fleet;
 }
 
 /* ---- life ---- */
@@ -379,16 +380,14 @@ static bool is_newest(const struct lat__evaluator *evaluator)
 
 void lat__evaluator_queue(struct lat__evaluator *evaluator, const char *workload_id)
 {
-    if (evaluator->early && lat_text_equal(evaluator->workload->row.id, workload_id)) {
+    if (evaluator->plan && evaluator->early &&
+        lat_text_equal(evaluator->workload->row.id, workload_id)) {
         evaluator->early = false; /* whatever comes next counts */
         if (is_newest(evaluator)) {
             return; /* its commit, most likely */
         }
     }
     lat_map_put(evaluator->queue, workload_id, evaluator);
-    if (!evaluator->frame) {
-        start_soon(evaluator);
-    }
 }
 
 void lat__evaluator_unsettle(struct lat__evaluator *evaluator)
@@ -402,7 +401,8 @@ struct lat__evaluator *lat__evaluator_new(struct lat_orch *orch)
     struct lat_metrics *metrics = orch->with.metrics;
 
     evaluator->orch = orch;
-    evaluator->usage = lat_map_new();
+    evaluator->fleet = lat__fleet_new(orch->with.store, orch->with.log);
+    evaluator->planner = lat_planner_new(lat__fleet_frame(evaluator->fleet));
     evaluator->queue = lat_map_new();
     evaluator->placed =
         lat_metrics_counter(metrics, "lattice_evaluations_total", "outcome=\"placed\"",
@@ -420,19 +420,13 @@ struct lat__evaluator *lat__evaluator_new(struct lat_orch *orch)
 
 struct lat__evaluator *lat__evaluator_free(struct lat__evaluator *evaluator)
 {
-    void *cursor = NULL;
-    const char *key;
-    void *value;
-
     if (!evaluator) {
         return NULL;
     }
-    while (lat_map_next(evaluator->usage, &cursor, &key, &value)) {
-        free(value);
-    }
-    lat_map_free(evaluator->usage);
     lat_map_free(evaluator->queue);
-    lat_frame_free(evaluator->frame);
+    lat_plan_free(evaluator->plan);
+    lat_planner_free(evaluator->planner);
+    lat__fleet_free(evaluator->fleet);
     if (evaluator->workload) {
         lat_row_unref(&evaluator->workload->row);
     }

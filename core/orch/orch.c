@@ -4,8 +4,10 @@
  * changes of one workload in a turn cost one reconciliation. A look that could not be written is repeated
  * a little later.
  *
- * A placement is asked for as soon as a workload's row is staged, while the disk still works on it: the plan is then staged on
- * top of that row, and becomes durable behind it or fails with it. Runs on the state loop. */
+ * A placement is made as soon as a workload's row is staged: before the batch that holds it goes to the disk, if the policy needs no
+ * waiting, so that both become durable in one go; else while the disk works on it. The plan is staged on top of that row, and becomes
+ * durable with it or behind it, or fails with it. Runs on the state loop. */
+#include "orch/fleet_internal.h"
 #include "orch/orch_internal.h"
 
 #include "base/mem.h"
@@ -40,10 +42,29 @@ bool lat__orch_release(struct lat_orch *orch)
     return stopped;
 }
 
-static void look_at_dirty(void *arg)
+/* Evaluates the workloads that were staged since. */
+static void look_at_early(void *arg)
 {
     struct lat_orch *orch = arg;
     struct lat_map *early = orch->early;
+    void *cursor = NULL;
+    const char *workload_id;
+    void *value;
+
+    if (lat_map_count(early) == 0) {
+        return;
+    }
+    orch->early = lat_map_new();
+    while (lat_map_next(early, &cursor, &workload_id, &value)) {
+        lat__evaluator_queue(orch->evaluator, workload_id);
+    }
+    lat_map_free(early);
+    lat__evaluator_run(orch->evaluator);
+}
+
+static void look_at_dirty(void *arg)
+{
+    struct lat_orch *orch = arg;
     struct lat_map *dirty = orch->dirty;
     void *cursor = NULL;
     const char *workload_id;
@@ -53,17 +74,14 @@ static void look_at_dirty(void *arg)
         return;
     }
     orch->armed = false;
-    orch->early = lat_map_new();
+    look_at_early(orch);
     orch->dirty = lat_map_new();
-    while (lat_map_next(early, &cursor, &workload_id, &value)) {
-        lat__evaluator_queue(orch->evaluator, workload_id);
-    }
-    cursor = NULL;
     while (lat_map_next(dirty, &cursor, &workload_id, &value)) {
         lat__orch_reconcile(orch, workload_id);
     }
-    lat_map_free(early);
     lat_map_free(dirty);
+    lat__evaluator_run(orch->evaluator);
+    lat__evaluator_settle(orch->evaluator);
 }
 
 static void arm(struct lat_orch *orch)
@@ -159,8 +177,9 @@ static void store_changed(void *arg, const struct lat_change *change)
         }
         break;
     case LAT_TABLE_ALLOCATION:
-        lat__evaluator_count(orch->evaluator, (const struct lat_allocation *)change->before,
-                             (const struct lat_allocation *)change->after);
+        lat__fleet_allocation_changed(lat__evaluator_fleet(orch->evaluator),
+                                      (const struct lat_allocation *)change->before,
+                                      (const struct lat_allocation *)change->after);
         lat__orch_mark(orch, ((const struct lat_allocation *)row)->workload_id);
         if (!change->after) { /* there is room again */
             mark_waiting(orch, LAT_TRIGGER_NODE_CHANGED);
@@ -170,6 +189,7 @@ static void store_changed(void *arg, const struct lat_change *change)
         lat__orch_mark(orch, ((const struct lat_endpoint *)row)->workload_id);
         break;
     case LAT_TABLE_NODE:
+        lat__fleet_node_moved(lat__evaluator_fleet(orch->evaluator), row->id);
         node_changed(orch, (const struct lat_node *)change->before,
                      (const struct lat_node *)change->after);
         break;
@@ -186,11 +206,24 @@ static void workload_staged(void *arg, const char *workload_id)
     arm(orch);
 }
 
+static void allocation_staged(void *arg, const char *id)
+{
+    struct lat_orch *orch = arg;
+
+    lat__fleet_allocation_staged(lat__evaluator_fleet(orch->evaluator), id);
+}
+
+static void node_staged(void *arg, const char *id)
+{
+    struct lat_orch *orch = arg;
+
+    lat__fleet_node_moved(lat__evaluator_fleet(orch->evaluator), id);
+}
+
 struct lat_orch *lat_orch_new(const struct lat_orch_options *options)
 {
     struct lat_orch *orch = LAT_NEW(struct lat_orch);
     const struct lat_workload *workload;
-    const struct lat_allocation *allocation;
     void *cursor = NULL;
 
     orch->with = *options;
@@ -204,12 +237,13 @@ struct lat_orch *lat_orch_new(const struct lat_orch_options *options)
                                         1u << LAT_TABLE_ENDPOINT | 1u << LAT_TABLE_NODE |
                                         1u << LAT_TABLE_POLICY,
                                     store_changed, orch);
-    orch->staged_watcher =
+    orch->staged_workloads =
         lat_store_watch_staged(options->store, 1u << LAT_TABLE_WORKLOAD, workload_staged, orch);
-    while ((allocation = lat_store_next_allocation(options->store, &cursor))) {
-        lat__evaluator_count(orch->evaluator, NULL, allocation);
-    }
-    cursor = NULL;
+    orch->staged_allocations =
+        lat_store_watch_staged(options->store, 1u << LAT_TABLE_ALLOCATION, allocation_staged, orch);
+    orch->staged_nodes =
+        lat_store_watch_staged(options->store, 1u << LAT_TABLE_NODE, node_staged, orch);
+    orch->batches = lat_store_watch_batches(options->store, look_at_early, orch);
     while ((workload = lat_store_next_workload(options->store, &cursor))) {
         lat__orch_mark(orch, workload->row.id);
     }
@@ -220,7 +254,10 @@ struct lat_orch *lat_orch_free(struct lat_orch *orch)
 {
     if (orch) {
         orch->watcher = lat_store_unwatch(orch->watcher);
-        orch->staged_watcher = lat_store_unwatch(orch->staged_watcher);
+        orch->staged_workloads = lat_store_unwatch(orch->staged_workloads);
+        orch->staged_allocations = lat_store_unwatch(orch->staged_allocations);
+        orch->staged_nodes = lat_store_unwatch(orch->staged_nodes);
+        orch->batches = lat_store_unwatch(orch->batches);
         lat_timer_done(&orch->retry);
         orch->stopped = true;
         if (orch->holds == 0) {

@@ -14,7 +14,7 @@ struct lat__evaluator;
 struct lat_orch {
     struct lat_orch_options with;
     struct lat_watcher *watcher;
-    struct lat_watcher *staged_watcher;
+    struct lat_watcher *staged_workloads, *staged_allocations, *staged_nodes, *batches;
     struct lat_map *early; /* ids of workloads whose rows were staged in this turn */
     struct lat_map *dirty; /* ids of workloads to look at when this turn ends */
     struct lat_map *
@@ -44,8 +44,9 @@ bool lat__orch_release(struct lat_orch *orch);
 /* Writes the next step of one workload, if there is one to take. */
 void lat__orch_reconcile(struct lat_orch *orch, const char *workload_id);
 
-/* Returns the lowest ordinal without a live allocation, or -1 when the workload lacks none. */
-int64_t lat__orch_missing_ordinal(struct lat_txn *txn, const struct lat_workload *workload);
+/* Counts the instances that a workload lacks, up to `max`, and writes their ordinals, the lowest first (NULL: nowhere). */
+size_t lat__orch_missing(struct lat_txn *txn, const struct lat_workload *workload,
+                         int64_t *ret_ordinals, size_t max);
 
 /* ---- status.c ---- */
 
@@ -64,16 +65,20 @@ void lat__orch_outlook(struct lat_txn *txn, const struct lat_workload *workload,
 struct lat__evaluator *lat__evaluator_new(struct lat_orch *orch);
 struct lat__evaluator *lat__evaluator_free(struct lat__evaluator *evaluator);
 
-/* Queues a workload for the placement of one instance, if it still lacks one when its turn comes; one that is queued already
- * stays where it is. A decision that began before the workload's row was durable is not asked for again when it is,
+/* Queues a workload for the placement of what it still lacks when its turn comes; one that is queued already stays where it is. A decision that began before the workload's row was durable is not asked for again when it is,
  * unless there is a newer row by then. */
 void lat__evaluator_queue(struct lat__evaluator *evaluator, const char *workload_id);
 
 /* Tells it that what decisions are made from has changed: one under way does not stand for one that is asked for now. */
 void lat__evaluator_unsettle(struct lat__evaluator *evaluator);
 
-/* Keeps the sum of what is reserved on each node, from changes of ALLOCATION rows. */
-void lat__evaluator_count(struct lat__evaluator *evaluator, const struct lat_allocation *before,
-                          const struct lat_allocation *after);
+/* Evaluates what is queued, as far as that goes without waiting. */
+void lat__evaluator_run(struct lat__evaluator *evaluator);
+
+/* Brings its frame up to date, if no plan is under way, so that what has happened need not be remembered. */
+void lat__evaluator_settle(struct lat__evaluator *evaluator);
+
+/* Returns its picture of the nodes, which has to be told what happens; borrowed. */
+struct lat__fleet *lat__evaluator_fleet(struct lat__evaluator *evaluator);
 
 #endif

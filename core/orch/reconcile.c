@@ -115,14 +115,16 @@ static void update_status(struct look *look)
     look->changed = true;
 }
 
-int64_t lat__orch_missing_ordinal(struct lat_txn *txn, const struct lat_workload *workload)
+size_t lat__orch_missing(struct lat_txn *txn, const struct lat_workload *workload,
+                         int64_t *ret_ordinals, size_t max)
 {
     bool taken[LAT_COUNT_MAX] = {false};
     const struct lat_row *row;
     void *cursor = NULL;
+    size_t count = 0;
 
     if (!is_wanted(workload->desired, LAT_WANT_RUNNING)) {
-        return -1;
+        return 0;
     }
     while ((row = lat_txn_each(txn, LAT_INDEX_ALLOCATION_WORKLOAD, workload->row.id, &cursor))) {
         const struct lat_allocation *allocation = (const struct lat_allocation *)row;
@@ -131,12 +133,17 @@ int64_t lat__orch_missing_ordinal(struct lat_txn *txn, const struct lat_workload
             taken[allocation->ordinal] = true;
         }
     }
-    for (int64_t ordinal = 0; ordinal < workload->count && ordinal < LAT_COUNT_MAX; ordinal++) {
-        if (!taken[ordinal]) {
-            return ordinal;
+    for (int64_t ordinal = 0; ordinal < workload->count && ordinal < LAT_COUNT_MAX && count < max;
+         ordinal++) {
+        if (taken[ordinal]) {
+            continue;
         }
+        if (ret_ordinals) {
+            ret_ordinals[count] = ordinal;
+        }
+        count++;
     }
-    return -1;
+    return count;
 }
 
 static void committed(void *arg, const struct lat_err *err)
@@ -201,7 +208,7 @@ void lat__orch_reconcile(struct lat_orch *orch, const char *workload_id)
            (row = lat_txn_each(look.txn, LAT_INDEX_ALLOCATION_WORKLOAD, workload_id, &cursor))) {
         align(&look, (const struct lat_allocation *)row);
     }
-    missing = lat__orch_missing_ordinal(look.txn, look.workload) >= 0;
+    missing = lat__orch_missing(look.txn, look.workload, NULL, 1) > 0;
     if (look.left == 0 && is_wanted(look.workload->desired, LAT_WANT_REMOVED)) {
         remove_workload(&look);
     } else {

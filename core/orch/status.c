@@ -107,7 +107,7 @@ static void add_missing(struct lat__outlook *outlook, struct lat_txn *txn,
     const struct lat_row *row;
     void *cursor = NULL;
 
-    if (lat__orch_missing_ordinal(txn, workload) < 0) {
+    if (lat__orch_missing(txn, workload, NULL, 1) == 0) {
         return;
     }
     while ((row = lat_txn_each(txn, LAT_INDEX_EVALUATION_WORKLOAD, workload->row.id, &cursor))) {

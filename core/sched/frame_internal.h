@@ -1,31 +1,21 @@
-/* Inside of core/sched: the frame's shape, for its two files. */
+/* Inside of core/sched: the frame's arrays, for the files that look at all rows. */
 #ifndef LAT_SCHED_FRAME_INTERNAL_H
 #define LAT_SCHED_FRAME_INTERNAL_H
 
-#include "sched/sched.h"
-
-struct lat__frame_node {
-    const struct lat_node *row; /* held */
-    struct lat_frame_use use;
-    bool refused;
-    bool scored;
-    double score;
-    const char *rule; /* which refused it; static text */
-    char reason[LAT_VERDICT_REASON_MAX];
-};
+#include "base/map.h"
+#include "sched/frame.h"
 
 struct lat_frame {
-    struct lat_placement_workload workload; /* texts borrowed */
-    struct lat__frame_node *nodes;
-    size_t count;
-    size_t room;
-    size_t next;  /* the first node that the policy was not asked about */
-    size_t taken; /* SIZE_MAX: none */
-    struct lat_placement_node *question;
-    size_t *asked; /* which node each line of the question is */
-    size_t asked_count;
-    char policy[LAT_DECISION_POLICY_MAX];
-    struct lat_err fallback;
+    struct lat_columns *columns;
+    struct lat_map *rows;                 /* id of a node -> its row + 1 */
+    size_t room;                          /* rows that the arrays below have room for */
+    const struct lat_node **nodes;        /* by row, held; NULL: none */
+    int64_t *free_of[LAT_RESOURCE_COUNT]; /* by row: what is not reserved */
+    int64_t *allocations;                 /* by row */
 };
+
+/* Count one instance on a row. */
+void lat__frame_take(struct lat_frame *frame, size_t row, const struct lat_need *need);
+void lat__frame_give(struct lat_frame *frame, size_t row, const struct lat_need *need);
 
 #endif

@@ -155,9 +155,10 @@ struct lat_watcher {
     struct lat_store *store;
     uint32_t tables;
     int64_t from; /* first index that it sees */
-    /* One of them is set; both are NULL once it has ended and waits for the sweep. */
+    /* One of them is set; all are NULL once it has ended and waits for the sweep. */
     lat_watch_fn *fn;
     lat_staged_fn *staged_fn;
+    lat_call_fn *batch_fn;
     void *arg;
     struct lat_watcher *next;
 };
@@ -198,6 +199,14 @@ struct lat_watcher *lat_store_watch_staged(struct lat_store *store, uint32_t tab
     return watcher;
 }
 
+struct lat_watcher *lat_store_watch_batches(struct lat_store *store, lat_call_fn *fn, void *arg)
+{
+    struct lat_watcher *watcher = add_watcher(store, 0, arg);
+
+    watcher->batch_fn = fn;
+    return watcher;
+}
+
 struct lat_watcher *lat_store_unwatch(struct lat_watcher *watcher)
 {
     if (watcher != NULL) {
@@ -205,6 +214,7 @@ struct lat_watcher *lat_store_unwatch(struct lat_watcher *watcher)
 
         watcher->fn = NULL;
         watcher->staged_fn = NULL;
+        watcher->batch_fn = NULL;
         if (!store->is_telling) {
             lat__changes_sweep(store);
         }
@@ -233,6 +243,16 @@ void lat__changes_tell_staged(const struct lat_store *store, int table, const ch
     }
 }
 
+void lat__changes_tell_batch(const struct lat_store *store)
+{
+    for (const struct lat_watcher *watcher = store->watchers; watcher != NULL;
+         watcher = watcher->next) {
+        if (watcher->batch_fn != NULL) {
+            watcher->batch_fn(watcher->arg);
+        }
+    }
+}
+
 void lat__changes_sweep(struct lat_store *store)
 {
     struct lat_watcher **link = &store->watchers;
@@ -241,7 +261,7 @@ void lat__changes_sweep(struct lat_store *store)
     while (*link != NULL) {
         struct lat_watcher *watcher = *link;
 
-        if (watcher->fn == NULL && watcher->staged_fn == NULL) {
+        if (watcher->fn == NULL && watcher->staged_fn == NULL && watcher->batch_fn == NULL) {
             *link = watcher->next;
             free(watcher);
         } else {

@@ -8,8 +8,8 @@
  * One batch is in the worker at a time; the next one gathers meanwhile, so that the slower the disk is the
  * more transactions share an fsync. It starts as soon as the one before it has been applied and told to watchers: the
  * callbacks of that one, and what watchers leave for the end of the turn, work while the disk does. The first transaction of
- * an idle store waits only for the end of its turn, and not even for that when many come in one turn: so disk and loop
- * work at the same time even when all callers were answered at once and come again at once. The worker reads rows, which
+ * an idle store waits only for the end of its turn, and not even for that when many come in one turn (who watches batches may add
+ * what follows from them): so disk and loop work at the same time even when all callers were answered at once and come again at once. The worker reads rows, which
  * never change, and which the batch's transactions hold for it; counting
  * references stays with the state loop. */
 #include "internal.h"
@@ -88,6 +88,13 @@ static void tell_watchers(struct lat_store *store, const struct lat__batch *batc
     }
 }
 
+static void tell_staged(const struct lat_store *store, const struct lat_txn *txn)
+{
+    for (size_t i = 0; i < txn->write_count; i++) {
+        lat__changes_tell_staged(store, txn->writes[i].table, txn->writes[i].id);
+    }
+}
+
 static void count_staged(struct lat_store *store, size_t count, size_t bytes)
 {
     store->staged_count = count;
@@ -144,6 +151,9 @@ void lat__commit_fail(struct lat__batch *batch, const struct lat_err *err)
         unstage(store, txn);
     }
     unstage_batch(store, batch);
+    for (const struct lat_txn *txn = batch->first; txn != NULL; txn = txn->next) {
+        tell_staged(store, txn);
+    }
     for (struct lat_txn *txn = batch->first; txn != NULL; txn = txn->next) {
         if (txn->fn != NULL) {
             txn->fn(txn->arg, err);
@@ -256,10 +266,12 @@ static void plan_trimming(struct lat__batch *batch)
 
 static void start_batch(struct lat_store *store)
 {
-    struct lat__batch *batch = store->gathering;
+    struct lat__batch *batch;
 
+    store->is_working = true; /* what is staged by those who are told starts no other one */
+    lat__changes_tell_batch(store);
+    batch = store->gathering;
     store->gathering = NULL;
-    store->is_working = true;
     store->audit.is_turn = true;
     list_changes(batch);
     plan_trimming(batch);
@@ -356,9 +368,7 @@ void lat__commit_stage(struct lat_txn *txn)
         lat__layer_put(&store->staged, write->table, write->id, write->after, txn->stamp,
                        write->project_id);
     }
-    for (size_t i = 0; i < txn->write_count; i++) {
-        lat__changes_tell_staged(store, txn->writes[i].table, txn->writes[i].id);
-    }
+    tell_staged(store, txn);
     if (batch->txn_count >= LAT_STORE_BATCH_EARLY) {
         start_work(store);
     }

@@ -176,6 +176,9 @@ void lat__changes_tell(struct lat_store *store, const struct lat_change *change)
 /* Calls those who want to know of rows of the table that are staged. */
 void lat__changes_tell_staged(const struct lat_store *store, int table, const char *id);
 
+/* Calls those who may add to the batch that is about to go to the disk. */
+void lat__changes_tell_batch(const struct lat_store *store);
+
 /* Gives the memory of removed watchers back; not while any is being called. */
 void lat__changes_sweep(struct lat_store *store);
 
@@ -198,7 +201,7 @@ struct lat_store {
     size_t staged_count;          /* transactions, those in the worker included */
     size_t staged_bytes;          /* what they hold */
     bool is_armed;                /* the end of this turn will look for work */
-    bool is_working;              /* a worker has the journal */
+    bool is_working;              /* a worker has the journal, or is about to get it */
     bool has_tidied;              /* the last to use the worker tidied: others come first */
     struct lat_err tidy_err;      /* the worker's answer to that */
     int tidy_code;

@@ -12,7 +12,8 @@ static const char *type_of(const struct lat_field *field, const struct lat__dial
     case LAT_KIND_REAL: return dialect->real;
     case LAT_KIND_TEXT:
     case LAT_KIND_JSON:
-    case LAT_KIND_SECRET: break;
+    case LAT_KIND_SECRET:
+    case LAT_KIND_PACKED: break;
     }
     return "TEXT";
 }

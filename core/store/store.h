@@ -77,6 +77,7 @@ LAT_TABLES(X)
     X(USER_NAME, USER, true, "name")                                                               \
     X(NODE_NAME, NODE, true, "name")                                                               \
     X(NODE_KEY, NODE, true, "key_digest")                                                          \
+    X(NODE_NUMBER, NODE, true, "number")                                                           \
     X(WORKLOAD_NAME, WORKLOAD, true, "project_id/name")                                            \
     X(WORKLOAD_PROJECT, WORKLOAD, false, "project_id")                                             \
     X(ALLOCATION_WORKLOAD, ALLOCATION, false, "workload_id")                                       \
@@ -157,15 +158,20 @@ struct lat_watcher *lat_store_watch(struct lat_store *store, uint32_t tables, la
                                     void *arg);
 
 /* Called on the state loop, inside of lat_txn_commit, for each row that is staged: put or removed, nothing of it durable, and it
- * may never be. For what can be got ready while the disk works and thrown away: what is written upon it has to be staged on top
- * of it (lat_txn_get sees it), and then fails when it fails. It takes note, and neither stages nor ends watchers. */
+ * may never be; and again when it was taken back because its batch failed. For what can be got ready while the disk works and thrown
+ * away: what is written upon it has to be staged on top of it (lat_txn_get sees it), and then fails when it fails. It takes note, and
+ * neither stages nor ends watchers. */
 typedef void lat_staged_fn(void *arg, const char *id);
 
 /* As lat_store_watch, for rows that are staged. */
 struct lat_watcher *lat_store_watch_staged(struct lat_store *store, uint32_t tables,
                                            lat_staged_fn *fn, void *arg);
 
-/* Ends either kind. */
+/* Calls fn(arg) on the state loop when a batch is about to go to the disk: what is staged from within goes along. It ends no
+ * watchers. For what follows at once from what was staged: both cost one wait for the disk. */
+struct lat_watcher *lat_store_watch_batches(struct lat_store *store, lat_call_fn *fn, void *arg);
+
+/* Ends any kind. */
 struct lat_watcher *lat_store_unwatch(struct lat_watcher *watcher);
 
 /* Index of the newest committed change. */

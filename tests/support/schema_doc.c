@@ -19,6 +19,7 @@ static const struct kind kinds[] = {
     [LAT_KIND_TIME] = {"time", "INTEGER", "RFC 3339, or null"},
     [LAT_KIND_JSON] = {"json", "TEXT", "as it is"},
     [LAT_KIND_SECRET] = {"secret", "TEXT", "never"},
+    [LAT_KIND_PACKED] = {"packed", "TEXT", "never; unpacked by whoever shows it"},
 };
 
 static void add_cell(struct lat_buf *out, const char *text)

@@ -159,12 +159,25 @@ static int add_policy_versions(const struct lat__schema *schema, struct lat_err 
     return rc;
 }
 
+static int add_node_numbers(const struct lat__schema *schema, struct lat_err *err)
+{
+    static const struct column columns[] = {{"node", "number", NULL, 0}};
+    int rc = add_columns(schema, columns, LAT_COUNT(columns), err);
+
+    return rc != 0 ? rc
+                   : schema->execute(schema->database,
+                                     "UPDATE \"node\" SET \"number\" = (SELECT count(*) FROM "
+                                     "\"node\" AS \"other\" WHERE \"other\".\"id\" <= "
+                                     "\"node\".\"id\")",
+                                     err);
+}
+
 const struct lat__migration *lat__migrations(size_t *ret_count)
 {
     static const struct lat__migration steps[] = {
         {1, "tables as described", make_tables},          {2, "the audit trail", add_audit_log},
         {3, "labels of workloads", add_workload_labels},  {4, "what is placed by", add_demands},
-        {5, "versions of policies", add_policy_versions},
+        {5, "versions of policies", add_policy_versions}, {6, "numbers of nodes", add_node_numbers},
     };
 
     *ret_count = LAT_COUNT(steps);

@@ -125,7 +125,8 @@ void lat__db_bind_fields(sqlite3_stmt *statement, int at, const struct lat_table
         switch (field->kind) {
         case LAT_KIND_TEXT:
         case LAT_KIND_JSON:
-        case LAT_KIND_SECRET: lat__db_bind_text(statement, at, lat_row_text(row, field)); break;
+        case LAT_KIND_SECRET:
+        case LAT_KIND_PACKED: lat__db_bind_text(statement, at, lat_row_text(row, field)); break;
         case LAT_KIND_INT:
         case LAT_KIND_TIME:
         case LAT_KIND_BOOL: lat__db_bind_int(statement, at, lat_row_int(row, field)); break;

@@ -176,6 +176,7 @@ static const char *read_field(sqlite3_stmt *statement, int column, enum lat_fiel
     switch (kind) {
     case LAT_KIND_TEXT:
     case LAT_KIND_SECRET:
+    case LAT_KIND_PACKED:
     case LAT_KIND_JSON: {
         const char *text = (const char *)sqlite3_column_text(statement, column);
         size_t len = (size_t)sqlite3_column_bytes(statement, column);

@@ -19,7 +19,8 @@ static void a_new_row_has_empty_texts_and_zeros(void **state)
             switch (field->kind) {
             case LAT_KIND_TEXT:
             case LAT_KIND_JSON:
-            case LAT_KIND_SECRET: assert_string_equal(lat_row_text(row, field), ""); break;
+            case LAT_KIND_SECRET:
+            case LAT_KIND_PACKED: assert_string_equal(lat_row_text(row, field), ""); break;
             case LAT_KIND_REAL: assert_true(lat_row_real(row, field) == 0); break;
             default: assert_int_equal(lat_row_int(row, field), 0);
             }
@@ -87,7 +88,8 @@ static void same_looks_at_every_field(void **state)
             switch (field->kind) {
             case LAT_KIND_TEXT:
             case LAT_KIND_JSON:
-            case LAT_KIND_SECRET: lat_row_put_text(b, field, "x"); break;
+            case LAT_KIND_SECRET:
+            case LAT_KIND_PACKED: lat_row_put_text(b, field, "x"); break;
             case LAT_KIND_REAL: lat_row_put_real(b, field, 1); break;
             default: lat_row_put_int(b, field, 1);
             }

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include "orch/orch_internal.h"
+#include "sched/receipt.h"
 
 #include <stdio.h>
 
@@ -108,21 +109,22 @@ static void the_receipt_names_every_node(void **state)
 {
     struct cloud *cloud = *state;
     char good[LAT_ID_SIZE], bad[LAT_ID_SIZE], id[LAT_ID_SIZE];
-    cJSON *receipt;
-    const cJSON *nodes;
+    struct lat_receipt receipt;
+    struct lat_err err;
 
     add_node(cloud, "n1", good);
     add_node(cloud, "n2", bad);
     set_node(cloud, bad, "unreachable", "no link");
     deploy(cloud, "db", 1, 0, id);
     await_allocations(cloud, id, 1);
-    receipt = cJSON_Parse(evaluation_of(cloud, id)->receipt);
-    nodes = lat_json_get(receipt, "nodes");
-    assert_int_equal(cJSON_GetArraySize(nodes), 2);
-    assert_string_equal(lat_json_text(cJSON_GetArrayItem(nodes, 0), "verdict", ""), "taken");
-    assert_string_equal(lat_json_text(cJSON_GetArrayItem(nodes, 1), "verdict", ""), "refused");
-    assert_string_equal(lat_json_text(cJSON_GetArrayItem(nodes, 1), "reason", ""), "no link");
-    cJSON_Delete(receipt);
+    assert_int_equal(lat_receipt_read(evaluation_of(cloud, id)->receipt, &receipt, &err), 0);
+    assert_int_equal(receipt.node_count, 2);
+    assert_string_equal(receipt.nodes[0].id, good);
+    assert_int_equal(receipt.nodes[0].instances, 1);
+    assert_string_equal(receipt.nodes[1].id, bad);
+    assert_int_equal(receipt.nodes[1].instances, 0);
+    assert_string_equal(receipt.records[receipt.nodes[1].record].reason, "no link");
+    lat_receipt_done(&receipt);
 }
 
 static void the_newest_twenty_receipts_are_kept(void **state)

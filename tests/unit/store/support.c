@@ -321,7 +321,8 @@ struct lat_row *full_row(int table, int seed)
         snprintf(text, sizeof(text), "%s %d \xc3\xa4 '\"%%", field->name, seed);
         switch (field->kind) {
         case LAT_KIND_TEXT:
-        case LAT_KIND_SECRET: lat_row_put_text(row, field, text); break;
+        case LAT_KIND_SECRET:
+        case LAT_KIND_PACKED: lat_row_put_text(row, field, text); break;
         case LAT_KIND_JSON:
             snprintf(text, sizeof(text), "{\"%s\":[%d,null]}", field->name, seed);
             lat_row_put_text(row, field, seed == 2 ? "" : text);

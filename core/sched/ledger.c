@@ -1,0 +1,177 @@
+/* Gathering records: nodes that are the same to a decision are found by a hash of what would be written of them. Most nodes are as their
+ * neighbour is, so that one is looked at first. Memory is kept from one evaluation to the next. */
+#include "sched/ledger_internal.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { LAT__TABLE_FIRST = 1024 };
+
+uint32_t lat__float_bits(double value)
+{
+    float narrow = (float)value;
+    uint32_t bits;
+
+    memcpy(&bits, &narrow, sizeof(bits));
+    return bits;
+}
+
+uint32_t lat__term_bits(double value)
+{
+    uint32_t bits = lat__float_bits(value);
+
+    /* Rounded to 15 bits of the fraction. */
+    return (bits + 0x7f + (bits >> 8 & 1)) & ~UINT32_C(0xff);
+}
+
+void lat__ledger_begin(struct lat__ledger *ledger, size_t term_count)
+{
+    LAT_ASSERT(term_count <= LAT_RECEIPT_TERMS_MAX);
+    lat_map_free(ledger->texts);
+    ledger->texts = lat_map_new();
+    ledger->slot_count = 0;
+    ledger->record_count = 0;
+    ledger->node_count = 0;
+    ledger->term_count = term_count;
+    ledger->stride = LAT__RECORD_HEAD + (term_count + 1 < 5 ? 5 : term_count + 1);
+    if (ledger->table_size == 0) {
+        ledger->table_size = LAT__TABLE_FIRST;
+        ledger->table = lat_alloc_array(ledger->table_size, sizeof(*ledger->table));
+    }
+    memset(ledger->table, 0, ledger->table_size * sizeof(*ledger->table));
+}
+
+void lat__ledger_done(struct lat__ledger *ledger)
+{
+    lat_map_free(ledger->texts);
+    free(ledger->slots);
+    free(ledger->words);
+    free(ledger->table);
+    free(ledger->rows);
+    free(ledger->record_of);
+    *ledger = (struct lat__ledger){0};
+}
+
+/* ---- texts, rules ---- */
+
+uint32_t lat__ledger_text(struct lat__ledger *ledger, const char *text)
+{
+    uintptr_t index = (uintptr_t)lat_map_get(ledger->texts, text);
+
+    if (index == 0) {
+        index = lat_map_count(ledger->texts) + 1;
+        lat_map_put(ledger->texts, text, (void *)index);
+    }
+    return (uint32_t)index - 1;
+}
+
+const char *lat__ledger_text_at(const struct lat__ledger *ledger, uint32_t index)
+{
+    const char *text = "";
+    void *cursor = NULL;
+    void *value;
+
+    while (lat_map_next(ledger->texts, &cursor, &text, &value) &&
+           (uintptr_t)value != (uintptr_t)index + 1) {
+    }
+    return text;
+}
+
+uint32_t lat__ledger_slot(struct lat__ledger *ledger, const struct lat__slot *slot)
+{
+    for (size_t i = 0; i < ledger->slot_count; i++) {
+        if (ledger->slots[i].kind == slot->kind && ledger->slots[i].rule == slot->rule) {
+            return (uint32_t)i;
+        }
+    }
+    if (ledger->slot_count == ledger->slot_room) {
+        ledger->slot_room = ledger->slot_room ? ledger->slot_room * 2 : 8;
+        ledger->slots = lat_grow(ledger->slots, ledger->slot_room, sizeof(*ledger->slots));
+    }
+    ledger->slots[ledger->slot_count] = *slot;
+    return (uint32_t)ledger->slot_count++;
+}
+
+/* ---- records ---- */
+
+static size_t hash_of(const uint32_t *words, size_t count)
+{
+    uint64_t hash = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        hash = (hash ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 32;
+    }
+    return (size_t)hash;
+}
+
+static bool is_record(const struct lat__ledger *ledger, size_t record, const uint32_t *words)
+{
+    return memcmp(ledger->words + record * ledger->stride, words,
+                  ledger->stride * sizeof(*words)) == 0;
+}
+
+static void enlarge_table(struct lat__ledger *ledger)
+{
+    size_t size = ledger->table_size * 2;
+
+    free(ledger->table);
+    ledger->table = lat_alloc_array(size, sizeof(*ledger->table));
+    ledger->table_size = size;
+    for (size_t i = 0; i < ledger->record_count; i++) {
+        size_t at =
+            hash_of(ledger->words + i * ledger->stride, ledger->stride) & (ledger->table_size - 1);
+
+        while (ledger->table[at] != 0) {
+            at = (at + 1) & (ledger->table_size - 1);
+        }
+        ledger->table[at] = (uint32_t)i + 1;
+    }
+}
+
+static size_t record_for(struct lat__ledger *ledger, const uint32_t *words)
+{
+    size_t at = hash_of(words, ledger->stride) & (ledger->table_size - 1);
+
+    while (ledger->table[at] != 0) {
+        if (is_record(ledger, ledger->table[at] - 1, words)) {
+            return ledger->table[at] - 1;
+        }
+        at = (at + 1) & (ledger->table_size - 1);
+    }
+    if (ledger->record_count == ledger->record_room) {
+        ledger->record_room = ledger->record_room ? ledger->record_room * 2 : 64;
+        ledger->words =
+            lat_grow(ledger->words, ledger->record_room * LAT__RECORD_WORDS_MAX, sizeof(*words));
+    }
+    memcpy(ledger->words + ledger->record_count * ledger->stride, words,
+           ledger->stride * sizeof(*words));
+    ledger->table[at] = (uint32_t)++ledger->record_count;
+    if (ledger->record_count * 2 > ledger->table_size) {
+        enlarge_table(ledger);
+    }
+    return ledger->record_count - 1;
+}
+
+void lat__ledger_add(struct lat__ledger *ledger, size_t row, const uint32_t *words)
+{
+    size_t record;
+
+    if (ledger->node_count == ledger->node_room) {
+        ledger->node_room = ledger->node_room ? ledger->node_room * 2 : 256;
+        ledger->rows = lat_grow(ledger->rows, ledger->node_room, sizeof(*ledger->rows));
+        ledger->record_of =
+            lat_grow(ledger->record_of, ledger->node_room, sizeof(*ledger->record_of));
+    }
+    if (ledger->node_count > 0 &&
+        is_record(ledger, ledger->record_of[ledger->node_count - 1], words)) {
+        record = ledger->record_of[ledger->node_count - 1];
+    } else {
+        record = record_for(ledger, words);
+    }
+    ledger->rows[ledger->node_count] = row;
+    ledger->record_of[ledger->node_count++] = (uint32_t)record;
+}

@@ -1,0 +1,303 @@
+/* One plan: narrow, judge, choose.
+ *
+ * All instances that a workload lacks are placed at once. The nodes that passed stand in a heap; the best is taken, what an instance needs
+ * is reserved of it, and that row alone is looked at again, by the rules and by the program, and finds its new place in the heap: a
+ * placement changes nothing that another row's score could depend on. So each choice is the best of all nodes at its time, at the
+ * price of one row. */
+#include "sched/plan_internal.h"
+
+#include "sched/frame_internal.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- life ---- */
+
+struct lat_planner *lat_planner_new(struct lat_frame *frame)
+{
+    struct lat_planner *planner = LAT_NEW(struct lat_planner);
+
+    planner->frame = frame;
+    planner->placed = lat_alloc_array(LAT_PLAN_INSTANCES_MAX, sizeof(*planner->placed));
+    return planner;
+}
+
+struct lat_planner *lat_planner_free(struct lat_planner *planner)
+{
+    if (!planner) {
+        return NULL;
+    }
+    LAT_ASSERT(!planner->is_planning);
+    lat__ledger_done(&planner->ledger);
+    free(planner->among);
+    free(planner->pass);
+    free(planner->scores);
+    free(planner->reasons);
+    free(planner->heap);
+    free(planner->question);
+    free(planner->asked);
+    free(planner->placed);
+    free(planner);
+    return NULL;
+}
+
+/* Bitmaps are handed to vectors in whole blocks of the columns, aligned as these are. */
+static void *aligned(void *before, size_t bytes)
+{
+    void *memory = NULL;
+
+    free(before);
+    LAT_ASSERT(posix_memalign(&memory, 64, bytes) == 0);
+    memset(memory, 0, bytes);
+    return memory;
+}
+
+static void make_room(struct lat_planner *planner)
+{
+    size_t rows = lat_columns_blocks(planner->frame->columns) * LAT_COLUMNS_BLOCK;
+
+    if (rows <= planner->room) {
+        return;
+    }
+    planner->room = rows * 3 / 2 / LAT_COLUMNS_BLOCK * LAT_COLUMNS_BLOCK + LAT_COLUMNS_BLOCK;
+    planner->among = aligned(planner->among, planner->room / 8);
+    planner->pass = aligned(planner->pass, planner->room / 8);
+    planner->scores = aligned(planner->scores, planner->room * sizeof(double));
+    planner->heap = lat_grow(planner->heap, planner->room, sizeof(*planner->heap));
+    free(planner->reasons);
+    planner->reasons = lat_alloc_array(planner->room, sizeof(*planner->reasons));
+}
+
+struct lat_plan *lat_plan_new(struct lat_planner *planner, const struct lat_request *request,
+                              uint64_t seed)
+{
+    struct lat_plan *plan = &planner->plan;
+    size_t blocks = lat_columns_blocks(planner->frame->columns);
+
+    LAT_ASSERT(!planner->is_planning);
+    planner->is_planning = true;
+    make_room(planner);
+    *plan = (struct lat_plan){
+        .planner = planner, .request = *request, .seed = seed, .placed = planner->placed};
+    if (blocks > 0) {
+        memcpy(planner->among, lat_columns_alive(planner->frame->columns),
+               blocks * LAT_COLUMNS_BLOCK / 8);
+        memset(planner->pass, 0, blocks * LAT_COLUMNS_BLOCK / 8);
+    }
+    lat_rules_narrow(planner->frame, request, planner->among);
+    return plan;
+}
+
+/* Counts an instance more or less on a row, with what a policy sees of that. */
+static void count_instance(struct lat_plan *plan, size_t row, int64_t times)
+{
+    struct lat_columns *columns = plan->planner->frame->columns;
+    int64_t instances = lat_columns_ints(columns, LAT_FIELD_node_workload_instances)[row];
+
+    lat_columns_set_int(columns, row, LAT_FIELD_node_workload_instances, instances + times);
+}
+
+static void take_back(struct lat_plan *plan)
+{
+    while (plan->placed_count > 0) {
+        uint32_t row = plan->placed[--plan->placed_count];
+
+        lat__frame_give(plan->planner->frame, row, &plan->request.need);
+        count_instance(plan, row, -1);
+    }
+}
+
+struct lat_plan *lat_plan_free(struct lat_plan *plan)
+{
+    struct lat_planner *planner;
+
+    if (!plan) {
+        return NULL;
+    }
+    planner = plan->planner;
+    if (!plan->is_kept) {
+        take_back(plan);
+    }
+    lat_columns_clear_pairs(planner->frame->columns);
+    for (size_t row = 0; plan->asked > 0 && row < planner->room; row++) {
+        free(planner->reasons[row]);
+        planner->reasons[row] = NULL;
+    }
+    planner->is_planning = false;
+    return NULL;
+}
+
+void lat_plan_stands(struct lat_plan *plan, const char *node_id)
+{
+    size_t row = lat_frame_row(plan->planner->frame, node_id);
+
+    if (row != SIZE_MAX) {
+        count_instance(plan, row, 1);
+    }
+}
+
+void lat_plan_fall_back(struct lat_plan *plan, const struct lat_err *why)
+{
+    plan->fallback = *why;
+}
+
+void lat_plan_keep(struct lat_plan *plan)
+{
+    plan->is_kept = true;
+}
+
+const uint32_t *lat_plan_rows(const struct lat_plan *plan)
+{
+    return plan->placed;
+}
+
+const char *lat_plan_policy(const struct lat_plan *plan)
+{
+    return plan->policy;
+}
+
+/* ---- judging ---- */
+
+static struct lat_placement_node describe(const struct lat_frame *frame, size_t row)
+{
+    const struct lat_node *node = frame->nodes[row];
+
+    return (struct lat_placement_node){
+        .id = node->row.id,
+        .name = node->name,
+        .healthy = true,
+        .pool = node->pool,
+        .architecture = node->architecture,
+        .os = node->os,
+        .labels = node->labels,
+        .cpu_milli = node->cpu_milli,
+        .memory_bytes = node->memory_bytes,
+        .disk_bytes = node->disk_bytes,
+        .free_cpu_milli = frame->free_of[LAT_RESOURCE_CPU][row],
+        .free_memory_bytes = frame->free_of[LAT_RESOURCE_MEMORY][row],
+        .free_disk_bytes = node->disk_free_bytes,
+        .allocations = frame->allocations[row],
+        .workload_instances =
+            lat_columns_ints(frame->columns, LAT_FIELD_node_workload_instances)[row],
+    };
+}
+
+bool lat_plan_ask(struct lat_plan *plan, struct lat_placement *ret_placement)
+{
+    struct lat_planner *planner = plan->planner;
+    const struct lat_workload *workload = plan->request.workload;
+    size_t rows = lat_frame_rows(planner->frame);
+    size_t count = 0;
+
+    if (!planner->question) {
+        planner->question = lat_alloc_array(LAT_PLACEMENT_NODES_MAX, sizeof(*planner->question));
+        planner->asked = lat_alloc_array(LAT_PLACEMENT_NODES_MAX, sizeof(*planner->asked));
+    }
+    for (; plan->asked < rows && count < LAT_PLACEMENT_NODES_MAX; plan->asked++) {
+        if (lat__bit(planner->among, plan->asked)) {
+            planner->asked[count] = (uint32_t)plan->asked;
+            planner->question[count++] = describe(planner->frame, plan->asked);
+        }
+    }
+    plan->asked_count = count;
+    *ret_placement = (struct lat_placement){
+        .workload = {.id = workload->row.id,
+                     .name = workload->name,
+                     .project = plan->request.project,
+                     .type = workload->type,
+                     .count = workload->count,
+                     .cpu_milli = workload->cpu_milli,
+                     .memory_bytes = workload->memory_bytes,
+                     .labels = workload->labels},
+        .nodes = planner->question,
+        .node_count = count,
+    };
+    return count > 0;
+}
+
+void lat_plan_answer(struct lat_plan *plan, const struct lat_decision *decision)
+{
+    struct lat_planner *planner = plan->planner;
+
+    LAT_ASSERT(decision->node_count == plan->asked_count);
+    lat_text_bound(plan->policy, sizeof(plan->policy), decision->policy);
+    if (decision->fallback.code != LAT_OK) {
+        plan->fallback = decision->fallback;
+    }
+    for (size_t i = 0; i < decision->node_count; i++) {
+        const struct lat_decision_node *answer = &decision->nodes[i];
+        uint32_t row = planner->asked[i];
+
+        if (answer->verdict == LAT_VERDICT_REFUSED) {
+            planner->reasons[row] =
+                lat_text_copy(*answer->reason ? answer->reason : "the policy refused it");
+        } else {
+            planner->pass[row / 64] |= UINT64_C(1) << row % 64;
+            planner->scores[row] = answer->score;
+        }
+    }
+    plan->asked_count = 0;
+}
+
+/* ---- choosing ---- */
+
+static bool is_better(const struct lat__candidate *a, const struct lat__candidate *b)
+{
+    return a->score > b->score || (a->score == b->score && a->order < b->order);
+}
+
+/* Puts what passed into the heap's array, in no order; returns how many. */
+static size_t gather_candidates(struct lat_plan *plan)
+{
+    struct lat_planner *planner = plan->planner;
+    size_t rows = lat_frame_rows(planner->frame);
+    size_t offset = rows ? (size_t)(plan->seed % rows) : 0;
+    size_t count = 0;
+
+    for (size_t word = 0; word * 64 < rows; word++) {
+        for (uint64_t bits = planner->pass[word]; bits != 0; bits &= bits - 1) {
+            size_t row = word * 64 + (size_t)__builtin_ctzll(bits);
+
+            planner->heap[count++] = (struct lat__candidate){
+                .score = planner->scores[row],
+                .order = (uint32_t)(row >= offset ? row - offset : row + rows - offset),
+                .row = (uint32_t)row,
+            };
+        }
+    }
+    return count;
+}
+
+static void place_on(struct lat_plan *plan, uint32_t row)
+{
+    lat__frame_take(plan->planner->frame, row, &plan->request.need);
+    count_instance(plan, row, 1);
+    plan->placed[plan->placed_count++] = row;
+}
+
+/* One instance: the best is found without a heap. */
+static void place_one(struct lat_plan *plan, size_t candidates)
+{
+    const struct lat__candidate *heap = plan->planner->heap;
+    size_t best = 0;
+
+    for (size_t i = 1; i < candidates; i++) {
+        best = is_better(&heap[i], &heap[best]) ? i : best;
+    }
+    place_on(plan, heap[best].row);
+}
+
+size_t lat_plan_place(struct lat_plan *plan, size_t count)
+{
+    size_t candidates = gather_candidates(plan);
+
+    LAT_ASSERT(plan->placed_count == 0);
+    lat__plan_gather(plan);
+    if (count > 0 && candidates > 0) {
+        place_one(plan, candidates); /* what is judged elsewhere is not judged again here */
+    }
+    return plan->placed_count;
+}

@@ -1,0 +1,52 @@
+/* Inside of core/sched: a plan's state, for the files that make it and tell of it. */
+#ifndef LAT_SCHED_PLAN_INTERNAL_H
+#define LAT_SCHED_PLAN_INTERNAL_H
+
+#include "sched/ledger_internal.h"
+#include "sched/plan.h"
+
+/* A node that may be chosen. */
+struct lat__candidate {
+    double score;
+    uint32_t order; /* among equal scores the lowest: the row, counted from where the seed says */
+    uint32_t row;
+};
+
+struct lat_plan {
+    struct lat_planner *planner;
+    struct lat_request request;
+    uint64_t seed;
+    char policy[LAT_DECISION_POLICY_MAX];
+    struct lat_err fallback; /* code LAT_OK: none */
+    bool is_kept;
+    size_t asked;       /* rows that a policy elsewhere was asked about */
+    size_t asked_count; /* nodes of the last question */
+    uint32_t *placed;   /* rows */
+    size_t placed_count;
+};
+
+struct lat_planner {
+    struct lat_frame *frame; /* borrowed */
+    struct lat__ledger ledger;
+    struct lat_plan plan;
+    bool is_planning;
+    size_t room;     /* rows, in whole blocks, that the arrays below have room for */
+    uint64_t *among; /* what the rules of the machine left */
+    uint64_t *pass;  /* what the policy left of it */
+    double *scores;  /* of what passed */
+    char **reasons;  /* of what a policy elsewhere refused, owned; NULL: none */
+    struct lat__candidate *heap;
+    struct lat_placement_node *question;
+    uint32_t *asked; /* the row of each node of the question */
+    uint32_t *placed;
+};
+
+/* Gathers in the ledger what was found of every node; once a plan. */
+void lat__plan_gather(struct lat_plan *plan);
+
+static inline bool lat__bit(const uint64_t *bits, size_t row)
+{
+    return bits[row / 64] >> row % 64 & 1;
+}
+
+#endif

@@ -1,0 +1,185 @@
+/* The table of the machine's rules, in the order in which they are looked at: a receipt names the first that refuses. Pure. */
+#include "sched/rules.h"
+
+#include "sched/frame_internal.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "model/states.h"
+
+#include <stdio.h>
+
+struct rule {
+    const char *name;
+    enum lat_unit unit;
+    const char *what;           /* is wanted, of rules with a unit: "processors are" */
+    enum lat_resource resource; /* that has to suffice, of rules with a unit */
+    /* Of others. Takes out what it refuses of 64 rows; and says why it refuses a row, or false. */
+    uint64_t (*narrow)(const struct lat_frame *frame, const struct lat_request *request,
+                       size_t word, uint64_t among);
+    bool (*refuses)(const struct lat_frame *frame, const struct lat_request *request, size_t row,
+                    struct lat_margin *ret_margin);
+};
+
+/* ---- rules of their own kind ---- */
+
+static uint64_t narrow_ready(const struct lat_frame *frame, const struct lat_request *request,
+                             size_t word, uint64_t among)
+{
+    (void)request;
+    return among & lat_columns_bits(frame->columns, LAT_FIELD_node_healthy)[word];
+}
+
+static bool is_not_ready(const struct lat_frame *frame, const struct lat_request *request,
+                         size_t row, struct lat_margin *ret_margin)
+{
+    const struct lat_node *node = frame->nodes[row];
+
+    (void)request;
+    if (lat_text_equal(node->status, lat_node_state_name(LAT_NODE_READY))) {
+        return false;
+    }
+    *ret_margin = (struct lat_margin){
+        .tense = lat_text_equal(node->status, lat_node_state_name(LAT_NODE_REVOKED))
+                     ? LAT_TENSE_NEVER
+                     : LAT_TENSE_NOT_NOW,
+        .reason = *node->reason ? node->reason : "it is not ready",
+    };
+    return true;
+}
+
+/* ---- the table ---- */
+
+#define OWN(rule_name, narrow_fn, refuses_fn)                                                      \
+    {                                                                                              \
+        .name = (rule_name), .narrow = (narrow_fn), .refuses = (refuses_fn)                        \
+    }
+#define ENOUGH(rule_name, NAME, UNIT, text)                                                        \
+    {                                                                                              \
+        .name = (rule_name), .unit = LAT_UNIT_##UNIT, .what = (text),                              \
+        .resource = LAT_RESOURCE_##NAME                                                            \
+    }
+
+static const struct rule rules[] = {
+    OWN("ready", narrow_ready, is_not_ready),
+    ENOUGH("cpu", CPU, MILLI, "processors are"),
+    ENOUGH("memory", MEMORY, BYTES, "MB of memory are"),
+};
+
+/* ---- applying them ---- */
+
+/* What reserves nothing always fits, even where too much is reserved. */
+static uint64_t narrow_resource(const int64_t *free_of, int64_t need, size_t word, uint64_t among)
+{
+    uint64_t fits = 0;
+
+    for (unsigned bit = 0; bit < 64; bit++) {
+        fits |= (uint64_t)(free_of[word * 64 + bit] >= need) << bit;
+    }
+    return among & fits;
+}
+
+void lat_rules_narrow(const struct lat_frame *frame, const struct lat_request *request,
+                      uint64_t *among)
+{
+    size_t words = (lat_frame_rows(frame) + 63) / 64;
+
+    for (size_t i = 0; i < LAT_COUNT(rules); i++) {
+        const struct rule *rule = &rules[i];
+        int64_t need = rule->unit == LAT_UNIT_NONE ? 0 : request->need.of[rule->resource];
+
+        for (size_t word = 0; word < words; word++) {
+            if (among[word] == 0) {
+                continue;
+            }
+            if (rule->narrow) {
+                among[word] = rule->narrow(frame, request, word, among[word]);
+            } else if (need > 0) {
+                among[word] =
+                    narrow_resource(frame->free_of[rule->resource], need, word, among[word]);
+            }
+        }
+    }
+}
+
+int lat_rules_find(const struct lat_frame *frame, const struct lat_request *request, size_t row,
+                   struct lat_margin *ret_margin)
+{
+    for (size_t i = 0; i < LAT_COUNT(rules); i++) {
+        const struct rule *rule = &rules[i];
+
+        if (rule->refuses) {
+            if (rule->refuses(frame, request, row, ret_margin)) {
+                return (int)i;
+            }
+            continue;
+        }
+        int64_t need = request->need.of[rule->resource];
+        int64_t have = frame->free_of[rule->resource][row];
+
+        if (need > 0 && have < need) {
+            int64_t of = lat_frame_total(frame, row, rule->resource);
+
+            *ret_margin =
+                (struct lat_margin){.tense = need > of ? LAT_TENSE_NEVER : LAT_TENSE_NOT_NOW,
+                                    .have = have,
+                                    .of = of,
+                                    .need = need};
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+/* ---- what people read ---- */
+
+const char *lat_tense_name(enum lat_tense tense)
+{
+    static const char *const names[LAT_TENSE_COUNT] = {"never", "not_now", "when"};
+
+    LAT_ASSERT(tense < LAT_TENSE_COUNT);
+    return names[tense];
+}
+
+const char *lat_rule_name(int rule)
+{
+    return rules[rule].name;
+}
+
+enum lat_unit lat_rule_unit(int rule)
+{
+    return rules[rule].unit;
+}
+
+int lat_rule_count(void)
+{
+    return (int)LAT_COUNT(rules);
+}
+
+int lat_rule_named(const char *name)
+{
+    for (int i = 0; i < lat_rule_count(); i++) {
+        if (lat_text_equal(rules[i].name, name)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+void lat_rule_reason(int rule, const struct lat_margin *margin,
+                     char ret_reason[LAT_RULE_REASON_MAX])
+{
+    switch (rules[rule].unit) {
+    case LAT_UNIT_MILLI:
+        snprintf(ret_reason, LAT_RULE_REASON_MAX, "%.3f %s wanted, %.3f of %.3f are free",
+                 (double)margin->need / 1000, rules[rule].what, (double)margin->have / 1000,
+                 (double)margin->of / 1000);
+        break;
+    case LAT_UNIT_BYTES:
+        snprintf(ret_reason, LAT_RULE_REASON_MAX, "%lld %s wanted, %lld of %lld are free",
+                 (long long)(margin->need >> 20), rules[rule].what, (long long)(margin->have >> 20),
+                 (long long)(margin->of >> 20));
+        break;
+    default: lat_text_bound(ret_reason, LAT_RULE_REASON_MAX, margin->reason); break;
+    }
+}

@@ -1,0 +1,211 @@
+/* What a plan tells: the receipt of every node, and one sentence for all of them. */
+#include "sched/plan_internal.h"
+
+#include "sched/frame_internal.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { REASONS_SHOWN = 3, NODES_SHOWN = 3, ELSEWHERE = -1 };
+
+/* ---- gathering ---- */
+
+static void split(int64_t value, uint32_t words[2])
+{
+    words[0] = (uint32_t)value;
+    words[1] = (uint32_t)((uint64_t)value >> 32);
+}
+
+/* A row that a rule of the machine refused. */
+static void tell_rule(struct lat_plan *plan, size_t row, uint32_t *words)
+{
+    struct lat__ledger *ledger = &plan->planner->ledger;
+    struct lat_margin margin;
+    int rule = lat_rules_find(plan->planner->frame, &plan->request, row, &margin);
+
+    LAT_ASSERT(rule >= 0);
+    words[0] = lat__word_of(LAT_RECEIPT_RULE, margin.tense);
+    words[1] = lat__ledger_slot(ledger, &(struct lat__slot){.kind = LAT_RECEIPT_RULE,
+                                                            .rule = (uint32_t)rule,
+                                                            .text = lat_rule_name(rule),
+                                                            .unit = lat_rule_unit(rule),
+                                                            .need = margin.need});
+    if (lat_rule_unit(rule) == LAT_UNIT_NONE) {
+        words[2] = lat__ledger_text(ledger, margin.reason);
+    } else {
+        split(margin.have, words + 2);
+        split(margin.of, words + 4);
+    }
+}
+
+/* A row that a policy elsewhere refused. */
+static void tell_refusal(struct lat_plan *plan, size_t row, uint32_t *words)
+{
+    struct lat__ledger *ledger = &plan->planner->ledger;
+    const char *reason = plan->planner->reasons[row];
+
+    words[0] = lat__word_of(LAT_RECEIPT_POLICY, LAT_TENSE_NOT_NOW);
+    words[1] = lat__ledger_slot(
+        ledger,
+        &(struct lat__slot){.kind = LAT_RECEIPT_POLICY, .rule = (uint32_t)ELSEWHERE, .text = ""});
+    words[2] = lat__ledger_text(ledger, reason ? reason : "");
+}
+
+void lat__plan_gather(struct lat_plan *plan)
+{
+    struct lat_planner *planner = plan->planner;
+    size_t rows = lat_frame_rows(planner->frame);
+    uint32_t words[LAT__RECORD_WORDS_MAX];
+
+    lat__ledger_begin(&planner->ledger, 0);
+    for (size_t row = 0; row < rows; row++) {
+        if (!planner->frame->nodes[row]) {
+            continue;
+        }
+        memset(words, 0, planner->ledger.stride * sizeof(*words));
+        if (lat__bit(planner->pass, row)) {
+            words[0] = lat__word_of(LAT_RECEIPT_POSSIBLE, 0);
+            words[1] = lat__float_bits(planner->scores[row]);
+        } else if (lat__bit(planner->among, row)) {
+            tell_refusal(plan, row, words);
+        } else {
+            tell_rule(plan, row, words);
+        }
+        lat__ledger_add(&planner->ledger, row, words);
+    }
+}
+
+void lat_plan_receipt(struct lat_plan *plan, struct lat_buf *out)
+{
+    lat__ledger_pack(&plan->planner->ledger,
+                     &(struct lat__packing){
+                         .frame = plan->planner->frame,
+                         .fallback = plan->fallback.code == LAT_OK ? "" : plan->fallback.sentence,
+                         .placed = plan->placed,
+                         .placed_count = plan->placed_count,
+                     },
+                     out);
+}
+
+/* ---- the sentence ---- */
+
+static const char *name_of(const struct lat_plan *plan, size_t row)
+{
+    return plan->planner->frame->nodes[row]->name;
+}
+
+static bool is_repeated(const struct lat_plan *plan, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (plan->placed[i] == plan->placed[at]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void say_placed(const struct lat_plan *plan, struct lat_buf *out)
+{
+    size_t nodes = 0;
+
+    if (plan->placed_count == 1) {
+        lat_buf_addf(out, "placed on %s", name_of(plan, plan->placed[0]));
+        return;
+    }
+    lat_buf_addf(out, "placed %zu instances on ", plan->placed_count);
+    for (size_t i = 0; i < plan->placed_count && nodes <= NODES_SHOWN; i++) {
+        if (is_repeated(plan, i)) {
+            continue;
+        }
+        if (nodes++ < NODES_SHOWN) {
+            lat_buf_addf(out, "%s%s", nodes > 1 ? ", " : "", name_of(plan, plan->placed[i]));
+        }
+    }
+    lat_buf_add_text(out, nodes > NODES_SHOWN ? " and others" : "");
+}
+
+/* Moves the record that most of the rest of the nodes share to position `at`. */
+static void bring_forward(size_t *records, const size_t *nodes, size_t count, size_t at)
+{
+    size_t most = at;
+    size_t kept;
+
+    for (size_t i = at + 1; i < count; i++) {
+        if (nodes[records[i]] > nodes[records[most]]) {
+            most = i;
+        }
+    }
+    /* The others keep their order: of equals the first comes first. */
+    kept = records[most];
+    memmove(records + at + 1, records + at, (most - at) * sizeof(*records));
+    records[at] = kept;
+}
+
+/* Writes why a record's nodes were refused, from the ledger. */
+static void add_reason(struct lat_plan *plan, size_t record, struct lat_buf *out)
+{
+    const struct lat__ledger *ledger = &plan->planner->ledger;
+    const uint32_t *words = ledger->words + record * ledger->stride;
+    const struct lat__slot *slot = &ledger->slots[words[1]];
+    char reason[LAT_RULE_REASON_MAX];
+
+    if (slot->unit == LAT_UNIT_NONE) {
+        lat_buf_add_text(out, lat__ledger_text_at(ledger, words[2]));
+        return;
+    }
+    lat_rule_reason((int)slot->rule,
+                    &(struct lat_margin){.have = (int64_t)((uint64_t)words[3] << 32 | words[2]),
+                                         .of = (int64_t)((uint64_t)words[5] << 32 | words[4]),
+                                         .need = slot->need},
+                    reason);
+    lat_buf_add_text(out, reason);
+}
+
+static void say_refused(struct lat_plan *plan, struct lat_buf *out)
+{
+    const struct lat__ledger *ledger = &plan->planner->ledger;
+    size_t count = ledger->record_count;
+    size_t *records = lat_alloc_array(count + 1, sizeof(*records));
+    size_t *nodes = lat_alloc_array(count + 1, sizeof(*nodes));
+    size_t *first = lat_alloc_array(count + 1, sizeof(*first));
+
+    for (size_t i = ledger->node_count; i-- > 0;) {
+        nodes[ledger->record_of[i]]++;
+        first[ledger->record_of[i]] = ledger->rows[i];
+    }
+    for (size_t i = 0; i < count; i++) {
+        records[i] = i;
+    }
+    lat_buf_add_text(out, "no node can take it: ");
+    for (size_t i = 0; i < count && i < REASONS_SHOWN; i++) {
+        bring_forward(records, nodes, count, i);
+        lat_buf_add_text(out, i ? "; " : "");
+        if (nodes[records[i]] > 1) {
+            lat_buf_addf(out, "%zu nodes: ", nodes[records[i]]);
+        } else {
+            lat_buf_addf(out, "%s: ", name_of(plan, first[records[i]]));
+        }
+        add_reason(plan, records[i], out);
+    }
+    if (count > REASONS_SHOWN) {
+        lat_buf_addf(out, "; and %zu more reason%s", count - REASONS_SHOWN,
+                     count == REASONS_SHOWN + 1 ? "" : "s");
+    }
+    free(records);
+    free(nodes);
+    free(first);
+}
+
+void lat_plan_sentence(struct lat_plan *plan, struct lat_buf *out)
+{
+    if (plan->placed_count > 0) {
+        say_placed(plan, out);
+    } else if (plan->planner->ledger.node_count == 0) {
+        lat_buf_add_text(out, "no node has joined yet");
+    } else {
+        say_refused(plan, out);
+    }
+}
