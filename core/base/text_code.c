@@ -68,6 +68,7 @@ int lat_text_base64url_decode(struct lat_buf *out, const char *text, size_t len)
     uint32_t bits = 0;
     unsigned held = 0; /* bits that are waiting for a whole byte */
     bool good = len % 4 != 1;
+    lat_buf_reserve(out, len);
     for (size_t i = 0; good && i < len; i++) {
         int value = value_of_base64url(text[i]);
         if (value < 0) {

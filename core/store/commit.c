@@ -37,10 +37,10 @@ static void unstage(struct lat_store *store, const struct lat_txn *txn)
 {
     for (size_t i = 0; i < txn->write_count; i++) {
         const struct lat__write *write = &txn->writes[i];
-        const struct lat__entry *entry = lat__layer_entry(&store->staged, write->table, write->id);
+        struct lat__entry *entry = lat__layer_entry(&store->staged, write->table, write->id);
 
         if (entry != NULL && entry->stamp == txn->stamp) {
-            lat__layer_drop(&store->staged, write->table, write->id);
+            lat__layer_drop(&store->staged, entry);
         }
     }
 }
@@ -51,16 +51,17 @@ static void apply(struct lat_store *store, const struct lat_txn *txn,
 {
     for (size_t i = 0; i < txn->write_count; i++) {
         struct lat__write *write = &txn->writes[i];
-        const struct lat__entry *entry =
-            lat__layer_entry(&store->committed, write->table, write->id);
+        struct lat__entry *entry = lat__layer_entry(&store->committed, write->table, write->id);
 
         store->index = changes[i].index;
         write->before = entry == NULL ? NULL : lat_row_ref(entry->row);
-        if (write->after != NULL) {
+        if (write->after != NULL && entry != NULL) {
+            lat__layer_set(&store->committed, entry, write->after, 0, write->project_id);
+        } else if (write->after != NULL) {
             lat__layer_put(&store->committed, write->table, write->id, write->after, 0,
                            write->project_id);
-        } else {
-            lat__layer_drop(&store->committed, write->table, write->id);
+        } else if (entry != NULL) {
+            lat__layer_drop(&store->committed, entry);
         }
         lat__changes_add(&store->changes, &changes[i],
                          write->after != NULL ? LAT_CHANGE_PUT : LAT_CHANGE_REMOVE);

@@ -22,9 +22,10 @@ struct lat__write {
     int table;
     char id[LAT_ID_SIZE];
     char project_id[LAT_ID_SIZE];
-    int64_t base_version;         /* of the row beneath the transaction; 0: none */
-    const struct lat_row *before; /* reference; set when it is applied */
-    const struct lat_row *after;  /* reference; NULL: removed */
+    int64_t base_version;          /* of the row beneath the transaction; 0: none */
+    const struct lat_row *beneath; /* that row, borrowed; only while it is being checked */
+    const struct lat_row *before;  /* reference; set when it is applied */
+    const struct lat_row *after;   /* reference; NULL: removed */
 };
 
 struct lat__expectation {

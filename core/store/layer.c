@@ -104,7 +104,6 @@ bool lat__index_same(int index, const struct lat_row *a, const struct lat_row *b
 static void reindex(struct lat__layer *layer, const struct lat__entry *entry,
                     const struct lat_row *before, const struct lat_row *after)
 {
-    struct lat_buf scratch = {0};
     int table = before != NULL ? before->table : after->table;
 
     for (int i = 0; i < LAT_INDEX_COUNT; i++) {
@@ -112,12 +111,12 @@ static void reindex(struct lat__layer *layer, const struct lat__entry *entry,
             (before != NULL && after != NULL && lat__index_same(i, before, after))) {
             continue;
         }
-        const char *key = before == NULL ? NULL : lat__index_key(i, before, &scratch);
+        const char *key = before == NULL ? NULL : lat__index_key(i, before, &layer->scratch);
 
         if (key != NULL) {
             lat__set_remove(layer->indexes[i], key, entry->id);
         }
-        key = after == NULL ? NULL : lat__index_key(i, after, &scratch);
+        key = after == NULL ? NULL : lat__index_key(i, after, &layer->scratch);
         if (key != NULL) {
             if (layer->indexes[i] == NULL) {
                 layer->indexes[i] = lat__set_new();
@@ -125,7 +124,6 @@ static void reindex(struct lat__layer *layer, const struct lat__entry *entry,
             lat__set_put(layer->indexes[i], key, entry);
         }
     }
-    lat_buf_done(&scratch);
 }
 
 /* The same for the order of a table, which has every row. */
@@ -154,6 +152,7 @@ void lat__layer_done(struct lat__layer *layer)
         free(layer->few[i]);
     }
     layer->few_count = 0;
+    lat_buf_done(&layer->scratch);
     for (int i = 0; i < LAT_INDEX_COUNT; i++) {
         layer->indexes[i] = lat__set_free(layer->indexes[i]);
     }
@@ -254,25 +253,27 @@ struct lat__entry *lat__layer_put(struct lat__layer *layer, int table, const cha
             layer->few[layer->few_count++] = entry;
         }
     }
-    set_row(layer, entry, row);
-    entry->stamp = stamp;
-    lat_text_bound(entry->project_id, sizeof(entry->project_id), project_id);
+    lat__layer_set(layer, entry, row, stamp, project_id);
     return entry;
 }
 
-void lat__layer_drop(struct lat__layer *layer, int table, const char *id)
+void lat__layer_set(struct lat__layer *layer, struct lat__entry *entry, const struct lat_row *row,
+                    uint64_t stamp, const char *project_id)
 {
-    struct lat__entry *entry = lat__layer_entry(layer, table, id);
+    set_row(layer, entry, row);
+    entry->stamp = stamp;
+    lat_text_bound(entry->project_id, sizeof(entry->project_id), project_id);
+}
 
-    if (entry != NULL) {
-        set_row(layer, entry, NULL);
-        if (layer->is_many) {
-            lat_map_remove(layer->entries[table], entry->id);
-        } else {
-            forget_few(layer, entry);
-        }
-        free(entry);
+void lat__layer_drop(struct lat__layer *layer, struct lat__entry *entry)
+{
+    set_row(layer, entry, NULL);
+    if (layer->is_many) {
+        lat_map_remove(layer->entries[entry->table], entry->id);
+    } else {
+        forget_few(layer, entry);
     }
+    free(entry);
 }
 
 /* ---- several layers ---- */

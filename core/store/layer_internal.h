@@ -55,6 +55,7 @@ struct lat__layer {
     struct lat_map *entries[LAT_TABLE_COUNT]; /* id -> struct lat__entry; NULL while empty */
     struct lat__set *order[LAT_TABLE_COUNT];
     struct lat__set *indexes[LAT_INDEX_COUNT];
+    struct lat_buf scratch; /* keys are made here */
 };
 
 void lat__layer_done(struct lat__layer *layer);
@@ -65,8 +66,12 @@ struct lat__entry *lat__layer_put(struct lat__layer *layer, int table, const cha
                                   const struct lat_row *row, uint64_t stamp,
                                   const char *project_id);
 
-/* Forgets what the layer says of an id. */
-void lat__layer_drop(struct lat__layer *layer, int table, const char *id);
+/* The same for an entry that is in the layer. */
+void lat__layer_set(struct lat__layer *layer, struct lat__entry *entry, const struct lat_row *row,
+                    uint64_t stamp, const char *project_id);
+
+/* Forgets what the layer says of an id: its entry, which is freed. */
+void lat__layer_drop(struct lat__layer *layer, struct lat__entry *entry);
 
 /* Description of an index; `columns` as in LAT_INDEXES. */
 struct lat__index {

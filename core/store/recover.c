@@ -105,15 +105,15 @@ static void follow(struct lat_store *store, const struct lat__recovery *recovery
 
     for (size_t i = 0; i < recovery->note_count; i++) {
         const struct lat_change_note *note = &recovery->notes[i];
-        const struct lat__entry *there = lat__layer_entry(&store->committed, note->table, note->id);
+        struct lat__entry *there = lat__layer_entry(&store->committed, note->table, note->id);
         const struct lat__entry *read = lat__layer_entry(&recovery->rows, note->table, note->id);
         const struct lat_row *before = there == NULL ? NULL : lat_row_ref(there->row);
         const struct lat_row *after = read == NULL ? NULL : lat_row_ref(read->row);
 
         if (after != NULL) {
             lat__layer_put(&store->committed, note->table, note->id, after, 0, note->project_id);
-        } else {
-            lat__layer_drop(&store->committed, note->table, note->id);
+        } else if (there != NULL) {
+            lat__layer_drop(&store->committed, there);
         }
         store->index = note->index;
         lat__changes_add(&store->changes,

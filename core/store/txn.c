@@ -223,9 +223,10 @@ static int check_versions(struct lat_txn *txn, struct lat_err *err)
         }
     }
     for (size_t i = 0; i < txn->write_count; i++) {
-        const struct lat__write *write = &txn->writes[i];
+        struct lat__write *write = &txn->writes[i];
 
-        if (version_of(row_beneath(txn, write->table, write->id)) != write->base_version) {
+        write->beneath = row_beneath(txn, write->table, write->id);
+        if (version_of(write->beneath) != write->base_version) {
             return set_conflict(write->table, err);
         }
     }
@@ -247,7 +248,7 @@ static int set_taken(int index, const struct lat_row *row, const char *key, stru
                          slash == NULL ? key : slash + 1);
 }
 
-/* Finds another row than those put here under a unique key of theirs. All writes are in the view by now. A row that keeps its
+/* Behind check_versions. Finds another row than those put here under a unique key of theirs. All writes are in the view by now. A row that keeps its
  * key is alone with it, unless another write here takes it, which is found there. */
 static int check_unique(struct lat_txn *txn, struct lat_err *err)
 {
@@ -256,7 +257,7 @@ static int check_unique(struct lat_txn *txn, struct lat_err *err)
 
     for (size_t i = 0; rc == 0 && i < txn->write_count; i++) {
         const struct lat_row *row = txn->writes[i].after;
-        const struct lat_row *before = row_beneath(txn, txn->writes[i].table, txn->writes[i].id);
+        const struct lat_row *before = txn->writes[i].beneath;
 
         for (int index = 0; rc == 0 && row != NULL && index < LAT_INDEX_COUNT; index++) {
             if (lat__index(index)->table != row->table || !lat__index(index)->is_unique ||
