@@ -61,16 +61,37 @@ static int read_master_key(const char *path, uint8_t ret_key[LAT_MASTER_KEY_SIZE
     return code;
 }
 
-/* An authority was made here, and the store that holds it has gone. To begin anew would shut out every node and every user. */
+static bool has_file(const struct lat__console *console, const char *name)
+{
+    char *path = path_in(console, name);
+    bool there = lat_file_exists(path);
+
+    free(path);
+    return there;
+}
+
+/* The store has gone from a folder with files that are made after it. To begin anew would shut out every node and every user. */
 static bool is_orphaned(const struct lat__console *console, const char *store)
 {
-    char *authority = path_in(console, "ca.pem");
     struct stat there;
-    bool gone = stat(store, &there) != 0 || there.st_size == 0;
 
-    gone = gone && lat_file_exists(authority);
-    free(authority);
-    return gone;
+    return (stat(store, &there) != 0 || there.st_size == 0) &&
+           (has_file(console, "ca.pem") || has_file(console, "admin-password") ||
+            has_file(console, "history.db"));
+}
+
+/* The authority's file is made when the store that holds the authority is durable. A store without one has lost its log. */
+static int check_whole(const struct lat__console *console, struct lat_err *err)
+{
+    if (!has_file(console, "ca.pem")) {
+        return 0; /* a first start, or one that was ended half way */
+    }
+    lat_err_set(err, LAT_E_IO,
+                "%s/state.db holds no identity, and this console has been in use: what its log, "
+                "state.db-wal, held is lost.",
+                console->config.data_dir);
+    return lat_err_hint(err, "Put state.db-wal back beside it, restore both from a backup, or give "
+                             "a new console an empty --data-dir.");
 }
 
 int lat__identity_sealer(struct lat__console *console, struct lat_err *err)
@@ -277,7 +298,7 @@ int lat__identity_open(struct lat__console *console, struct lat_err *err)
     int code;
 
     if (lat_store_count(console->store, LAT_TABLE_VAULT) == 0 &&
-        (code = make_identity(console, err))) {
+        ((code = check_whole(console, err)) || (code = make_identity(console, err)))) {
         return code;
     }
     code = get_secret(console, "authority-certificate", &cert, err);

@@ -69,18 +69,40 @@ FATAL: dict[str, tuple[str, Callable[[Path], None], str]] = {
 }
 
 
+def expect_refusal(cloud: Cloud, sentence: str, *also_kept: str) -> None:
+    """Starts the console, which ends with that sentence and leaves its files as they are."""
+    kept = [cloud.console.data / name for name in ("master.key", "ca.pem", "admin-password", *also_kept)]
+    before = {file: file.read_bytes() for file in kept if file.is_file()}
+    done = subprocess.run([BIN / "lattice", "server", "--data-dir", cloud.console.data, "--listen", f"127.0.0.1:{cloud.console.port}"],
+                          capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith("lattice: ") and sentence in done.stderr
+    for file, content in before.items():
+        assert file.read_bytes() == content, f"{file.name} was changed by a start that failed"
+
+
 @pytest.mark.parametrize("what", FATAL)
 def test_what_the_console_cannot_do_without_ends_the_start_with_a_sentence(damaged: Cloud, what: str) -> None:
     name, hurt, sentence = FATAL[what]
     hurt(damaged.console.data / name)
-    before = {each.name: each.read_bytes() for each in damaged.console.data.iterdir() if each.is_file()}
-    done = subprocess.run([BIN / "lattice", "server", "--data-dir", damaged.console.data, "--listen", f"127.0.0.1:{damaged.console.port}"],
-                          capture_output=True, text=True, timeout=30, check=False)
-    assert done.returncode == 1, done.stderr
-    assert done.stderr.startswith("lattice: ") and sentence in done.stderr
-    for kept in ("state.db", "master.key", "ca.pem", "admin-password"):
-        if kept in before:
-            assert (damaged.console.data / kept).read_bytes() == before[kept], f"{kept} was changed by a start that failed"
+    expect_refusal(damaged, sentence, "state.db")
+
+
+def test_a_store_that_is_gone_together_with_the_authority_is_not_begun_anew(damaged: Cloud) -> None:
+    for name in ("state.db", "ca.pem"):
+        (damaged.console.data / name).unlink()
+    expect_refusal(damaged, "is missing or empty")
+
+
+def test_a_store_whose_log_alone_is_gone_is_not_begun_anew(tmp_path: Path) -> None:
+    cloud = Cloud(tmp_path).start()
+    try:
+        cloud.console.kill()
+        (cloud.console.data / "state.db-wal").unlink()
+        expect_refusal(cloud, "state.db-wal, held is lost")
+        expect_refusal(cloud, "state.db-wal, held is lost")  # the start that failed has made nothing up
+    finally:
+        cloud.kill()
 
 
 HARMLESS: dict[str, tuple[str, Callable[[Path], None]]] = {

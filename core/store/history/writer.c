@@ -1,7 +1,10 @@
 /* The writer: one thread that owns the database.
  *
  *     wait (a read, a full batch, a second after the first entry, or something to forget)
- *       └─► take all queues ─► transactions of a batch each ─► answer the reads ─► forget a step ─► wait
+ *       └─► take all queues ─► transactions of a batch each ─► forget a step ─► answer the oldest read ─► wait
+ *
+ * A read is answered behind whatever was added before it, and what was added meanwhile is written before the next one: however many
+ * read, and however long each of them takes, the queues are emptied in between.
  *
  * What is taken is as bounded as the queues are; so a disk that hangs costs two queues full of memory and what comes after. A batch that
  * the disk does not take is dropped and counted: history may have holes, decisions may not wait. */
@@ -129,6 +132,20 @@ static struct lat__entry *take_entries(struct lat_history *history)
     return all;
 }
 
+/* Takes the oldest read, with the lock held; NULL when none waits. */
+static struct lat__read *take_read(struct lat_history *history)
+{
+    struct lat__read *read = history->reads;
+
+    if (read != NULL) {
+        history->reads = read->next;
+        if (history->reads == NULL) {
+            history->reads_last = &history->reads;
+        }
+    }
+    return read;
+}
+
 void lat__history_writer(void *arg)
 {
     struct lat_history *history = arg;
@@ -138,18 +155,15 @@ void lat__history_writer(void *arg)
         pthread_mutex_lock(&history->lock);
         wait_for_reason(history, forgetting);
         struct lat__entry *entries = take_entries(history);
-        struct lat__read *reads = history->reads;
+        struct lat__read *read = take_read(history);
 
-        history->reads = NULL;
-        history->reads_last = &history->reads;
-        is_over = history->is_closing;
+        is_over = history->is_closing && history->reads == NULL;
         pthread_mutex_unlock(&history->lock);
 
         write_entries(history, entries);
         forgetting = !is_over && lat__history_forget_step(history);
-        for (struct lat__read *next; reads != NULL; reads = next) {
-            next = reads->next;
-            lat__history_answer(history, reads);
+        if (read != NULL) {
+            lat__history_answer(history, read);
         }
     }
 }

@@ -1,7 +1,7 @@
 /* History on a disk that hangs or fails: decisions go on, memory stays flat, what is lost is counted, and it goes on afterwards.
  *
  * Beneath SQLite stands a VFS that is the system's but for one thing: writes to files called history.db* wait, or fail, while a
- * switch says so. The store's own file is on the
+ * switch says so, or while they hold a certain text. The store's own file is on the
  * system's disk. */
 #include "support.h"
 
@@ -18,7 +18,8 @@
 enum fault { FINE, HANGS, FAILS };
 
 static _Atomic int fault;
-static _Atomic int held; /* writes that wait now */
+static _Atomic int held;                             /* writes that wait now */
+static const char *_Atomic marked = "nothing-waits"; /* text that is not written either */
 
 struct file {
     sqlite3_file base;
@@ -48,7 +49,7 @@ static int file_write(sqlite3_file *file, const void *bytes, int len, sqlite3_in
 
     if (((struct file *)file)->is_history) {
         held++;
-        while (fault == HANGS) {
+        while (fault == HANGS || memmem(bytes, (size_t)len, marked, strlen(marked)) != NULL) {
             nanosleep(&pause, NULL);
         }
         held--;
@@ -264,6 +265,32 @@ static void reads_are_refused_when_too_many_wait(void **state)
     lat_history_close(history);
 }
 
+static void what_was_added_is_written_between_two_reads(void **state)
+{
+    struct bed *bed = *state;
+    struct lat_history *history = history_open(bed);
+    struct got first = {0}, second = {0};
+    int64_t at = lat_clock_wall_ms(lat_clock_system());
+    bool never = false;
+
+    marked = "wait-here";
+    lat_history_add(history, "w1", "k", "wait-here", "", at);
+    lat_history_read(history, "w1", 10, take, &first);
+    lat_history_read(history, "w1", 10, take, &second);
+    wait_until_held();
+    lat_history_add(history, "w1", "k", "then-here", "", at);
+    marked = "then-here";
+    run_until(bed, &first.is_there);
+    wait_until_held();
+    assert_false(lat_loop_run_until(bed->loop, &never, 20)); /* whatever was answered arrives */
+    assert_int_equal(first.count, 1);
+    assert_false(second.is_there);
+    marked = "nothing-waits";
+    run_until(bed, &second.is_there);
+    assert_int_equal(second.count, 2);
+    lat_history_close(history);
+}
+
 static void a_read_of_a_disk_that_hangs_ends_in_time(void **state)
 {
     struct bed *bed = *state;
@@ -311,6 +338,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, bed_open, bed_close)
         CASE(decisions_go_on_while_the_disk_of_the_history_hangs),
         CASE(reads_are_refused_when_too_many_wait),
+        CASE(what_was_added_is_written_between_two_reads),
         CASE(a_read_of_a_disk_that_hangs_ends_in_time),
         CASE(what_a_failing_disk_does_not_take_is_counted),
     };
