@@ -215,6 +215,9 @@ static int take_data_dir(struct process *process, const char *dir, struct lat_er
         lat_err_set(err, LAT_E_CONFLICT, "Another agent uses %s.", dir);
         lat_err_hint(err, "Stop it, or give this one a --data-dir of its own.");
     }
+    if (code == 0) {
+        lat_dir_sweep(dir);
+    }
     free(lock);
     return code;
 }

@@ -26,6 +26,10 @@ static int take_data_dir(struct lat__console *console, struct lat_err *err)
         lat_err_set(err, LAT_E_CONFLICT, "Another console uses %s.", console->config.data_dir);
         lat_err_hint(err, "Stop it, or give this one a --data-dir of its own.");
     }
+    if (code == 0) {
+        lat_dir_sweep(console->config.data_dir);
+        lat_dir_sweep(console->config.policies_dir);
+    }
     free(lock);
     return code;
 }

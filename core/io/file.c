@@ -16,7 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { READ_STEP = 64 * 1024, WHAT_SIZE = 320 };
+enum { READ_STEP = 64 * 1024, WHAT_SIZE = 320, FRESH_SUFFIX = 11 };
+
+static const char fresh_suffix[] = ".new-XXXXXX"; /* of temporary files; mkostemp sets the X */
 
 /* Sets err to "VERB PATH: reason" from errno; a file that is not there is NOT_FOUND. */
 static int fail(struct lat_err *err, const char *verb, const char *path)
@@ -104,7 +106,7 @@ static unsigned mode_of(const char *path, unsigned otherwise)
 int lat_file_replace(const char *path, const void *bytes, size_t len, unsigned mode,
                      struct lat_err *err)
 {
-    char *fresh = lat_text_format("%s.new-XXXXXX", path);
+    char *fresh = lat_text_format("%s%s", path, fresh_suffix);
     int fd = mkostemp(fresh, O_CLOEXEC);
     int code = LAT_OK;
     if (fd < 0) {
@@ -193,6 +195,29 @@ int lat_dir_list(const char *path, void (*fn)(void *arg, const char *name), void
     }
     free(names);
     return code;
+}
+
+static void sweep_one(void *arg, const char *name)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    size_t len = strlen(name);
+    const char *suffix = len > FRESH_SUFFIX ? name + len - FRESH_SUFFIX : "";
+    const char *word = suffix + strcspn(fresh_suffix, "X");
+    struct stat there;
+    if (strncmp(suffix, fresh_suffix, strcspn(fresh_suffix, "X")) != 0 ||
+        word[strspn(word, letters)] != '\0')
+        return;
+    char *path = lat_text_format("%s/%s", (const char *)arg, name);
+    if (lstat(path, &there) == 0 && S_ISREG(there.st_mode))
+        (void)unlink(path);
+    free(path);
+}
+
+void lat_dir_sweep(const char *path)
+{
+    struct lat_err err;
+    int code = lat_dir_list(path, sweep_one, (void *)path, &err);
+    (void)code; /* a folder that cannot be read holds nothing for us to remove */
 }
 
 bool lat_file_exists(const char *path)

@@ -24,6 +24,10 @@ int lat_dir_make(const char *path, unsigned mode, struct lat_err *err) LAT_MUST_
 int lat_dir_list(const char *path, void (*fn)(void *arg, const char *name), void *arg,
                  struct lat_err *err) LAT_MUST_USE;
 
+/* Removes from a folder the temporary files of replacements that were killed half way. For who holds its lock; what cannot be removed
+ * stays. */
+void lat_dir_sweep(const char *path);
+
 bool lat_file_exists(const char *path);
 
 /* ---- a disk: where small files of a program's state lie ---- */

@@ -74,10 +74,17 @@ static void add_name(void *arg, const char *name)
     lat_buf_addf(arg, "%s ", name);
 }
 
+static void expect_names(const char *folder, const char *expected)
+{
+    struct lat_buf names = {0};
+    assert_int_equal(lat_dir_list(folder, add_name, &names, NULL), LAT_OK);
+    assert_string_equal(lat_buf_text(&names), expected);
+    lat_buf_done(&names);
+}
+
 static void a_replacement_that_fails_leaves_the_old_file_and_nothing_else(void **state)
 {
     struct place *place = *state;
-    struct lat_buf names = {0};
     struct lat_err err;
     char *inside = lat_text_format("%s/no/such/file", place->folder);
     assert_int_equal(lat_file_replace(inside, "x", 1, 0600, &err), LAT_E_NOT_FOUND);
@@ -85,9 +92,40 @@ static void a_replacement_that_fails_leaves_the_old_file_and_nothing_else(void *
     free(inside);
     assert_int_equal(mkdir(place->path, 0700), 0); /* a folder cannot be replaced by a file */
     assert_true(lat_file_replace(place->path, "x", 1, 0600, &err) < 0);
-    assert_int_equal(lat_dir_list(place->folder, add_name, &names, NULL), LAT_OK);
-    assert_string_equal(lat_buf_text(&names), "file ");
-    lat_buf_done(&names);
+    expect_names(place->folder, "file ");
+}
+
+static void what_killed_replacements_left_is_swept_and_nothing_else(void **state)
+{
+    static const char *const kept[] = {".new-abcdef", "x.new-abc", "x.new-abcde_",
+                                       "x.new-abcdefg", "x.old-abcdef"};
+    struct place *place = *state;
+    pid_t child = fork();
+    if (child == 0) { /* killed by the limit, in the middle of its write */
+        struct rlimit limit = {.rlim_cur = 100, .rlim_max = 100};
+        static const char text[1000] = "x";
+        setrlimit(RLIMIT_FSIZE, &limit);
+        _exit(lat_file_replace(place->path, text, sizeof(text), 0600, NULL) == LAT_OK);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    lat_dir_sweep("/no/such/folder");
+    assert_false(lat_file_exists(place->path)); /* it wrote to another name, which is there */
+    put(place->path, "text");
+    lat_dir_sweep(place->folder);
+    expect_names(place->folder, "file ");
+    for (size_t i = 0; i < LAT_COUNT(kept); i++) {
+        char *path = lat_text_format("%s/%s", place->folder, kept[i]);
+        put(path, "text");
+        free(path);
+    }
+    char *folder = lat_text_format("%s/folder.new-abcdef", place->folder);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    lat_dir_sweep(place->folder);
+    expect_names(place->folder, ".new-abcdef file folder.new-abcdef x.new-abc x.new-abcde_ "
+                                "x.new-abcdefg x.old-abcdef ");
+    free(folder);
 }
 
 /* A reader that opens the file all the time must always see one of the two whole texts. */
@@ -258,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(what_was_replaced_is_read_back),
         T(a_replacement_that_fails_leaves_the_old_file_and_nothing_else),
+        T(what_killed_replacements_left_is_swept_and_nothing_else),
         T(readers_never_see_half_a_file),
         T(reading_has_a_limit),
         T(removing_twice_is_no_error),
