@@ -58,6 +58,13 @@ static void free_rest(struct lat__console *console)
 {
     console->stages = lat_stages_free(console->stages);
     console->store = lat_store_close(console->store);
+    if (!lat_history_stop(console->history, LAT_HISTORY_CLOSE_MS)) {
+        lat_log(console->log, LAT_LOG_ERROR,
+                "the disk of the history does not answer; what waited for it is lost",
+                LAT_INT("waited_ms", LAT_HISTORY_CLOSE_MS));
+        lat_steady_file_free(console->steady);
+        _exit(0); /* its thread hangs in the disk, with what it uses; all else is safe */
+    }
     console->history = lat_history_close(console->history);
     console->front = lat__front_free(console->front);
     lat_authority_free(console->authority);

@@ -50,6 +50,16 @@ static bool put_aside(const char *from, const char *to)
     return moved;
 }
 
+static struct lat_history_limits history_limits(const struct lat_settings *settings)
+{
+    return (struct lat_history_limits){
+        .days = lat_settings_int(settings, "history_days"),
+        .metrics_days = lat_settings_int(settings, "history_metrics_days"),
+        .logs_bytes = lat_settings_int(settings, "history_logs_bytes"),
+        .bytes = lat_settings_int(settings, "history_bytes"),
+    };
+}
+
 /* What happened is worth less than what is: a history that cannot be read does not keep the console from its work. */
 static int open_history(struct lat__console *console, struct lat_err *err)
 {
@@ -60,11 +70,7 @@ static int open_history(struct lat__console *console, struct lat_err *err)
         .loop = console->loop,
         .path = path,
         .metrics = console->metrics,
-        .limits = {.days = lat_settings_int(console->config.settings, "history_days"),
-                   .metrics_days =
-                       lat_settings_int(console->config.settings, "history_metrics_days"),
-                   .logs_bytes = lat_settings_int(console->config.settings, "history_logs_bytes"),
-                   .bytes = lat_settings_int(console->config.settings, "history_bytes")},
+        .limits = history_limits(console->config.settings),
     };
     int code = lat_history_open(&options, &console->history, err);
 
@@ -182,6 +188,9 @@ static void hangup_received(void *arg)
     lat_api_set_lives(lat_stages_api(console->stages),
                       lat_settings_int(config.settings, "access_token_life"),
                       lat_settings_int(config.settings, "node_certificate_life"));
+    struct lat_history_limits limits = history_limits(config.settings);
+
+    lat_history_set_limits(console->history, &limits);
     lat__config_done(&config);
     renew_certificates(console);
     lat_log(console->log, LAT_LOG_INFO, "settings reloaded");

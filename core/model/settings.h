@@ -27,10 +27,10 @@
     X(DURATION, policy_deadline, "500ms", true, "time a policy has to decide")                     \
     X(DURATION, access_token_life, "15m", true, "life of a token made by login")                   \
     X(DURATION, node_certificate_life, "30d", true, "life of a node's certificate")                \
-    X(INT, history_days, "90", false, "days that events and logs are kept")                        \
-    X(INT, history_metrics_days, "400", false, "days that metrics of an hour are kept")            \
-    X(SIZE, history_logs_bytes, "1g", false, "logs that are kept, of all workloads together")      \
-    X(SIZE, history_bytes, "4g", false, "all history together; then the oldest goes early")        \
+    X(INT, history_days, "90", true, "days that events and logs are kept")                         \
+    X(INT, history_metrics_days, "400", true, "days that metrics of an hour are kept")             \
+    X(SIZE, history_logs_bytes, "1g", true, "logs that are kept, of all workloads together")       \
+    X(SIZE, history_bytes, "4g", true, "all history together; then the oldest goes early")         \
     X(TEXT, log_level, "info", true, "debug, info, warn or error")
 
 #define LAT_AGENT_SETTINGS(X)                                                                      \

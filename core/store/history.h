@@ -44,6 +44,9 @@ enum {
 
     LAT_HISTORY_SUBJECTS_KEPT_MAX =
         1000000, /* one more is not remembered, and its samples and lines are dropped */
+    LAT_HISTORY_SUBJECTS_OF_NODE_MAX = 50000, /* so that no node fills that up by itself */
+    LAT_HISTORY_AHEAD_S = 86400,  /* a line from further ahead is taken for one of then */
+    LAT_HISTORY_CLOSE_MS = 10000, /* that the disk has to take what waits when the console stops */
 };
 
 /* How long and how much is kept; 0: the default of the setting with that name. */
@@ -67,7 +70,14 @@ struct lat_history_options {
 int lat_history_open(const struct lat_history_options *options, struct lat_history **ret_history,
                      struct lat_err *err) LAT_MUST_USE;
 
-/* Writes what waits, stops the writer. Reads that were asked for are answered on the loop afterwards. Takes NULL, returns NULL. */
+/* Takes over other limits; what is now too old or too much is forgotten from the next moment on. From any thread. */
+void lat_history_set_limits(struct lat_history *history, const struct lat_history_limits *limits);
+
+/* Has the writer write what waits and end. False when the disk does not let it within max_ms: then the history cannot be closed, and the
+ * writer may still use loop and metrics; ask again, or end the process. */
+bool lat_history_stop(struct lat_history *history, int64_t max_ms) LAT_MUST_USE;
+
+/* Writes what waits, stops the writer, however long the disk takes. Reads that were asked for are answered on the loop afterwards. Takes NULL, returns NULL. */
 struct lat_history *lat_history_close(struct lat_history *history);
 
 /* ---- adding; from any thread ---- */

@@ -83,6 +83,7 @@ int lat_history_open(const struct lat_history_options *options, struct lat_histo
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&history->wake, &attributes);
+    pthread_cond_init(&history->ending, &attributes);
     pthread_condattr_destroy(&attributes);
 
     int rc = lat__db_open(options->path, options->vfs, LAT__DB_RELAXED, &history->db, err);
@@ -97,14 +98,44 @@ int lat_history_open(const struct lat_history_options *options, struct lat_histo
     return 0;
 }
 
+void lat_history_set_limits(struct lat_history *history, const struct lat_history_limits *limits)
+{
+    set_limits(history, limits);
+    pthread_mutex_lock(&history->lock);
+    history->has_new_limits = true;
+    pthread_cond_signal(&history->wake);
+    pthread_mutex_unlock(&history->lock);
+}
+
+/* Tells the writer to end. With the lock held. */
+static void ask_to_end(struct lat_history *history)
+{
+    history->is_closing = true;
+    pthread_cond_signal(&history->wake);
+}
+
+bool lat_history_stop(struct lat_history *history, int64_t max_ms)
+{
+    struct timespec until = lat__history_after_ms(max_ms);
+
+    pthread_mutex_lock(&history->lock);
+    ask_to_end(history);
+    while (!history->has_ended &&
+           pthread_cond_timedwait(&history->ending, &history->lock, &until) == 0) {
+    }
+    bool has_ended = history->has_ended;
+
+    pthread_mutex_unlock(&history->lock);
+    return has_ended;
+}
+
 struct lat_history *lat_history_close(struct lat_history *history)
 {
     if (history == NULL) {
         return NULL;
     }
     pthread_mutex_lock(&history->lock);
-    history->is_closing = true;
-    pthread_cond_signal(&history->wake);
+    ask_to_end(history);
     pthread_mutex_unlock(&history->lock);
     lat_thread_join(history->thread);
     for (int i = 0; i < LAT__HISTORY_STATEMENT_COUNT; i++) {
@@ -114,6 +145,7 @@ struct lat_history *lat_history_close(struct lat_history *history)
     lat__history_subjects_forget(history);
     lat_map_free(history->subjects);
     pthread_cond_destroy(&history->wake);
+    pthread_cond_destroy(&history->ending);
     pthread_mutex_destroy(&history->lock);
     free(history);
     return NULL;

@@ -77,17 +77,19 @@ struct lat_history {
     struct lat_metric *waiting_metric;
     struct lat_metric *failures_metric;
 
-    /* Fixed once it is open. */
-    int64_t level_s[LAT__LEVELS]; /* how long each level is kept */
-    int64_t days_ms, logs_bytes, bytes;
+    _Atomic int64_t level_s[LAT__LEVELS]; /* how long each level is kept */
+    _Atomic int64_t days_ms, logs_bytes, bytes;
 
     pthread_mutex_t lock;
-    pthread_cond_t wake;
+    pthread_cond_t wake;                         /* the writer has something to do */
+    pthread_cond_t ending;                       /* it has ended */
     struct lat__queue queues[LAT_HISTORY_KINDS]; /* under lock, as the rest of these */
     struct lat__read *reads, **reads_last;
     size_t read_count; /* asked for and not yet run */
     int64_t dropped;
     bool is_closing;
+    bool has_ended;      /* the writer */
+    bool has_new_limits; /* a round of forgetting is due */
 
     /* The writer's. */
     sqlite3 *db;
@@ -95,11 +97,13 @@ struct lat_history {
     int measures[LAT_MEASURE_COUNT]; /* the number of each in the file */
     struct lat_map *subjects;        /* id -> struct lat__subject, owned; a cache */
     int64_t subject_count;           /* rows of the table */
-    int64_t line_bytes;              /* of all rows of log_line; as it will be committed */
-    int64_t age_ms;                  /* the wall time that ages are counted from; see retention.c */
-    int64_t age_boot_ms;             /* when it was moved last */
-    int64_t round_boot_ms;           /* when the last round of forgetting was over; 0: none yet */
-    int round_kind;                  /* what the round under way is at */
+    struct lat_map
+        *node_subjects;    /* node -> an int64_t, owned: how many of them; NULL: to be counted */
+    int64_t line_bytes;    /* of all rows of log_line; as it will be committed */
+    int64_t age_ms;        /* the wall time that ages are counted from; see retention.c */
+    int64_t age_boot_ms;   /* when it was moved last */
+    int64_t round_boot_ms; /* when the last round of forgetting was over; 0: none yet */
+    int round_kind;        /* what the round under way is at */
 };
 
 /* ---- schema.c ---- */
@@ -123,6 +127,8 @@ int lat__history_keep(struct lat_history *history, const char *name, int64_t val
                       struct lat_err *err) LAT_MUST_USE;
 
 /* ---- writer.c ---- */
+
+struct timespec lat__history_after_ms(int64_t ms); /* what its conditions wait by */
 
 void lat__history_writer(void *history); /* the thread */
 
@@ -163,6 +169,9 @@ int64_t lat__level_step_ms(enum lat__level level); /* RAW: a minute, which its r
 /* Moves the clock that ages are counted from towards the wall: at most a day for each hour that passed, so that a clock that
  * jumps ahead and is put right again has not made everything old. Back it goes at once. Pure. */
 int64_t lat__history_age(int64_t age_ms, int64_t passed_ms, int64_t wall_ms);
+
+/* Begins a round with the next step. */
+void lat__history_forget_anew(struct lat_history *history);
 
 /* Forgets one step of what is too old or too much; returns whether there may be more. */
 bool lat__history_forget_step(struct lat_history *history);

@@ -8,6 +8,7 @@ enum { SCAN_MAX = 20000, END_SCAN_MAX = 100000 };
 int lat__history_write_lines(struct lat_history *history, const struct lat__entry *entry,
                              struct lat_err *err)
 {
+    int64_t latest_ns = (entry->at + LAT_HISTORY_AHEAD_S * INT64_C(1000)) * 1000000;
     const struct lat__subject *subject;
     int rc = lat__history_subject(history, &entry->subject, true, entry->at, &subject, err);
 
@@ -17,7 +18,8 @@ int lat__history_write_lines(struct lat_history *history, const struct lat__entr
 
         lat__history_bind(add, 1, subject->source);
         lat__history_bind(add, 2, subject->number);
-        lat__history_bind(add, 3, line->at_ns);
+        /* Lines are forgotten in the order of their coming: one from far ahead would keep all behind it. */
+        lat__history_bind(add, 3, line->at_ns < latest_ns ? line->at_ns : latest_ns);
         LAT_ASSERT(sqlite3_bind_blob(add, 4, line->len > 0 ? line->text : "", (int)line->len,
                                      SQLITE_STATIC) == SQLITE_OK);
         rc = lat__history_run(history, add, err);

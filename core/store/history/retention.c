@@ -165,6 +165,12 @@ static bool forget_kind(struct lat_history *history, enum kind kind)
     return forget_level(history, level, history->age_ms - history->level_s[level] * 1000);
 }
 
+void lat__history_forget_anew(struct lat_history *history)
+{
+    history->round_kind = EVENTS_OLD;
+    history->round_boot_ms = 0;
+}
+
 bool lat__history_forget_step(struct lat_history *history)
 {
     const struct lat_clock *clock = lat_loop_clock(history->loop);

@@ -28,6 +28,7 @@
       " (SELECT coalesce(max(\"number\"), 0) + 1 FROM \"subject\")))") \
     X(SUBJECT_SEEN, "UPDATE \"subject\" SET \"seen_at\" = $2 WHERE \"number\" = $1") \
     X(SUBJECT_COUNT, "SELECT count(*) FROM \"subject\"") \
+    X(SUBJECT_NODES, "SELECT \"node\", count(*) FROM \"subject\" GROUP BY \"node\"") \
     X(SUBJECT_FORGET, "DELETE FROM \"subject\" WHERE \"number\" IN (SELECT \"number\" FROM \"subject\"" \
                       " WHERE \"seen_at\" < $1 LIMIT $2)") \
     X(SUBJECT_LIST, "SELECT \"number\", \"id\", \"ordinal\", \"node\" FROM \"subject\" WHERE" \

@@ -24,7 +24,7 @@ static size_t waiting(const struct lat_history *history)
     return count;
 }
 
-static struct timespec after_ms(int64_t ms)
+struct timespec lat__history_after_ms(int64_t ms)
 {
     struct timespec when;
 
@@ -41,16 +41,17 @@ static struct timespec after_ms(int64_t ms)
 /* Waits for reason to go on, with the lock held. */
 static void wait_for_reason(struct lat_history *history, bool forgetting)
 {
-    struct timespec look_at = after_ms(forgetting ? FORGET_AGAIN_MS : LOOK_MS);
+    struct timespec look_at = lat__history_after_ms(forgetting ? FORGET_AGAIN_MS : LOOK_MS);
 
-    while (!history->is_closing && history->reads == NULL && waiting(history) == 0) {
+    while (!history->is_closing && !history->has_new_limits && history->reads == NULL &&
+           waiting(history) == 0) {
         if (pthread_cond_timedwait(&history->wake, &history->lock, &look_at) != 0) {
             return;
         }
     }
-    struct timespec write_at = after_ms(forgetting ? FORGET_AGAIN_MS : WRITE_AFTER_MS);
+    struct timespec write_at = lat__history_after_ms(forgetting ? FORGET_AGAIN_MS : WRITE_AFTER_MS);
 
-    while (!history->is_closing && history->reads == NULL &&
+    while (!history->is_closing && !history->has_new_limits && history->reads == NULL &&
            waiting(history) < LAT_HISTORY_BATCH_MAX) {
         if (pthread_cond_timedwait(&history->wake, &history->lock, &write_at) != 0) {
             return;
@@ -158,6 +159,10 @@ void lat__history_writer(void *arg)
         struct lat__read *read = take_read(history);
 
         is_over = history->is_closing && history->reads == NULL;
+        if (history->has_new_limits) {
+            history->has_new_limits = false;
+            lat__history_forget_anew(history);
+        }
         pthread_mutex_unlock(&history->lock);
 
         write_entries(history, entries);
@@ -166,4 +171,8 @@ void lat__history_writer(void *arg)
             lat__history_answer(history, read);
         }
     }
+    pthread_mutex_lock(&history->lock);
+    history->has_ended = true;
+    pthread_cond_broadcast(&history->ending);
+    pthread_mutex_unlock(&history->lock);
 }

@@ -97,8 +97,8 @@ static void a_replacement_that_fails_leaves_the_old_file_and_nothing_else(void *
 
 static void what_killed_replacements_left_is_swept_and_nothing_else(void **state)
 {
-    static const char *const kept[] = {".new-abcdef", "x.new-abc", "x.new-abcde_",
-                                       "x.new-abcdefg", "x.old-abcdef"};
+    static const char *const kept[] = {".new-abcdef", "x.new-abc", "x.new-abcde_", "x.new-abcdefg",
+                                       "x.old-abcdef"};
     struct place *place = *state;
     pid_t child = fork();
     if (child == 0) { /* killed by the limit, in the middle of its write */

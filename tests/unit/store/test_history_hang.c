@@ -291,6 +291,22 @@ static void what_was_added_is_written_between_two_reads(void **state)
     lat_history_close(history);
 }
 
+static void stopping_waits_for_a_disk_that_hangs_no_longer_than_told(void **state)
+{
+    struct bed *bed = *state;
+    struct lat_history *history = history_open(bed);
+
+    fault = HANGS;
+    lat_history_add(history, "w1", "k", "m", "", lat_clock_wall_ms(lat_clock_system()));
+    wait_until_held();
+    assert_false(lat_history_stop(history, 20));
+    assert_int_equal(held, 1);
+    fault = FINE;
+    assert_true(lat_history_stop(history, 20000));
+    assert_true(lat_history_stop(history, 0)); /* it has ended */
+    lat_history_close(history);
+}
+
 static void a_read_of_a_disk_that_hangs_ends_in_time(void **state)
 {
     struct bed *bed = *state;
@@ -339,6 +355,7 @@ int main(void)
         CASE(decisions_go_on_while_the_disk_of_the_history_hangs),
         CASE(reads_are_refused_when_too_many_wait),
         CASE(what_was_added_is_written_between_two_reads),
+        CASE(stopping_waits_for_a_disk_that_hangs_no_longer_than_told),
         CASE(a_read_of_a_disk_that_hangs_ends_in_time),
         CASE(what_a_failing_disk_does_not_take_is_counted),
     };

@@ -224,6 +224,67 @@ static void old_lines_are_forgotten(void **state)
     expect(past, &which, "young\n");
 }
 
+/* Lines go in the order of their coming: one that is never old would keep all behind it. */
+static void a_line_from_far_ahead_is_taken_for_one_of_tomorrow(void **state)
+{
+    struct past *past = *state;
+    struct lat_history_subject subject = past_subject(1, 1, 0);
+
+    add_line(past, &subject, at(3600), "an hour ahead");
+    assert_true(end_of(past, subject.id).at_ns == at(3600));
+    add_line(past, &subject, at(1000000), "days ahead");
+    assert_true(end_of(past, subject.id).at_ns == at(LAT_HISTORY_AHEAD_S));
+}
+
+static void other_limits_hold_at_once(void **state)
+{
+    struct past *past = *state;
+    struct lat_history_subject subject = past_subject(1, 1, 0);
+    struct lat_history_lines which = of_instance(1, 0);
+
+    add_line(past, &subject, at(-90000), "old");
+    add_line(past, &subject, at(-80000), "young");
+    expect(past, &which, "old\nyoung\n");
+    lat_history_set_limits(past->history, &(struct lat_history_limits){.days = 1});
+    for (int i = 0; i < 20; i++) {
+        free(past_lines(past, &which)); /* each wakes the writer, which forgets a step */
+    }
+    expect(past, &which, "young\n");
+}
+
+/* As many rows as a node may have, written by hand. */
+static void fill_with_subjects(struct past *past, const char *node)
+{
+    sqlite3 *db;
+    char *sql = lat_text_format(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+        " INSERT INTO subject (id, owner_id, ordinal, node, began_at, seen_at, writes, source)"
+        " SELECT 'id-' || i, '', 0, '%s', %lld, %lld, 0, i FROM n",
+        LAT_HISTORY_SUBJECTS_OF_NODE_MAX, node, (long long)past->wall_ms, (long long)past->wall_ms);
+
+    past->history = lat_history_close(past->history);
+    assert_int_equal(sqlite3_open(past->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    free(sql);
+    past_restart(past);
+}
+
+static void no_node_takes_the_place_of_others(void **state)
+{
+    struct past *past = *state;
+    struct lat_history_subject greedy = past_subject(1, 1, 0), other = past_subject(2, 2, 0);
+    struct lat_history_lines of_greedy = of_instance(1, 0), of_other = of_instance(2, 0);
+
+    lat_text_bound(greedy.node, sizeof(greedy.node), "greedy");
+    fill_with_subjects(past, "greedy");
+    add_line(past, &greedy, at(1), "one too many");
+    add_line(past, &other, at(1), "of another node");
+    expect(past, &of_greedy, "");
+    expect(past, &of_other, "of another node\n");
+    assert_int_equal(lat_history_dropped(past->history), 1);
+}
+
 /* ---- schemas ---- */
 
 static void write_file(struct past *past, const char *sql)
@@ -295,6 +356,9 @@ int main(void)
         CASE(the_end_of_a_log_says_how_many_lines_have_its_time),
         CASE(the_oldest_lines_go_when_there_are_too_many_bytes),
         CASE(old_lines_are_forgotten),
+        CASE(a_line_from_far_ahead_is_taken_for_one_of_tomorrow),
+        CASE(other_limits_hold_at_once),
+        CASE(no_node_takes_the_place_of_others),
         CASE(a_file_of_the_first_schema_keeps_its_events),
         CASE(a_file_of_a_newer_program_is_refused),
     };
