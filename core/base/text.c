@@ -77,6 +77,34 @@ void lat_text_bound(char *ret, size_t size, const char *text)
     ret[end] = '\0';
 }
 
+/* Returns how many bytes of a character that nobody sees begin here, or 0. */
+static size_t unseen(const unsigned char *c)
+{
+    if (c[0] < 0x20 || c[0] == 0x7f) {
+        return c[0] != '\0';
+    }
+    if (c[0] == 0xc2) {
+        return c[1] >= 0x80 && c[1] <= 0x9f ? 2 : 0; /* C1 */
+    }
+    bool is_unseen =
+        (c[0] == 0xe2 && c[1] == 0x80 &&
+         ((c[2] >= 0x8b && c[2] <= 0x8f) || (c[2] >= 0xa8 && c[2] <= 0xae))) || /* U+200B, U+2028 */
+        (c[0] == 0xe2 && c[1] == 0x81 && c[2] >= 0xa0 && c[2] <= 0xaf) ||       /* U+2060 */
+        (c[0] == 0xef && c[1] == 0xbb && c[2] == 0xbf);                         /* U+FEFF */
+
+    return is_unseen ? 3 : 0;
+}
+
+void lat_text_clean(char *text)
+{
+    while (*text != '\0') {
+        size_t len = unseen((const unsigned char *)text);
+
+        memset(text, ' ', len);
+        text += len > 0 ? len : 1;
+    }
+}
+
 bool lat_text_equal(const char *a, const char *b)
 {
     if (a == NULL || b == NULL) {

@@ -25,6 +25,10 @@ size_t lat_text_cut(const char *text, size_t len, size_t max);
 /* Copies at most size - 1 bytes, always terminates, never cuts a UTF-8 character in two. */
 void lat_text_bound(char *ret, size_t size, const char *text);
 
+/* Blanks whatever in UTF-8 text a terminal would obey and not show: control characters (lines' ends and C1 included), marks of
+ * direction, separators of lines. The length stays. */
+void lat_text_clean(char *text);
+
 bool lat_text_equal(const char *a, const char *b); /* NULL equals only NULL */
 bool lat_text_starts(const char *text, const char *prefix);
 bool lat_text_ends(const char *text, const char *suffix);

@@ -27,11 +27,7 @@ int lat__kind_error(enum lat_luahost_kind kind)
 static void copy_clean(char *ret, size_t size, const char *text)
 {
     lat_text_bound(ret, size, text);
-    for (char *c = ret; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            *c = ' ';
-        }
-    }
+    lat_text_clean(ret);
 }
 
 int lat__read_error(const cJSON *answer, struct lat_err *ret_err)

@@ -59,6 +59,7 @@ static int read_node(const cJSON *answer, struct lat_decision_node *node, struct
     }
     node->verdict = LAT_VERDICT_REFUSED;
     lat_text_bound(node->reason, sizeof(node->reason), reason->valuestring);
+    lat_text_clean(node->reason);
     return 0;
 }
 

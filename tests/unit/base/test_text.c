@@ -60,6 +60,16 @@ static void a_bounded_copy_never_cuts_a_character(void **state)
     }
 }
 
+static void a_cleaned_text_shows_all_there_is(void **state)
+{
+    char text[] =
+        "a\n\x1b[2J\x7f\xc2\x9b\xc2\xa9 \xe2\x80\xaex\xe2\x80\xa8\xe2\x82\xac\xe2\x81\xa6\xef\xbb\xbf\xc2";
+
+    (void)state;
+    lat_text_clean(text);
+    assert_string_equal(text, "a  [2J   \xc2\xa9    x   \xe2\x82\xac      \xc2");
+}
+
 static void a_bounded_copy_of_bytes_that_are_no_text_ends_all_the_same(void **state)
 {
     (void)state;
@@ -234,6 +244,7 @@ int main(void)
         cmocka_unit_test(formatting_is_whole_at_every_length),
         cmocka_unit_test(replacing_frees_what_was_there),
         cmocka_unit_test(a_bounded_copy_never_cuts_a_character),
+        cmocka_unit_test(a_cleaned_text_shows_all_there_is),
         cmocka_unit_test(a_bounded_copy_of_bytes_that_are_no_text_ends_all_the_same),
         cmocka_unit_test(a_cut_is_never_past_either_limit),
         cmocka_unit_test(comparing),
