@@ -189,6 +189,10 @@ static bool workload_is_right(struct sim_checker *checker, const struct lat_stor
         return differ(checker, "workload %s has %" PRId64 " of %" PRId64 " instances",
                       workload->name, count, workload->count);
     }
+    if (runs && slot->has_port &&
+        !sim_callers_reached(checker->cluster->callers, workload->row.id)) {
+        return differ(checker, "workload %s is not reached at its address", workload->name);
+    }
     if (!lat_text_equal(workload->status, runs ? "running" : "stopped")) {
         return differ(checker, "workload %s is said to be %s (%s)", workload->name,
                       workload->status, workload->reason);

@@ -28,7 +28,9 @@ static void make(struct sim_cluster *cluster, uint64_t seed, bool print_trace)
     }
     sim_process_start(&cluster->people, cluster->people_machine, "people", 1);
     cluster->users = sim_users_new(sim, &cluster->people, "console", cluster->schedule->people);
-    cluster->observers = sim_observers_new(sim, &cluster->people, "console", cluster->users);
+    cluster->callers = sim_callers_new(sim, &cluster->people, "console", cluster->users);
+    cluster->observers =
+        sim_observers_new(sim, &cluster->people, "console", cluster->users, cluster->callers);
     sim_console_new(cluster);
     cluster->weather = sim_weather_new(cluster);
 }
@@ -43,6 +45,7 @@ static void storm(struct sim_cluster *cluster)
     sim_run_until(sim, sim->now_ns + SETTLE_S * SIM_SECOND, NULL);
     sim_users_start(cluster->users);
     sim_observers_start(cluster->observers);
+    sim_callers_start(cluster->callers);
     sim_weather_start(cluster->weather);
     sim_run_until(sim, sim->now_ns + cluster->schedule->storm_ns, NULL);
 }
@@ -56,6 +59,7 @@ static void converge(struct sim_cluster *cluster)
     sim_trace(sim, "the weather clears");
     sim_weather_clear(cluster->weather);
     sim_users_rest(cluster->users);
+    sim_callers_try_all(cluster->callers);
     do {
         sim_run_until(sim, sim->now_ns + LOOK_S * SIM_SECOND, NULL);
     } while (!sim->failed && !sim_checker_has_converged(cluster->checker, why, sizeof(why)) &&
@@ -74,6 +78,7 @@ static void unmake(struct sim_cluster *cluster)
     }
     sim_console_free(cluster->console);
     sim_observers_free(cluster->observers);
+    sim_callers_free(cluster->callers);
     sim_users_free(cluster->users);
     sim_process_freeze(&cluster->people);
     sim_process_end(&cluster->people);

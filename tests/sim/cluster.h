@@ -166,6 +166,7 @@ struct sim_cluster {
     struct sim_machine *console_machine, *people_machine;
     struct sim_process people;
     struct sim_users *users;
+    struct sim_callers *callers;
     struct sim_observers *observers;
     struct sim_console *console;
     struct sim_node *nodes[SIM_NODES_MAX];

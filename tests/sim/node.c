@@ -5,6 +5,7 @@
  * Its engine outlives it, as Docker does: containers go on when the agent is killed, and stop when the power goes. It has joined
  * before the world began: the console knows it by the id that the store gave it. A boot that fails is tried again a little later. */
 #include "cluster.h"
+#include "guests.h"
 
 #include "agent/wiring/agent.h"
 #include "base/mem.h"
@@ -25,6 +26,7 @@ struct sim_node {
     struct sim_machine *machine;
     struct sim_disk *disk;
     struct lat_mock *engine;
+    struct sim_guests *guests;
     int engine_stops;
     uint64_t life;
     bool power_is_gone;
@@ -101,6 +103,7 @@ static void free_rest(struct sim_node *node)
 static void update_engine(struct sim_node *node)
 {
     lat_mock_engine(node->engine, !node->power_is_gone && node->engine_stops == 0);
+    sim_guests_look(node->guests);
 }
 
 void sim_node_stop_engine(struct sim_node *node, bool stop)
@@ -115,6 +118,7 @@ static void turned(void *arg)
     struct sim_node *node = arg;
 
     sim_checker_look(node->cluster->checker);
+    sim_guests_look(node->guests);
     if (node->runs && sim_disk_is_down(node->disk) && !node->again.place) {
         boot_later(node, 0);
     }
@@ -228,6 +232,7 @@ struct sim_node *sim_node_new(struct sim_cluster *cluster, int number)
     for (int op = 0; op < LAT_MOCK_OPS; op++) {
         lat_mock_delay(node->engine, (enum lat_mock_op)op, SIM_ENGINE_MS);
     }
+    node->guests = sim_guests_new(node->machine, node->name, node->engine);
     sim_event_init(&node->again, boot, node);
     return node;
 }
@@ -239,6 +244,7 @@ struct sim_node *sim_node_free(struct sim_node *node)
         if (node->runs) {
             close_down(node);
         }
+        sim_guests_free(node->guests);
         lat_mock_free(node->engine);
         sim_disk_free(node->disk);
         free(node);

@@ -61,6 +61,7 @@ struct sim_observers {
     struct sim_process *process;
     char *console;
     const struct sim_users *users;
+    struct sim_callers *callers;
     struct follower followers[SIM_USERS_MAX];
     struct reader readers[SIM_USERS_MAX];
     int count;
@@ -264,6 +265,7 @@ static void listed(void *arg, int status, const cJSON *body, const struct lat_er
     if (status == 200) {
         cJSON_ArrayForEach (workload, lat_json_get(body, "items")) {
             see(reader, workload);
+            sim_callers_learn(reader->observers->callers, workload);
         }
     }
     read_next(reader);
@@ -417,7 +419,8 @@ void sim_observers_check(struct sim_observers *observers, const struct lat_store
 /* ---- life ---- */
 
 struct sim_observers *sim_observers_new(struct sim *sim, struct sim_process *process,
-                                        const char *console, const struct sim_users *users)
+                                        const char *console, const struct sim_users *users,
+                                        struct sim_callers *callers)
 {
     struct sim_observers *observers = LAT_NEW(struct sim_observers);
 
@@ -425,6 +428,7 @@ struct sim_observers *sim_observers_new(struct sim *sim, struct sim_process *pro
     observers->process = process;
     observers->console = lat_text_copy(console);
     observers->users = users;
+    observers->callers = callers;
     observers->count = sim_users_count(users);
     for (int i = 0; i < observers->count; i++) {
         struct follower *follower = &observers->followers[i];

@@ -2,15 +2,16 @@
 #ifndef SIM_OBSERVERS_H
 #define SIM_OBSERVERS_H
 
-#include "users.h"
+#include "callers.h"
 
 #include "store/store.h"
 
 struct sim_observers;
 
-/* One follower and one reader for every token of users. */
+/* One follower and one reader for every token of users; what readers see, callers learn. */
 struct sim_observers *sim_observers_new(struct sim *sim, struct sim_process *process,
-                                        const char *console, const struct sim_users *users);
+                                        const char *console, const struct sim_users *users,
+                                        struct sim_callers *callers);
 struct sim_observers *sim_observers_free(struct sim_observers *observers);
 
 void sim_observers_start(struct sim_observers *observers);

@@ -324,6 +324,7 @@ static void write_spec(const struct user *user, struct lat_buf *out)
         write_tier(after->tier, out);
         lat_buf_add_text(out, ",");
     }
+    lat_buf_add_text(out, after->has_port ? "\"plain\":true," : "");
     lat_buf_addf(out,
                  "\"type\":\"custom\",\"name\":\"%s\",\"count\":%" PRId64
                  ",\"params\":{\"image\":\"app:%" PRId64 "\"%s%s}}",
