@@ -169,7 +169,9 @@ static void settle_doubt(struct lat__batch *batch, const struct lat__recovery *r
         lat_err_set(&err, LAT_E_TIMEOUT,
                     "The disk did not answer; whether this was written is not known yet (%.200s)",
                     batch->err.sentence);
-        lat_err_hint(&err, "Look whether it happened, then try again.");
+        lat_err_hint(
+            &err,
+            "When writes are taken again (GET /readyz), look whether it happened; then try again.");
     }
     lat__commit_fail(batch, &err);
 }

@@ -44,7 +44,8 @@ struct user {
     char key[32];           /* "" without */
     bool unheard;           /* an attempt ended without an answer */
     bool looking;           /* to find out whether it happened */
-    bool first_removal;     /* of its workload */
+    bool writes_taken; /* so the console said since then: what it shows now is no longer in doubt */
+    bool first_removal; /* of its workload */
 };
 
 struct sim_users {
@@ -140,6 +141,7 @@ static void end_action(struct user *user)
 {
     user->busy = false;
     user->looking = false;
+    user->writes_taken = false;
     user->key[0] = '\0';
     think(user);
 }
@@ -264,6 +266,7 @@ static void replied(void *arg, int status, const cJSON *body, const struct lat_e
 {
     struct user *user = arg;
     bool is_look = user->looking || user->action == LOOK;
+    bool asked_readiness = user->looking && !user->writes_taken;
 
     sim_trace(user->users->sim, "%s %s%s %s %s: %d %s", user->name,
               user->looking ? "looks after " : "", action_names[user->action], user->slot->name,
@@ -279,6 +282,9 @@ static void replied(void *arg, int status, const cJSON *body, const struct lat_e
         }
     } else if (is_look && status >= 500) {
         try_later(user, sim_draw(user->random, 0, AGAIN_MS));
+    } else if (asked_readiness) {
+        user->writes_taken = true;
+        attempt(user);
     } else if (is_look) {
         look(user, status, body);
     } else {
@@ -339,9 +345,13 @@ static void attempt(struct user *user)
     struct sim_request request = {
         .method = LAT_HTTP_POST, .token = user->token, .key = *user->key ? user->key : NULL};
 
-    lat_buf_add_text(&target, "/api/v1/workloads");
-    if (user->looking || user->action != CREATE) {
-        lat_buf_addf(&target, "/%s", user->slot->name);
+    if (user->looking && !user->writes_taken) {
+        lat_buf_add_text(&target, "/readyz");
+    } else {
+        lat_buf_add_text(&target, "/api/v1/workloads");
+        if (user->looking || user->action != CREATE) {
+            lat_buf_addf(&target, "/%s", user->slot->name);
+        }
     }
     if (user->looking || user->action == LOOK) {
         request.method = LAT_HTTP_GET;

@@ -2,7 +2,7 @@
  *
  *   think ─► an action ─► answer ──────────────► what it said becomes what is known
  *                └─ nothing heard ─┬─ with a key: the same again, until it is answered
- *                                  └─ without: wait until nothing of it can be under way, then look
+ *                                  └─ without: wait until nothing of it can be under way and writes are taken, then look
  *
  * Because a person does one thing at a time and waits until it is certain, every answer and every look can be held
  * against what is known: an acknowledged change that is missing is a failure of the run, and so is one that
