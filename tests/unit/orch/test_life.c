@@ -402,7 +402,7 @@ static void a_finished_task_makes_room_and_a_new_order_takes_it_again(void **sta
     assert_string_equal(workload_of(cloud, job)->status, "failed");
     assert_non_null(allocation_of(cloud, web, 0));
     change(cloud, job, (struct wish){.restarts = 1});
-    run_for(cloud, 10);
+    run_for(cloud, 200);
     assert_false(allocation_of(cloud, job, 0)->finished);
 }
 
