@@ -235,7 +235,7 @@ static const struct {
     const char *ops; /* NULL: OPS */
     const char *rest;
     const char *sentence;
-} wrong[] = {
+} wrong_wires[] = {
     {"{}", "", "ops is no list"},
     {"[7]", "", "op 0 has no name"},
     {"[[]]", "", "op 0 has no name"},
@@ -321,16 +321,17 @@ static const struct {
 static void the_wire_is_not_believed(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < LAT_COUNT(wrong); i++) {
+    for (size_t i = 0; i < LAT_COUNT(wrong_wires); i++) {
         struct lat_program *program = NULL;
         struct lat_err err = {.sentence = ""};
         char *text = lat_text_format("{\"version\":1,\"ops\":%s%s}",
-                                     wrong[i].ops != NULL ? wrong[i].ops : OPS, wrong[i].rest);
+                                     wrong_wires[i].ops != NULL ? wrong_wires[i].ops : OPS,
+                                     wrong_wires[i].rest);
         cJSON *json = cJSON_Parse(text);
 
         assert_non_null(json);
         if (lat_program_read(json, &program, &err) != LAT_E_POLICY || program != NULL ||
-            strstr(err.sentence, wrong[i].sentence) == NULL) {
+            strstr(err.sentence, wrong_wires[i].sentence) == NULL) {
             fail_msg("%s: %s", text, err.sentence);
         }
         cJSON_Delete(json);
