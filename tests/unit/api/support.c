@@ -134,9 +134,12 @@ void desk_stop(struct desk *desk)
 {
     bool closed = false;
 
-    lat_api_end_streams(desk->api);
+    if (desk->api) {
+        lat_api_end_streams(desk->api);
+    }
     lat_http_server_close(desk->server, 100, set_true, &closed);
     run_until(desk->console->bed, &closed);
+    desk->server = NULL;
     if (desk->console->dispatch) {
         console_close_dispatch(desk->console);
     }
@@ -144,10 +147,12 @@ void desk_stop(struct desk *desk)
     desk->policies = lat_policies_stop(desk->policies);
     lat_luahost_close(desk->luahost, set_true, &closed);
     run_until(desk->console->bed, &closed);
-    closed = false;
-    lat_api_close(desk->api, set_true, &closed);
-    run_until(desk->console->bed, &closed);
-    desk->api = NULL;
+    if (desk->api) {
+        closed = false;
+        lat_api_close(desk->api, set_true, &closed);
+        run_until(desk->console->bed, &closed);
+        desk->api = NULL;
+    }
 }
 
 int desk_close(void **state)
@@ -155,7 +160,7 @@ int desk_close(void **state)
     struct desk *desk = *state;
     void *console = desk->console;
 
-    if (desk->api) {
+    if (desk->server) {
         desk_stop(desk);
     }
     desk->console->bed->store = lat_store_close(desk->console->bed->store);

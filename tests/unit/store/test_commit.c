@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -132,15 +133,15 @@ static void the_queue_is_bounded(void **state)
     assert_int_equal(lat_store_count(bed->store, LAT_TABLE_ENDPOINT), LAT_STORE_STAGED_MAX);
 }
 
-/* Commits a policy with a source of that many bytes. */
+/* Commits a version of a policy, with a source of that many bytes. */
 static int put_source(struct bed *bed, size_t size, struct answer *answer)
 {
-    struct lat_policy *policy = lat_policy_new();
+    struct lat_policy_version *version = lat_policy_version_new();
     struct lat_txn *txn = lat_txn_begin(bed->store, "");
     char *source = memset(lat_alloc(size + 1), 'x', size);
 
-    lat_row_take(policy->source, source);
-    lat_txn_put(txn, &policy->row);
+    lat_row_take(version->source, source);
+    lat_txn_put(txn, &version->row);
     return lat_txn_commit(txn, answer == NULL ? NULL : answer_take, answer, NULL);
 }
 
@@ -201,12 +202,13 @@ static void a_slow_disk_costs_no_memory(void **state)
     assert_int_equal(wait_for(bed, &answer), 0);
     void *cursor = NULL;
     char id[LAT_ID_SIZE];
-    lat_text_bound(id, sizeof(id), lat_store_next(bed->store, LAT_TABLE_POLICY, &cursor)->id);
+    lat_text_bound(id, sizeof(id),
+                   lat_store_next(bed->store, LAT_TABLE_POLICY_VERSION, &cursor)->id);
     bed->script->delay_ms = 20;
     while (done < 100) { /* many come in each turn, and come again whatever they are told */
         for (int i = 0; i < 40; i++) {
             struct lat_txn *txn = lat_txn_begin(bed->store, "");
-            lat_txn_put(txn, lat_row_copy(lat_txn_get(txn, LAT_TABLE_POLICY, id)));
+            lat_txn_put(txn, lat_row_copy(lat_txn_get(txn, LAT_TABLE_POLICY_VERSION, id)));
             int rc = lat_txn_commit(txn, count_done, &done, NULL);
             assert_true(rc == 0 || rc == LAT_E_BUSY);
             *(rc == 0 ? &staged : &busy) += 1;
@@ -221,7 +223,7 @@ static void a_slow_disk_costs_no_memory(void **state)
     }
     assert_int_equal(done, staged);
     assert_int_equal(bed->store->staged_bytes, 0);
-    assert_int_equal(lat_store_get(bed->store, LAT_TABLE_POLICY, id)->version, 1 + staged);
+    assert_int_equal(lat_store_get(bed->store, LAT_TABLE_POLICY_VERSION, id)->version, 1 + staged);
 }
 
 static size_t staged_entries(const struct lat_store *store)
@@ -418,6 +420,45 @@ static void a_journal_that_lost_changes_takes_no_writes(void **state)
     assert_non_null(lat_store_node(bed->store, id));
 }
 
+static void a_store_whose_journal_fails_for_ever_still_closes(void **state)
+{
+    struct bed *bed = *state;
+    struct answer answer = {0}, late = {0};
+    struct lat_err err;
+    char id[LAT_ID_SIZE];
+
+    make_node(bed, "a", id);
+    bed->script->fail_commit = 2;
+    bed->script->fail_code = LAT_E_IO;
+    bed->script->fail_reopens = bed->script->fail_proofs = INT_MAX;
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    put_node(txn, "b");
+    commit(txn, &answer);
+    txn = lat_txn_begin(bed->store, "");
+    put_node(txn, "c");
+    commit(txn, &late); /* of the same turn; closing has to answer both */
+    bed_store_close(bed);
+    assert_true(answer.is_there && late.is_there);
+    assert_int_equal(answer.code, LAT_E_TIMEOUT);
+    assert_int_equal(late.code, LAT_E_TIMEOUT);
+    bed_store_open(bed);
+    txn = lat_txn_begin(bed->store, "");
+    put_node(txn, "d");
+    commit_now(bed, txn);
+    assert_true(lat_store_is_writable(bed->store, &err)); /* the next start is a sound one */
+    bed->script->fail_commit = bed->script->commits + 1;
+    bed->script->fail_code = LAT_E_IO;
+    bed->script->fail_reopens = INT_MAX;
+    answer = (struct answer){0};
+    txn = lat_txn_begin(bed->store, "");
+    put_node(txn, "e");
+    commit(txn, &answer);
+    assert_int_equal(wait_for(bed, &answer), LAT_E_TIMEOUT);
+    assert_false(lat_store_is_writable(bed->store, &err));
+    bed_store_close(bed); /* between two tries */
+    bed_store_open(bed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,6 +477,7 @@ int main(void)
         CASE(a_commit_whose_answer_was_lost_has_happened),
         CASE(memory_follows_a_journal_that_went_on_without_an_answer),
         CASE(a_journal_that_lost_changes_takes_no_writes),
+        CASE(a_store_whose_journal_fails_for_ever_still_closes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
