@@ -8,6 +8,8 @@
  *   stopped    runs                        stop
  *   removed    anything                    remove, tell, forget
  *
+ * What a task, which is to run only once, needs instead where `running` is wanted says task.c.
+ *
  * At most one operation is under way; what happens meanwhile is looked at when it ends. What the engine says wins over
  * what was believed. Without the engine nothing is done, and nothing is taken back. */
 #include "agent/runner/runner_internal.h"
@@ -20,7 +22,7 @@ static int64_t now_ms(const struct lat__allocation *allocation)
     return lat_clock_boot_ms(lat_loop_clock(allocation->runner->with.loop));
 }
 
-static void try_later(struct lat__allocation *allocation)
+void lat__try_later(struct lat__allocation *allocation)
 {
     lat_timer_start(&allocation->retry, allocation->retry_ms, 0);
     allocation->retry_ms = allocation->retry_ms * 2 < LAT_RUNNER_RETRY_MAX_MS
@@ -106,7 +108,7 @@ void lat__converge_seen(struct lat__allocation *allocation, const struct lat_dri
     allocation->engine = *status;
     if (!status->running) {
         forget_health(allocation);
-        if (ran && allocation->wanted.desired == LAT_WANT_RUNNING) {
+        if (ran && allocation->wanted.desired == LAT_WANT_RUNNING && !allocation->wanted.task) {
             if (now_ms(allocation) - allocation->started_ms >= LAT_RUNNER_STABLE_MS) {
                 allocation->retry_ms = LAT_RUNNER_RETRY_MIN_MS;
             }
@@ -114,7 +116,7 @@ void lat__converge_seen(struct lat__allocation *allocation, const struct lat_dri
             allocation->prove_ms = allocation->retry_ms < LAT_RUNNER_PROVE_MAX_MS
                                        ? allocation->retry_ms
                                        : LAT_RUNNER_PROVE_MAX_MS;
-            try_later(allocation);
+            lat__try_later(allocation);
         }
     }
 }
@@ -159,7 +161,7 @@ static void failed(struct lat__allocation *allocation, const struct lat_err *err
     lat__report(allocation, LAT_ALLOCATION_FAILED, "%s", err->sentence);
     allocation->hopeless = err->code == LAT_E_NOT_ALLOWED || err->code == LAT_E_INVALID_FIELD;
     if (!allocation->hopeless) {
-        try_later(allocation);
+        lat__try_later(allocation);
     }
 }
 
@@ -195,6 +197,9 @@ static void started(void *arg, const struct lat_driver_status *status, const str
         lat_metric_add(allocation->runner->starts, 1);
         allocation->engine.running = true; /* one that stands still by now has ended by itself */
         lat__converge_seen(allocation, status);
+        if (allocation->wanted.task) {
+            lat__task_started(allocation);
+        }
     }
     operation_ended(allocation);
 }
@@ -238,6 +243,7 @@ static void stopped(void *arg, const struct lat_err *err)
         failed(allocation, err);
     } else {
         allocation->engine.running = false;
+        lat__task_stopped(allocation);
     }
     operation_ended(allocation);
 }
@@ -294,6 +300,25 @@ static void remove_container(struct lat__allocation *allocation)
 
 /* ---- the step ---- */
 
+static void watch(struct lat__allocation *allocation)
+{
+    if (allocation->health) {
+        lat__report_again(allocation);
+    } else {
+        watch_health(allocation);
+    }
+}
+
+static void converge_task(struct lat__allocation *allocation)
+{
+    switch (lat__task_step(allocation)) {
+    case LAT__STEP_NOTHING: break;
+    case LAT__STEP_START: start(allocation); break;
+    case LAT__STEP_RESTART: restart(allocation); break;
+    case LAT__STEP_WATCH: watch(allocation); break;
+    }
+}
+
 static void converge_running(struct lat__allocation *allocation)
 {
     const struct lat_driver_status *engine = &allocation->engine;
@@ -301,14 +326,14 @@ static void converge_running(struct lat__allocation *allocation)
     if (!allocation->wanted.container) {
         lat__report(allocation, LAT_ALLOCATION_FAILED, "the console never said what to run");
         allocation->hopeless = true;
+    } else if (allocation->wanted.task) {
+        converge_task(allocation);
     } else if (!engine->running || engine->spec_digest != allocation->wanted.spec_digest) {
         start(allocation);
     } else if (allocation->restarts_done != allocation->wanted.restarts) {
         restart(allocation);
-    } else if (allocation->health) {
-        lat__report_again(allocation);
     } else {
-        watch_health(allocation);
+        watch(allocation);
     }
 }
 
@@ -321,7 +346,9 @@ void lat__converge(struct lat__allocation *allocation)
     }
     if (!runner->engine_up) {
         allocation->health = lat_health_stop(allocation->health);
-        lat__report(allocation, allocation->status, "%s", runner->engine_err.sentence);
+        if (!allocation->run.finished) {
+            lat__report(allocation, allocation->status, "%s", runner->engine_err.sentence);
+        }
         return;
     }
     if (!allocation->known) {

@@ -33,6 +33,51 @@ static char *path_of(const struct lat_runner *runner, const char *id)
     return lat_text_format("%s/%s.json", runner->dir, id);
 }
 
+static void describe_task(const struct lat__allocation *allocation, struct lat_json_writer *writer)
+{
+    const struct lat__run *run = &allocation->run;
+
+    lat_json_add_bool(writer, "task", true);
+    lat_json_add_int(writer, "retries", allocation->wanted.retries);
+    lat_json_object(writer, "run");
+    lat_json_add_bool(writer, "known", run->digest != 0);
+    lat_json_add_bool(writer, "current", run->digest == allocation->wanted.spec_digest);
+    lat_json_add_int(writer, "restarts", run->restarts);
+    lat_json_add_bool(writer, "open", run->open);
+    lat_json_add_bool(writer, "seen", run->seen);
+    lat_json_add_int(writer, "after", run->after);
+    lat_json_add_int(writer, "failures", run->failures);
+    lat_json_add_bool(writer, "finished", run->finished);
+    lat_json_add_int(writer, "exit_status", run->exit_status);
+    lat_json_add_bool(writer, "out_of_memory", run->out_of_memory);
+    lat_json_add_bool(writer, "lost", run->lost);
+    lat_json_end(writer, '}');
+}
+
+static void read_task(struct lat__allocation *allocation, const cJSON *json)
+{
+    const cJSON *run = lat_json_get(json, "run");
+
+    allocation->wanted.task = lat_json_bool(json, "task", false);
+    allocation->wanted.retries = lat_json_int(json, "retries", 0);
+    if (!allocation->wanted.task || !lat_json_bool(run, "known", false)) {
+        return;
+    }
+    allocation->run = (struct lat__run){
+        /* Of another spec: of one that is not that of this assignment, whichever it was. */
+        .digest = lat_json_bool(run, "current", false) ? allocation->wanted.spec_digest : 1,
+        .restarts = lat_json_int(run, "restarts", 0),
+        .open = lat_json_bool(run, "open", false),
+        .seen = lat_json_bool(run, "seen", false),
+        .after = lat_json_int(run, "after", 0),
+        .failures = lat_json_int(run, "failures", 0),
+        .finished = lat_json_bool(run, "finished", false),
+        .exit_status = lat_json_int(run, "exit_status", 0),
+        .out_of_memory = lat_json_bool(run, "out_of_memory", false),
+        .lost = lat_json_bool(run, "lost", false),
+    };
+}
+
 static char *describe(const struct lat__allocation *allocation)
 {
     const struct lat__assignment *wanted = &allocation->wanted;
@@ -59,6 +104,9 @@ static char *describe(const struct lat__allocation *allocation)
     lat_json_add_int(&writer, "restarts_done", allocation->restarts_done);
     lat_json_add_int(&writer, "starts", allocation->starts);
     lat_json_add_bool(&writer, "healthy", allocation->healthy);
+    if (wanted->task) {
+        describe_task(allocation, &writer);
+    }
     lat_json_end(&writer, '}');
     lat_wipe_free(container);
     return lat_buf_take_text(&out);
@@ -123,6 +171,8 @@ static void worked(void *arg)
         submit(allocation);
     } else if (removes) {
         file_removed(allocation);
+    } else {
+        lat__task_written(allocation);
     }
     lat__journal_tell_quiet(runner);
 }
@@ -236,6 +286,8 @@ static int parse(struct lat_runner *runner, const char *name, const cJSON *json,
     allocation->restarts_done = lat_json_int(json, "restarts_done", allocation->wanted.restarts);
     allocation->starts = lat_json_int(json, "starts", 0);
     allocation->healthy = lat_json_bool(json, "healthy", false);
+    read_task(allocation, json);
+    lat__task_recall(allocation);
     return 0;
 }
 

@@ -4,6 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Tells whether what is reported is the end of a task. */
+static bool is_finished(const struct lat__allocation *allocation)
+{
+    return allocation->wanted.task && allocation->run.finished &&
+           (allocation->status == LAT_ALLOCATION_COMPLETED ||
+            allocation->status == LAT_ALLOCATION_FAILED);
+}
+
 static void write_observed(const struct lat__allocation *allocation, struct lat_buf *out)
 {
     const struct lat_driver_status *engine = &allocation->engine;
@@ -18,7 +26,12 @@ static void write_observed(const struct lat__allocation *allocation, struct lat_
     }
     lat_json_end(&writer, '}');
     lat_json_add_int(&writer, "starts", allocation->starts);
-    if (!engine->running && *engine->container) {
+    if (is_finished(allocation)) {
+        lat_json_add_bool(&writer, "finished", true);
+        if (!allocation->run.lost) {
+            lat_json_add_int(&writer, "exit_status", allocation->run.exit_status);
+        }
+    } else if (!engine->running && *engine->container) {
         lat_json_add_int(&writer, "exit_status", engine->exit_status);
     }
     if (*allocation->progress) {

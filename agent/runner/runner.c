@@ -52,6 +52,10 @@ static void take_assignment(struct lat__assignment *wanted, const struct lat_ass
         .restarts = assign->restarts,
         .desired = assign->desired,
         .keep_data = assign->keep_data,
+        .task = assign->task,
+        .retries = assign->retries,
+        .finished = assign->finished,
+        .exit_status = assign->exit_status,
         .container = container,
         .spec_digest = lat__container_digest(container),
     };
@@ -97,7 +101,8 @@ struct lat__allocation *lat__allocation_free(struct lat__allocation *allocation)
 static bool is_known(const struct lat__assignment *wanted, const struct lat_assign_message *assign)
 {
     return wanted->desired == assign->desired && wanted->restarts == assign->restarts &&
-           wanted->keep_data == assign->keep_data &&
+           wanted->keep_data == assign->keep_data && wanted->task == assign->task &&
+           wanted->retries == assign->retries &&
            (!assign->container || lat__container_digest(assign->container) == wanted->spec_digest);
 }
 

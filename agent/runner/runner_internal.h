@@ -17,6 +17,10 @@ struct lat__assignment {
     int64_t ordinal, generation, epoch, restarts;
     enum lat_want desired;
     bool keep_data;
+    bool task;           /* runs to its end once */
+    int64_t retries;     /* of a task */
+    bool finished;       /* the console knows that the task came to its end */
+    int64_t exit_status; /* with which */
     cJSON *container;    /* owned; NULL where nothing but removal was ever asked for */
     int64_t spec_digest; /* of the container */
 };
@@ -27,8 +31,25 @@ enum lat__operation {
     LAT__RESTARTING,
     LAT__STOPPING,
     LAT__REMOVING,
-    LAT__INSPECTING
+    LAT__INSPECTING,
+    LAT__JOURNALLING /* not at the driver: a task waits until the journal holds that it begins */
 };
+
+/* How far a task came with its order. */
+struct lat__run {
+    int64_t digest, restarts; /* the order it speaks of; digest 0: none yet */
+    bool open;                /* a run was begun and its end not seen */
+    bool seen;                /* and the engine has said that it started */
+    int64_t after;       /* when its container had been started before that, as the engine says */
+    int64_t failures;    /* runs that failed */
+    bool finished;       /* it is not run again */
+    int64_t exit_status; /* of the last run that ended */
+    bool out_of_memory;
+    bool lost; /* how it ended is not known */
+};
+
+/* What a task needs next. */
+enum lat__step { LAT__STEP_NOTHING, LAT__STEP_START, LAT__STEP_RESTART, LAT__STEP_WATCH };
 
 struct lat__allocation {
     struct lat_runner *runner;
@@ -50,6 +71,8 @@ struct lat__allocation {
     char progress[96];
     int64_t progress_at_ms;
     int64_t starts;
+
+    struct lat__run run; /* of a task */
 
     struct lat_health *health;
     bool healthy; /* its last verdict; kept in the journal for the next agent */
@@ -94,11 +117,29 @@ struct lat_runner {
 /* Takes the next step towards what is wanted, unless an operation is under way. */
 void lat__converge(struct lat__allocation *allocation);
 
+/* Has the next step taken after a wait, which doubles. */
+void lat__try_later(struct lat__allocation *allocation);
+
 /* The engine's newest word about a container, whoever asked for it. */
 void lat__converge_seen(struct lat__allocation *allocation, const struct lat_driver_status *status);
 
 /* The journal has durably forgotten a removed allocation: now the console may. Frees it, unless it is wanted again. */
 void lat__converge_forgotten(struct lat__allocation *allocation);
+
+/* ---- task.c ---- */
+
+/* Tells what a task that should run needs next, and reports how it stands where that is nothing. */
+enum lat__step lat__task_step(struct lat__allocation *allocation);
+
+/* Takes status and reason of a finished task from what the journal said. */
+void lat__task_recall(struct lat__allocation *allocation);
+
+/* The journal's newest write has ended, with success or not. */
+void lat__task_written(struct lat__allocation *allocation);
+
+/* A task was started, and stopped as it was asked. */
+void lat__task_started(struct lat__allocation *allocation);
+void lat__task_stopped(struct lat__allocation *allocation);
 
 /* ---- report.c ---- */
 

@@ -11,9 +11,11 @@ static void count_use(struct lat_api *api, const char *node_id, int64_t *ret_cpu
     while ((row = lat_store_each(api->with.store, LAT_INDEX_ALLOCATION_NODE, node_id, &cursor))) {
         const struct lat_allocation *allocation = (const struct lat_allocation *)row;
 
-        *ret_cpu += allocation->cpu_milli;
-        *ret_memory += allocation->memory_bytes;
-        ++*ret_count;
+        if (!allocation->finished) {
+            *ret_cpu += allocation->cpu_milli;
+            *ret_memory += allocation->memory_bytes;
+            ++*ret_count;
+        }
     }
 }
 
@@ -83,15 +85,17 @@ void lat__nodes_get(struct lat__call *call)
 }
 
 /* Stages the removal of what stands on a node, what is being placed there at this moment included. Its workloads are placed anew,
- * without the data that the node holds. */
+ * without the data that the node holds; finished tasks stay as they are, for they are not to be run again. */
 static void remove_allocations(struct lat_txn *txn, const char *node_id)
 {
     const struct lat_row *row;
     void *cursor = NULL;
 
     while ((row = lat_txn_each(txn, LAT_INDEX_ALLOCATION_NODE, node_id, &cursor))) {
-        lat_txn_remove(txn, LAT_TABLE_ALLOCATION, row->id);
-        cursor = NULL; /* the walk does not survive a removal */
+        if (!((const struct lat_allocation *)row)->finished) {
+            lat_txn_remove(txn, LAT_TABLE_ALLOCATION, row->id);
+            cursor = NULL; /* the walk does not survive a removal */
+        }
     }
 }
 

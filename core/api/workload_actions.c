@@ -73,10 +73,13 @@ static int restart(struct lat__call *call, struct lat_workload *workload, struct
     if (code) {
         return code;
     }
-    if (lat_text_equal(workload->desired, lat_want_name(LAT_WANT_STOPPED))) {
+    bool is_stopped = lat_text_equal(workload->desired, lat_want_name(LAT_WANT_STOPPED));
+    bool is_task = lat_text_equal(workload->kind, lat_workload_kind_name(LAT_RUN_TASK));
+
+    workload->restarts +=
+        !is_stopped || is_task; /* starting is enough for a service that stands still */
+    if (is_stopped) {
         lat_row_set(workload->desired, lat_want_name(LAT_WANT_RUNNING));
-    } else {
-        workload->restarts++;
     }
     set_status(workload, LAT_WORKLOAD_STARTING);
     return 0;

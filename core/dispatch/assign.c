@@ -16,6 +16,26 @@ static int render(struct lat_dispatch *dispatch, const struct lat_workload *work
     return dispatch->with.render(dispatch->with.render_arg, workload, allocation, ret_json, err);
 }
 
+/* What a task's allocation is assigned beside a service's. */
+static void describe_task(const struct lat_workload *workload,
+                          const struct lat_allocation *allocation,
+                          struct lat_assign_message *assign)
+{
+    cJSON *observed = NULL;
+    if (!workload || !lat_text_equal(workload->kind, lat_workload_kind_name(LAT_RUN_TASK)))
+        return;
+    assign->task = true;
+    assign->retries = workload->retries;
+    assign->finished = allocation->finished;
+    observed = allocation->finished ? cJSON_Parse(allocation->observed) : NULL;
+    /* How it ended is not always known; what ended well says so by its status. */
+    assign->exit_status =
+        lat_text_equal(allocation->status, lat_allocation_state_name(LAT_ALLOCATION_COMPLETED))
+            ? 0
+            : lat_json_int(observed, "exit_status", -1);
+    cJSON_Delete(observed);
+}
+
 void lat__assign(struct lat__session *session, const struct lat_allocation *allocation)
 {
     struct lat_dispatch *dispatch = session->dispatch;
@@ -53,6 +73,7 @@ void lat__assign(struct lat__session *session, const struct lat_allocation *allo
         .container_json = container,
         .request_id = allocation->request_id,
     };
+    describe_task(workload, allocation, &assign);
     lat_assign_message_write(&assign, &session->outbox.bytes);
     lat__outbox_close_message(&session->outbox);
     lat_metric_add(dispatch->assignments, 1);

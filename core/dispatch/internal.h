@@ -35,6 +35,7 @@ struct lat__measured {
 struct lat__report {
     enum lat__report_kind kind;
     bool inventory; /* OBSERVED: was part of an inventory */
+    bool finished;  /* OBSERVED: a task came to its end */
     enum lat_allocation_state status;
     int64_t generation;
     char *allocation;

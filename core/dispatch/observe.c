@@ -122,6 +122,18 @@ static bool overtake(struct lat__session *session, struct lat_txn *txn,
     return true;
 }
 
+/* Tells whether a report says the end of a task: of one, and in a state that is one. */
+static bool is_end(struct lat_txn *txn, const struct lat_allocation *row,
+                   const struct lat__report *report)
+{
+    const struct lat_workload *workload =
+        (const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, row->workload_id);
+    return report->finished && report->generation == row->generation &&
+           (report->status == LAT_ALLOCATION_COMPLETED ||
+            report->status == LAT_ALLOCATION_FAILED) &&
+           workload && lat_text_equal(workload->kind, lat_workload_kind_name(LAT_RUN_TASK));
+}
+
 static bool apply_observed(struct lat__session *session, struct lat_txn *txn,
                            const struct lat__report *report)
 {
@@ -142,6 +154,7 @@ static bool apply_observed(struct lat__session *session, struct lat_txn *txn,
     lat_row_set(edited->reason, report->reason);
     lat_row_set(edited->observed, report->observed);
     edited->observed_generation = report->generation;
+    edited->finished = is_end(txn, row, report);
     edited->updated_at = now;
     lat_txn_put(txn, &edited->row);
     return true;

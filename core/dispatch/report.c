@@ -46,6 +46,7 @@ static void add_observed(struct lat__reports *reports, const struct lat_observed
     report->status = item->status;
     report->reason = lat_text_copy(item->reason);
     report->observed = print(item->observed);
+    report->finished = lat_json_bool(item->observed, "finished", false);
     report->request_id = lat_text_copy(item->request_id);
 }
 

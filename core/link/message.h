@@ -81,7 +81,8 @@ int lat_node_message_read(const cJSON *message, struct lat_node_message *ret_nod
                           struct lat_err *err) LAT_MUST_USE;
 
 /* Both the message `observed` and one item of `inventory`.
- * observed: {container, ports: {NAME: host port}, starts, exit_status, progress: text, volumes: [name]}, all optional. */
+ * observed: {container, ports: {NAME: host port}, starts, exit_status, finished, progress: text, volumes: [name]}, all optional;
+ * finished: a task came to its end and is not run again. */
 struct lat_observed_message {
     const char *allocation;
     int64_t generation;
@@ -155,6 +156,10 @@ struct lat_assign_message {
     enum lat_want desired;
     int64_t restarts;
     bool keep_data;
+    bool task;           /* runs to its end once */
+    int64_t retries;     /* of a task: runs after one that failed */
+    bool finished;       /* of a task: it came to its end, and is not to be run again */
+    int64_t exit_status; /* with that status */
     const cJSON *
         container; /* see model/spec.h, whose lat_container_check the agent calls; NULL only when desired is removed */
     const char *container_json;

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "model/demand.h"
 #include "model/spec.h"
 
 #include <stdlib.h>
@@ -67,6 +68,7 @@ static int check_observed(const cJSON *observed, struct lat_err *err)
 {
     const char *text;
     int64_t number = 0;
+    bool flag = false;
     char *printed = lat_json_print(observed);
     size_t len = strlen(printed);
     free(printed);
@@ -80,6 +82,8 @@ static int check_observed(const cJSON *observed, struct lat_err *err)
         code = lat_json_read_int(observed, "starts", 0, LAT__INT_MAX, &number, err);
     if (code == 0)
         code = lat_json_read_int(observed, "exit_status", INT32_MIN, INT32_MAX, &number, err);
+    if (code == 0)
+        code = lat_json_read_bool(observed, "finished", &flag, err);
     if (code == 0)
         code = check_ports(observed, err);
     if (code == 0)
@@ -168,10 +172,30 @@ void lat_assign_message_write(const struct lat_assign_message *assign, struct la
     lat_json_add_text(&writer, "desired", lat_want_name(assign->desired));
     lat_json_add_int(&writer, "restarts", assign->restarts);
     lat_json_add_bool(&writer, "keep_data", assign->keep_data);
+    if (assign->task) {
+        lat_json_add_bool(&writer, "task", true);
+        lat_json_add_int(&writer, "retries", assign->retries);
+        lat_json_add_bool(&writer, "finished", assign->finished);
+        lat_json_add_int(&writer, "exit_status", assign->exit_status);
+    }
     if (assign->container_json && *assign->container_json)
         lat_json_add_raw(&writer, "container", assign->container_json);
     lat_json_add_text(&writer, "request_id", assign->request_id);
     lat_json_end(&writer, '}');
+}
+
+static int read_assign_task(const cJSON *message, struct lat_assign_message *assign,
+                            struct lat_err *err)
+{
+    int code = lat_json_read_bool(message, "task", &assign->task, err);
+    if (code == 0)
+        code = lat_json_read_int(message, "retries", 0, LAT_RETRIES_MAX, &assign->retries, err);
+    if (code == 0)
+        code = lat_json_read_bool(message, "finished", &assign->finished, err);
+    if (code == 0)
+        code = lat_json_read_int(message, "exit_status", INT32_MIN, INT32_MAX, &assign->exit_status,
+                                 err);
+    return code;
 }
 
 static int read_assign_names(const cJSON *message, struct lat_assign_message *assign,
@@ -212,6 +236,8 @@ int lat_assign_message_read(const cJSON *message, struct lat_assign_message *ret
         code = lat_json_read_int(message, "restarts", 0, LAT__INT_MAX, &assign.restarts, err);
     if (code == 0)
         code = lat_json_read_bool(message, "keep_data", &assign.keep_data, err);
+    if (code == 0)
+        code = read_assign_task(message, &assign, err);
     if (code == 0)
         code = lat__may_object(message, "container", &assign.container, err);
     if (code == 0 && !assign.container && assign.desired != LAT_WANT_REMOVED)

@@ -283,7 +283,7 @@ static bool is_in_force(const struct lat__policy *policy, const struct lat_polic
 static void begin_change(struct lat__policy *policy)
 {
     struct lat__policy_change *change = TAILQ_FIRST(&policy->changes);
-    const char *text;
+    const char *text = NULL;
     struct lat_err err;
 
     TAILQ_REMOVE(&policy->changes, change, link);

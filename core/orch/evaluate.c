@@ -180,19 +180,21 @@ static bool stage_plan(struct lat__evaluator *evaluator, struct lat_txn *txn, si
     int64_t ordinals[LAT_PLAN_INSTANCES_MAX];
     size_t missing =
         workload ? lat__orch_missing(txn, workload, ordinals, LAT_PLAN_INSTANCES_MAX) : 0;
-    size_t placed = lat_plan_place(evaluator->plan, missing);
     struct lat_buf reason = {0};
-    bool wrote = false;
+    bool wrote = true;
+    size_t placed;
 
-    lat_plan_sentence(evaluator->plan, &reason);
-    if (missing == 0) {
+    if (missing == 0) { /* while the policy was asked */
         lat_map_remove(evaluator->orch->waiting, evaluator->workload->row.id);
-    } else if (placed > 0) {
+        return false;
+    }
+    placed = lat_plan_place(evaluator->plan, missing);
+    lat_plan_sentence(evaluator->plan, &reason);
+    if (placed > 0) {
         put_allocations(evaluator, txn, workload, ordinals, placed, now);
         put_evaluation(evaluator, txn, "done", lat_buf_text(&reason), now);
         lat_map_remove(evaluator->orch->waiting, workload->row.id);
         lat_metric_add(evaluator->placed, (int64_t)placed);
-        wrote = true;
     } else {
         lat_metric_add(evaluator->blocked, 1);
         wrote = !is_known(txn, workload->row.id, lat_buf_text(&reason));

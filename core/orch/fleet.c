@@ -32,6 +32,9 @@ static void count(struct lat__fleet *fleet, const struct lat_allocation *before,
 {
     struct lat_need need;
 
+    before =
+        before && before->finished ? NULL : before; /* the end of a task gives back what it had */
+    after = after && after->finished ? NULL : after;
     if (before && after && before->cpu_milli == after->cpu_milli &&
         before->memory_bytes == after->memory_bytes &&
         lat_text_equal(before->node_id, after->node_id)) {

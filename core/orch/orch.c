@@ -129,20 +129,37 @@ static void mark_waiting(struct lat_orch *orch, enum lat_trigger trigger)
     }
 }
 
+/* Tells whether a node is the same to whoever looks for a place. */
+static bool is_same_place(const struct lat_node *before, const struct lat_node *after)
+{
+    return lat_text_equal(before->pool, after->pool) &&
+           lat_text_equal(before->labels, after->labels) &&
+           lat_text_equal(before->attributes, after->attributes) &&
+           lat_text_equal(before->architecture, after->architecture) &&
+           lat_text_equal(before->gpus, after->gpus) &&
+           lat_text_equal(before->images, after->images) &&
+           lat_text_equal(before->volumes, after->volumes) &&
+           before->cpu_milli == after->cpu_milli && before->memory_bytes == after->memory_bytes &&
+           before->disk_bytes == after->disk_bytes &&
+           before->bandwidth_bps == after->bandwidth_bps &&
+           before->on_battery == after->on_battery && before->rank == after->rank &&
+           before->available_until == after->available_until;
+}
+
 static void node_changed(struct lat_orch *orch, const struct lat_node *before,
                          const struct lat_node *after)
 {
     const char *id = after ? after->row.id : before->row.id;
+    bool same_state = before && after && lat_text_equal(before->status, after->status) &&
+                      lat_text_equal(before->reason, after->reason);
     const struct lat_row *row;
     void *cursor = NULL;
 
-    if (before && after && lat_text_equal(before->status, after->status) &&
-        lat_text_equal(before->reason, after->reason) &&
-        lat_text_equal(before->pool, after->pool) && before->cpu_milli == after->cpu_milli &&
-        before->memory_bytes == after->memory_bytes) {
+    if (same_state && is_same_place(before, after)) {
         return;
     }
-    while ((row = lat_store_each(orch->with.store, LAT_INDEX_ALLOCATION_NODE, id, &cursor))) {
+    while (!same_state &&
+           (row = lat_store_each(orch->with.store, LAT_INDEX_ALLOCATION_NODE, id, &cursor))) {
         lat__orch_mark(orch, ((const struct lat_allocation *)row)->workload_id);
     }
     mark_waiting(orch, LAT_TRIGGER_NODE_CHANGED);
@@ -157,6 +174,11 @@ static bool is_as_wanted(const struct lat_workload *before, const struct lat_wor
            lat_text_equal(before->desired, after->desired) &&
            lat_text_equal(before->status, after->status) &&
            lat_text_equal(before->reason, after->reason);
+}
+
+static bool makes_room(const struct lat_allocation *before, const struct lat_allocation *after)
+{
+    return !after || (before && !before->finished && after->finished);
 }
 
 static void store_changed(void *arg, const struct lat_change *change)
@@ -181,7 +203,8 @@ static void store_changed(void *arg, const struct lat_change *change)
                                       (const struct lat_allocation *)change->before,
                                       (const struct lat_allocation *)change->after);
         lat__orch_mark(orch, ((const struct lat_allocation *)row)->workload_id);
-        if (!change->after) { /* there is room again */
+        if (makes_room((const struct lat_allocation *)change->before,
+                       (const struct lat_allocation *)change->after)) {
             mark_waiting(orch, LAT_TRIGGER_NODE_CHANGED);
         }
         break;

@@ -34,6 +34,15 @@ static bool is_wanted(const char *desired, enum lat_want want)
     return lat_text_equal(desired, lat_want_name(want));
 }
 
+/* Tells whether nothing of it is left: its agent said so, or its node was given up (then only a finished task's row stays, as what is
+ * known of it). */
+static bool is_gone(const struct look *look, const struct lat_allocation *allocation)
+{
+    return (lat_text_equal(allocation->status, lat_allocation_state_name(LAT_ALLOCATION_REMOVED)) &&
+            allocation->observed_generation == allocation->generation) ||
+           !lat_txn_get(look->txn, LAT_TABLE_NODE, allocation->node_id);
+}
+
 /* Brings one allocation's assignment in line with its workload. */
 static void align(struct look *look, const struct lat_allocation *allocation)
 {
@@ -44,9 +53,7 @@ static void align(struct look *look, const struct lat_allocation *allocation)
     const char *desired = surplus ? lat_want_name(LAT_WANT_REMOVED) : workload->desired;
     struct lat_allocation *edited;
 
-    if (surplus &&
-        lat_text_equal(allocation->status, lat_allocation_state_name(LAT_ALLOCATION_REMOVED)) &&
-        allocation->observed_generation == allocation->generation) {
+    if (surplus && is_gone(look, allocation)) {
         lat_txn_remove(look->txn, LAT_TABLE_ALLOCATION, allocation->row.id);
         look->changed = true;
         return;
@@ -62,6 +69,7 @@ static void align(struct look *look, const struct lat_allocation *allocation)
     lat_row_set(edited->request_id, workload->request_id);
     edited->keep_data = workload->keep_data;
     edited->generation++;
+    edited->finished = false; /* its agent knows whether this is a new order */
     edited->spec_generation = workload->generation;
     edited->restarts = workload->restarts;
     edited->cpu_milli = workload->cpu_milli;

@@ -14,10 +14,10 @@
 static int rank_of(enum lat_workload_state status)
 {
     static const int ranks[LAT_WORKLOAD_COUNT] = {
-        [LAT_WORKLOAD_RUNNING] = 1,     [LAT_WORKLOAD_STOPPED] = 1, [LAT_WORKLOAD_STARTING] = 2,
-        [LAT_WORKLOAD_PLACING] = 3,     [LAT_WORKLOAD_PULLING] = 4, [LAT_WORKLOAD_STOPPING] = 5,
-        [LAT_WORKLOAD_REMOVING] = 5,    [LAT_WORKLOAD_PENDING] = 6, [LAT_WORKLOAD_UNHEALTHY] = 7,
-        [LAT_WORKLOAD_UNREACHABLE] = 8, [LAT_WORKLOAD_FAILED] = 9,
+        [LAT_WORKLOAD_COMPLETED] = 0, [LAT_WORKLOAD_RUNNING] = 1,     [LAT_WORKLOAD_STOPPED] = 1,
+        [LAT_WORKLOAD_STARTING] = 2,  [LAT_WORKLOAD_PLACING] = 3,     [LAT_WORKLOAD_PULLING] = 4,
+        [LAT_WORKLOAD_STOPPING] = 5,  [LAT_WORKLOAD_REMOVING] = 5,    [LAT_WORKLOAD_PENDING] = 6,
+        [LAT_WORKLOAD_UNHEALTHY] = 7, [LAT_WORKLOAD_UNREACHABLE] = 8, [LAT_WORKLOAD_FAILED] = 9,
     };
 
     return ranks[status];
@@ -41,6 +41,7 @@ static enum lat_workload_state running_outlook(enum lat_allocation_state observe
     case LAT_ALLOCATION_RUNNING: return LAT_WORKLOAD_RUNNING;
     case LAT_ALLOCATION_UNHEALTHY: return LAT_WORKLOAD_UNHEALTHY;
     case LAT_ALLOCATION_FAILED: return LAT_WORKLOAD_FAILED;
+    case LAT_ALLOCATION_COMPLETED: return LAT_WORKLOAD_COMPLETED;
     default: return LAT_WORKLOAD_STARTING;
     }
 }
@@ -72,7 +73,8 @@ static void add_allocation(struct lat__outlook *outlook, const struct lat_worklo
         add_unknown(outlook, "an instance is said to be", allocation->status);
         return;
     }
-    if (node && !lat_text_equal(node->status, lat_node_state_name(LAT_NODE_READY))) {
+    if (!allocation->finished && node &&
+        !lat_text_equal(node->status, lat_node_state_name(LAT_NODE_READY))) {
         snprintf(away, sizeof(away), "node %s: %.300s", node->name, node->reason);
         reason = away;
     }
@@ -146,10 +148,12 @@ void lat__orch_outlook(struct lat_txn *txn, const struct lat_workload *workload,
     void *cursor = NULL;
 
     bool is_known = lat_want_parse(workload->desired, &want);
+    bool is_task = lat_text_equal(workload->kind, lat_workload_kind_name(LAT_RUN_TASK));
 
     *ret_outlook = (struct lat__outlook){
         .status = want == LAT_WANT_REMOVED   ? LAT_WORKLOAD_REMOVING
                   : want == LAT_WANT_STOPPED ? LAT_WORKLOAD_STOPPED
+                  : is_task                  ? LAT_WORKLOAD_COMPLETED
                                              : LAT_WORKLOAD_RUNNING,
     };
     if (!is_known) {

@@ -155,6 +155,12 @@ void lat_program_row(const struct lat_program *program, const struct lat_columns
                      const struct lat_record *record, size_t row,
                      union lat_program_value *ret_values);
 
+/* Computes value `op` of a row from those before it. `record` counts for what depends on the workload alone, the row for
+ * what depends on the node. */
+void lat_program_value(const struct lat_program *program, const struct lat_columns *columns,
+                       const struct lat_record *record, size_t row, uint32_t op,
+                       union lat_program_value *values);
+
 /* Return the first trap, and the rule, that hold for the values of a row; -1 when none does. */
 int32_t lat_program_trapped(const struct lat_program *program,
                             const union lat_program_value *values);

@@ -173,37 +173,37 @@ static union lat_program_value compare_mixed(const struct lat_op *op, union lat_
     return value;
 }
 
+void lat_program_value(const struct lat_program *program, const struct lat_columns *columns,
+                       const struct lat_record *record, size_t row, uint32_t op,
+                       union lat_program_value *values)
+{
+    const struct row source = {program, columns, record, row};
+    const struct lat_op *this = &program->ops[op];
+    union lat_program_value in[3] = {{.i = 0}, {.i = 0}, {.i = 0}};
+    enum lat_program_type types[3] = {0};
+
+    for (uint32_t k = 0; k < this->operand_count; k++) {
+        in[k] = values[this->operands[k]];
+        types[k] = program->ops[this->operands[k]].type;
+    }
+    if (this->code <= LAT_OP_map) {
+        values[op] = leaf(&source, this, in[0]);
+    } else if (types[0] == LAT_VALUE_B || types[0] == LAT_VALUE_S) {
+        values[op] = choose(this, in[0], in[1], in[2]);
+    } else if (this->operand_count == 2 && types[0] != types[1]) {
+        values[op] = compare_mixed(this, in[0], in[1]);
+    } else if (types[0] == LAT_VALUE_I) {
+        values[op] = of_ints(this, in[0].i, in[1].i);
+    } else {
+        values[op] = of_floats(this, in[0].f, in[1].f);
+    }
+}
+
 void lat_program_row(const struct lat_program *program, const struct lat_columns *columns,
                      const struct lat_record *record, size_t row,
                      union lat_program_value *ret_values)
 {
-    const struct row source = {program, columns, record, row};
-
-    for (uint32_t i = 0; i < program->op_count; i++) {
-        const struct lat_op *op = &program->ops[i];
-        union lat_program_value in[3] = {{.i = 0}, {.i = 0}, {.i = 0}};
-        enum lat_program_type first = 0;
-        bool is_mixed = false;
-
-        for (uint32_t k = 0; k < op->operand_count; k++) {
-            in[k] = ret_values[op->operands[k]];
-        }
-        if (op->operand_count > 0) {
-            first = program->ops[op->operands[0]].type;
-        }
-        if (op->operand_count == 2) {
-            is_mixed = first != program->ops[op->operands[1]].type;
-        }
-        if (op->code <= LAT_OP_map) {
-            ret_values[i] = leaf(&source, op, in[0]);
-        } else if (first == LAT_VALUE_B || first == LAT_VALUE_S) {
-            ret_values[i] = choose(op, in[0], in[1], in[2]);
-        } else if (is_mixed) {
-            ret_values[i] = compare_mixed(op, in[0], in[1]);
-        } else if (first == LAT_VALUE_I) {
-            ret_values[i] = of_ints(op, in[0].i, in[1].i);
-        } else {
-            ret_values[i] = of_floats(op, in[0].f, in[1].f);
-        }
+    for (uint32_t op = 0; op < program->op_count; op++) {
+        lat_program_value(program, columns, record, row, op, ret_values);
     }
 }

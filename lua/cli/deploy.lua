@@ -15,8 +15,7 @@ local function deploy(context, options, operands, rest)
     local item, text = console:call("POST", "/api/v1/workloads", body, { patience_ms = RETRY_MS })
     console.on_retry = nil
 
-    local goal = options.task and "completed" or "running"
-    if not options.detach then item, text = wait.until_status(context, item.id, goal, timeout_ms) end
+    if not options.detach then item, text = wait.until_status(context, item.id, "running", timeout_ms) end
     if options.json then
         context.out:line(text)
         return
@@ -73,11 +72,13 @@ return {
 `lattice help deploy TYPE` says which parameters a type takes; --image, --port, --env, --volume, --command,
 --entrypoint, --health, --user and --workdir are parameters under a shorter name.
 Prints the addresses, one a line. What the console accepted goes on when the command is interrupted.
-What has no health check is looked at once more after a second: whether it ended by itself.]],
+What has no health check is looked at once more after a second: whether it ended by itself.
+A task is waited for until all its instances have ended; the exit status is not 0 when one of them failed.]],
         examples = {
             "lattice deploy postgres my-db --param database=shop",
             "lattice deploy custom web --image nginx:1.27 --port 80/http --memory 128m --count 2",
             "lattice deploy custom clock --image alpine:3 -- sh -c 'while date; do sleep 5; done'",
+            "lattice deploy custom job --task --retries 2 --image alpine:3 --wait-timeout 1h -- sh -c 'exit 0'",
             "lattice deploy custom web --image nginx:1.27 --count 3 --spread zone --apart web --near my-db@zone:50",
         },
         run = deploy,

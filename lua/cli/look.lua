@@ -7,6 +7,7 @@ local workload = require "cli.workload"
 
 local SECTION = "Looking at workloads"
 local HISTORY_SHOWN = 10
+local SPEAKS_FOR_ITSELF = { running = true, stopped = true, completed = true }
 
 local function age(context, time)
     local at = type(time) == "string" and context.system.time(time)
@@ -38,7 +39,7 @@ local function ps(context, options)
     end)
     local rows = {}
     for index, item in ipairs(items) do
-        local reason = item.status ~= "running" and item.status ~= "stopped" and units.clean(item.reason or "") or ""
+        local reason = not SPEAKS_FOR_ITSELF[item.status] and units.clean(item.reason or "") or ""
         rows[index] = {
             several and units.clean(item.project) or "", units.clean(item.name), units.clean(item.type),
             context.out:status(units.clean(item.status)), workload.instances(item),
@@ -129,8 +130,11 @@ local function show(context, options, operands)
         { "type", units.clean(item.type) },
         { "image", units.clean(item.image or "") },
         { "project", units.clean(item.project) },
+        { "kind", workload.kind(item) },
         { "instances", workload.instances(item) },
         { "limits", limits(item) },
+        { "reserves", workload.reserves(item) },
+        { "placement", workload.placement(item) },
         { "volumes", table.concat(workload.volumes(item), ", ") },
         { "labels", units.labels(item.labels) },
         { "created", ("%s (%s ago)"):format(units.moment(item.created_at), age(context, item.created_at)) },

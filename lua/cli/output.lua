@@ -13,7 +13,7 @@ local EPIPE, BROKEN_PIPE_STATUS = 32, 141
 local LAST_COLUMN_MIN = 20
 local COLOURS = { red = 31, green = 32, yellow = 33, dim = 2, bold = 1 }
 local STATUS_COLOURS = {
-    running = "green", ready = "green", stopped = "dim",
+    running = "green", completed = "green", ready = "green", stopped = "dim",
     failed = "red", unhealthy = "red", unreachable = "red", revoked = "red", engine_down = "red",
 }
 

@@ -3,6 +3,7 @@
 local units = {}
 
 local STEPS = { { "d", 86400 }, { "h", 3600 }, { "m", 60 }, { "s", 1 } }
+local RATES = { "bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s" }
 local SIZES = { "bytes", "KiB", "MiB", "GiB", "TiB" }
 
 -- 90000 ms -> "1m"
@@ -22,6 +23,16 @@ function units.size(bytes)
     end
     local digits = (size < 10 and size ~= math.floor(size)) and "%.1f %s" or "%.0f %s"
     return digits:format(size, SIZES[step])
+end
+
+-- 100000000 -> "100 Mbit/s"; links count in thousands
+function units.rate(bps)
+    local rate, step = bps, 1
+    while rate >= 1000 and step < #RATES do
+        rate, step = rate / 1000, step + 1
+    end
+    local digits = (rate < 10 and rate ~= math.floor(rate)) and "%.1f %s" or "%.0f %s"
+    return digits:format(rate, RATES[step])
 end
 
 -- 1500 -> "1.5"

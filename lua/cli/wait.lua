@@ -3,6 +3,7 @@
 -- It reads the workload again and again, which goes on by itself over a console that is restarted meanwhile. What can
 -- pass (no room, an engine that is down, an image registry that does not answer) is waited for until the time is up.
 -- `failed` ends the wait when it has not become better within FAILED_MS: the agent tries again several times in it.
+-- A task is waited for until it completed, and has failed when all its runs did: nothing becomes better then.
 -- What runs without a health check may end at once: after SETTLE_MS it is looked at once more.
 
 local problem = require "cli.problem"
@@ -53,7 +54,9 @@ local function give_up(context, item, goal, waited_ms)
         problem.raise {
             code = "failed",
             detail = ("'%s' failed%s."):format(item.name, because),
-            hint = ("`lattice logs %s` shows what it wrote. It is kept and tried again; `lattice rm %s` removes it.")
+            hint = (workload.is_finished(item)
+                and "`lattice logs %s` shows what it wrote; `lattice restart %s` runs it again."
+                or "`lattice logs %s` shows what it wrote. It is kept and tried again; `lattice rm %s` removes it.")
                 :format(item.name, item.name),
         }
     end
@@ -94,7 +97,7 @@ local function starts_unchecked(item)
 end
 
 -- Waits until the workload with this id has the status `goal` ("removed": until it is gone), for at most timeout_ms.
--- Returns it and its JSON (nil when gone).
+-- Returns it and its JSON (nil when gone). What is said to be a goal of `running` is `completed` for a task.
 function wait.until_status(context, id, goal, timeout_ms)
     local path = workload.path(context.system, id)
     local _, start = context.system.now()
@@ -109,6 +112,7 @@ function wait.until_status(context, id, goal, timeout_ms)
             if goal == "removed" then return nil end
             problem.raise { code = "not_found", detail = "It was removed meanwhile." }
         end
+        if goal == "running" and item.kind == "task" then goal = "completed" end
         local starts = item.status == goal and goal == "running" and starts_unchecked(item)
         if item.status == goal and (not starts or starts == seen_starts or now >= deadline) then
             context.out:clear()
@@ -121,7 +125,9 @@ function wait.until_status(context, id, goal, timeout_ms)
         end
         if item.status == "failed" then
             failed_at = failed_at or now
-            if now - failed_at >= FAILED_MS then give_up(context, item, goal, now - start) end
+            if now - failed_at >= FAILED_MS or workload.is_finished(item) then
+                give_up(context, item, goal, now - start)
+            end
         end
         if now >= deadline then give_up(context, item, goal, now - start) end
         problem.check(context.system.sleep(math.min(pause, math.max(1, deadline - now))))

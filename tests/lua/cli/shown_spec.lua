@@ -24,6 +24,37 @@ end
 
 local function lines(...) return table.concat({ ... }, "\n") .. "\n" end
 
+describe("show of what was asked of nodes", function()
+    it("says it as the flags of deploy do", function()
+        local stdout = got("show job", {
+            ["GET /api/v1/workloads/job"] = { 200, {
+                id = "w1", name = "job", project = "me", type = "custom", status = "completed", count = 2,
+                created_at = AT, kind = "task", retries = 2, priority = 80,
+                disk_bytes = 10 << 30, bandwidth_bps = 2500000000,
+                gpus = { count = 0, share_milli = 500, model = "T4", memory_bytes = 16 << 30 }, host_ports = { 9000 },
+                placement = {
+                    pool = "lab", require = { { key = "zone", operator = "in", values = { "a", "b" } },
+                        { key = "ssd", operator = "exists" } },
+                    prefer = { { key = "cores", operator = ">", values = { "4" } } },
+                    affinity = { { workload = "my-db", by = "zone" } },
+                    anti_affinity = { { labels = { tier = "batch" }, weight = 80 } }, spread = { by = "zone" },
+                },
+                allocations = { { ordinal = 0, node = "n1", status = "completed", created_at = AT, observed = false } },
+            } },
+            ["GET /api/v1/workloads/job/history"] = { 200, { items = {} } },
+        })
+        for _, line in ipairs {
+            "kind        task, up to 3 runs, priority 80",
+            "instances   1/2",
+            "reserves    10 GiB of disk, 2.5 Gbit/s, 0.5 of a GPU T4 of 16 GiB, port 9000",
+            "placement   pool lab, zone=a,b, ssd, near my-db@zone, rather apart tier=batch:80, spread zone, "
+                .. "rather cores>4:50",
+        } do
+            assert.matches("  " .. line .. "\n", stdout, 1, true)
+        end
+    end)
+end)
+
 describe("show", function()
     local WEB = {
         id = "w1", name = "web", project = "me", type = "custom", image = "nginx:1", status = "starting",

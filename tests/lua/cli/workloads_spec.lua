@@ -51,6 +51,33 @@ describe("deploy", function()
         assert.are.equal("", ran.stderr)
     end)
 
+    it("waits for the end of a task", function()
+        local ran = fakes.run("deploy custom web --task", { script = {
+            { 201, item("pending", { kind = "task" }) }, { 200, item("running", { kind = "task" }) },
+            { 200, item("running", { kind = "task" }) }, { 200, item("completed", { kind = "task" }) },
+        } })
+        assert.is_true(ran.ok)
+        assert.are.equal("web\n", ran.stdout)
+        assert.are.equal("task", fakes.json.decode(ran.calls[1].body).kind)
+    end)
+
+    it("fails at once when a task has failed for good, and not while it is tried again", function()
+        local function failed(observed)
+            return { 200, item("failed", { kind = "task", reason = "it ended with status 3", allocations = {
+                { status = "failed", observed = observed },
+            } }) }
+        end
+        local tried = { starts = 1, exit_status = 3 }
+        local ended = { starts = 2, exit_status = 3, finished = true }
+        local ran = fakes.run("deploy custom web --task --retries 1", { script = {
+            { 201, item("pending", { kind = "task" }) }, failed(tried), failed(tried), failed(ended), NOT_FOUND,
+        } })
+        assert.is_false(ran.ok)
+        assert.are.equal("failed", ran.raised.code)
+        assert.matches("it ended with status 3", ran.raised.detail)
+        assert.matches("lattice restart web", ran.raised.hint)
+    end)
+
     it("does not wait with --detach", function()
         local ran = fakes.run("deploy custom web --detach", { script = { { 201, item "pending" } } })
         assert.are.equal("web\n", ran.stdout)

@@ -118,6 +118,36 @@ static void a_status_that_nobody_knows_is_written_over(void **state)
     agent_free(agent);
 }
 
+static void make_workload_a_task(struct console *console)
+{
+    struct lat_txn *txn = lat_txn_begin(console->store, "");
+    struct lat_workload *row = lat_workload_edit(
+        (const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, console->workload));
+    lat_row_set(row->kind, "task");
+    lat_txn_put(txn, &row->row);
+    commit_now(console->bed, txn);
+}
+
+static void only_a_task_finishes(void **state)
+{
+    struct console *console = *state;
+    char id[LAT_ID_SIZE];
+    make_allocation(console, console->node, id);
+    struct agent *agent = agent_welcomed(console);
+    agent_say_observed(agent, id, 1, "failed", "", "{\"exit_status\":3,\"finished\":true}");
+    await_allocation(console, id, "failed");
+    assert_false(
+        allocation_of(console, id)->finished); /* a service reserves as long as it is there */
+    make_workload_a_task(console);
+    agent_say_observed(agent, id, 1, "running", "", "{\"finished\":true}");
+    await_allocation(console, id, "running");
+    assert_false(allocation_of(console, id)->finished);
+    agent_say_observed(agent, id, 1, "completed", "", "{\"exit_status\":0,\"finished\":true}");
+    await_allocation(console, id, "completed");
+    assert_true(allocation_of(console, id)->finished);
+    agent_free(agent);
+}
+
 static void removed_is_final(void **state)
 {
     struct console *console = *state;
@@ -324,6 +354,7 @@ int main(void)
         TEST(generations_only_go_forward),
         TEST(a_node_that_is_ahead_of_a_backup_is_overtaken),
         TEST(a_status_that_nobody_knows_is_written_over),
+        TEST(only_a_task_finishes),
         TEST(removed_is_final),
         TEST(progress_is_written_twice_a_second),
         TEST(node_tells_of_itself_and_its_engine),

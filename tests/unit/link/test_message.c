@@ -132,6 +132,10 @@ static void assign_and_assigned_read_back(void **state)
                                     .desired = LAT_WANT_STOPPED,
                                     .restarts = 2,
                                     .keep_data = true,
+                                    .task = true,
+                                    .retries = 3,
+                                    .finished = true,
+                                    .exit_status = -1,
                                     .container_json = "{\"image\":\"nginx\"}",
                                     .request_id = "r"};
     struct lat_assign_message out;
@@ -142,6 +146,9 @@ static void assign_and_assigned_read_back(void **state)
     assert_int_equal(out.desired, LAT_WANT_STOPPED);
     assert_int_equal(out.restarts, 2);
     assert_true(out.keep_data);
+    assert_true(out.task && out.finished);
+    assert_int_equal(out.retries, 3);
+    assert_int_equal(out.exit_status, -1);
     assert_string_equal(lat_json_text(out.container, "image", ""), "nginx");
     cJSON_Delete(json);
 
@@ -379,6 +386,12 @@ static void what_is_wrong_is_named(void **state)
         {"{\"type\":\"assign\"," A "," W
          ",\"ordinal\":0,\"generation\":1,\"epoch\":1,\"desired\":\"running\"}",
          LAT_E_INVALID_FIELD, "container"},
+        {"{\"type\":\"assign\"," A "," W
+         ",\"ordinal\":0,\"generation\":1,\"epoch\":1,\"desired\":\"removed\",\"retries\":101}",
+         LAT_E_INVALID_FIELD, "retries"},
+        {"{\"type\":\"observed\"," A
+         ",\"generation\":1,\"status\":\"running\",\"observed\":{\"finished\":1}}",
+         LAT_E_INVALID_FIELD, "finished"},
         {"{\"type\":\"assigned\",\"allocations\":[1]}", LAT_E_INVALID_FIELD, "allocations"},
     };
     for (size_t i = 0; i < LAT_COUNT(cases); i++) {

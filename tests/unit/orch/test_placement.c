@@ -311,6 +311,45 @@ static void a_plan_for_what_has_changed_since_is_made_anew(void **state)
     }
 }
 
+static void stop_later(void *arg)
+{
+    struct raise *stop = arg;
+
+    if (stop->turns-- > 0) {
+        lat_loop_defer(stop->cloud->bed->loop, stop_later, stop);
+        return;
+    }
+    struct lat_txn *txn = lat_txn_begin(stop->cloud->bed->store, "r-stop");
+    struct lat_workload *workload = lat_workload_edit(
+        (const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, stop->workload));
+
+    lat_row_set(workload->desired, "stopped");
+    lat_txn_put(txn, &workload->row);
+    assert_int_equal(lat_txn_commit(txn, NULL, NULL, NULL), 0);
+    stop->is_done = true;
+}
+
+static void what_is_wanted_no_more_when_the_policy_answers_is_not_placed(void **state)
+{
+    char node[LAT_ID_SIZE], id[LAT_ID_SIZE];
+
+    for (int turns = 0; turns < 8; turns++) { /* in one of these turns the policy is at work */
+        struct cloud *cloud = *state;
+        struct raise stop = {.cloud = cloud, .workload = id, .turns = turns};
+
+        add_node(cloud, "n1", node);
+        cloud->bed->script->delay_ms = 20; /* so that it is looked at while it is only staged */
+        lat_loop_defer(cloud->bed->loop, stop_later, &stop);
+        deploy(cloud, "w", 1, 500, id);
+        run_until(cloud->bed, &stop.is_done);
+        run_for(cloud, 150);
+        await_status(cloud, id, allocation_of(cloud, id, 0) ? "stopping" : "stopped");
+        expect_quiet(cloud);
+        cloud_close(state);
+        cloud_open(state);
+    }
+}
+
 /* A workload whose labels change, and change again while the policy is asked about the first change. */
 struct relabel {
     struct cloud *cloud;
@@ -392,6 +431,7 @@ int main(void)
         TEST(a_workload_is_placed_while_the_disk_works_on_it),
         TEST(a_plan_fails_with_the_workload_that_it_is_for),
         TEST(a_plan_for_what_has_changed_since_is_made_anew),
+        TEST(what_is_wanted_no_more_when_the_policy_answers_is_not_placed),
         TEST(labels_that_change_twice_are_looked_at_as_they_are_last),
     };
 

@@ -1,0 +1,548 @@
+/* The kernels over columns give what the scalar reference gives, to the bit, on every kind of processor that this
+ * machine can play. */
+#include "sched/vector_internal.h"
+#include "tests/unit/support/programs.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { ROWS = 700, ROOM = 1024 };
+
+/* What the reference says of every row. */
+struct verdicts {
+    size_t trapped; /* the first row that raises an error; SIZE_MAX: none */
+    bool pass[ROOM];
+    uint16_t rule[ROOM];
+    double score[ROOM];
+};
+
+static bool bit(const uint64_t *bits, size_t row)
+{
+    return bits[row / 64] >> (row % 64) & 1;
+}
+
+static bool same(double a, double b)
+{
+    return memcmp(&a, &b, sizeof(a)) == 0 || (isnan(a) && isnan(b));
+}
+
+static void judge(const struct lat_program *program, const struct lat_columns *columns,
+                  const struct lat_record *record, const uint64_t *among, struct verdicts *ret)
+{
+    union lat_program_value *values = lat_alloc_array(LAT_PROGRAM_OPS_MAX, sizeof(*values));
+    int32_t score = lat_program_score(program);
+
+    *ret = (struct verdicts){.trapped = SIZE_MAX};
+    for (size_t row = 0; row < lat_columns_rows(columns); row++) {
+        if (!bit(lat_columns_alive(columns), row) || (among != NULL && !bit(among, row))) {
+            continue;
+        }
+        lat_program_row(program, columns, record, row, values);
+        int32_t rule = lat_program_refused(program, values);
+
+        ret->pass[row] = rule < 0;
+        ret->rule[row] = rule < 0 ? LAT_VECTOR_PASSES : (uint16_t)rule;
+        ret->score[row] = score < 0 ? 0 : values[score].f;
+        if (ret->trapped == SIZE_MAX && (lat_program_trapped(program, values) >= 0 ||
+                                         (rule < 0 && !isfinite(ret->score[row])))) {
+            ret->trapped = row;
+        }
+    }
+    free(values);
+}
+
+static void run_gives(struct lat_vector *vector, const struct lat_columns *columns,
+                      const struct lat_record *record, const uint64_t *among,
+                      const struct verdicts *want)
+{
+    static uint64_t pass[ROOM / 64];
+    static double scores[ROOM];
+    struct lat_err err = {.sentence = ""};
+    int rc = lat_vector_run(vector, record, among, pass, scores, &err);
+
+    if (want->trapped != SIZE_MAX) {
+        char *name = lat_text_format(
+            "'%s'", lat_columns_text(
+                        columns, lat_columns_codes(columns, LAT_FIELD_node_name)[want->trapped]));
+
+        assert_int_equal(rc, LAT_E_POLICY);
+        assert_non_null(strstr(err.sentence, name));
+        assert_int_equal(lat_vector_run(vector, record, among, pass, NULL, NULL), LAT_E_POLICY);
+        free(name);
+        return;
+    }
+    assert_int_equal(rc, 0);
+    for (size_t row = 0; row < lat_columns_blocks(columns) * LAT_COLUMNS_BLOCK; row++) {
+        assert_int_equal(bit(pass, row), want->pass[row]);
+        assert_true(!want->pass[row] || same(scores[row], want->score[row]));
+    }
+}
+
+static void best_gives(struct lat_vector *vector, const struct lat_columns *columns,
+                       const struct lat_record *record, const uint64_t *among, size_t offset,
+                       const struct verdicts *want)
+{
+    size_t rows = lat_columns_rows(columns);
+    size_t best = SIZE_MAX;
+    size_t row = 0;
+    double score = -1;
+    int rc = lat_vector_best(vector, record, among, offset, &row, &score, NULL);
+
+    if (want->trapped != SIZE_MAX) {
+        assert_int_equal(rc, LAT_E_POLICY);
+        return;
+    }
+    for (size_t i = 0; i < rows; i++) {
+        size_t at = ((offset < rows ? offset : 0) + i) % rows;
+
+        if (want->pass[at] && (best == SIZE_MAX || want->score[at] > want->score[best])) {
+            best = at;
+        }
+    }
+    assert_int_equal(rc, 0);
+    assert_int_equal(row, best);
+    assert_true(same(score, best == SIZE_MAX ? 0 : want->score[best]));
+}
+
+static void explanations_are_given(struct lat_vector *vector, const struct lat_program *program,
+                                   const struct lat_columns *columns,
+                                   const struct lat_record *record, const uint64_t *among,
+                                   const struct verdicts *want)
+{
+    static uint16_t rules[ROOM];
+    static double memory[LAT_PROGRAM_TERMS_MAX][ROOM];
+    double *terms[LAT_PROGRAM_TERMS_MAX];
+    size_t count;
+    const struct lat_term *rows = lat_program_terms(program, &count);
+
+    for (size_t i = 0; i < LAT_PROGRAM_TERMS_MAX; i++) {
+        terms[i] = memory[i];
+    }
+    lat_vector_rules(vector, record, among, rules);
+    lat_vector_terms(vector, record, among, terms);
+    for (size_t row = 0; row < lat_columns_rows(columns); row += 7) {
+        if (!bit(lat_columns_alive(columns), row) || (among != NULL && !bit(among, row))) {
+            continue;
+        }
+        const union lat_program_value *values = lat_vector_row(vector, record, row);
+
+        assert_int_equal(rules[row], want->rule[row]);
+        for (size_t term = 0; term < count; term++) {
+            assert_true(same(terms[term][row], values[rows[term].value].f));
+        }
+    }
+}
+
+/* Holds vectors on all processors to the reference, through some changes of nodes and workloads. */
+static void hold_equal(struct lat_random *random, const cJSON *json, struct lat_columns *columns,
+                       size_t *ret_decided)
+{
+    struct lat_program *program = NULL;
+    struct lat_vector *vectors[8] = {NULL};
+    static struct verdicts want;
+    struct lat_err err = {.sentence = ""};
+    size_t count = 0;
+
+    if (lat_program_read(json, &program, &err) != 0) {
+        fail_msg("%s", err.sentence);
+    }
+    for (; lat__kernels_at(count) != NULL; count++) {
+        vectors[count] = lat__vector_new_with(program, columns, lat__kernels_at(count));
+    }
+    for (int change = 0; change < 4; change++) {
+        struct lat_record *record = test_record(random, columns);
+        uint64_t among[ROOM / 64];
+        const uint64_t *asked = change == 1 ? among : NULL;
+
+        for (size_t i = 0; i < LAT_COUNT(among); i++) {
+            among[i] = lat_random_u64(random) & lat_random_u64(random);
+        }
+        judge(program, columns, record, asked, &want);
+        *ret_decided += want.trapped == SIZE_MAX;
+        for (size_t i = 0; i < count; i++) {
+            run_gives(vectors[i], columns, record, asked, &want);
+            best_gives(vectors[i], columns, record, asked, lat_random_below(random, ROWS + 9),
+                       &want);
+            explanations_are_given(vectors[i], program, columns, record, asked, &want);
+        }
+        lat_record_free(record);
+        for (int i = 0; i < 3; i++) {
+            size_t row = lat_random_below(random, lat_columns_rows(columns));
+
+            if (bit(lat_columns_alive(columns), row)) {
+                test_columns_change(random, columns, row,
+                                    lat_random_below(random, LAT_NODE_FIELD_COUNT));
+            }
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        lat_vector_free(vectors[i]);
+    }
+    lat_program_unref(program);
+}
+
+static void every_processor_gives_what_the_reference_gives(void **state)
+{
+    struct lat_random *random = lat_random_new_seeded(20261121);
+    size_t decided = 0;
+
+    (void)state;
+    for (int round = 0; round < 60; round++) {
+        struct lat_columns *columns = test_columns(random, 1 + lat_random_below(random, ROWS));
+
+        for (int i = 0; i < 3; i++) {
+            cJSON *json = test_program(random, 1 + (int)lat_random_below(random, 60));
+
+            hold_equal(random, json, columns, &decided);
+            cJSON_Delete(json);
+        }
+        lat_columns_free(columns);
+    }
+    assert_true(decided > 100);
+    lat_random_free(random);
+}
+
+/* Returns a program whose rules and score are one operation over operands that are constants, of the workload, of the
+ * node alone, or of both, as `from` says. */
+static char *program_of_op(const char *name, const char *operands, const unsigned from[3])
+{
+    static const struct {
+        char type;
+        const char *leaves[4];
+    } types[] = {
+        {'B',
+         {"[\"const_b\",true]", "[\"field\",\"node.healthy\"]", "[\"field\",\"node.has_image\"]",
+          "[\"field\",\"node.on_battery\"]"}},
+        {'I',
+         {"[\"const_i\",\"-3\"]", "[\"field\",\"workload.memory\"]", "[\"field\",\"node.memory\"]",
+          "[\"field\",\"node.workload_instances\"]"}},
+        {'F',
+         {"[\"const_f\",\"-0x1.4p+1\"]", "[\"field\",\"workload.cpu\"]", "[\"field\",\"node.cpu\"]",
+          "[\"field\",\"node.free_cpu\"]"}},
+        {'S',
+         {"[\"const_s\",\"gold\"]", "[\"field\",\"workload.pool\"]", "[\"field\",\"node.pool\"]",
+          "[\"field\",\"node.gpu_model\"]"}},
+    };
+    struct lat_buf out = {.bytes = NULL};
+    size_t count = strlen(operands);
+
+    lat_buf_add_text(&out, "{\"version\":1,\"ops\":[");
+    for (size_t k = 0; k < count; k++) {
+        for (size_t i = 0; i < LAT_COUNT(types); i++) {
+            if (types[i].type == operands[k]) {
+                lat_buf_addf(&out, "%s,", types[i].leaves[from[k]]);
+            }
+        }
+    }
+    lat_buf_addf(&out, "[\"%s\"", name);
+    for (size_t k = 0; k < count; k++) {
+        lat_buf_addf(&out, ",%zu", k);
+    }
+    lat_buf_add_text(&out, "]");
+    return lat_buf_take_text(&out);
+}
+
+static void every_operation_is_right_in_every_shape(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *type;
+        const char *operands;
+    } rows[] = {
+#define O(name, type, operands) {#name, #type, operands},
+        LAT_OPS(O)
+#undef O
+    };
+    struct lat_random *random = lat_random_new_seeded(7);
+    struct lat_columns *columns = test_columns(random, ROWS);
+    size_t decided = 0;
+
+    (void)state;
+    for (size_t code = LAT_OP_map + 1; code < LAT_OP_COUNT; code++) {
+        for (unsigned shape = 0; shape < 64; shape++) {
+            const unsigned from[3] = {shape % 4, shape / 4 % 4, shape / 16};
+            size_t count = strlen(rows[code].operands);
+            size_t value = count;
+            struct lat_buf text = {.bytes = NULL};
+            char *head;
+
+            if (shape >> (2 * count) != 0) {
+                continue;
+            }
+            head = program_of_op(rows[code].name, rows[code].operands, from);
+            lat_buf_add_text(&text, head);
+            /* As bits, or as terms (both halves of an integer, which a float could not hold): a value that is not
+             * finite is no error there. */
+            switch (rows[code].type[0]) {
+            case 'I':
+                lat_buf_addf(
+                    &text,
+                    ",[\"const_i\",\"32\"],[\"shr\",%zu,%zu],[\"i2f\",%zu],[\"shl\",%zu,%zu],[\"i2f\",%zu]],"
+                    "\"terms\":[{\"value\":%zu,\"line\":1,\"text\":\"\"},{\"value\":%zu,\"line\":1,\"text\":\"\"}]}",
+                    value, value + 1, value + 2, value, value + 1, value + 4, value + 3, value + 5);
+                break;
+            case 'S':
+                lat_buf_addf(
+                    &text,
+                    ",[\"is_nil\",%zu],[\"const_s\",\"gold\"],[\"eq_s\",%zu,%zu]],\"rules\":[{\"when\":%zu,\"line\":1,"
+                    "\"text\":\"\"},{\"when\":%zu,\"line\":1,\"text\":\"\"}]}",
+                    value, value, value + 2, value + 1, value + 3);
+                break;
+            case 'B':
+                lat_buf_addf(&text, "],\"rules\":[{\"when\":%zu,\"line\":1,\"text\":\"\"}]}",
+                             value);
+                break;
+            default:
+                lat_buf_addf(&text, "],\"terms\":[{\"value\":%zu,\"line\":1,\"text\":\"\"}]}",
+                             value);
+                break;
+            }
+            cJSON *json = cJSON_Parse(lat_buf_text(&text));
+
+            hold_equal(random, json, columns, &decided);
+            cJSON_Delete(json);
+            lat_buf_done(&text);
+            free(head);
+        }
+    }
+    assert_true(decided > 1000);
+    lat_columns_free(columns);
+    lat_random_free(random);
+}
+
+static void what_is_wanted_outlives_its_use_by_others(void **state)
+{
+    struct lat_random *random = lat_random_new_seeded(11);
+    struct lat_columns *columns = test_columns(random, ROWS);
+    size_t decided = 0;
+    cJSON *json = cJSON_Parse(
+        "{\"version\":1,\"ops\":[[\"field\",\"node.free_cpu\"],[\"field\",\"workload.cpu\"],[\"lt_f\",0,1],[\"not\",2],"
+        "[\"field\",\"node.free_memory\"],[\"field\",\"workload.memory\"],[\"lt_i\",4,5],[\"and\",3,6]],"
+        "\"rules\":[{\"when\":2,\"line\":1,\"text\":\"\"},{\"when\":7,\"line\":1,\"text\":\"\"}]}");
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        hold_equal(random, json, columns, &decided);
+    }
+    assert_int_equal(decided, 20);
+    cJSON_Delete(json);
+    lat_columns_free(columns);
+    lat_random_free(random);
+}
+
+/* ---- decisions ---- */
+
+static struct lat_columns *plain_columns(size_t rows)
+{
+    struct lat_columns *columns = lat_columns_new();
+    char name[32];
+
+    for (size_t i = 0; i < rows; i++) {
+        size_t row = 0;
+
+        assert_int_equal(lat_columns_add(columns, &row, NULL), 0);
+        snprintf(name, sizeof(name), "n%zu", i);
+        lat_columns_set_text(columns, row, LAT_FIELD_node_name, name);
+        lat_columns_set_bool(columns, row, LAT_FIELD_node_healthy, true);
+        lat_columns_set_float(columns, row, LAT_FIELD_node_cpu, 4);
+        lat_columns_set_float(columns, row, LAT_FIELD_node_free_cpu, 2);
+    }
+    return columns;
+}
+
+/* Refuses what is not healthy; the score is free_cpu / cpu; a free_cpu of -1 raises an error. */
+static const char shares[] =
+    "{\"version\":1,\"ops\":[[\"field\",\"node.healthy\"],[\"not\",0],[\"field\",\"node.free_cpu\"],"
+    "[\"field\",\"node.cpu\"],[\"div_f\",2,3],[\"const_f\",\"-0x1p+0\"],[\"eq_f\",2,5]],"
+    "\"traps\":[{\"when\":6,\"line\":3,\"message\":\"attempt to be negative\"}],"
+    "\"rules\":[{\"when\":1,\"line\":2,\"text\":\"not node.healthy\"}],\"score\":4,\"score_line\":5}";
+
+static size_t best_of(struct lat_vector *vector, const struct lat_record *record,
+                      const uint64_t *among, size_t offset, double *ret_score)
+{
+    size_t row = 0;
+    struct lat_err err = {.sentence = ""};
+
+    if (lat_vector_best(vector, record, among, offset, &row, ret_score, &err) != 0) {
+        fail_msg("%s", err.sentence);
+    }
+    return row;
+}
+
+static void equals_are_taken_in_order_from_the_offset(void **state)
+{
+    struct lat_columns *columns = plain_columns(600);
+    struct lat_record *record = lat_record_new(columns);
+    struct lat_program *program = test_program_read(shares);
+    struct lat_vector *vector = lat_vector_new(program, columns);
+    uint64_t among[12] = {0};
+    double score;
+
+    (void)state;
+    for (size_t offset = 0; offset < 600; offset++) {
+        assert_int_equal(best_of(vector, record, NULL, offset, &score), offset);
+    }
+    assert_true(score == 0.5);
+    assert_int_equal(best_of(vector, record, NULL, 600, &score), 0);
+    lat_columns_set_bool(columns, 599, LAT_FIELD_node_healthy, false);
+    assert_int_equal(best_of(vector, record, NULL, 599, &score), 0);
+    lat_columns_set_float(columns, 255, LAT_FIELD_node_free_cpu, 3);
+    assert_int_equal(best_of(vector, record, NULL, 256, &score), 255);
+    assert_int_equal(best_of(vector, record, NULL, 255, &score), 255);
+    assert_true(score == 0.75);
+    lat_columns_remove(columns, 255);
+    assert_int_equal(best_of(vector, record, NULL, 256, &score), 256);
+    among[8] = UINT64_C(1) << 20;
+    assert_int_equal(best_of(vector, record, among, 550, &score), 532);
+    among[8] = 0;
+    assert_int_equal(best_of(vector, record, among, 0, &score), SIZE_MAX);
+    lat_vector_free(vector);
+    lat_program_unref(program);
+    lat_record_free(record);
+    lat_columns_free(columns);
+}
+
+static void a_change_renews_what_is_kept_of_its_block(void **state)
+{
+    struct lat_columns *columns = plain_columns(512);
+    struct lat_record *record = lat_record_new(columns);
+    struct lat_program *program = test_program_read(shares);
+    struct lat_vector *vector = lat_vector_new(program, columns);
+    double score;
+
+    (void)state;
+    assert_int_equal(best_of(vector, record, NULL, 0, &score), 0);
+    lat_columns_set_float(columns, 300, LAT_FIELD_node_cpu, 2.5);
+    assert_int_equal(best_of(vector, record, NULL, 0, &score), 300);
+    assert_true(score == 0.8);
+    for (size_t i = 0; i < 2000; i++) { /* and when the columns move */
+        size_t row;
+
+        assert_int_equal(lat_columns_add(columns, &row, NULL), 0);
+        lat_columns_set_bool(columns, row, LAT_FIELD_node_healthy, i == 1999);
+        lat_columns_set_float(columns, row, LAT_FIELD_node_cpu, 1);
+        lat_columns_set_float(columns, row, LAT_FIELD_node_free_cpu, 1);
+        if (i % 100 == 0) {
+            assert_int_equal(best_of(vector, record, NULL, 0, &score), 300);
+        }
+    }
+    assert_int_equal(best_of(vector, record, NULL, 0, &score), 2511);
+    lat_columns_remove(columns, 2511);
+    assert_int_equal(best_of(vector, record, NULL, 0, &score), 300);
+    lat_vector_free(vector);
+    lat_program_unref(program);
+    lat_record_free(record);
+    lat_columns_free(columns);
+}
+
+static void the_first_row_that_raises_an_error_is_told(void **state)
+{
+    struct lat_columns *columns = plain_columns(600);
+    struct lat_record *record = lat_record_new(columns);
+    struct lat_program *program = test_program_read(shares);
+    struct lat_vector *vector = lat_vector_new(program, columns);
+    struct lat_err err = {.sentence = ""};
+    uint64_t pass[12];
+    double score;
+    size_t row;
+
+    (void)state;
+    lat_columns_set_float(columns, 500, LAT_FIELD_node_free_cpu, -1);
+    lat_columns_set_float(columns, 570, LAT_FIELD_node_free_cpu, INFINITY);
+    assert_int_equal(lat_vector_run(vector, record, NULL, pass, NULL, &err), LAT_E_POLICY);
+    assert_string_equal(err.sentence, "line 3: attempt to be negative (for node 'n500')");
+    assert_int_equal(lat_vector_best(vector, record, NULL, 560, &row, &score, &err), LAT_E_POLICY);
+    assert_string_equal(err.sentence, "line 3: attempt to be negative (for node 'n500')");
+    lat_columns_set_float(columns, 490, LAT_FIELD_node_cpu, 0);
+    assert_int_equal(lat_vector_best(vector, record, NULL, 560, &row, &score, &err), LAT_E_POLICY);
+    assert_string_equal(err.sentence,
+                        "line 5: score returned inf for node 'n490'; it returns a finite number");
+    lat_columns_set_bool(columns, 490, LAT_FIELD_node_healthy, false); /* it is not scored */
+    lat_columns_remove(columns, 500);                                  /* nor asked about */
+    lat_columns_set_float(columns, 570, LAT_FIELD_node_free_cpu, 1);
+    assert_int_equal(lat_vector_run(vector, record, NULL, pass, NULL, &err), 0);
+    lat_vector_free(vector);
+    lat_program_unref(program);
+    lat_record_free(record);
+    lat_columns_free(columns);
+}
+
+static void a_key_of_the_workload_is_looked_up_in_every_node(void **state)
+{
+    struct lat_columns *columns = plain_columns(300);
+    struct lat_program *program = test_program_read(
+        "{\"version\":1,\"ops\":[[\"field\",\"workload.type\"],[\"map\",\"node.labels\",0],[\"is_nil\",1]],"
+        "\"rules\":[{\"when\":2,\"line\":1,\"text\":\"\"}]}");
+    struct lat_vector *vector = lat_vector_new(program, columns);
+    double score;
+
+    (void)state;
+    for (int round = 0; round < 5; round++) { /* one key after the other, the first ones again */
+        struct lat_record *record = lat_record_new(columns);
+        char key[16];
+        cJSON *labels = cJSON_CreateObject();
+
+        snprintf(key, sizeof(key), "key%d", round % 3);
+        cJSON_AddStringToObject(labels, key, "yes");
+        lat_record_set_text(record, LAT_FIELD_workload_type, key);
+        assert_int_equal(best_of(vector, record, NULL, 0, &score),
+                         round < 3 ? SIZE_MAX : 270 + (size_t)round % 3);
+        lat_columns_set_map(columns, 270 + (size_t)round % 3, LAT_FIELD_node_labels, labels);
+        assert_int_equal(best_of(vector, record, NULL, 0, &score), 270 + round % 3);
+        lat_record_free(record);
+        cJSON_Delete(labels);
+    }
+    lat_vector_free(vector);
+    lat_program_unref(program);
+    lat_columns_free(columns);
+}
+
+static void without_rules_and_score_the_first_living_row_is_taken(void **state)
+{
+    struct lat_columns *columns = lat_columns_new();
+    struct lat_record *record = lat_record_new(columns);
+    struct lat_program *program = test_program_read("{\"version\":1,\"ops\":[]}");
+    struct lat_vector *vector = lat_vector_new(program, columns);
+    double score = 1;
+    size_t row;
+
+    (void)state;
+    assert_int_equal(best_of(vector, record, NULL, 0, &score), SIZE_MAX);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(lat_columns_add(columns, &row, NULL), 0);
+    }
+    lat_columns_remove(columns, 0);
+    assert_int_equal(best_of(vector, record, NULL, 0, &score), 1);
+    assert_true(score == 0);
+    assert_int_equal(best_of(vector, record, NULL, 2, &score), 2);
+    lat_vector_free(vector);
+    lat_program_unref(program);
+    lat_record_free(record);
+    lat_columns_free(columns);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_processor_gives_what_the_reference_gives),
+        cmocka_unit_test(every_operation_is_right_in_every_shape),
+        cmocka_unit_test(what_is_wanted_outlives_its_use_by_others),
+        cmocka_unit_test(equals_are_taken_in_order_from_the_offset),
+        cmocka_unit_test(a_change_renews_what_is_kept_of_its_block),
+        cmocka_unit_test(the_first_row_that_raises_an_error_is_told),
+        cmocka_unit_test(a_key_of_the_workload_is_looked_up_in_every_node),
+        cmocka_unit_test(without_rules_and_score_the_first_living_row_is_taken),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
