@@ -6,9 +6,11 @@
 #include "io/process.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PROCESS_MAGIC = 0x50726f63 };
@@ -46,8 +48,8 @@ static int spawn(struct lat_loop *loop, struct lat_process *process,
                  const struct lat_process_options *options, int child_fd)
 {
     static char *const no_environment[] = {NULL};
-    uv_stdio_container_t stdio[3] = {
-        {.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_IGNORE}};
+    uv_stdio_container_t stdio[4] = {
+        {.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_IGNORE}};
     if (child_fd >= 0) {
         stdio[0].flags = stdio[1].flags = UV_INHERIT_FD;
         stdio[0].data.fd = stdio[1].data.fd = child_fd;
@@ -56,12 +58,16 @@ static int spawn(struct lat_loop *loop, struct lat_process *process,
         stdio[2].flags = UV_INHERIT_FD;
         stdio[2].data.fd = options->stderr_fd;
     }
+    if (options->shared_fd > 0) {
+        stdio[3].flags = UV_INHERIT_FD;
+        stdio[3].data.fd = options->shared_fd;
+    }
     uv_process_options_t uv_options = {
         .exit_cb = on_exit_status,
         .file = options->file,
         .args = (char **)options->argv,
         .env = options->env ? (char **)options->env : (char **)no_environment,
-        .stdio_count = 3,
+        .stdio_count = options->shared_fd > 0 ? 4 : 3,
         .stdio = stdio,
     };
     return uv_spawn(&loop->uv, &process->uv, &uv_options);
@@ -117,4 +123,23 @@ void lat_process_kill(struct lat_process *process, int signum)
 {
     LAT_CHECK_MAGIC(process, PROCESS_MAGIC);
     (void)uv_process_kill(&process->uv, signum); /* one that has just died needs no signal */
+}
+
+bool lat_process_set_yielding(struct lat_process *process, bool yields)
+{
+    static const struct sched_param none;
+    LAT_CHECK_MAGIC(process, PROCESS_MAGIC);
+    return sched_setscheduler(process->uv.pid, yields ? SCHED_IDLE : SCHED_OTHER, &none) == 0;
+}
+
+int64_t lat_process_cpu_ns(const struct lat_process *process)
+{
+    clockid_t clock;
+    struct timespec used;
+    LAT_CHECK_MAGIC(process, PROCESS_MAGIC);
+    if (clock_getcpuclockid(process->uv.pid, &clock) != 0 ||
+        clock_gettime(clock, &used) !=
+            0) /* lint-ok(time): what another process used, not what time it is */
+        return 0;
+    return used.tv_sec * 1000000000LL + used.tv_nsec;
 }

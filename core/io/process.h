@@ -12,6 +12,7 @@ struct lat_process_options {
     const char *const *env;  /* "A=b", ends with NULL; NULL: an empty environment */
     bool pipes; /* stdin and stdout are one socket (see lat_process_stream); otherwise /dev/null */
     int stderr_fd; /* descriptor for its stderr; -1: /dev/null */
+    int shared_fd; /* descriptor that it gets as its 3; 0: none */
 };
 
 /* It ended. status is its exit status, signal the number that killed it or 0. After this the process object is gone. */
@@ -27,5 +28,12 @@ int lat_process_start(struct lat_loop *loop, const struct lat_process_options *o
 struct lat_stream *lat_process_stream(struct lat_process *process);
 int lat_process_pid(const struct lat_process *process);
 void lat_process_kill(struct lat_process *process, int signum);
+
+/* Lets a process run only where nothing else wants to (yields), or as any other again. The latter is a right that not everybody has:
+ * returns whether it is so now. */
+bool lat_process_set_yielding(struct lat_process *process, bool yields) LAT_MUST_USE;
+
+/* Returns the processor time that it has used so far, in nanoseconds; 0 when that cannot be told. */
+int64_t lat_process_cpu_ns(const struct lat_process *process);
 
 #endif

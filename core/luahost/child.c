@@ -6,7 +6,11 @@
  * ENDING waits for both the end of the process and the close of its stream (alone, where options->start gave the stream and
  * there is no process). What the process sends is
  * input from outside, whatever our own code in it would do: lengths are bounded before memory is taken,
- * JSON is checked before it is parsed. Belongs to the state loop. */
+ * JSON is checked before it is parsed. Belongs to the state loop.
+ *
+ * A request that is not answered soon goes on where nothing else wants to run (yields), so that a policy that never ends, or takes
+ * long, costs the console and its neighbours nothing but a processor that is idle. The deadline of such a one counts the processor's
+ * time, within bounds: on a machine with much to do an honest policy is not killed for having had no turn. */
 #include "child_internal.h"
 
 #include "luahost/protocol.h"
@@ -22,6 +26,8 @@ enum {
     CHILD_MAGIC = 0x4c756143,
     START_MS =
         10000, /* from fork to the first frame: a loaded machine may take long, a good one 2 ms */
+    PATIENCE_MS = 5,    /* what takes longer yields */
+    STARVED_FACTOR = 4, /* deadlines that one may live which had no turn */
 };
 
 enum state { STARTING, IDLE, BUSY, ENDING };
@@ -34,6 +40,10 @@ struct lat__child {
     struct lat_stream *stream;   /* NULL once it has closed */
     struct lat_timer deadline;
     int64_t deadline_ms;
+    int64_t sent_ms;     /* boot time */
+    int64_t sent_cpu_ns; /* what the process had used then */
+    struct lat_timer patience;
+    bool yields;
     struct lat_buf received;
     const struct lat__child_events *events;
     void *arg;
@@ -64,6 +74,7 @@ static void finish(struct lat__child *child)
     fail_request(child, &child->end);
     child->events->on_gone(child->arg, child, &child->end);
     lat_timer_done(&child->deadline);
+    lat_timer_done(&child->patience);
     lat_buf_done(&child->received);
     child->magic = 0;
     free(child);
@@ -74,6 +85,7 @@ static void end(struct lat__child *child)
 {
     child->state = ENDING;
     lat_timer_stop(&child->deadline);
+    lat_timer_stop(&child->patience);
     if (child->process != NULL) {
         lat_process_kill(child->process, SIGKILL);
     }
@@ -108,11 +120,44 @@ static void on_exit_status(void *arg, int64_t status, int signal)
     finish(child);
 }
 
+static void on_patience(void *arg)
+{
+    struct lat__child *child = arg;
+
+    LAT_CHECK_MAGIC(child, CHILD_MAGIC);
+    if (child->process != NULL) {
+        child->yields = lat_process_set_yielding(child->process, true);
+    }
+}
+
+/* Returns how much longer a request may take whose process got less of a processor than its deadline promises; 0: no longer. */
+static int64_t unserved_ms(const struct lat__child *child)
+{
+    if (child->process == NULL || child->state != BUSY) {
+        return 0;
+    }
+    int64_t used_ms = (lat_process_cpu_ns(child->process) - child->sent_cpu_ns) / 1000000;
+    int64_t owed_ms = child->deadline_ms - used_ms;
+    int64_t left_ms = child->sent_ms + child->deadline_ms * STARVED_FACTOR -
+                      lat_clock_boot_ms(lat_loop_clock(child->loop));
+
+    if (owed_ms < child->deadline_ms / 4) {
+        return 0; /* it had its turn, give or take */
+    }
+    return owed_ms < left_ms ? owed_ms : left_ms;
+}
+
 static void on_deadline(void *arg)
 {
     struct lat__child *child = arg;
 
     LAT_CHECK_MAGIC(child, CHILD_MAGIC);
+    int64_t longer_ms = unserved_ms(child);
+
+    if (longer_ms > 0) {
+        lat_timer_start(&child->deadline, longer_ms, 0);
+        return;
+    }
     lat_err_set(&child->end, LAT_E_TIMEOUT, "It did not answer within %lld ms and was stopped.",
                 (long long)child->deadline_ms);
     end(child);
@@ -135,6 +180,10 @@ static void take_frame(struct lat__child *child, const char *json, size_t len)
         return;
     }
     lat_timer_stop(&child->deadline);
+    lat_timer_stop(&child->patience);
+    if (child->yields && child->process != NULL) {
+        child->yields = !lat_process_set_yielding(child->process, false);
+    }
     bool was_starting = child->state == STARTING;
 
     child->state = IDLE;
@@ -228,6 +277,7 @@ int lat__child_start(struct lat_loop *loop, const struct lat_luahost_options *op
     lat_stream_set_events(child->stream, &stream_events, child);
     lat_stream_resume(child->stream);
     lat_timer_init(&child->deadline, loop, on_deadline, child);
+    lat_timer_init(&child->patience, loop, on_patience, child);
     child->deadline_ms = START_MS;
     lat_timer_start(&child->deadline, START_MS, 0);
     *ret_child = child;
@@ -258,10 +308,20 @@ void lat__child_send(struct lat__child *child, struct lat_buf *frame, int64_t de
     child->state = BUSY;
     child->deadline_ms = deadline_ms;
     lat_timer_start(&child->deadline, deadline_ms, 0);
+    child->sent_ms = lat_clock_boot_ms(lat_loop_clock(child->loop));
+    if (child->process != NULL) {
+        child->sent_cpu_ns = lat_process_cpu_ns(child->process);
+        lat_timer_start(&child->patience, PATIENCE_MS, 0);
+    }
     for (int i = 0; i < LAT_LUAHOST_HEAD; i++) {
         frame->bytes[i] = (uint8_t)(len >> (8 * (LAT_LUAHOST_HEAD - 1 - i)));
     }
     lat_stream_write(child->stream, frame->bytes, frame->len);
+}
+
+bool lat__child_is_worn(const struct lat__child *child)
+{
+    return child->yields;
 }
 
 void lat__child_kill(struct lat__child *child)

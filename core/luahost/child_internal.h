@@ -4,6 +4,8 @@
 
 #include "luahost/luahost.h"
 
+#include <stdbool.h>
+
 struct lat__child;
 
 struct lat__child_events {
@@ -30,6 +32,9 @@ void lat__frame_begin(struct lat_buf *frame);
  * no request. fn comes exactly once and later, unless the child is killed by lat__child_kill first. */
 void lat__child_send(struct lat__child *child, struct lat_buf *frame, int64_t deadline_ms,
                      lat__child_answer_fn *fn, void *arg);
+
+/* Tells whether an idle child will go on yielding to everything else that runs: a long request made it, and we may not undo it. */
+bool lat__child_is_worn(const struct lat__child *child);
 
 /* Kills the process; a request under way is forgotten. on_gone follows. */
 void lat__child_kill(struct lat__child *child);

@@ -12,7 +12,15 @@ enum {
     LAT__RETRY_MS = 100, /* pause before another child is tried; doubles up to the next */
     LAT__RETRY_MS_MAX = 5000,
     LAT__STAGING_TRIES = 3, /* children that may fail for no file's fault before the loads fail */
+    LAT__TRIPS =
+        3, /* asks in a row that cost a child, after which a source is not asked for a pause */
+    LAT__PAUSE_MS = 1000, /* that pause; doubles with each that costs a child again */
+    LAT__PAUSE_MS_MAX = 30000,
 };
+
+/* Each has its own child, so that one that works or hangs makes no other wait: placements, of which there are many and long ones;
+ * the other policies, which are asked while a user waits; plugins. */
+enum lat__lane_index { LAT__LANE_PLACEMENT, LAT__LANE_POLICIES, LAT__LANE_PLUGINS, LAT__LANES };
 
 /* A file that is in force, or that wants to be. */
 struct lat__source {
@@ -21,6 +29,9 @@ struct lat__source {
     char *source;
     char *manifest;       /* text; NULL for policies */
     cJSON *manifest_json; /* the same, parsed; NULL for policies */
+    int lost;             /* staging children lost to it in a row, though it is in force */
+    int trips;            /* asks in a row that cost a child */
+    int64_t paused_ms;    /* boot time until when it is not asked; 0: it is */
     struct lat_metric *asks;
     struct lat_metric *errors;
     struct lat_metric *kills;
@@ -50,7 +61,7 @@ struct lat__ask {
     struct lat_err err; /* of one that is answered without a child */
 };
 
-/* Policies have one, plugins have one: what is in force, the child that runs it, the next child. */
+/* What is in force, the child that runs it, the next child. */
 struct lat__lane {
     struct lat_luahost *host;
     enum lat_luahost_kind kind;
@@ -65,13 +76,15 @@ struct lat__lane {
     size_t queued;
     struct lat_timer wait; /* for the first of the queue to expire */
 
-    struct lat__load *waiting; /* loads of the next staging, oldest first */
-    bool staging_asked;        /* lat__stage is deferred */
-    struct lat__child *next;   /* the staging child; NULL while there is none */
-    struct lat__load *loads;   /* loads of the present staging, oldest first */
-    struct lat__load *load;    /* sent to the staging child; NULL when a good source was sent */
-    size_t staged_good;        /* good sources handled so far */
-    bool staged;               /* all handled: swaps as soon as the active child is idle */
+    struct lat__load *waiting;     /* loads of the next staging, oldest first */
+    bool staging_asked;            /* lat__stage is deferred */
+    struct lat__child *next;       /* the staging child; NULL while there is none */
+    struct lat__load *loads;       /* loads of the present staging, oldest first */
+    struct lat__load *load;        /* sent to the staging child; NULL when a good source was sent */
+    struct lat__source *good_sent; /* that good source, until it is loaded */
+    size_t staged_good;            /* good sources handled so far */
+    bool renew;  /* the active child is worn: another one, though there is nothing to load */
+    bool staged; /* all handled: swaps as soon as the active child is idle */
     int tries;
     int64_t retry_ms;
     struct lat_timer retry;
@@ -86,7 +99,7 @@ struct lat_luahost {
     struct lat_luahost_options options; /* as given; `program` is ours */
     int64_t deadline_ms;
     int64_t last_id;
-    struct lat__lane lanes[LAT_LUAHOST_KIND_COUNT];
+    struct lat__lane lanes[LAT__LANES];
     TAILQ_HEAD(, lat__check) checks;
     size_t check_count;
     size_t children; /* and checks, not yet gone; they hold a pointer to their lane, or the host */
@@ -98,6 +111,9 @@ struct lat_luahost {
 
 /* Returns the wire word of a kind: "policy", "plugin". */
 const char *lat__kind_name(enum lat_luahost_kind kind);
+
+/* Returns the lane of a source. */
+enum lat__lane_index lat__lane_of(enum lat_luahost_kind kind, const char *name);
 
 /* Returns the code that stands for "this file could not do it": POLICY or PLUGIN. */
 int lat__kind_error(enum lat_luahost_kind kind);
@@ -119,6 +135,10 @@ void lat__lane_ask(struct lat__lane *lane, struct lat__ask *ask);
 
 /* Sends the next ask if the active child is idle, after swapping if a staged child waits for that. */
 void lat__lane_pump(struct lat__lane *lane);
+
+/* Says in *ret_err that a source is not asked now, if that is so. */
+bool lat__lane_is_paused(struct lat__lane *lane, const struct lat__source *source,
+                         struct lat_err *ret_err);
 
 /* Calls the ask back with err on a later turn. Takes the ask. */
 void lat__ask_fail_later(struct lat_loop *loop, struct lat__ask *ask, const struct lat_err *err);

@@ -2,7 +2,8 @@
  *
  * An ask is written down as a frame when it comes and sent when the active child is idle. It fails by
  * itself when it found no child for LAT_LUAHOST_WAIT_MS. One that was sent fails with a child that we had to stop;
- * where the child died of something else, most likely not of this ask, it is put to the next one, once. */
+ * where the child died of something else, most likely not of this ask, it is put to the next one, once. A source that costs
+ * LAT__TRIPS children in a row is not asked for a pause: its asks fail at once, instead of after a deadline each. */
 #include "internal.h"
 
 #include "luahost/protocol.h"
@@ -101,12 +102,50 @@ static void put_again(struct lat__lane *lane, struct lat__ask *ask)
     watch_queue(lane);
 }
 
+/* Keeps account of what an ask cost; one that costs a child each time is not asked for a while. */
+static void count_trip(struct lat__lane *lane, struct lat__source *source, bool cost_child)
+{
+    source->paused_ms = 0;
+    source->trips = cost_child ? source->trips + 1 : 0;
+    if (source->trips < LAT__TRIPS) {
+        return;
+    }
+    int doubled = source->trips - LAT__TRIPS;
+    int64_t pause_ms = doubled > 8 ? LAT__PAUSE_MS_MAX : (int64_t)LAT__PAUSE_MS << doubled;
+
+    if (pause_ms > LAT__PAUSE_MS_MAX) {
+        pause_ms = LAT__PAUSE_MS_MAX;
+    }
+    source->paused_ms = lat_clock_boot_ms(lat_loop_clock(lane->host->loop)) + pause_ms;
+    lat_log(lane->host->log, LAT_LOG_WARN, "lua file paused, it cost its process again and again",
+            LAT_STR("kind", lat__kind_name(lane->kind)), LAT_STR("name", source->name),
+            LAT_INT("times", source->trips), LAT_INT("pause_ms", pause_ms));
+}
+
+bool lat__lane_is_paused(struct lat__lane *lane, const struct lat__source *source,
+                         struct lat_err *ret_err)
+{
+    if (source->lost >= LAT__STAGING_TRIES) {
+        lat_err_set(ret_err, lat__kind_error(lane->kind),
+                    "The %s '%s' was in force and cannot be loaded any more.",
+                    lat__kind_name(lane->kind), source->name);
+        return true;
+    }
+    if (source->paused_ms <= lat_clock_boot_ms(lat_loop_clock(lane->host->loop))) {
+        return false;
+    }
+    lat_err_set(ret_err, lat__kind_error(lane->kind),
+                "The %s '%s' gave no answer %d times in a row and is not asked for a while.",
+                lat__kind_name(lane->kind), source->name, source->trips);
+    return true;
+}
+
 static void on_answer(void *arg, const cJSON *answer, const struct lat_err *err)
 {
     struct lat__lane *lane = arg;
     struct lat_luahost *host = lane->host;
     struct lat__ask *ask = lane->current;
-    const struct lat__source *source = lat__lane_find(lane, ask->name);
+    struct lat__source *source = lat__lane_find(lane, ask->name);
     const cJSON *value = answer == NULL ? NULL : lat_json_get(answer, "value");
     struct lat_err failure;
 
@@ -125,9 +164,16 @@ static void on_answer(void *arg, const cJSON *answer, const struct lat_err *err)
         lat_metric_add(source->kills, err != NULL ? 1 : 0);
         lat_metric_observe_ns(source->seconds, took);
     }
+    if (err == NULL && lat__child_is_worn(lane->active)) {
+        lane->renew = true;
+        lat__stage_soon(lane);
+    }
     if (err != NULL && err->code == LAT_E_CLOSED && !ask->again) {
         put_again(lane, ask);
     } else {
+        if (source != NULL) {
+            count_trip(lane, source, err != NULL);
+        }
         ask_finish(ask, value, value == NULL ? &failure : NULL);
     }
     if (err == NULL) {
@@ -135,6 +181,23 @@ static void on_answer(void *arg, const cJSON *answer, const struct lat_err *err)
     } else {
         lat__lane_lost_active(lane, err);
     }
+}
+
+/* Takes the first ask of the queue whose source is asked at present; those before it fail. */
+static struct lat__ask *next_ask(struct lat__lane *lane)
+{
+    while (lane->first != NULL) {
+        struct lat__ask *ask = dequeue(lane);
+        const struct lat__source *source = lat__lane_find(lane, ask->name);
+        struct lat_err err;
+
+        if (source == NULL || !lat__lane_is_paused(lane, source, &err)) {
+            return ask;
+        }
+        lat__ask_fail_later(lane->host->loop, ask, &err);
+    }
+    watch_queue(lane);
+    return NULL;
 }
 
 void lat__lane_pump(struct lat__lane *lane)
@@ -149,7 +212,10 @@ void lat__lane_pump(struct lat__lane *lane)
     if (lane->active == NULL || lane->current != NULL || lane->first == NULL) {
         return;
     }
-    lane->current = dequeue(lane);
+    lane->current = next_ask(lane);
+    if (lane->current == NULL) {
+        return;
+    }
     lane->current->sent_ns = lat_clock_boot_ns(lat_loop_clock(lane->host->loop));
     watch_queue(lane);
     lat__child_send(lane->active, &lane->current->frame, lane->host->deadline_ms, on_answer, lane);
@@ -160,9 +226,15 @@ void lat__lane_ask(struct lat__lane *lane, struct lat__ask *ask)
     struct lat_loop *loop = lane->host->loop;
     struct lat_err err;
 
-    if (lat__lane_find(lane, ask->name) == NULL) {
+    const struct lat__source *source = lat__lane_find(lane, ask->name);
+
+    if (source == NULL) {
         lat_err_set(&err, LAT_E_NOT_FOUND, "There is no %s '%.80s'.", lat__kind_name(lane->kind),
                     ask->name);
+        lat__ask_fail_later(loop, ask, &err);
+        return;
+    }
+    if (lat__lane_is_paused(lane, source, &err)) {
         lat__ask_fail_later(loop, ask, &err);
         return;
     }

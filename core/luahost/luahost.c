@@ -16,6 +16,14 @@ const char *lat__kind_name(enum lat_luahost_kind kind)
     return kind == LAT_LUAHOST_POLICY ? "policy" : "plugin";
 }
 
+enum lat__lane_index lat__lane_of(enum lat_luahost_kind kind, const char *name)
+{
+    if (kind == LAT_LUAHOST_PLUGIN) {
+        return LAT__LANE_PLUGINS;
+    }
+    return strcmp(name, "placement") == 0 ? LAT__LANE_PLACEMENT : LAT__LANE_POLICIES;
+}
+
 int lat__kind_error(enum lat_luahost_kind kind)
 {
     return kind == LAT_LUAHOST_POLICY ? LAT_E_POLICY : LAT_E_PLUGIN;
@@ -81,8 +89,9 @@ struct lat_luahost *lat_luahost_new(struct lat_loop *loop, struct lat_log *log,
     host->options.program =
         lat_text_copy(options->program != NULL ? options->program : this_program);
     lat_luahost_set_deadline(host, options->deadline_ms);
-    for (int kind = 0; kind < LAT_LUAHOST_KIND_COUNT; kind++) {
-        lat__lane_init(&host->lanes[kind], host, (enum lat_luahost_kind)kind);
+    for (int i = 0; i < LAT__LANES; i++) {
+        lat__lane_init(&host->lanes[i], host,
+                       i == LAT__LANE_PLUGINS ? LAT_LUAHOST_PLUGIN : LAT_LUAHOST_POLICY);
     }
     return host;
 }
@@ -98,8 +107,8 @@ static void finish_close(void *arg)
     lat_call_fn *on_closed = host->on_closed;
     void *on_closed_arg = host->on_closed_arg;
 
-    for (int kind = 0; kind < LAT_LUAHOST_KIND_COUNT; kind++) {
-        lat__lane_done(&host->lanes[kind]);
+    for (int i = 0; i < LAT__LANES; i++) {
+        lat__lane_done(&host->lanes[i]);
     }
     free((char *)host->options.program);
     host->magic = 0;
@@ -122,8 +131,8 @@ void lat_luahost_close(struct lat_luahost *host, lat_call_fn *done, void *arg)
     host->closing = true;
     host->on_closed = done;
     host->on_closed_arg = arg;
-    for (int kind = 0; kind < LAT_LUAHOST_KIND_COUNT; kind++) {
-        lat__lane_close(&host->lanes[kind]);
+    for (int i = 0; i < LAT__LANES; i++) {
+        lat__lane_close(&host->lanes[i]);
     }
     lat__checks_close(host);
     if (host->children == 0) {
@@ -212,7 +221,7 @@ static void deliver_failed_load(void *arg)
 void lat_luahost_load(struct lat_luahost *host, const struct lat_luahost_source *source,
                       lat_luahost_load_fn *fn, void *arg)
 {
-    struct lat__lane *lane = &host->lanes[source->kind];
+    struct lat__lane *lane = &host->lanes[lat__lane_of(source->kind, source->name)];
     struct lat__load **end = &lane->waiting;
     struct lat__source *loaded;
     struct lat_err err;
@@ -242,14 +251,14 @@ void lat_luahost_load(struct lat_luahost *host, const struct lat_luahost_source 
 
 const cJSON *lat_luahost_manifest(const struct lat_luahost *host, const char *type)
 {
-    const struct lat__source *source = lat__lane_find(&host->lanes[LAT_LUAHOST_PLUGIN], type);
+    const struct lat__source *source = lat__lane_find(&host->lanes[LAT__LANE_PLUGINS], type);
 
     return source == NULL ? NULL : source->manifest_json;
 }
 
 const cJSON *lat_luahost_next_manifest(const struct lat_luahost *host, void **cursor)
 {
-    const struct lat__lane *lane = &host->lanes[LAT_LUAHOST_PLUGIN];
+    const struct lat__lane *lane = &host->lanes[LAT__LANE_PLUGINS];
     size_t at = (size_t)(uintptr_t)*cursor;
 
     if (at >= lane->good_count) {
@@ -264,7 +273,7 @@ const cJSON *lat_luahost_next_manifest(const struct lat_luahost *host, void **cu
 void lat_luahost_use(const struct lat_luahost *host, enum lat_luahost_kind kind, const char *name,
                      struct lat_luahost_use *ret_use)
 {
-    const struct lat__source *source = lat__lane_find(&host->lanes[kind], name);
+    const struct lat__source *source = lat__lane_find(&host->lanes[lat__lane_of(kind, name)], name);
 
     *ret_use = (struct lat_luahost_use){0};
     if (source != NULL && source->asks != NULL) {
@@ -303,5 +312,5 @@ void lat_luahost_ask(struct lat_luahost *host, enum lat_luahost_kind kind, const
         lat__ask_fail_later(host->loop, ask, &err);
         return;
     }
-    lat__lane_ask(&host->lanes[kind], ask);
+    lat__lane_ask(&host->lanes[lat__lane_of(kind, name)], ask);
 }

@@ -6,7 +6,7 @@
  *                                                 │ deadline: SIGKILL, that ask fails,
  *                                                 ▼ a fresh child gets the last good sources
  *
- * Policies and plugins have a child each, so that a plugin that hangs delays no placement. No file is
+ * Placements, other policies and plugins have a child each, so that one that hangs delays no other. No file is
  * opened in a child: sources are sent to it. Everything here belongs to the state loop. */
 #ifndef LAT_LUAHOST_LUAHOST_H
 #define LAT_LUAHOST_LUAHOST_H

@@ -81,7 +81,7 @@ static void add_tree(struct lat_json_writer *writer, const char *key, const cJSO
 /* Says that there is no such type, and which is nearest. */
 static void refuse_type(const struct lat_luahost *host, const char *type, struct lat_err *ret_err)
 {
-    const struct lat__lane *lane = &host->lanes[LAT_LUAHOST_PLUGIN];
+    const struct lat__lane *lane = &host->lanes[LAT__LANE_PLUGINS];
     const char **types = lat_alloc_array(lane->good_count + 1, sizeof(*types));
 
     for (size_t i = 0; i < lane->good_count; i++) {
@@ -190,7 +190,7 @@ void lat_luahost_place(struct lat_luahost *host, const struct lat_placement *pla
                        lat_luahost_place_fn *fn, void *arg)
 {
     const struct lat__source *source =
-        lat__lane_find(&host->lanes[LAT_LUAHOST_POLICY], placement_name);
+        lat__lane_find(&host->lanes[LAT__LANE_PLACEMENT], placement_name);
     struct placing *placing = LAT_NEW(struct placing);
 
     placing->fn = fn;

@@ -3,6 +3,7 @@
  *   loads of one turn ─► child starts ─► good sources, then the loads, one by one ─► all handled: swap
  *                                              │ refused: that load fails, the child goes on
  *                                              │ hangs or dies on a load: that load fails, a new child starts over
+ *                                              │ hangs or dies on a good source: starts over, LAT__STAGING_TRIES times with it
  *                                              └ dies otherwise: pause, a new child starts over
  *
  * The same way brings a child back after the active one was lost: then there are no loads. A load that
@@ -91,10 +92,21 @@ static void on_ready(void *arg)
 static void lost_staging(struct lat__lane *lane, const struct lat_err *err)
 {
     struct lat__load *load = lane->load;
+    struct lat__source *good = lane->good_sent;
 
     lane->next = NULL;
     lane->load = NULL;
+    lane->good_sent = NULL;
     lane->staged = false;
+    if (good != NULL) {
+        /* It was loaded once and is not the same each time: it may not stand in the way of what would replace it. */
+        good->lost++;
+        lat_log(lane->host->log, LAT_LOG_ERROR, "a source that was in force cost a lua process",
+                LAT_STR("kind", lat__kind_name(lane->kind)), LAT_STR("name", good->name),
+                LAT_ERR(err));
+        lat__stage_soon(lane);
+        return;
+    }
     if (load == NULL) {
         try_again(lane, err);
         return;
@@ -138,7 +150,7 @@ static void stage(void *arg)
     }
     *end = lane->waiting;
     lane->waiting = NULL;
-    if (lane->loads == NULL && (lane->active != NULL || lane->good_count == 0)) {
+    if (lane->loads == NULL && ((lane->active != NULL && !lane->renew) || lane->good_count == 0)) {
         return;
     }
     for (struct lat__load *load = lane->loads; load != NULL; load = load->next) {
@@ -172,6 +184,10 @@ static void on_loaded(void *arg, const cJSON *answer, const struct lat_err *err)
 
     if (err != NULL) {
         return; /* on_gone follows and knows whose fault it was */
+    }
+    if (lane->good_sent != NULL) {
+        lane->good_sent->lost = 0;
+        lane->good_sent = NULL;
     }
     lane->load = NULL;
     bool accepted = lat_json_bool(answer, "ok", false);
@@ -214,8 +230,13 @@ void lat__source_frame(enum lat_luahost_kind kind, const struct lat__source *sou
  * the others: where the successor is refused, they are there. */
 static struct lat__source *next_source(struct lat__lane *lane)
 {
-    if (lane->staged_good < lane->good_count) {
-        return lane->good[lane->staged_good++];
+    while (lane->staged_good < lane->good_count) {
+        struct lat__source *good = lane->good[lane->staged_good++];
+
+        if (good->lost < LAT__STAGING_TRIES) {
+            lane->good_sent = good;
+            return good;
+        }
     }
     for (struct lat__load *load = lane->loads; load != NULL; load = load->next) {
         if (!load->accepted) {
@@ -240,7 +261,7 @@ static void send_next(struct lat__lane *lane)
 {
     struct lat__source *source = next_source(lane);
 
-    if (source == NULL && lane->loads == NULL && lane->active != NULL) {
+    if (source == NULL && lane->loads == NULL && lane->active != NULL && !lane->renew) {
         drop_staging(lane);
         return;
     }
@@ -282,6 +303,7 @@ void lat__stage_swap(struct lat__lane *lane)
     lane->next = NULL;
     lane->loads = NULL;
     lane->staged = false;
+    lane->renew = false;
     lane->tries = 0;
     lane->retry_ms = LAT__RETRY_MS;
     if (old != NULL) {

@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,6 +141,43 @@ static void a_child_can_be_killed(void **state)
     probe_finish(*state, &probe);
 }
 
+static void a_descriptor_is_shared_with_a_child(void **state)
+{
+    struct ending ending = {0};
+    int ends[2];
+    char text[16] = "";
+    static const char *const argv[] = {"sh", "-c", "echo here >&3", NULL};
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    struct lat_process_options options = {
+        .file = "/bin/sh", .argv = argv, .stderr_fd = -1, .shared_fd = ends[1]};
+    struct lat_process *process;
+    assert_int_equal(lat_process_start(*state, &options, on_exit_status, &ending, &process, NULL),
+                     0);
+    close(ends[1]);
+    run_until(*state, &ending.done);
+    assert_int_equal(read(ends[0], text, sizeof(text) - 1), 5);
+    assert_string_equal(text, "here\n");
+    close(ends[0]);
+}
+
+static void a_child_that_works_can_be_made_to_yield(void **state)
+{
+    struct ending ending = {0};
+    struct lat_process *process = start(*state, "while true; do :; done", NULL, false, -1, &ending);
+    int pid = lat_process_pid(process);
+    bool never = false;
+    assert_int_equal(sched_getscheduler(pid), SCHED_OTHER);
+    assert_true(lat_process_set_yielding(process, true));
+    assert_int_equal(sched_getscheduler(pid), SCHED_IDLE);
+    /* Back is for who may. */
+    bool is_back = lat_process_set_yielding(process, false);
+    assert_int_equal(sched_getscheduler(pid), is_back ? SCHED_OTHER : SCHED_IDLE);
+    while (lat_process_cpu_ns(process) < 1000000)
+        lat_loop_run_until(*state, &never, 1);
+    lat_process_kill(process, SIGKILL);
+    run_until(*state, &ending.done);
+}
+
 static void sigpipe_is_not_inherited(void **state)
 {
     struct ending ending = {0};
@@ -173,6 +211,8 @@ int main(void)
         T(no_descriptor_of_ours_reaches_a_child),
         T(stderr_goes_where_it_should),
         T(a_child_can_be_killed),
+        T(a_descriptor_is_shared_with_a_child),
+        T(a_child_that_works_can_be_made_to_yield),
         T(sigpipe_is_not_inherited),
         T(a_program_that_is_not_there_is_an_error_at_once),
     };

@@ -27,6 +27,8 @@ struct world {
     int started;
     int alive;
     int asked;
+    int loaded;     /* loads that were taken so far */
+    int hang_loads; /* those of a source that says "-- text" hang from this one on; 0: none */
 };
 
 struct child {
@@ -77,6 +79,11 @@ static void take_request(struct child *child, const cJSON *request)
     bool is_ask = strcmp(lat_json_text(request, "op", ""), "ask") == 0;
 
     world->asked += is_ask;
+    world->loaded += !is_ask;
+    if (!is_ask && world->hang_loads > 0 && world->loaded >= world->hang_loads &&
+        strcmp(lat_json_text(request, "source", ""), "-- text") == 0) {
+        return;
+    }
     if (!is_ask) {
         say(child, "{\"ok\":true}");
     } else if (world->manner == ANSWERS) {
@@ -204,15 +211,20 @@ static void on_answer(void *arg, const cJSON *value, const struct lat_err *err)
     result->fine = lat_json_bool(value, "fine", false);
 }
 
-static int load(struct world *world)
+static int load_text(struct world *world, const char *text)
 {
     struct lat_luahost_source source = {
-        .kind = LAT_LUAHOST_POLICY, .name = "placement", .revision = 1, .source = "-- text"};
+        .kind = LAT_LUAHOST_POLICY, .name = "placement", .revision = 1, .source = text};
     struct result result = {0};
 
     lat_luahost_load(world->host, &source, on_loaded, &result);
     pass_until(world, &result.done);
     return result.err.code;
+}
+
+static int load(struct world *world)
+{
+    return load_text(world, "-- text");
 }
 
 static struct result ask(struct world *world)
@@ -249,6 +261,107 @@ static void one_that_hangs_is_ended_at_the_deadline(void **state)
     assert_true(ask(world).fine);
     assert_int_equal(world->started, 2);
     assert_int_equal(world->alive, 1);
+}
+
+static void one_that_hangs_each_time_is_not_asked_for_a_while(void **state)
+{
+    struct world *world = *state;
+    int64_t before_ns;
+
+    assert_int_equal(load(world), 0);
+    world->manner = HANGS;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ask(world).err.code, LAT_E_TIMEOUT);
+    }
+    before_ns = world->now_ns;
+    assert_int_equal(ask(world).err.code, LAT_E_POLICY); /* at once, and nobody is asked */
+    assert_int_equal(world->now_ns, before_ns);
+    assert_int_equal(world->asked, 3);
+
+    world->now_ns += 1000000000;
+    assert_int_equal(ask(world).err.code, LAT_E_TIMEOUT); /* the pause is over, and doubles */
+    world->now_ns += 1000000000;
+    assert_int_equal(ask(world).err.code, LAT_E_POLICY);
+    world->now_ns += 1000000000;
+    world->manner = ANSWERS;
+    assert_true(ask(world).fine); /* and one good answer ends it */
+    world->manner = HANGS;
+    assert_int_equal(ask(world).err.code, LAT_E_TIMEOUT);
+    world->manner = ANSWERS;
+    assert_true(ask(world).fine);
+}
+
+static void a_paused_policy_fails_what_waits_for_it_and_loading_it_again_ends_the_pause(
+    void **state)
+{
+    struct world *world = *state;
+    struct result results[5] = {0};
+
+    assert_int_equal(load(world), 0);
+    world->manner = HANGS;
+    for (int i = 0; i < 5; i++) {
+        lat_luahost_ask(world->host, LAT_LUAHOST_POLICY, "placement", "decide", "{}", on_answer,
+                        &results[i]);
+    }
+    pass_until(world, &results[4].done);
+    assert_int_equal(results[2].err.code, LAT_E_TIMEOUT);
+    assert_int_equal(results[3].err.code, LAT_E_POLICY);
+    assert_int_equal(world->asked, 3);
+    world->manner = ANSWERS;
+    assert_int_equal(load(world), 0);
+    assert_true(ask(world).fine);
+}
+
+static void a_good_source_that_hangs_when_loaded_again_lets_its_successor_by(void **state)
+{
+    struct world *world = *state;
+
+    assert_int_equal(load(world), 0);
+    world->hang_loads = 2;
+    assert_int_equal(load_text(world, "-- another text"), 0);
+    assert_true(ask(world).fine);
+    assert_true(world->started <= 5);
+}
+
+static void a_good_source_that_cannot_be_loaded_any_more_is_an_error_of_its_own(void **state)
+{
+    struct world *world = *state;
+
+    assert_int_equal(load(world), 0);
+    world->hang_loads = 2;
+    world->manner = HANGS;
+    assert_int_equal(ask(world).err.code, LAT_E_TIMEOUT);
+    struct result late = ask(world); /* waits for a child, which there will not be */
+
+    assert_int_equal(late.err.code, LAT_E_POLICY);
+    assert_non_null(strstr(late.err.sentence, "cannot be loaded any more"));
+}
+
+static void a_policy_that_hangs_does_not_keep_another_one_waiting(void **state)
+{
+    struct world *world = *state;
+    struct lat_luahost_source source = {
+        .kind = LAT_LUAHOST_POLICY, .name = "admission", .revision = 1, .source = "-- other"};
+    struct result loaded = {0}, hanging = {0}, other = {0};
+    int64_t before_ns;
+
+    assert_int_equal(load(world), 0);
+    lat_luahost_load(world->host, &source, on_loaded, &loaded);
+    pass_until(world, &loaded.done);
+    world->manner = HANGS;
+    lat_luahost_ask(world->host, LAT_LUAHOST_POLICY, "placement", "decide", "{}", on_answer,
+                    &hanging);
+    while (world->asked == 0) {
+        lat_loop_turn(world->loop);
+    }
+    world->manner = ANSWERS;
+    before_ns = world->now_ns;
+    lat_luahost_ask(world->host, LAT_LUAHOST_POLICY, "admission", "admit", "{}", on_answer, &other);
+    pass_until(world, &other.done);
+    assert_true(other.fine);
+    assert_int_equal(world->now_ns, before_ns);
+    assert_false(hanging.done);
+    pass_until(world, &hanging.done);
 }
 
 static void one_that_dies_costs_its_ask_only_when_it_dies_twice(void **state)
@@ -292,6 +405,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_child_inside_is_loaded_and_asked),
         T(one_that_hangs_is_ended_at_the_deadline),
+        T(one_that_hangs_each_time_is_not_asked_for_a_while),
+        T(a_paused_policy_fails_what_waits_for_it_and_loading_it_again_ends_the_pause),
+        T(a_good_source_that_hangs_when_loaded_again_lets_its_successor_by),
+        T(a_good_source_that_cannot_be_loaded_any_more_is_an_error_of_its_own),
+        T(a_policy_that_hangs_does_not_keep_another_one_waiting),
         T(one_that_dies_costs_its_ask_only_when_it_dies_twice),
         T(one_that_talks_rubbish_is_replaced),
         T(one_that_cannot_start_fails_the_load_after_some_tries),
