@@ -5,7 +5,11 @@ cache = false
 exclude_files = { "lua/api/lattice.d.lua", "tests/lua/hostile" }
 
 -- A policy and a plugin define their decisions as globals; plugins see the library of the Lua host.
-files["policies"] = { globals = { "filter", "score" } }
+files["policies"] = {
+    globals = { "filter", "score", "admit", "approve" },
+    read_globals = { "node", "workload", "request", "project", "token" },
+    ignore = { "1[13]1/^test_" },
+}
 files["examples/policies"] = { globals = { "filter", "score" } }
 files["examples/plugins"] = { globals = { "render" }, read_globals = { "lattice" } }
 -- With tests in the file itself: they make their nodes and workloads by these functions.

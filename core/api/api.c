@@ -1,6 +1,7 @@
 /* The table of routes, and the way of a request from its I/O loop to its handler. */
 #include "api/api_internal.h"
 #include "api/past_internal.h"
+#include "api/policy_internal.h"
 #include "api/routes_internal.h"
 #include "api/workload_internal.h"
 
@@ -90,6 +91,7 @@ struct lat_api *lat_api_new(const struct lat_api_config *config)
         lat_http_router_add(api->router, routes[i].method, routes[i].pattern, serve_route,
                             &api->bound[i]);
     }
+    api->admission = lat__admission_new(api);
     api->guards = lat__guards_new(lat_loop_clock(config->loop));
     api->events = lat__events_new(api);
     lat_timer_init(&api->sweep, config->loop, lat__sweep, api);
@@ -105,6 +107,7 @@ static void finish_close(void *arg)
 
     lat__events_free(api->events);
     lat__guards_free(api->guards);
+    lat__admission_free(api->admission);
     lat_http_router_free(api->router);
     lat_map_free(api->under_way);
     lat_wipe(api->with.token_key, sizeof(api->with.token_key));

@@ -23,6 +23,7 @@ struct lat_api {
     struct lat__events *events;
     size_t logins; /* passwords being checked */
     struct lat__guards *guards;
+    struct lat__admission *admission;
     _Atomic size_t followers;  /* logs and event streams being followed; logs end on I/O loops */
     struct bound *bound;       /* the routes, bound to this API */
     struct lat_map *under_way; /* id of an idempotency key -> the call that has it, borrowed */
@@ -222,14 +223,6 @@ struct lat__events *lat__events_new(struct lat_api *api);
 struct lat__events *lat__events_free(struct lat__events *events);
 void lat__events_end(struct lat__events *events);
 void lat__events_follow(struct lat__call *call);
-
-/* ---- policies.c ---- */
-void lat__policies_list(struct lat__call *call);
-void lat__policies_get(struct lat__call *call);
-void lat__policy_versions(struct lat__call *call);
-void lat__policies_apply(struct lat__call *call);
-void lat__policies_rollback(struct lat__call *call);
-void lat__policies_check(struct lat__call *call);
 
 /* ---- catalog.c ---- */
 void lat__types_list(struct lat__call *call);

@@ -4,7 +4,7 @@
  *                                                          └─► refused: 422 with the line; nothing has changed
  *
  * Only an administrator changes a policy or has one checked; anybody who is logged in may read what decides about them. */
-#include "api/api_internal.h"
+#include "api/policy_internal.h"
 
 #include "luahost/policies.h"
 

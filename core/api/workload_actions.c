@@ -2,6 +2,7 @@
  *
  * The status is set to the first step of the way at once, so that whoever asks after the answer does not read the
  * status from before. */
+#include "api/policy_internal.h"
 #include "api/workload_internal.h"
 
 /* Changes the row; returns false (with err) to refuse. */
@@ -85,20 +86,25 @@ static int restart(struct lat__call *call, struct lat_workload *workload, struct
     return 0;
 }
 
+static int read_count(struct lat__call *call, int64_t *ret_count, struct lat_err *err)
+{
+    int code = lat_json_read_int(call->body, "count", 1, LAT_COUNT_MAX, ret_count, err);
+
+    if (code == 0 && *ret_count < 0) {
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "count",
+                             "How many instances? count is a number from 1 to %d.", LAT_COUNT_MAX);
+    }
+    return code;
+}
+
 static int scale(struct lat__call *call, struct lat_workload *workload, struct lat_err *err)
 {
-    static const char *const known[] = {"count", NULL};
     int64_t count = -1;
     int code;
 
     if ((code = lat__workload_refuse_removed(workload, err)) ||
-        (code = lat__call_read_body(call, known, err)) ||
-        (code = lat_json_read_int(call->body, "count", 1, LAT_COUNT_MAX, &count, err))) {
+        (code = read_count(call, &count, err))) {
         return code;
-    }
-    if (count < 0) {
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "count",
-                             "How many instances? count is a number from 1 to %d.", LAT_COUNT_MAX);
     }
     if (count != workload->count) {
         workload->count = count;
@@ -141,9 +147,36 @@ void lat__workloads_restart(struct lat__call *call)
     act(call, "workload.restart", restart);
 }
 
+static void more_admitted(void *arg, const struct lat_err *err)
+{
+    struct lat__call *call = arg;
+
+    if (err) {
+        lat__call_fail(call, err);
+    } else {
+        act(call, "workload.scale", scale);
+    }
+}
+
+/* More instances are the admission policy's business; fewer never are. */
 void lat__workloads_scale(struct lat__call *call)
 {
-    act(call, "workload.scale", scale);
+    static const char *const known[] = {"count", NULL};
+    const struct lat_workload *found;
+    struct lat_workload *wanted;
+    int64_t count = -1;
+    struct lat_err err;
+
+    if (lat__workload_find(call, &found, &err) || lat__workload_refuse_removed(found, &err) ||
+        lat__call_read_body(call, known, &err) || read_count(call, &count, &err)) {
+        lat__call_fail(call, &err);
+    } else if (count <= found->count) {
+        act(call, "workload.scale", scale);
+    } else {
+        wanted = lat_workload_edit(found);
+        wanted->count = count;
+        lat__admission_ask(call, "scale", wanted, more_admitted, call);
+    }
 }
 
 void lat__workloads_remove(struct lat__call *call)

@@ -1,9 +1,10 @@
 /* Deploying and changing workloads.
  *
- *   body ─► lat_spec_check ─► plugin renders (Lua host) ─► rows: WORKLOAD, ENDPOINT ─► durable ─► answer
+ *   body ─► lat_spec_check ─► plugin renders (Lua host) ─► admission policy ─► rows: WORKLOAD, ENDPOINT ─► durable ─► answer
  *
  * A change renders the whole spec again with the credentials that are there, so that a database keeps its password. Labels
  * are no part of what is rendered and sealed: they go into a column of their own (workload_labels.c). */
+#include "api/policy_internal.h"
 #include "api/workload_internal.h"
 
 #include "model/demand.h"
@@ -16,6 +17,7 @@ struct rendering {
     struct lat__call *call;
     cJSON *spec;                   /* owned */
     cJSON *labels;                 /* owned; what the request says of them, NULL: nothing */
+    cJSON *rendered;               /* owned; what the plugin made of it */
     char workload_id[LAT_ID_SIZE]; /* "" for a new one */
     int64_t generation, count;     /* of the workload that a change was made from */
 };
@@ -24,6 +26,7 @@ static struct rendering *free_rendering(struct rendering *rendering)
 {
     cJSON_Delete(rendering->spec);
     cJSON_Delete(rendering->labels);
+    cJSON_Delete(rendering->rendered);
     free(rendering);
     return NULL;
 }
@@ -86,20 +89,26 @@ static void fill_demand(struct lat_workload *workload, const cJSON *spec)
     lat_row_take(workload->placement, placement ? lat_json_print(placement) : NULL);
 }
 
-/* Fills what comes from the spec and its rendering. */
-static void fill_workload(struct lat_api *api, struct lat_workload *workload, const cJSON *spec,
-                          const cJSON *rendered)
+/* Fills what is open of the spec and its rendering. */
+static void fill_open(struct lat_workload *workload, const cJSON *spec, const cJSON *rendered)
 {
     const cJSON *container = lat_json_get(rendered, "container");
 
-    lat_row_take(workload->spec, seal_json(api, "spec", workload->row.id, spec));
-    lat_row_take(workload->rendered, seal_json(api, "rendered", workload->row.id, rendered));
     workload->count = lat_json_int(spec, "count", 1);
     workload->cpu_milli = lat_json_int(container, "cpu_milli", 0);
     workload->memory_bytes = lat_json_int(container, "memory_bytes", 0);
     lat_row_set(workload->image, lat_json_text(container, "image", ""));
     lat_row_take(workload->host_ports, host_ports_of(container));
     fill_demand(workload, spec);
+}
+
+/* Fills what comes from the spec and its rendering. */
+static void fill_workload(struct lat_api *api, struct lat_workload *workload, const cJSON *spec,
+                          const cJSON *rendered)
+{
+    lat_row_take(workload->spec, seal_json(api, "spec", workload->row.id, spec));
+    lat_row_take(workload->rendered, seal_json(api, "rendered", workload->row.id, rendered));
+    fill_open(workload, spec, rendered);
     workload->updated_at = lat__now(api);
 }
 
@@ -322,18 +331,64 @@ static void change(struct rendering *rendering, const cJSON *rendered)
     lat__workload_commit(call, txn, "workload.change", (const struct lat_workload *)row, 200);
 }
 
-static void rendered_by_plugin(void *arg, const cJSON *value, const struct lat_err *err)
+static void admitted(void *arg, const struct lat_err *err)
 {
     struct rendering *rendering = arg;
 
     if (err) {
         lat__call_fail(rendering->call, err);
     } else if (*rendering->workload_id) {
-        change(rendering, value);
+        change(rendering, rendering->rendered);
     } else {
-        create(rendering, value);
+        create(rendering, rendering->rendered);
     }
     free_rendering(rendering);
+}
+
+/* The workload as it would be, as far as the admission policy is told of it; owned. */
+static int wanted_workload(const struct rendering *rendering, struct lat_workload **ret_workload,
+                           struct lat_err *err)
+{
+    struct lat__call *call = rendering->call;
+    const struct lat_workload *old =
+        *rendering->workload_id ? lat_store_workload(call->api->with.store, rendering->workload_id)
+                                : NULL;
+    struct lat_workload *workload;
+    char *labels;
+    int code;
+
+    if ((*rendering->workload_id && (code = lat__workload_refuse_removed(old, err))) ||
+        (code = lat__labels_change(old ? old->labels : "", rendering->labels, &labels, err))) {
+        return code;
+    }
+    workload = old ? lat_workload_edit(old) : lat_workload_new();
+    lat_row_set(workload->project_id, old ? old->project_id : call->user->project_id);
+    lat_row_set(workload->name, lat_json_text(rendering->spec, "name", ""));
+    lat_row_set(workload->type, lat_json_text(rendering->spec, "type", ""));
+    lat_row_take(workload->labels, labels);
+    fill_open(workload, rendering->spec, rendering->rendered);
+    *ret_workload = workload;
+    return 0;
+}
+
+static void rendered_by_plugin(void *arg, const cJSON *value, const struct lat_err *err)
+{
+    struct rendering *rendering = arg;
+    struct lat_workload *workload;
+    struct lat_err refusal;
+
+    if (!err) {
+        rendering->rendered = cJSON_Duplicate(value, true);
+        LAT_ASSERT(rendering->rendered);
+        err = wanted_workload(rendering, &workload, &refusal) ? &refusal : NULL;
+    }
+    if (err) {
+        lat__call_fail(rendering->call, err);
+        free_rendering(rendering);
+        return;
+    }
+    lat__admission_ask(rendering->call, *rendering->workload_id ? "change" : "create", workload,
+                       admitted, rendering);
 }
 
 void lat__workloads_create(struct lat__call *call)

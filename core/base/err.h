@@ -71,7 +71,9 @@
     X(EXITED, 37, "exited", 503, 7, "The container stops by itself.", "See its logs.")             \
     X(NO_PORT, 38, "no_port", 503, 1, "No public port is free.",                                   \
       "Remove an endpoint, or widen the range with --port-range.")                                 \
-    X(FAILED, 39, "failed", 500, 1, "The workload failed.", "See its reason and its logs.")
+    X(FAILED, 39, "failed", 500, 1, "The workload failed.", "See its reason and its logs.")        \
+    X(NOT_ADMITTED, 40, "not_admitted", 403, 4, "A policy of this console refuses it.",            \
+      "See the reason; an administrator may change the policy.")
 
 enum lat_code {
     LAT_OK = 0,

@@ -165,6 +165,9 @@ void lat__source_frame(enum lat_luahost_kind kind, const struct lat__source *sou
 
 /* ---- luahost.c ---- */
 
+/* Copies text of a file's author, cut to size, without what could draw on a terminal or forge a line of a log. */
+void lat__copy_clean(char *ret, size_t size, const char *text);
+
 /* Makes a source (owned) of what was given, or says what is wrong with it that no child needs to look at. Metrics are not opened. */
 int lat__source_new(const struct lat_luahost_source *from, struct lat__source **ret_source,
                     struct lat_err *err) LAT_MUST_USE;

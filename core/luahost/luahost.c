@@ -31,8 +31,7 @@ int lat__kind_error(enum lat_luahost_kind kind)
 
 /* ---- errors from children ---- */
 
-/* Copies text of a file's author, without what could draw on a terminal or forge a line of a log. */
-static void copy_clean(char *ret, size_t size, const char *text)
+void lat__copy_clean(char *ret, size_t size, const char *text)
 {
     lat_text_bound(ret, size, text);
     lat_text_clean(ret);
@@ -48,11 +47,12 @@ int lat__read_error(const cJSON *answer, struct lat_err *ret_err)
     for (size_t i = 0; i < LAT_COUNT(codes); i++) {
         if (strcmp(lat_error_row(codes[i])->name, name) == 0) {
             lat_err_set(ret_err, codes[i], NULL);
-            copy_clean(ret_err->sentence, sizeof(ret_err->sentence),
-                       lat_json_text(error, "sentence", ret_err->sentence));
-            copy_clean(ret_err->field, sizeof(ret_err->field), lat_json_text(error, "field", ""));
-            copy_clean(ret_err->hint, sizeof(ret_err->hint),
-                       lat_json_text(error, "hint", ret_err->hint));
+            lat__copy_clean(ret_err->sentence, sizeof(ret_err->sentence),
+                            lat_json_text(error, "sentence", ret_err->sentence));
+            lat__copy_clean(ret_err->field, sizeof(ret_err->field),
+                            lat_json_text(error, "field", ""));
+            lat__copy_clean(ret_err->hint, sizeof(ret_err->hint),
+                            lat_json_text(error, "hint", ret_err->hint));
             int64_t line = lat_json_int(error, "line", 0);
 
             ret_err->line = line > 0 && line <= LAT_LUAHOST_SOURCE_MAX ? (int)line : 0;

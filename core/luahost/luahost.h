@@ -106,7 +106,7 @@ struct lat_luahost_use {
 void lat_luahost_use(const struct lat_luahost *host, enum lat_luahost_kind kind, const char *name,
                      struct lat_luahost_use *ret_use);
 
-/* Calls a decision of a loaded source; input is JSON text (copied). Known: policy "placement" "decide", plugin TYPE "render". */
+/* Calls a decision of a loaded source; input is JSON text (copied). Known: policy NAME "decide", plugin TYPE "render". */
 void lat_luahost_ask(struct lat_luahost *host, enum lat_luahost_kind kind, const char *name,
                      const char *decision, const char *input, lat_luahost_ask_fn *fn, void *arg);
 
@@ -114,6 +114,24 @@ void lat_luahost_ask(struct lat_luahost *host, enum lat_luahost_kind kind, const
  * last rendering of the same workload (kept by plugins), or NULL. UNKNOWN_TYPE when there is no such plugin. */
 void lat_luahost_render(struct lat_luahost *host, const cJSON *spec, const cJSON *credentials,
                         lat_luahost_ask_fn *fn, void *arg);
+
+/* What a policy says that answers with one word: admission, approval. */
+enum lat_ruling_verdict { LAT_RULING_ACCEPT, LAT_RULING_REJECT, LAT_RULING_ASK };
+
+enum { LAT_RULING_REASON_MAX = 200 }; /* bytes, terminator included */
+
+struct lat_ruling {
+    enum lat_ruling_verdict verdict;
+    char reason[LAT_RULING_REASON_MAX]; /* one line; "" when the policy gives none */
+    int64_t revision;                   /* of the policy that was asked; 0: of none */
+    struct lat_err fallback;            /* why it gave no answer; code LAT_OK when it did */
+};
+
+/* Asks a policy that answers with one word. Never fails; comes on a later turn. The ruling is borrowed for the call; where the policy gave
+ * no answer its verdict says nothing, and the caller has a rule of its own. */
+typedef void lat_luahost_rule_fn(void *arg, const struct lat_ruling *ruling);
+void lat_luahost_rule(struct lat_luahost *host, const char *policy, const char *input,
+                      lat_luahost_rule_fn *fn, void *arg);
 
 /* Decides a placement by the policy in force; where that fails or there is none, by the built-in one, with the
  * reason in decision->fallback. Never fails; comes on a later turn. The decision is borrowed for the call. */

@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const lat__policy_names[] = {"placement", NULL};
+const char *const lat__policy_names[] = {"placement", "admission", "approval", NULL};
 
 static void next_step(struct lat__policy *policy);
 

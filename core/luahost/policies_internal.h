@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
-enum { LAT__POLICIES_MAGIC = 0x506f6c69, LAT__POLICIES_COUNT = 1 };
+enum { LAT__POLICIES_MAGIC = 0x506f6c69, LAT__POLICIES_COUNT = 3 };
 
 /* What the column `origin` says of a text that came with the program, and of one that came through the API. */
 #define LAT__ORIGIN_SHIPPED "shipped"

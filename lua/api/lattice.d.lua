@@ -30,6 +30,48 @@
 ---@field cpu number # processors that an instance reserves; 0 when none
 ---@field memory integer # bytes of memory that an instance reserves; 0 when none
 
+---What somebody wants: a workload to be made, changed, or given more instances.
+---@class lattice.request
+---@field action string # create, change or scale
+---@field user string # name of who asks
+---@field admin boolean # they are an administrator
+---@field name string # name of the workload
+---@field project string # name of its project
+---@field type string # the plugin that makes it
+---@field kind string # service, or task: runs to its end
+---@field image string # image that its containers run
+---@field labels table<string, string> # its labels; one that it does not have is nil
+---@field count integer # instances that are wanted
+---@field cpu number # processors that each instance reserves; 0 when none
+---@field memory integer # bytes of memory that each instance reserves; 0 when none
+---@field disk integer # bytes of disk that each instance reserves; 0 when none
+---@field gpus number # GPU devices of each instance; a share of one is a fraction
+---@field priority integer # 0 to 100
+
+---What is in the project already, the workload that is asked about apart. What is stopped counts too.
+---@class lattice.project
+---@field name string # its name
+---@field workloads integer # workloads in it
+---@field instances integer # instances that these want
+---@field cpu number # processors that all these reserve
+---@field memory integer # bytes of memory that all these reserve
+---@field disk integer # bytes of disk that all these reserve
+---@field gpus number # GPU devices that all these have
+
+---A machine that wants to join. What it says of itself its owner says.
+---@class lattice.applicant
+---@field name string # name that it wants
+---@field labels table<string, string> # labels that it brings; one that it does not have is nil
+---@field address string # network address that it asks from
+
+---The join token that it brings, which is known here and has not ended.
+---@class lattice.token
+---@field pool string # pool of the nodes that join with it
+---@field node string # the only name that it admits; empty: any
+---@field created_by string # name of the user who made it
+---@field uses_left integer # how many nodes may still join with it, this one included
+---@field age_seconds integer # time since it was made
+
 ---What a user asked for, as a plugin sees it.
 ---@class lattice.spec
 ---@field name string # name of the workload
@@ -72,6 +114,20 @@ function filter(node, workload) end
 ---@param workload lattice.workload
 ---@return number # finite; the node with the highest is taken
 function score(node, workload) end
+
+---Says whether a workload may be made, changed, or given more instances. (policy admission)
+---@param request lattice.request
+---@param project lattice.project
+---@return boolean|nil # whether it may be
+---@return string? # why not; who asked reads it
+function admit(request, project) end
+
+---Says whether a machine with a good join token becomes a node. (policy approval)
+---@param node lattice.applicant
+---@param token lattice.token
+---@return string # "accept", "reject", or "ask": an administrator decides
+---@return string? # why; the machine's owner reads it
+function approve(node, token) end
 
 ---Turns what the user asked for into a container, its endpoints and its credentials. Depends on its arguments alone. (plugin)
 ---@param spec lattice.spec

@@ -4,7 +4,9 @@
 local errors = require "lib.errors"
 local placement = require "lib.placement"
 local plugin = require "lib.plugin"
+local ruling = require "lib.ruling"
 local sandbox = require "lib.sandbox"
+local trial = require "lib.trial"
 
 local host = {}
 
@@ -12,11 +14,20 @@ local loaded = { policy = {}, plugin = {} }
 
 local loaders, deciders = {}, { policy = {}, plugin = {} }
 
+-- The policies that there are: check(file, globals), decide(file, globals, input), args of their tests' makers.
+local policies = {
+    placement = placement,
+    admission = ruling.of "admit",
+    approval = ruling.of "approve",
+}
+
 function loaders.policy(name, file, request)
     local chunk = sandbox.compile(request.source, file)
-    if name ~= "placement" then error(("there is no policy called '%s'"):format(name), 0) end
-    placement.check(file, sandbox.run(chunk))
-    return { chunk = chunk }
+    local policy = policies[name]
+    if not policy then error(("there is no policy called '%s'"):format(name), 0) end
+    policy.check(file, sandbox.run(chunk))
+    trial.run(file, chunk, policy.args)
+    return { chunk = chunk, decide = policy.decide }
 end
 
 function loaders.plugin(name, file, request)
@@ -24,7 +35,7 @@ function loaders.plugin(name, file, request)
 end
 
 function deciders.policy.decide(file, policy, input)
-    return placement.decide(file, sandbox.run(policy.chunk), input)
+    return policy.decide(file, sandbox.run(policy.chunk), input)
 end
 
 function deciders.plugin.render(_, entry, input)

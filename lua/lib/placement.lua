@@ -3,7 +3,9 @@
 local api = require "api.api"
 local strict = require "lib.strict"
 
-local placement = {}
+local placement = {
+    args = { { name = "node", type = "node" }, { name = "workload", type = "workload" } },
+}
 
 local REASON_MAX = 160 -- bytes of a refusal's reason
 

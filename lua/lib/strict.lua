@@ -40,10 +40,17 @@ function strict.object(description)
     end
 end
 
--- Returns an object with the examples of its description as values.
+-- Returns an object with the examples of its description as values. Tables are copies: who gets them may write to them.
 function strict.example(description)
     local object = {}
-    for _, field in ipairs(description.fields) do object[field.name] = field.example end
+    for _, field in ipairs(description.fields) do
+        local value = field.example
+        object[field.name] = value
+        if type(value) == "table" then
+            object[field.name] = {}
+            for key, member in pairs(value) do object[field.name][key] = member end
+        end
+    end
     return object
 end
 

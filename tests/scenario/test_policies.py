@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from support.cloud import BIN, ApiProblem, Cloud
+from support.cloud import ApiProblem, Cloud
 from support.waiting import wait_until
 
 WEB = {"image": "lattice-test/web:1", "ports": ["80/http"]}
@@ -30,9 +30,7 @@ def apply(cloud: Cloud, source: str, name: str = "placement", **body: Any) -> di
 
 
 def cli(cloud: Cloud, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {"LATTICE_ADDR": cloud.api.url, "LATTICE_CACERT": str(cloud.api.authority), "HOME": "/nonexistent",
-                   "LATTICE_TOKEN": str(cloud.api.session.headers["Authorization"]).removeprefix("Bearer ")}
-    return subprocess.run([BIN / "lattice", "policy", *words], env=environment, capture_output=True, text=True, timeout=60)
+    return cloud.cli("policy", *words, check=False)
 
 
 @pytest.fixture(autouse=True)
@@ -126,3 +124,36 @@ def test_a_saved_file_decides_within_a_moment(weather: Cloud) -> None:
     print(f"from a saved file to the policy in force: {statistics.median(took):.1f} ms (median of {len(took)})")
     weather.api.deploy("custom", "web", params=WEB)
     assert weather.api("GET", "/api/v1/workloads/web/evaluations")["items"][-1]["policy"] == f"placement {shown(weather)['revision']}"
+
+
+ONE_EACH = """
+function admit(request, project)
+    if request.image:find "^lattice%-test/" == nil then return false, "only images of ours" end
+    return project.instances + request.count <= 2, ("%s has %d of 2 instances"):format(project.name, project.instances)
+end
+function test_two_are_enough()
+    assert(not admit(request { image = "lattice-test/web:1" }, project { instances = 2 }))
+end
+"""
+
+
+def test_what_the_admission_policy_refuses_is_not_deployed(weather: Cloud) -> None:
+    revision = apply(weather, ONE_EACH, "admission")["revision"]
+    weather.api.deploy("custom", "web", count=2, params=WEB)
+    with pytest.raises(ApiProblem) as refused:
+        weather.api.deploy("custom", "more", params=WEB)
+    assert refused.value.status == 403 and refused.value.code == "not_admitted"
+    assert f"'admission' (revision {revision}) refuses it: admin has 2 of 2 instances." in refused.value.problem["detail"]
+    said = weather.cli("scale", "web", "3", check=False)
+    assert said.returncode == 4 and "2 of 2 instances" not in said.stderr and "0 of 2 instances" in said.stderr
+    said = weather.cli("deploy", "custom", "other", "--image", "docker.io/nginx:1", check=False)
+    assert said.returncode == 4 and "only images of ours" in said.stderr
+    assert weather.api.names() == ["web"]
+    weather.cli("policy", "rollback", "admission")
+    weather.api.deploy("custom", "more", params=WEB)
+
+
+def test_an_admission_policy_that_fails_its_own_test_is_refused(weather: Cloud) -> None:
+    with pytest.raises(ApiProblem) as refused:
+        apply(weather, ONE_EACH.replace("<= 2,", "<= 3,"), "admission")
+    assert "admission.lua:7: test_two_are_enough fails" in refused.value.problem["detail"] and refused.value.problem["line"] == 7

@@ -105,6 +105,13 @@ static void decide(const cJSON *input, struct lat_json_writer *writer)
     lat_json_end(writer, '}');
 }
 
+static void rule(struct lat_json_writer *writer)
+{
+    lat_json_object(writer, "value");
+    lat_json_add_text(writer, "verdict", "accept");
+    lat_json_end(writer, '}');
+}
+
 static void write_answer(const cJSON *request, bool rubbish, struct lat_buf *out)
 {
     const cJSON *input = lat_json_get(request, "input");
@@ -122,8 +129,10 @@ static void write_answer(const cJSON *request, bool rubbish, struct lat_buf *out
             lat_json_end(&writer, '}');
         } else if (lat_text_equal(lat_json_text(request, "kind", ""), "plugin")) {
             render(lat_json_get(input, "spec"), &writer);
-        } else {
+        } else if (lat_text_equal(lat_json_text(request, "name", ""), "placement")) {
             decide(input, &writer);
+        } else {
+            rule(&writer);
         }
     }
     lat_json_end(&writer, '}');

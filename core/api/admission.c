@@ -1,0 +1,249 @@
+/* Admission: the policy that says what may be deployed, asked before a workload is made, changed, or given more instances.
+ *
+ *   plugin rendered ─► queue ─► what is in the project, as staged ─► policy ─► admitted: staged in the same turn ─► the next
+ *                                                                          └─► refused: 403 with its reason and revision
+ *
+ * One question at a time, over all projects: the sums of a project are taken when the question is put, and what it admits is staged
+ * before the next is. So ten deploys at once cannot each be the one that still fits. The policies' process answers one at a time
+ * anyhow. It is asked behind the rendering, since quotas and images are about what the plugin made of the spec.
+ *
+ * Where the policy gives no answer (it failed, was late, or is none) the built-in rule admits what the limits of the API allow, as
+ * the shipped file does; that is logged and counted. Runs on the state loop. */
+#include "api/policy_internal.h"
+
+#include <stdio.h>
+
+struct question {
+    TAILQ_ENTRY(question) link;
+    struct lat__call *call;
+    const char *action;
+    struct lat_workload *workload; /* as it would be; held */
+    lat__admitted_fn *fn;
+    void *arg;
+};
+
+struct lat__admission {
+    struct lat_api *api;
+    TAILQ_HEAD(, question) waiting;
+    struct question *asked; /* NULL while none is with the policy */
+    struct lat_metric *refusals;
+    struct lat_metric *fallbacks;
+};
+
+static void ask_next(struct lat__admission *admission);
+
+struct lat__admission *lat__admission_new(struct lat_api *api)
+{
+    struct lat__admission *admission = LAT_NEW(struct lat__admission);
+
+    admission->api = api;
+    TAILQ_INIT(&admission->waiting);
+    if (api->with.metrics) {
+        admission->refusals =
+            lat_metrics_counter(api->with.metrics, "lattice_admission_refusals_total", "",
+                                "Deploys and changes that the admission policy refused");
+        admission->fallbacks =
+            lat_metrics_counter(api->with.metrics, "lattice_admission_fallbacks_total", "",
+                                "Deploys and changes admitted by the built-in rule because the "
+                                "policy gave no answer");
+    }
+    return admission;
+}
+
+struct lat__admission *lat__admission_free(struct lat__admission *admission)
+{
+    if (admission) {
+        LAT_ASSERT(TAILQ_EMPTY(&admission->waiting) && !admission->asked);
+        free(admission);
+    }
+    return NULL;
+}
+
+/* ---- the question ---- */
+
+static double processors(int64_t milli)
+{
+    return (double)milli / 1000.0;
+}
+
+/* Devices of one instance; a share of one is a fraction. */
+static double gpus(const struct lat_workload *workload)
+{
+    return (double)workload->gpu_count + processors(workload->gpu_share_milli);
+}
+
+static const char *project_name(struct lat_api *api, const struct lat_workload *workload)
+{
+    const struct lat_project *project = lat_store_project(api->with.store, workload->project_id);
+
+    return project ? project->name : "";
+}
+
+static void write_request(const struct question *question, struct lat_json_writer *writer)
+{
+    const struct lat_workload *workload = question->workload;
+
+    lat_json_object(writer, "request");
+    lat_json_add_text(writer, "action", question->action);
+    lat_json_add_text(writer, "user", question->call->user->name);
+    lat_json_add_bool(writer, "admin", question->call->admin);
+    lat_json_add_text(writer, "name", workload->name);
+    lat_json_add_text(writer, "project", project_name(question->call->api, workload));
+    lat_json_add_text(writer, "type", workload->type);
+    lat_json_add_text(writer, "kind", workload->kind);
+    lat_json_add_text(writer, "image", workload->image);
+    lat_json_add_raw(writer, "labels", *workload->labels ? workload->labels : "{}");
+    lat_json_add_int(writer, "count", workload->count);
+    lat_json_add_real(writer, "cpu", processors(workload->cpu_milli));
+    lat_json_add_int(writer, "memory", workload->memory_bytes);
+    lat_json_add_int(writer, "disk", workload->disk_bytes);
+    lat_json_add_real(writer, "gpus", gpus(workload));
+    lat_json_add_int(writer, "priority", workload->priority);
+    lat_json_end(writer, '}');
+}
+
+static int64_t whole(double sum)
+{
+    return sum < (double)LAT_JSON_INT_MAX ? (int64_t)sum : LAT_JSON_INT_MAX;
+}
+
+/* What the project has, the workload itself apart: rows as they are staged, whatever of them is durable already. Sums that no
+ * integer of JSON holds are as large as one can be. */
+static void write_project(const struct question *question, struct lat_json_writer *writer)
+{
+    struct lat_api *api = question->call->api;
+    const struct lat_workload *wanted = question->workload;
+    struct lat_txn *txn = lat_txn_begin(api->with.store, "");
+    int64_t workloads = 0, instances = 0;
+    double cpu = 0, memory = 0, disk = 0, devices = 0;
+    const struct lat_row *row;
+    void *cursor = NULL;
+
+    while ((row = lat_txn_each(txn, LAT_INDEX_WORKLOAD_PROJECT, wanted->project_id, &cursor))) {
+        const struct lat_workload *workload = (const struct lat_workload *)row;
+        double count = (double)workload->count;
+
+        if (lat_text_equal(row->id, wanted->row.id) ||
+            lat_text_equal(workload->desired, lat_want_name(LAT_WANT_REMOVED))) {
+            continue;
+        }
+        workloads++;
+        instances += workload->count;
+        cpu += count * processors(workload->cpu_milli);
+        memory += count * (double)workload->memory_bytes;
+        disk += count * (double)workload->disk_bytes;
+        devices += count * gpus(workload);
+    }
+    lat_txn_cancel(txn);
+    lat_json_object(writer, "project");
+    lat_json_add_text(writer, "name", project_name(api, wanted));
+    lat_json_add_int(writer, "workloads", workloads);
+    lat_json_add_int(writer, "instances", instances);
+    lat_json_add_real(writer, "cpu", cpu);
+    lat_json_add_int(writer, "memory", whole(memory));
+    lat_json_add_int(writer, "disk", whole(disk));
+    lat_json_add_real(writer, "gpus", devices);
+    lat_json_end(writer, '}');
+}
+
+/* ---- the answer ---- */
+
+/* Hands a question's answer on. */
+static void deliver(struct question *question, const struct lat_err *err)
+{
+    question->fn(question->arg, err);
+    lat_row_unref(&question->workload->row);
+    free(question);
+}
+
+static void finish(struct lat__admission *admission, const struct lat_err *err)
+{
+    deliver(admission->asked, err);
+    admission->asked = NULL;
+    ask_next(admission);
+}
+
+/* The Lua host closes: nothing can be asked of it any more. */
+static void cancel(struct lat__admission *admission, const struct lat_err *err)
+{
+    struct question *question = admission->asked;
+
+    admission->asked = NULL;
+    deliver(question, err);
+    while ((question = TAILQ_FIRST(&admission->waiting))) {
+        TAILQ_REMOVE(&admission->waiting, question, link);
+        deliver(question, err);
+    }
+}
+
+static void refuse(struct lat__admission *admission, const struct lat_ruling *ruling)
+{
+    struct question *question = admission->asked;
+    const char *reason = *ruling->reason ? ruling->reason : "it gives no reason";
+    struct lat_err err;
+
+    lat_metric_add(admission->refusals, 1);
+    lat_log(admission->api->with.log, LAT_LOG_INFO, "not admitted",
+            LAT_STR("request_id", lat_http_request_id(question->call->req)),
+            LAT_STR("user", question->call->user->name),
+            LAT_STR("workload", question->workload->name), LAT_INT("revision", ruling->revision),
+            LAT_STR("reason", reason));
+    lat_err_set(&err, LAT_E_NOT_ADMITTED, "The policy 'admission' (revision %lld) refuses it: %s.",
+                (long long)ruling->revision, reason);
+    finish(admission, &err);
+}
+
+static void ruled(void *arg, const struct lat_ruling *ruling)
+{
+    struct lat__admission *admission = arg;
+
+    if (ruling->fallback.code == LAT_E_CANCELLED) {
+        cancel(admission, &ruling->fallback);
+        return;
+    }
+    if (ruling->fallback.code != LAT_OK) {
+        lat_metric_add(admission->fallbacks, 1);
+        lat_log(admission->api->with.log, LAT_LOG_WARN,
+                "the admission policy gave no answer; the built-in rule admits",
+                LAT_STR("request_id", lat_http_request_id(admission->asked->call->req)),
+                LAT_STR("workload", admission->asked->workload->name), LAT_ERR(&ruling->fallback));
+        finish(admission, NULL);
+    } else if (ruling->verdict == LAT_RULING_ACCEPT) {
+        finish(admission, NULL);
+    } else {
+        refuse(admission, ruling);
+    }
+}
+
+static void ask_next(struct lat__admission *admission)
+{
+    struct question *question = TAILQ_FIRST(&admission->waiting);
+    struct lat_json_writer writer;
+    struct lat_buf input = {0};
+
+    if (admission->asked || !question) {
+        return;
+    }
+    TAILQ_REMOVE(&admission->waiting, question, link);
+    admission->asked = question;
+    lat_json_writer_init(&writer, &input);
+    lat_json_object(&writer, NULL);
+    write_request(question, &writer);
+    write_project(question, &writer);
+    lat_json_end(&writer, '}');
+    lat_luahost_rule(admission->api->with.luahost, "admission", lat_buf_text(&input), ruled,
+                     admission);
+    lat_buf_done(&input);
+}
+
+void lat__admission_ask(struct lat__call *call, const char *action, struct lat_workload *workload,
+                        lat__admitted_fn *fn, void *arg)
+{
+    struct lat__admission *admission = call->api->admission;
+    struct question *question = LAT_NEW(struct question);
+
+    *question = (struct question){
+        .call = call, .action = action, .workload = workload, .fn = fn, .arg = arg};
+    TAILQ_INSERT_TAIL(&admission->waiting, question, link);
+    ask_next(admission);
+}

@@ -1,0 +1,28 @@
+/* Inside of core/api: policies as a resource, and where they are asked. */
+#ifndef LAT_API_POLICY_INTERNAL_H
+#define LAT_API_POLICY_INTERNAL_H
+
+#include "api/api_internal.h"
+
+/* ---- admission.c ---- */
+
+struct lat__admission *lat__admission_new(struct lat_api *api);
+struct lat__admission *lat__admission_free(struct lat__admission *admission);
+
+/* err NULL: admitted; what is staged before this returns counts for the next question. Else why not: NOT_ADMITTED, CANCELLED. */
+typedef void lat__admitted_fn(void *arg, const struct lat_err *err);
+
+/* Asks whether the caller may do `action` ("create", "change" or "scale"; borrowed for ever), after which the workload (taken) would
+ * look like that. fn comes once, in a later turn. */
+void lat__admission_ask(struct lat__call *call, const char *action, struct lat_workload *workload,
+                        lat__admitted_fn *fn, void *arg);
+
+/* ---- policies.c ---- */
+void lat__policies_list(struct lat__call *call);
+void lat__policies_get(struct lat__call *call);
+void lat__policy_versions(struct lat__call *call);
+void lat__policies_apply(struct lat__call *call);
+void lat__policies_rollback(struct lat__call *call);
+void lat__policies_check(struct lat__call *call);
+
+#endif

@@ -1,0 +1,61 @@
+-- Runs a policy's own tests: the functions `test_*` of its file, at every load. A test that fails refuses the file.
+--
+-- Beside what a file has anyhow, a test has a maker for each argument of the policy's decisions, of the same name:
+-- node{ labels = { zone = "a" } } is the API's example of a node with that changed.
+
+local api = require "api.api"
+local errors = require "lib.errors"
+local nearest = require "lib.nearest"
+local sandbox = require "lib.sandbox"
+local strict = require "lib.strict"
+
+local trial = {}
+
+local descriptions = {}
+for _, description in ipairs(api.objects) do descriptions[description.name] = description end
+
+local function maker(argument)
+    local description = descriptions[argument.type]
+    local as_object = strict.object { name = argument.name, fields = description.fields }
+    local names, known = {}, {}
+    for index, field in ipairs(description.fields) do
+        names[index] = field.name
+        known[field.name] = true
+    end
+    return function(given)
+        local object = strict.example(description)
+        for name, value in pairs(given or {}) do
+            if not known[name] then
+                error(("%s has no field '%s'%s"):format(argument.name, tostring(name),
+                    nearest.hint(tostring(name), names)), 2)
+            end
+            object[name] = value
+        end
+        return as_object(object)
+    end
+end
+
+-- Runs the tests of a compiled file, in order of their names; args: of its decisions. Raises what the first of them
+-- that fails raised, with its line. Returns how many there are.
+function trial.run(file, chunk, args)
+    local makers = {}
+    for _, argument in ipairs(args) do makers[argument.name] = maker(argument) end
+    local globals = sandbox.run(chunk, makers)
+    local names = {}
+    for name, value in pairs(globals) do
+        if type(name) == "string" and name:find "^test_" and type(value) == "function" then names[#names + 1] = name end
+    end
+    table.sort(names)
+    for _, name in ipairs(names) do
+        local ok, problem = errors.catch("policy", file, globals[name])
+        if not ok then
+            problem.sentence = problem.sentence:gsub("^([^ ]+): ", function(place)
+                return ("%s: %s fails: "):format(place, name)
+            end)
+            error(problem, 0)
+        end
+    end
+    return #names
+end
+
+return trial

@@ -1,0 +1,241 @@
+/* Admission: what the policy refuses is refused with its reason, quotas hold for many at once, and a policy that fails admits. */
+#include "support.h"
+
+static void set_true(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+static int open_ruled(void **state)
+{
+    int rc = desk_open(state);
+
+    desk_rule(*state);
+    return rc;
+}
+
+/* Puts a policy in force; the text is JSON already. */
+static void rule_by(struct desk *desk, const char *text)
+{
+    char *body = lat_text_format("{\"source\":\"%s\"}", text);
+
+    expect(desk, desk->admin, "PUT", "/api/v1/policies/admission", body, 200);
+    free(body);
+}
+
+static struct reply try_deploy(struct desk *desk, const char *token, const char *name, int count)
+{
+    char *body =
+        lat_text_format("{\"type\":\"custom\",\"name\":\"%s\",\"count\":%d,\"cpu\":\"0.5\","
+                        "\"params\":{\"image\":\"web:1\"}}",
+                        name, count);
+    struct reply reply = ask(desk, token, "POST", "/api/v1/workloads", body);
+
+    free(body);
+    return reply;
+}
+
+static void assert_refused(struct reply reply, const char *reason)
+{
+    if (reply.status != 403) {
+        fail_msg("%d: %s", reply.status, reply.text);
+    }
+    assert_string_equal(lat_json_text(reply.json, "code", ""), "not_admitted");
+    if (!strstr(lat_json_text(reply.json, "detail", ""), reason)) {
+        fail_msg("%s does not say '%s'", reply.text, reason);
+    }
+    reply_done(&reply);
+}
+
+/* How many there are beside the one of the console's bed. */
+static size_t workloads(struct desk *desk)
+{
+    return lat_store_count(desk->console->store, LAT_TABLE_WORKLOAD) - 1;
+}
+
+static void the_shipped_policy_admits_what_is_usual(void **state)
+{
+    struct desk *desk = *state;
+    char id[LAT_ID_SIZE];
+
+    deploy(desk, desk->alice, "web", id);
+    expect(desk, desk->alice, "POST", "/api/v1/workloads/web/scale", "{\"count\":1000}", 202);
+    expect(desk, desk->alice, "PATCH", "/api/v1/workloads/web", "{\"memory\":\"64m\"}", 200);
+}
+
+static void what_the_policy_refuses_is_told_with_reason_and_revision(void **state)
+{
+    struct desk *desk = *state;
+
+    rule_by(desk,
+            "function admit(request) return request.user == 'bob', 'not your \\\\27[2J turn' end");
+    assert_refused(try_deploy(desk, desk->alice, "web", 1),
+                   "'admission' (revision 2) refuses it: not your  [2J turn.");
+    assert_int_equal(workloads(desk), 0);
+    struct reply reply = try_deploy(desk, desk->bob, "web", 1);
+    assert_int_equal(reply.status, 201);
+    reply_done(&reply);
+}
+
+static void a_policy_sees_all_that_is_described(void **state)
+{
+    struct desk *desk = *state;
+
+    rule_by(
+        desk,
+        "function admit(r, p) return false, table.concat({r.action, r.user, tostring(r.admin), r.name, r.project, "
+        "r.type, r.kind, r.image, r.labels.tier or '-', r.count, r.cpu, r.memory, r.disk, r.gpus, r.priority, p.name, "
+        "p.workloads, p.instances, p.cpu, p.memory, p.disk, p.gpus}, ' ') end");
+    struct reply reply = ask(
+        desk, desk->alice, "POST", "/api/v1/workloads",
+        "{\"type\":\"custom\",\"name\":\"web\",\"count\":3,\"cpu\":\"0.5\",\"memory\":\"8m\",\"disk\":\"2k\","
+        "\"gpus\":{\"share\":0.25},\"priority\":7,\"labels\":{\"tier\":\"front\"},\"params\":{\"image\":\"web:1\"}}");
+
+    assert_refused(
+        reply,
+        "create alice false web alice custom service web:1 front 3 0.5 8388608 2048 0.25 7 alice 0 0 0.0 0 0 0.0");
+}
+
+static void sums_are_of_the_rest_of_the_project(void **state)
+{
+    struct desk *desk = *state;
+    struct reply reply = try_deploy(desk, desk->alice, "a", 2);
+
+    reply_done(&reply);
+    reply = try_deploy(desk, desk->bob, "b", 9);
+    reply_done(&reply);
+    reply = try_deploy(desk, desk->alice, "c", 4);
+    reply_done(&reply);
+    rule_by(
+        desk,
+        "function admit(r, p) return false, ('%d %d %g'):format(p.workloads, p.instances, p.cpu) end");
+    assert_refused(try_deploy(desk, desk->alice, "d", 1), ": 2 6 3.");
+    assert_refused(ask(desk, desk->alice, "PATCH", "/api/v1/workloads/a", "{\"cpu\":\"1\"}"),
+                   ": 1 4 2.");
+    expect(desk, desk->alice, "DELETE", "/api/v1/workloads/a", NULL, 202);
+    assert_refused(try_deploy(desk, desk->alice, "d", 1), ": 1 4 2.");
+}
+
+static void more_instances_are_asked_for_and_fewer_are_not(void **state)
+{
+    struct desk *desk = *state;
+    struct reply reply = try_deploy(desk, desk->alice, "web", 5);
+
+    reply_done(&reply);
+    rule_by(desk,
+            "function admit(r, p) return false, r.action .. ' ' .. r.count .. ' ' .. r.image end");
+    assert_refused(ask(desk, desk->alice, "POST", "/api/v1/workloads/web/scale", "{\"count\":6}"),
+                   ": scale 6 web:1.");
+    expect(desk, desk->alice, "POST", "/api/v1/workloads/web/scale", "{\"count\":4}", 202);
+    expect(desk, desk->alice, "PATCH", "/api/v1/workloads/web", "{\"labels\":{\"a\":\"b\"}}", 200);
+    expect_code(desk, desk->alice, "POST", "/api/v1/workloads/web/scale", "{\"count\":0}",
+                LAT_E_INVALID_FIELD);
+    expect_code(desk, desk->alice, "POST", "/api/v1/workloads/web/scale", NULL,
+                LAT_E_INVALID_FIELD);
+}
+
+static void a_quota_holds_for_many_deploys_at_once(void **state)
+{
+    struct desk *desk = *state;
+    struct going *going[12];
+    int admitted = 0;
+
+    rule_by(desk, "function admit(r, p) return p.instances + r.count <= 7, 'seven are enough' end");
+    for (size_t i = 0; i < LAT_COUNT(going); i++) {
+        char *body = lat_text_format(
+            "{\"type\":\"custom\",\"name\":\"w%zu\",\"count\":2,\"params\":{\"image\":\"web:1\"}}",
+            i);
+
+        going[i] = go(desk, desk->alice, "POST", "/api/v1/workloads", body);
+        free(body);
+    }
+    for (size_t i = 0; i < LAT_COUNT(going); i++) {
+        going_await_over(going[i]);
+        assert_true(going[i]->status == 201 || going[i]->status == 403);
+        admitted += going[i]->status == 201;
+        going_free(going[i]);
+    }
+    assert_int_equal(admitted, 3);
+    assert_int_equal(workloads(desk), 3);
+}
+
+static int64_t fallbacks(struct desk *desk)
+{
+    return lat_metric_value(lat_metrics_counter(desk->console->bed->metrics,
+                                                "lattice_admission_fallbacks_total", "", ""));
+}
+
+static void a_policy_that_gives_no_answer_admits_and_is_counted(void **state)
+{
+    struct desk *desk = *state;
+    struct reply reply;
+
+    rule_by(desk, "function admit(r) if r.name == 'web' then error('no') end return true end");
+    reply = try_deploy(desk, desk->alice, "web", 1);
+    assert_int_equal(reply.status, 201);
+    reply_done(&reply);
+    assert_int_equal(fallbacks(desk), 1);
+    lat_luahost_set_deadline(desk->luahost, 100);
+    rule_by(desk, "function admit(r) while r.name == 'slow' do end return true end");
+    reply = try_deploy(desk, desk->alice, "slow", 1);
+    assert_int_equal(reply.status, 201);
+    reply_done(&reply);
+    assert_int_equal(fallbacks(desk), 2);
+}
+
+static void questions_that_wait_when_it_stops_are_cancelled(void **state)
+{
+    struct desk *desk = *state;
+    struct going *going[3];
+    bool closed = false;
+
+    lat_luahost_set_deadline(desk->luahost, 60000);
+    rule_by(desk, "function admit(r) while r.name ~= 'my-db' do end return true end");
+    for (size_t i = 0; i < LAT_COUNT(going); i++) {
+        char *body = lat_text_format(
+            "{\"type\":\"custom\",\"name\":\"w%zu\",\"params\":{\"image\":\"web:1\"}}", i);
+
+        going[i] = go(desk, desk->alice, "POST", "/api/v1/workloads", body);
+        free(body);
+    }
+    run_for(desk->console->loop, 300);
+    desk->policies = lat_policies_stop(desk->policies);
+    lat_luahost_close(desk->luahost, set_true, &closed);
+    run_until(desk->console->bed, &closed);
+    for (size_t i = 0; i < LAT_COUNT(going); i++) {
+        going_await_over(going[i]);
+        assert_int_equal(going[i]->status, 499);
+        going_free(going[i]);
+    }
+    desk->luahost = lat_luahost_new(desk->console->loop, NULL, NULL, desk->random,
+                                    &(struct lat_luahost_options){.stderr_fd = -1});
+    assert_int_equal(workloads(desk), 0);
+}
+
+static int run(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_shipped_policy_admits_what_is_usual, open_ruled,
+                                        desk_close),
+        cmocka_unit_test_setup_teardown(what_the_policy_refuses_is_told_with_reason_and_revision,
+                                        open_ruled, desk_close),
+        cmocka_unit_test_setup_teardown(a_policy_sees_all_that_is_described, open_ruled,
+                                        desk_close),
+        cmocka_unit_test_setup_teardown(sums_are_of_the_rest_of_the_project, open_ruled,
+                                        desk_close),
+        cmocka_unit_test_setup_teardown(more_instances_are_asked_for_and_fewer_are_not, open_ruled,
+                                        desk_close),
+        cmocka_unit_test_setup_teardown(a_quota_holds_for_many_deploys_at_once, open_ruled,
+                                        desk_close),
+        cmocka_unit_test_setup_teardown(a_policy_that_gives_no_answer_admits_and_is_counted,
+                                        open_ruled, desk_close),
+        cmocka_unit_test_setup_teardown(questions_that_wait_when_it_stops_are_cancelled, open_ruled,
+                                        desk_close),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    return desk_main(argc, argv, run);
+}
