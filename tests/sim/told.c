@@ -16,7 +16,7 @@ enum { NOTES = 64, KEY_SIZE = LAT_ID_SIZE + 12 };
 struct sim_told {
     struct sim *sim;
     const struct lat_store *store;
-    uint64_t *digests; /* of every change that was told, by its index; 0: none was */
+    uint64_t *digests; /* of every change that was told or shown, by its index; 0: none was */
     size_t cap;
     int64_t first, last;  /* the oldest index and the newest that were told; 0: none */
     struct lat_map *rows; /* key_of() -> struct lat_row, a reference */
@@ -96,6 +96,18 @@ static uint64_t digest_of(const struct lat_change_note *note)
     return sim_hash(hash, &note->at, sizeof(note->at));
 }
 
+static void set_digest(struct sim_told *told, const struct lat_change_note *note)
+{
+    if (told->cap <= (size_t)note->index) {
+        size_t cap = ((size_t)note->index + 1) * 2;
+
+        told->digests = lat_grow(told->digests, cap, sizeof(*told->digests));
+        memset(told->digests + told->cap, 0, (cap - told->cap) * sizeof(*told->digests));
+        told->cap = cap;
+    }
+    told->digests[note->index] = digest_of(note);
+}
+
 void sim_told_take(struct sim_told *told, const struct lat_change *change)
 {
     struct lat_change_note note;
@@ -110,20 +122,14 @@ void sim_told_take(struct sim_told *told, const struct lat_change *change)
         sim_fail(told->sim, "change %" PRId64 " was told and is not in the log", change->index);
         return;
     }
-    if (told->cap <= (size_t)change->index) {
-        size_t cap = ((size_t)change->index + 1) * 2;
-
-        told->digests = lat_grow(told->digests, cap, sizeof(*told->digests));
-        memset(told->digests + told->cap, 0, (cap - told->cap) * sizeof(*told->digests));
-        told->cap = cap;
-    }
     told->first = told->first ? told->first : change->index;
     told->last = change->index;
-    told->digests[change->index] = digest_of(&note);
+    set_digest(told, &note);
     set_row(told, change->table, note.id, change->after);
 }
 
-/* Goes through the log from the first change that was told; notes in `ret_newer` which rows have changed behind the last. */
+/* Goes through the log from the first change that was told; notes in `ret_newer` which rows have changed behind the last. Those changes
+ * are shown from now on, as if they had been told. */
 static void compare_log(struct sim_told *told, struct lat_map *ret_newer)
 {
     struct lat_change_note notes[NOTES];
@@ -146,6 +152,7 @@ static void compare_log(struct sim_told *told, struct lat_map *ret_newer)
             key_of(note->table, note->id, key);
             if (index > told->last) {
                 lat_map_put(ret_newer, key, told);
+                set_digest(told, note);
             } else if (told->digests[index] && told->digests[index] != digest_of(note)) {
                 sim_fail(told->sim,
                          "change %" PRId64 " is another one after a start than was told before",
