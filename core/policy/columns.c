@@ -340,6 +340,11 @@ const uint64_t *lat_columns_alive(const struct lat_columns *columns)
     return columns->alive;
 }
 
+const uint64_t *lat_columns_paired(const struct lat_columns *columns)
+{
+    return columns->paired;
+}
+
 int32_t lat_columns_lookup(const struct lat_columns *columns, enum lat_policy_field field,
                            size_t row, int32_t key)
 {

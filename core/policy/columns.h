@@ -74,6 +74,9 @@ const uint64_t *lat_columns_bits(const struct lat_columns *columns, enum lat_pol
 /* Returns the bitmap of living rows. */
 const uint64_t *lat_columns_alive(const struct lat_columns *columns);
 
+/* Returns the bitmap of the rows of which a PAIR field may be set; of all others they are zero. */
+const uint64_t *lat_columns_paired(const struct lat_columns *columns);
+
 /* Returns the code under a key of a row's map; 0 when absent, or when key is 0. */
 int32_t lat_columns_lookup(const struct lat_columns *columns, enum lat_policy_field field,
                            size_t row, int32_t key);
