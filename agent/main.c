@@ -24,6 +24,7 @@ struct process {
     struct lat_settings *settings;
     char name[LAT_NAME_MAX + 1];
     char *labels; /* JSON */
+    struct lat_hardware_options hardware;
     enum lat_log_level log_level;
     struct lat_log *log;
     struct lat_metrics *metrics;
@@ -177,6 +178,15 @@ static int read_settings(struct process *process, int argc, char **argv, struct 
     if (code) {
         return code;
     }
+    process->hardware = (struct lat_hardware_options){
+        .root = "",
+        .gpus = lat_settings_text(process->settings, "gpus"),
+        .bandwidth = lat_settings_text(process->settings, "bandwidth"),
+    };
+    code = lat_hardware_check(&process->hardware, err);
+    if (code) {
+        return code;
+    }
     lat_text_bound(process->name, sizeof(process->name),
                    lat_settings_text(process->settings, "name"));
     if (!*process->name) {
@@ -244,6 +254,7 @@ static int open_agent(struct process *process, struct lat_err *err)
         .name = process->name,
         .labels_json = process->labels,
         .version = LAT_VERSION,
+        .hardware = process->hardware,
         .proc = "/proc",
         .sample_interval_ms = lat_settings_int(settings, "sample_interval"),
         .make_driver = make_driver,

@@ -10,6 +10,7 @@
 #ifndef AGENT_DRIVER_DRIVER_H
 #define AGENT_DRIVER_DRIVER_H
 
+#include "agent/hardware/hardware.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
@@ -34,6 +35,9 @@ struct lat_driver_task {
     int64_t ordinal;
     int64_t spec_digest;    /* changes when the container must be made anew */
     const cJSON *container; /* as in model/spec.h, checked by lat_container_check */
+    const char *runtime;    /* of the engine, that runs it; "": the engine's default */
+    const struct lat_device *const *devices; /* that it gets: of those that this node offers */
+    size_t device_count;
 };
 
 /* A container as the engine has it now. */
@@ -62,6 +66,10 @@ struct lat_driver_facts {
     int64_t memory_bytes;
     int64_t disk_bytes;
     int64_t disk_free_bytes;
+    const char *
+        attributes; /* JSON: object of text. These three are borrowed for the call; "": not known */
+    const char *images;  /* JSON: array of names */
+    const char *volumes; /* JSON: array of WORKLOAD/ORDINAL */
 };
 
 /* What a container uses now. */

@@ -18,6 +18,7 @@ struct lat_machine_options {
     struct lat_log *log;
     const char *labels_json; /* object of text; copied */
     const char *agent_version;
+    struct lat_hardware_options hardware; /* checked, copied; root NULL: nothing is looked at */
     /* Sends a message to the console; dropped while there is no link. */
     void (*send)(void *arg, const char *json, size_t len);
     void *arg;
@@ -35,6 +36,9 @@ void lat_machine_engine(struct lat_machine *machine, struct lat_driver *driver, 
 /* The link came up: tells what is known at once, and begins to send heartbeats. */
 void lat_machine_link_up(struct lat_machine *machine, int64_t heartbeat_ms);
 void lat_machine_link_down(struct lat_machine *machine);
+
+/* Returns a device that this machine offers by its id, borrowed until the next turn of the loop; NULL when there is none. */
+const struct lat_device *lat_machine_device(const struct lat_machine *machine, const char *id);
 
 /* Returns the bytes in use on the engine's disk at the last look; -1: not known. */
 int64_t lat_machine_disk_used(const struct lat_machine *machine);

@@ -204,9 +204,36 @@ static void started(void *arg, const struct lat_driver_status *status, const str
     operation_ended(allocation);
 }
 
+/* Finds the devices of an assignment among those that this node offers. A console that names another gets none: whoever could name any
+ * device of a node would have the node. */
+static int find_devices(const struct lat__allocation *allocation,
+                        const struct lat_device **ret_devices, size_t *ret_count,
+                        struct lat_err *err)
+{
+    const struct lat_runner_options *with = &allocation->runner->with;
+    const cJSON *id;
+    size_t count = 0;
+
+    cJSON_ArrayForEach (id, allocation->wanted.devices) {
+        const struct lat_device *device = cJSON_IsString(id) && with->find_device
+                                              ? with->find_device(with->arg, id->valuestring)
+                                              : NULL;
+
+        if (!device || count == LAT_GPUS_MAX) {
+            return lat_err_set(err, LAT_E_UNAVAILABLE,
+                               "This node does not offer the device %.120s.",
+                               cJSON_IsString(id) ? id->valuestring : "");
+        }
+        ret_devices[count++] = device;
+    }
+    *ret_count = count;
+    return 0;
+}
+
 static void start(struct lat__allocation *allocation)
 {
     const struct lat__assignment *wanted = &allocation->wanted;
+    const struct lat_device *devices[LAT_GPUS_MAX];
     struct lat_driver_task task = {
         .allocation = allocation->id,
         .workload = wanted->workload,
@@ -217,9 +244,17 @@ static void start(struct lat__allocation *allocation)
         .ordinal = wanted->ordinal,
         .spec_digest = wanted->spec_digest,
         .container = wanted->container,
+        .runtime = wanted->runtime ? wanted->runtime : "",
+        .devices = devices,
     };
+    struct lat_err err;
 
     begin(allocation, LAT__STARTING);
+    if (find_devices(allocation, devices, &task.device_count, &err)) {
+        failed(allocation, &err);
+        allocation->operation = LAT__NOTHING;
+        return;
+    }
     allocation->operation_restarts = wanted->restarts;
     allocation->operation_digest = wanted->spec_digest;
     allocation->runner->driver->class->start(allocation->runner->driver, &task, progressed, started,

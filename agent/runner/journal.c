@@ -82,6 +82,7 @@ static char *describe(const struct lat__allocation *allocation)
 {
     const struct lat__assignment *wanted = &allocation->wanted;
     char *container = wanted->container ? lat_json_print(wanted->container) : NULL;
+    char *devices = wanted->devices ? lat_json_print(wanted->devices) : NULL;
     struct lat_json_writer writer;
     struct lat_buf out = {0};
 
@@ -100,6 +101,8 @@ static char *describe(const struct lat__allocation *allocation)
     lat_json_add_int(&writer, "restarts", wanted->restarts);
     lat_json_add_text(&writer, "desired", lat_want_name(wanted->desired));
     lat_json_add_bool(&writer, "keep_data", wanted->keep_data);
+    lat_json_add_text(&writer, "runtime", wanted->runtime ? wanted->runtime : "");
+    lat_json_add_raw(&writer, "devices", devices);
     lat_json_add_raw(&writer, "container", container);
     lat_json_add_int(&writer, "restarts_done", allocation->restarts_done);
     lat_json_add_int(&writer, "starts", allocation->starts);
@@ -109,6 +112,7 @@ static char *describe(const struct lat__allocation *allocation)
     }
     lat_json_end(&writer, '}');
     lat_wipe_free(container);
+    free(devices);
     return lat_buf_take_text(&out);
 }
 
@@ -243,6 +247,7 @@ static int parse(struct lat_runner *runner, const char *name, const cJSON *json,
 {
     const char *id = lat_json_text(json, "allocation", "");
     enum lat_want desired = LAT_WANT_RUNNING;
+    const cJSON *devices = lat_json_get(json, "devices");
     struct lat__allocation *allocation;
     cJSON *container;
 
@@ -277,9 +282,12 @@ static int parse(struct lat_runner *runner, const char *name, const cJSON *json,
         .restarts = lat_json_int(json, "restarts", 0),
         .desired = desired,
         .keep_data = lat_json_bool(json, "keep_data", true),
+        .runtime = lat_text_copy(lat_json_text(json, "runtime", "")),
+        .devices = cJSON_IsArray(devices) ? cJSON_Duplicate(devices, true) : NULL,
         .container = container,
-        .spec_digest = lat__container_digest(container),
     };
+    allocation->wanted.spec_digest =
+        lat__container_digest(container, allocation->wanted.runtime, allocation->wanted.devices);
     if (allocation->wanted.epoch > runner->epoch) {
         runner->epoch = allocation->wanted.epoch;
     }

@@ -13,18 +13,29 @@ void lat__assignment_done(struct lat__assignment *assignment)
     free(assignment->project);
     free(assignment->project_name);
     free(assignment->request_id);
+    free(assignment->runtime);
+    cJSON_Delete(assignment->devices);
     cJSON_Delete(assignment->container);
     *assignment = (struct lat__assignment){0};
 }
 
-int64_t lat__container_digest(const cJSON *container)
+static void add_to_digest(uint64_t *hash, const char *text)
+{
+    for (; text && *text; text++) {
+        *hash = (*hash ^ (uint8_t)*text) * 1099511628211u;
+    }
+}
+
+int64_t lat__container_digest(const cJSON *container, const char *runtime, const cJSON *devices)
 {
     char *text = container ? lat_json_print(container) : NULL;
+    char *ids = devices ? lat_json_print(devices) : NULL;
     uint64_t hash = 14695981039346656037u;
 
-    for (const char *at = text; at && *at; at++) {
-        hash = (hash ^ (uint8_t)*at) * 1099511628211u;
-    }
+    add_to_digest(&hash, text);
+    add_to_digest(&hash, runtime);
+    add_to_digest(&hash, ids);
+    free(ids);
     lat_wipe_free(text);
     return (int64_t)(hash >> 1); /* not negative: it is shown in a label */
 }
@@ -40,6 +51,9 @@ static void take_assignment(struct lat__assignment *wanted, const struct lat_ass
         container = cJSON_Duplicate(assign->container, true);
         LAT_ASSERT(container);
     }
+    cJSON *devices = assign->devices ? cJSON_Duplicate(assign->devices, true) : NULL;
+
+    LAT_ASSERT(devices || !assign->devices);
     *wanted = (struct lat__assignment){
         .workload = lat_text_copy(assign->workload),
         .workload_name = lat_text_copy(assign->workload_name),
@@ -56,8 +70,10 @@ static void take_assignment(struct lat__assignment *wanted, const struct lat_ass
         .retries = assign->retries,
         .finished = assign->finished,
         .exit_status = assign->exit_status,
+        .runtime = lat_text_copy(assign->runtime),
+        .devices = devices,
         .container = container,
-        .spec_digest = lat__container_digest(container),
+        .spec_digest = lat__container_digest(container, assign->runtime, devices),
     };
 }
 
@@ -103,7 +119,8 @@ static bool is_known(const struct lat__assignment *wanted, const struct lat_assi
     return wanted->desired == assign->desired && wanted->restarts == assign->restarts &&
            wanted->keep_data == assign->keep_data && wanted->task == assign->task &&
            wanted->retries == assign->retries &&
-           (!assign->container || lat__container_digest(assign->container) == wanted->spec_digest);
+           (!assign->container || lat__container_digest(assign->container, assign->runtime,
+                                                        assign->devices) == wanted->spec_digest);
 }
 
 /* A console that asks for more than a node can have is told so; nothing of it is kept. Removals, which end soon, have the same room again. */

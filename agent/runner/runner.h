@@ -40,6 +40,8 @@ struct lat_runner_options {
     struct lat_metrics *metrics;
     const struct lat_runner_events *events;
     void *arg;
+    /* Returns a device that this node offers by its id, borrowed for the turn, with `arg`; NULL: none. NULL: it offers none. */
+    const struct lat_device *(*find_device)(void *arg, const char *id);
 };
 
 /* Reads the journal. Nothing is done before lat_runner_set_driver. */

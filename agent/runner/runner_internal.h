@@ -21,6 +21,8 @@ struct lat__assignment {
     int64_t retries;     /* of a task */
     bool finished;       /* the console knows that the task came to its end */
     int64_t exit_status; /* with which */
+    char *runtime;       /* "": the engine's default; NULL where nothing was ever said */
+    cJSON *devices;      /* array of ids; owned, NULL: none */
     cJSON *container;    /* owned; NULL where nothing but removal was ever asked for */
     int64_t spec_digest; /* of the container */
 };
@@ -186,7 +188,7 @@ struct lat__allocation *lat__allocation_new(struct lat_runner *runner, const cha
 struct lat__allocation *lat__allocation_free(struct lat__allocation *allocation);
 void lat__assignment_done(struct lat__assignment *assignment);
 
-/* FNV-1a of the container's text: a container made for another digest is made anew. */
-int64_t lat__container_digest(const cJSON *container);
+/* FNV-1a of what makes a container what it is: one that was made for another digest is made anew. */
+int64_t lat__container_digest(const cJSON *container, const char *runtime, const cJSON *devices);
 
 #endif

@@ -179,6 +179,11 @@ static void begin(void *arg)
     }
 }
 
+static const struct lat_device *find_device(void *arg, const char *id)
+{
+    return lat_machine_device(((struct lat_agent *)arg)->machine, id);
+}
+
 static int open_runner(struct lat_agent *agent, struct lat_err *err)
 {
     static const struct lat_runner_events runner_events = {.on_send = send};
@@ -189,6 +194,7 @@ static int open_runner(struct lat_agent *agent, struct lat_err *err)
                                                        .log = agent->with.log,
                                                        .metrics = agent->with.metrics,
                                                        .events = &runner_events,
+                                                       .find_device = find_device,
                                                        .arg = agent},
                           &agent->runner, err);
 }
@@ -223,6 +229,7 @@ static void open_rest(struct lat_agent *agent)
                                                                    .log = with->log,
                                                                    .labels_json = with->labels_json,
                                                                    .agent_version = with->version,
+                                                                   .hardware = with->hardware,
                                                                    .send = send,
                                                                    .arg = agent});
     if (with->proc) {

@@ -28,6 +28,8 @@ struct lat_agent_config {
     const char *name;
     const char *labels_json;
     const char *version;
+    struct lat_hardware_options
+        hardware;               /* where the machine is looked at; checked; root NULL: nowhere */
     const char *proc;           /* "/proc"; NULL: nothing is measured */
     int64_t sample_interval_ms; /* between two measurements */
 

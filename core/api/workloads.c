@@ -97,7 +97,7 @@ static void fill_open(struct lat_workload *workload, const cJSON *spec, const cJ
     workload->count = lat_json_int(spec, "count", 1);
     workload->cpu_milli = lat_json_int(container, "cpu_milli", 0);
     workload->memory_bytes = lat_json_int(container, "memory_bytes", 0);
-    lat_row_set(workload->image, lat_json_text(container, "image", ""));
+    lat_row_take(workload->image, lat_image_listed(lat_json_text(container, "image", "")));
     lat_row_take(workload->host_ports, host_ports_of(container));
     fill_demand(workload, spec);
 }

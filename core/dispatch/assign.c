@@ -36,6 +36,35 @@ static void describe_task(const struct lat_workload *workload,
     cJSON_Delete(observed);
 }
 
+/* Lists the ids of the devices that an allocation reserves; owned, NULL for none. */
+static char *devices_of(const struct lat_allocation *allocation)
+{
+    cJSON *gpus = *allocation->gpus ? cJSON_Parse(allocation->gpus) : NULL;
+    const cJSON *gpu;
+    struct lat_json_writer writer;
+    struct lat_buf out = {0};
+    if (cJSON_GetArraySize(gpus) == 0) {
+        cJSON_Delete(gpus);
+        return NULL;
+    }
+    lat_json_writer_init(&writer, &out);
+    lat_json_array(&writer, NULL);
+    cJSON_ArrayForEach (gpu, gpus)
+        lat_json_add_text(&writer, NULL, lat_json_text(gpu, "id", ""));
+    lat_json_end(&writer, ']');
+    cJSON_Delete(gpus);
+    return lat_buf_take_text(&out);
+}
+
+/* The container runtime that a workload asks for; owned. */
+static char *runtime_of(const struct lat_workload *workload)
+{
+    cJSON *placement = workload && *workload->placement ? cJSON_Parse(workload->placement) : NULL;
+    char *runtime = lat_text_copy(lat_json_text(placement, "runtime", ""));
+    cJSON_Delete(placement);
+    return runtime;
+}
+
 void lat__assign(struct lat__session *session, const struct lat_allocation *allocation)
 {
     struct lat_dispatch *dispatch = session->dispatch;
@@ -73,8 +102,14 @@ void lat__assign(struct lat__session *session, const struct lat_allocation *allo
         .container_json = container,
         .request_id = allocation->request_id,
     };
+    char *devices = devices_of(allocation);
+    char *runtime = runtime_of(workload);
     describe_task(workload, allocation, &assign);
+    assign.devices_json = devices;
+    assign.runtime = runtime;
     lat_assign_message_write(&assign, &session->outbox.bytes);
+    free(devices);
+    free(runtime);
     lat__outbox_close_message(&session->outbox);
     lat_metric_add(dispatch->assignments, 1);
     lat_wipe_free(container);

@@ -45,7 +45,10 @@ struct lat__report {
     int64_t cpu_milli, memory_bytes, disk_bytes; /* NODE */
     int64_t disk_free_bytes;                     /* NODE, DISK */
     char *architecture, *os, *engine_version, *agent_version;
-    char *labels;                   /* JSON text, "" for none */
+    char *labels; /* JSON text, "" for none; as those of the next line */
+    char *gpus, *attributes, *images, *volumes;
+    int64_t bandwidth_bps;
+    bool on_battery;
     struct lat__measured *measured; /* SAMPLES */
     size_t measured_count;
 };

@@ -209,6 +209,14 @@ static void fill_node(struct lat_node *node, const struct lat__report *report)
     node->cpu_milli = report->cpu_milli;
     node->memory_bytes = report->memory_bytes;
     node->disk_bytes = report->disk_bytes;
+    node->bandwidth_bps = report->bandwidth_bps;
+    node->on_battery = report->on_battery;
+    lat_row_set(node->gpus, report->gpus);
+    if (!down) { /* what only the engine knows is as it was */
+        lat_row_set(node->attributes, report->attributes);
+        lat_row_set(node->images, report->images);
+        lat_row_set(node->volumes, report->volumes);
+    }
     if (disk_moved(node->disk_free_bytes, report->disk_free_bytes, report->disk_bytes))
         node->disk_free_bytes = report->disk_free_bytes;
     if (*report->labels) {
@@ -216,17 +224,6 @@ static void fill_node(struct lat_node *node, const struct lat__report *report)
         lat_row_set(node->labels, labels);
         free(labels);
     }
-}
-
-static bool nodes_differ(const struct lat_node *a, const struct lat_node *b)
-{
-    return !lat_text_equal(a->status, b->status) || !lat_text_equal(a->reason, b->reason) ||
-           !lat_text_equal(a->architecture, b->architecture) || !lat_text_equal(a->os, b->os) ||
-           !lat_text_equal(a->engine_version, b->engine_version) ||
-           !lat_text_equal(a->agent_version, b->agent_version) ||
-           !lat_text_equal(a->labels, b->labels) || a->cpu_milli != b->cpu_milli ||
-           a->memory_bytes != b->memory_bytes || a->disk_bytes != b->disk_bytes ||
-           a->disk_free_bytes != b->disk_free_bytes;
 }
 
 static const struct lat_node *node_of(struct lat__session *session, struct lat_txn *txn)
@@ -246,7 +243,7 @@ static bool apply_node(struct lat__session *session, struct lat_txn *txn,
         return false;
     struct lat_node *edited = lat_node_edit(row);
     fill_node(edited, report);
-    if (!nodes_differ(row, edited)) {
+    if (lat_row_same(&row->row, &edited->row)) {
         lat_row_unref(&edited->row);
         return false;
     }

@@ -28,6 +28,10 @@ static void report_done(struct lat__report *report)
     free(report->engine_version);
     free(report->agent_version);
     free(report->labels);
+    free(report->gpus);
+    free(report->attributes);
+    free(report->images);
+    free(report->volumes);
     free(report->measured);
 }
 
@@ -74,6 +78,12 @@ static int read_node(struct lat__reports *reports, const cJSON *message, struct 
     report->agent_version = lat_text_copy(node.agent_version);
     report->reason = lat_text_copy(node.engine_error);
     report->labels = print(node.labels);
+    report->gpus = print(node.gpus);
+    report->attributes = print(node.attributes);
+    report->images = print(node.images);
+    report->volumes = print(node.volumes);
+    report->bandwidth_bps = node.bandwidth_bps;
+    report->on_battery = node.on_battery;
     return 0;
 }
 

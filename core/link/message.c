@@ -4,6 +4,8 @@
 
 #include "base/id.h"
 #include "base/mem.h"
+#include "model/constraints.h"
+#include "model/demand.h"
 #include "model/spec.h"
 
 #include <string.h>
@@ -167,27 +169,91 @@ void lat_node_message_write(const struct lat_node_message *node, struct lat_buf 
     lat_json_add_text(&writer, "agent_version", node->agent_version);
     if (node->labels_json && *node->labels_json)
         lat_json_add_raw(&writer, "labels", node->labels_json);
+    lat_json_add_int(&writer, "bandwidth_bps", node->bandwidth_bps);
+    lat_json_add_bool(&writer, "on_battery", node->on_battery);
+    if (node->gpus_json && *node->gpus_json)
+        lat_json_add_raw(&writer, "gpus", node->gpus_json);
+    if (node->attributes_json && *node->attributes_json)
+        lat_json_add_raw(&writer, "attributes", node->attributes_json);
+    if (node->images_json && *node->images_json)
+        lat_json_add_raw(&writer, "images", node->images_json);
+    if (node->volumes_json && *node->volumes_json)
+        lat_json_add_raw(&writer, "volumes", node->volumes_json);
     lat_json_end(&writer, '}');
 }
 
-static int read_labels(const cJSON *message, const cJSON **ret, struct lat_err *err)
+/* Reads an object of short texts. */
+static int read_texts(const cJSON *message, const char *name, int max, const cJSON **ret,
+                      struct lat_err *err)
 {
-    const cJSON *labels;
-    int code = lat__may_object(message, "labels", &labels, err);
+    const cJSON *texts;
+    int code = lat__may_object(message, name, &texts, err);
     if (code < 0)
         return code;
-    if (cJSON_GetArraySize(labels) > LAT_LABELS_MAX)
-        return lat_err_field(err, LAT_E_INVALID_FIELD, "labels", "There are more than %d labels.",
-                             LAT_LABELS_MAX);
+    if (cJSON_GetArraySize(texts) > max)
+        return lat_err_field(err, LAT_E_INVALID_FIELD, name, "There are more than %d %s.", max,
+                             name);
     const cJSON *item;
-    cJSON_ArrayForEach (item, labels) {
+    cJSON_ArrayForEach (item, texts) {
         if (!cJSON_IsString(item) || strlen(item->valuestring) > LAT_LABEL_VALUE_MAX ||
             strlen(item->string) > LAT_LABEL_VALUE_MAX)
-            return lat_err_field(err, LAT_E_INVALID_FIELD, "labels",
-                                 "The label %.64s must be short text.", item->string);
+            return lat_err_field(err, LAT_E_INVALID_FIELD, name, "%.64s in %s must be short text.",
+                                 item->string, name);
     }
-    *ret = labels;
+    *ret = texts;
     return 0;
+}
+
+/* Reads an array whose items pass a check. */
+static int read_list(const cJSON *message, const char *name, int max,
+                     bool (*is_good)(const cJSON *item), const cJSON **ret, struct lat_err *err)
+{
+    const cJSON *list = lat_json_get(message, name);
+    const cJSON *item;
+    if (cJSON_IsNull(list))
+        list = NULL;
+    if (list && (!cJSON_IsArray(list) || cJSON_GetArraySize(list) > max))
+        return lat_err_field(err, LAT_E_INVALID_FIELD, name,
+                             "%s must be an array of at most %d items.", name, max);
+    cJSON_ArrayForEach (item, list) {
+        if (!is_good(item))
+            return lat_err_field(err, LAT_E_INVALID_FIELD, name, "An item of %s is wrong.", name);
+    }
+    *ret = list;
+    return 0;
+}
+
+static bool is_short_text(const cJSON *item)
+{
+    return cJSON_IsString(item) && strlen(item->valuestring) <= LAT_IMAGE_MAX;
+}
+
+static bool is_device(const cJSON *item)
+{
+    const char *id = lat_json_text(item, "id", "");
+    double memory = lat_json_real(item, "memory_bytes", 0);
+    return cJSON_IsObject(item) && *id && strlen(id) <= LAT_KEY_MAX &&
+           strlen(lat_json_text(item, "model", "")) <= LAT_GPU_MODEL_MAX &&
+           strlen(lat_json_text(item, "vendor", "")) <= LAT_KEY_MAX &&
+           cJSON_GetArraySize(item) <= 16 && memory >= 0 && memory <= (double)LAT_MEMORY_MAX;
+}
+
+static int read_offers(const cJSON *message, struct lat_node_message *node, struct lat_err *err)
+{
+    int code = lat_json_read_int(message, "bandwidth_bps", 0, LAT_BANDWIDTH_MAX,
+                                 &node->bandwidth_bps, err);
+    if (code == 0)
+        code = lat_json_read_bool(message, "on_battery", &node->on_battery, err);
+    if (code == 0)
+        code = read_list(message, "gpus", LAT_GPUS_MAX, is_device, &node->gpus, err);
+    if (code == 0)
+        code = read_texts(message, "attributes", LAT_ATTRIBUTES_MAX, &node->attributes, err);
+    if (code == 0)
+        code = read_list(message, "images", LAT_IMAGES_MAX, is_short_text, &node->images, err);
+    if (code == 0)
+        code =
+            read_list(message, "volumes", LAT_KEPT_VOLUMES_MAX, is_short_text, &node->volumes, err);
+    return code;
 }
 
 int lat_node_message_read(const cJSON *message, struct lat_node_message *ret_node,
@@ -217,7 +283,9 @@ int lat_node_message_read(const cJSON *message, struct lat_node_message *ret_nod
     for (size_t i = 0; code == 0 && i < LAT_COUNT(texts); i++)
         code = lat__may_text(message, texts[i].name, texts[i].at, err);
     if (code == 0)
-        code = read_labels(message, &node.labels, err);
+        code = read_texts(message, "labels", LAT_LABELS_MAX, &node.labels, err);
+    if (code == 0)
+        code = read_offers(message, &node, err);
     if (code == 0)
         *ret_node = node;
     return code;

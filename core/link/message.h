@@ -43,6 +43,9 @@ enum {
     LAT_OBSERVED_BYTES_MAX = 32 * 1024, /* `observed` of one allocation, as text */
     LAT_INVENTORY_MAX = 4096,           /* allocations in one inventory; more go into another one */
     LAT_ASSIGNED_MAX = 16384,           /* allocations in one `assigned` */
+    LAT_ATTRIBUTES_MAX = 64,            /* of one node */
+    LAT_IMAGES_MAX = 512,               /* names of images that one node tells of */
+    LAT_KEPT_VOLUMES_MAX = 1024,        /* instances of whose volumes it tells */
     LAT_SINCE_MAX = 31,                 /* characters of a log's `since` */
     LAT_SAMPLES_MAX = 2048,             /* items in one `samples`; more go into another one */
 };
@@ -75,6 +78,16 @@ struct lat_node_message {
     const char *agent_version;
     const cJSON *labels; /* object of text, or NULL */
     const char *labels_json;
+    int64_t bandwidth_bps; /* 0: not known */
+    bool on_battery;
+    const cJSON *gpus; /* array of {id, vendor, model, memory_bytes}, or NULL */
+    const char *gpus_json;
+    const cJSON *attributes; /* object of text, or NULL */
+    const char *attributes_json;
+    const cJSON *images; /* array of text, or NULL */
+    const char *images_json;
+    const cJSON *volumes; /* array of text, WORKLOAD/ORDINAL, or NULL */
+    const char *volumes_json;
 };
 void lat_node_message_write(const struct lat_node_message *node, struct lat_buf *out);
 int lat_node_message_read(const cJSON *message, struct lat_node_message *ret_node,
@@ -160,6 +173,10 @@ struct lat_assign_message {
     int64_t retries;     /* of a task: runs after one that failed */
     bool finished;       /* of a task: it came to its end, and is not to be run again */
     int64_t exit_status; /* with that status */
+    const char
+        *runtime; /* that runs the container; "" (or NULL when written): the engine's own choice */
+    const cJSON *devices; /* array of ids of devices that the node offers, or NULL */
+    const char *devices_json;
     const cJSON *
         container; /* see model/spec.h, whose lat_container_check the agent calls; NULL only when desired is removed */
     const char *container_json;

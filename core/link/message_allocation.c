@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "model/constraints.h"
 #include "model/demand.h"
 #include "model/spec.h"
 
@@ -178,6 +179,10 @@ void lat_assign_message_write(const struct lat_assign_message *assign, struct la
         lat_json_add_bool(&writer, "finished", assign->finished);
         lat_json_add_int(&writer, "exit_status", assign->exit_status);
     }
+    if (assign->runtime && *assign->runtime)
+        lat_json_add_text(&writer, "runtime", assign->runtime);
+    if (assign->devices_json && *assign->devices_json)
+        lat_json_add_raw(&writer, "devices", assign->devices_json);
     if (assign->container_json && *assign->container_json)
         lat_json_add_raw(&writer, "container", assign->container_json);
     lat_json_add_text(&writer, "request_id", assign->request_id);
@@ -196,6 +201,25 @@ static int read_assign_task(const cJSON *message, struct lat_assign_message *ass
         code = lat_json_read_int(message, "exit_status", INT32_MIN, INT32_MAX, &assign->exit_status,
                                  err);
     return code;
+}
+
+static int read_assign_devices(const cJSON *message, struct lat_assign_message *assign,
+                               struct lat_err *err)
+{
+    const cJSON *device;
+    assign->devices = lat_json_get(message, "devices");
+    if (cJSON_IsNull(assign->devices))
+        assign->devices = NULL;
+    if (assign->devices &&
+        (!cJSON_IsArray(assign->devices) || cJSON_GetArraySize(assign->devices) > LAT_GPUS_MAX))
+        return lat_err_field(err, LAT_E_INVALID_FIELD, "devices",
+                             "devices must be an array of at most %d ids.", LAT_GPUS_MAX);
+    cJSON_ArrayForEach (device, assign->devices) {
+        if (!cJSON_IsString(device) || strlen(device->valuestring) > LAT_KEY_MAX)
+            return lat_err_field(err, LAT_E_INVALID_FIELD, "devices",
+                                 "The id of a device is text.");
+    }
+    return lat__may_text(message, "runtime", &assign->runtime, err);
 }
 
 static int read_assign_names(const cJSON *message, struct lat_assign_message *assign,
@@ -238,6 +262,8 @@ int lat_assign_message_read(const cJSON *message, struct lat_assign_message *ret
         code = lat_json_read_bool(message, "keep_data", &assign.keep_data, err);
     if (code == 0)
         code = read_assign_task(message, &assign, err);
+    if (code == 0)
+        code = read_assign_devices(message, &assign, err);
     if (code == 0)
         code = lat__may_object(message, "container", &assign.container, err);
     if (code == 0 && !assign.container && assign.desired != LAT_WANT_REMOVED)

@@ -41,6 +41,9 @@
     X(TEXT, name, "", false, "name of this node; empty: the host's name")                          \
     X(TEXT, docker_host, "unix:///var/run/docker.sock", false, "socket of the Docker Engine")      \
     X(TEXT, labels, "", false, "labels of this node: a=b,c=d")                                     \
+    X(TEXT, gpus, "auto", false,                                                                   \
+      "GPUs that it offers: auto, none, and declared ones: model=T4,memory=16g,device=/dev/x;...") \
+    X(TEXT, bandwidth, "", false, "rate of its line to the network: 100m, 1g; empty: found out")   \
     X(DURATION, sample_interval, "15s", false,                                                     \
       "time between two looks at what this node and its containers use")                           \
     X(TEXT, log_level, "info", false, "debug, info, warn or error")

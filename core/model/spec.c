@@ -252,6 +252,24 @@ int lat_image_check(const char *image, const char *field, struct lat_err *err)
     return LAT_E_INVALID_FIELD;
 }
 
+char *lat_image_listed(const char *image)
+{
+    static const char *const own[] = {"docker.io/library/", "index.docker.io/library/",
+                                      "docker.io/", "index.docker.io/", "library/"};
+
+    for (size_t i = 0; i < LAT_COUNT(own); i++) {
+        if (lat_text_starts(image, own[i])) {
+            image += strlen(own[i]);
+            break;
+        }
+    }
+    const char *slash = strrchr(image, '/');
+    bool has_tag = strchr(slash == NULL ? image : slash, ':') != NULL;
+
+    return strchr(image, '@') != NULL ? lat_text_copy("")
+                                      : lat_text_format("%s%s", image, has_tag ? "" : ":latest");
+}
+
 /* ---- workload specs ---- */
 
 int64_t lat_spec_cpu_milli(const cJSON *spec)

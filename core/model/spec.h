@@ -72,6 +72,10 @@ int lat_name_check(const char *name, const char *field, struct lat_err *err) LAT
 /* Checks an image reference (name[:tag][@digest], lower case repository). */
 int lat_image_check(const char *image, const char *field, struct lat_err *err) LAT_MUST_USE;
 
+/* Returns the name under which engines list an image: with its tag, without Docker's own registry; "" for one by digest, which they do not
+ * list by name. Owned. */
+char *lat_image_listed(const char *image);
+
 /* Checks a workload spec of a user: known members, types, limits. Does not know what a plugin takes as params. */
 int lat_spec_check(const cJSON *spec, struct lat_err *err) LAT_MUST_USE;
 

@@ -81,7 +81,7 @@
     F(SECRET, spec, "sealed: what the user asked for, as it was asked")                            \
     F(SECRET, rendered, "sealed: container and credentials that the plugin made of the spec")      \
     F(TEXT, kind, "see LAT_WORKLOAD_KINDS")                                                        \
-    F(TEXT, image, "image of its container")                                                       \
+    F(TEXT, image, "image of its container, as engines list it; empty: one by digest")             \
     F(INT, count, "how many instances are wanted")                                                 \
     F(INT, retries, "of a task: how often an instance that failed is started again")               \
     F(INT, priority, "0 to 100; 50 when nothing was said")                                         \

@@ -1,9 +1,10 @@
 /* What the engine is asked to make, in its words. Pure; any thread.
  *
- * A container here belongs to somebody the node's owner does not know. Beside what lat_container_check refuses,
- * everything made gets: the node's one network without neighbours, ports on the loopback alone, at numbers that the
- * engine picks unless one was asked for, no way to more privileges, fewer capabilities than Docker's own default, a limit of processes, and
- * a log that cannot fill the disk. The engine never restarts it: that is the runner's work.
+ * A container here belongs to somebody the node's owner does not know. Beside what lat_container_check refuses, everything made
+ * gets: no devices but those that the node offers and the assignment names, the node's one network without neighbours, ports on the
+ * loopback alone (at numbers that the engine picks unless one was asked for), no way to more privileges, fewer capabilities than
+ * Docker's own default, a limit of processes, and a log that cannot fill the disk. The engine never restarts it: that is the
+ * runner's work.
  *
  * Capabilities. Of Docker's default ones NET_RAW (forged packets), MKNOD and SETFCAP are taken away, which no server
  * needs at run time. CHOWN, SETUID, SETGID, FOWNER, DAC_OVERRIDE, KILL and NET_BIND_SERVICE are what the official
@@ -190,6 +191,50 @@ static void add_log(struct lat_json_writer *w)
     lat_json_end(w, '}');
 }
 
+/* Device nodes as they are, readable and writable; NVIDIA's by the engine's own way, which adds driver and tools. */
+static void add_devices(struct lat_json_writer *w, const struct lat_driver_task *task)
+{
+    bool by_request = false;
+
+    if (task->runtime != NULL && *task->runtime) {
+        lat_json_add_text(w, "Runtime", task->runtime);
+    }
+    lat_json_array(w, "Devices");
+    for (size_t i = 0; i < task->device_count; i++) {
+        const struct lat_device *device = task->devices[i];
+
+        by_request |= device->path_count == 0;
+        for (size_t k = 0; k < device->path_count; k++) {
+            lat_json_object(w, NULL);
+            lat_json_add_text(w, "PathOnHost", device->paths[k]);
+            lat_json_add_text(w, "PathInContainer", device->paths[k]);
+            lat_json_add_text(w, "CgroupPermissions", "rw");
+            lat_json_end(w, '}');
+        }
+    }
+    lat_json_end(w, ']');
+    if (!by_request) {
+        return;
+    }
+    lat_json_array(w, "DeviceRequests");
+    lat_json_object(w, NULL);
+    lat_json_add_text(w, "Driver", "nvidia");
+    lat_json_array(w, "DeviceIDs");
+    for (size_t i = 0; i < task->device_count; i++) {
+        if (task->devices[i]->path_count == 0) {
+            lat_json_add_text(w, NULL, task->devices[i]->id);
+        }
+    }
+    lat_json_end(w, ']');
+    lat_json_array(w, "Capabilities");
+    lat_json_array(w, NULL);
+    lat_json_add_text(w, NULL, "gpu");
+    lat_json_end(w, ']');
+    lat_json_end(w, ']');
+    lat_json_end(w, '}');
+    lat_json_end(w, ']');
+}
+
 static void add_host_config(struct lat_json_writer *w, const char *node_id, const char *network,
                             const struct lat_driver_task *task)
 {
@@ -208,6 +253,7 @@ static void add_host_config(struct lat_json_writer *w, const char *node_id, cons
         lat_json_add_int(w, "Memory", memory_bytes);
         lat_json_add_int(w, "MemorySwap", memory_bytes);
     }
+    add_devices(w, task);
     lat_json_add_int(w, "PidsLimit", LAT__PIDS_MAX);
     lat_json_array(w, "SecurityOpt");
     lat_json_add_text(w, NULL, "no-new-privileges");

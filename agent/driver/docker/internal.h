@@ -16,6 +16,7 @@ enum {
     LAT__PULSE_ANSWER_MS = 10000, /* that it has for one, before it counts as gone */
     LAT__EXEC_OUTPUT_MAX = 4096,
     LAT__STOP_TIMEOUT_S = 10, /* the engine's, for containers that name none */
+    LAT__RUNTIMES_MAX = 32,   /* container runtimes that are told of */
     LAT__PROGRESS_MS = 250,   /* between two words about a pull */
     LAT__PIDS_MAX = 4096,     /* processes and threads of one container */
     LAT__NAME_SIZE = 128,     /* "lattice-<name>-<ordinal>-<8 of the id>" */
@@ -154,6 +155,10 @@ bool lat__observe_labels(const cJSON *labels, const char *node_id, const char *i
 
 /* Reads the answer to "inspect a container". */
 void lat__observe_container(const cJSON *container, struct lat_driver_status *ret_status);
+
+/* Writes what the same answer says beside the facts, as an object of text: kernel, cgroup, storage, and runtime.NAME of each
+ * container runtime. */
+void lat__observe_attributes(const cJSON *engine, struct lat_buf *out);
 
 /* Reads the answer to "what is this engine"; disk figures are read from the system. */
 void lat__observe_engine(const cJSON *engine, struct lat_driver_facts *ret_facts);

@@ -1,40 +1,10 @@
-/* What concerns the whole node: its facts, and the list of its containers. Runs on the loop's thread. */
+/* What concerns the whole node: the list of its containers. Runs on the loop's thread. */
 #include "agent/driver/docker/internal.h"
 
 #include "base/mem.h"
 #include "base/text.h"
 
 #include <stdlib.h>
-
-/* ---- facts ---- */
-
-static void on_facts(void *arg, const cJSON *reply, const struct lat_err *err)
-{
-    struct lat__op *op = arg;
-    lat_driver_facts_fn *done = op->tell.facts;
-    void *owner = op->arg;
-    struct lat_driver_facts facts;
-
-    if (err != NULL) {
-        lat__op_fail(op, err);
-        return;
-    }
-    lat__observe_engine(reply, &facts);
-    op->driver->machine_memory_bytes = facts.memory_bytes;
-    lat__op_free(op);
-    done(owner, &facts, NULL);
-}
-
-void lat__docker_facts(struct lat_driver *driver, lat_driver_facts_fn *done, void *arg)
-{
-    struct lat__op *op = LAT_NEW(struct lat__op);
-
-    op->kind = LAT__TELL_FACTS;
-    op->tell.facts = done;
-    op->arg = arg;
-    lat__op_begin(op, driver, NULL);
-    lat__op_call(op, LAT_HTTP_GET, "/info", NULL, on_facts);
-}
 
 /* ---- list: the engine's own list lacks exit status and start, so each container is asked for ---- */
 

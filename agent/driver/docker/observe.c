@@ -6,6 +6,7 @@
 #include "base/text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
@@ -137,4 +138,34 @@ void lat__observe_engine(const cJSON *engine, struct lat_driver_facts *ret_facts
         facts.disk_free_bytes = (int64_t)(disk.f_bavail * disk.f_frsize);
     }
     *ret_facts = facts;
+}
+
+/* Adds an attribute whose value is short enough to be one. */
+static void add_attribute(struct lat_json_writer *writer, const char *name, const char *value)
+{
+    if (*value != '\0' && strlen(value) <= LAT_LABEL_VALUE_MAX) {
+        lat_json_add_text(writer, name, value);
+    }
+}
+
+void lat__observe_attributes(const cJSON *engine, struct lat_buf *out)
+{
+    struct lat_json_writer writer;
+    const cJSON *runtime;
+    size_t count = 0;
+
+    lat_json_writer_init(&writer, out);
+    lat_json_object(&writer, NULL);
+    add_attribute(&writer, "kernel", lat_json_text(engine, "KernelVersion", ""));
+    add_attribute(&writer, "cgroup", lat_json_text(engine, "CgroupVersion", ""));
+    add_attribute(&writer, "storage", lat_json_text(engine, "Driver", ""));
+    cJSON_ArrayForEach (runtime, lat_json_get(engine, "Runtimes")) {
+        char *name = lat_text_format("runtime.%s", runtime->string);
+
+        if (strlen(name) <= LAT_NAME_MAX && count++ < LAT__RUNTIMES_MAX) {
+            lat_json_add_text(&writer, name, "yes");
+        }
+        free(name);
+    }
+    lat_json_end(&writer, '}');
 }

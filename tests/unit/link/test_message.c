@@ -136,6 +136,8 @@ static void assign_and_assigned_read_back(void **state)
                                     .retries = 3,
                                     .finished = true,
                                     .exit_status = -1,
+                                    .runtime = "runsc",
+                                    .devices_json = "[\"GPU-1\"]",
                                     .container_json = "{\"image\":\"nginx\"}",
                                     .request_id = "r"};
     struct lat_assign_message out;
@@ -149,6 +151,8 @@ static void assign_and_assigned_read_back(void **state)
     assert_true(out.task && out.finished);
     assert_int_equal(out.retries, 3);
     assert_int_equal(out.exit_status, -1);
+    assert_string_equal(out.runtime, "runsc");
+    assert_string_equal(out.devices->child->valuestring, "GPU-1");
     assert_string_equal(lat_json_text(out.container, "image", ""), "nginx");
     cJSON_Delete(json);
 
@@ -339,6 +343,8 @@ static int read_any(const cJSON *json, struct lat_err *err)
 }
 
 #define A "\"allocation\":\"0193b1f0-0000-7000-8000-000000000001\""
+#define NODE                                                                                       \
+    "{\"type\":\"node\",\"cpu_milli\":1,\"memory_bytes\":1,\"disk_bytes\":1,\"disk_free_bytes\":1"
 #define W "\"workload\":\"0193b1f0-0000-7000-8000-000000000002\""
 
 static void what_is_wrong_is_named(void **state)
@@ -392,6 +398,14 @@ static void what_is_wrong_is_named(void **state)
         {"{\"type\":\"observed\"," A
          ",\"generation\":1,\"status\":\"running\",\"observed\":{\"finished\":1}}",
          LAT_E_INVALID_FIELD, "finished"},
+        {"{\"type\":\"assign\"," A "," W
+         ",\"ordinal\":0,\"generation\":1,\"epoch\":1,\"desired\":\"removed\",\"devices\":[1]}",
+         LAT_E_INVALID_FIELD, "devices"},
+        {NODE ",\"gpus\":[{}]}", LAT_E_INVALID_FIELD, "gpus"},
+        {NODE ",\"gpus\":{}}", LAT_E_INVALID_FIELD, "gpus"},
+        {NODE ",\"images\":[1]}", LAT_E_INVALID_FIELD, "images"},
+        {NODE ",\"attributes\":{\"a\":1}}", LAT_E_INVALID_FIELD, "attributes"},
+        {NODE ",\"bandwidth_bps\":-1}", LAT_E_INVALID_FIELD, "bandwidth_bps"},
         {"{\"type\":\"assigned\",\"allocations\":[1]}", LAT_E_INVALID_FIELD, "allocations"},
     };
     for (size_t i = 0; i < LAT_COUNT(cases); i++) {

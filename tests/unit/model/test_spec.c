@@ -63,6 +63,26 @@ static void images_are_what_docker_pulls(void **state)
     }
 }
 
+static void images_are_named_as_engines_list_them(void **state)
+{
+    (void)state;
+    static const char *const names[][2] = {
+        {"nginx", "nginx:latest"},
+        {"nginx:1.27", "nginx:1.27"},
+        {"docker.io/library/nginx:1", "nginx:1"},
+        {"docker.io/me/app", "me/app:latest"},
+        {"library/redis:7", "redis:7"},
+        {"localhost:5000/x", "localhost:5000/x:latest"},
+        {"x:1@sha256:0123", ""},
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char *listed = lat_image_listed(names[i][0]);
+        assert_string_equal(listed, names[i][1]);
+        free(listed);
+    }
+}
+
 static void good_specs_pass(void **state)
 {
     (void)state;
@@ -179,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_dns_labels),
         cmocka_unit_test(images_are_what_docker_pulls),
+        cmocka_unit_test(images_are_named_as_engines_list_them),
         cmocka_unit_test(good_specs_pass),
         cmocka_unit_test(bad_specs_name_the_field),
         cmocka_unit_test(an_attack_is_refused_wherever_it_stands_in_a_spec),

@@ -188,6 +188,63 @@ static void facts_name_the_architecture_as_images_do(void **state)
     cJSON_Delete(info);
 }
 
+static void a_container_gets_the_devices_that_it_was_given_and_no_other(void **state)
+{
+    (void)state;
+    static const struct lat_device nodes = {
+        .id = "0000:03:00.0", .paths = {"/dev/dri/renderD129", "/dev/kfd"}, .path_count = 2};
+    static const struct lat_device nvidia = {.id = "GPU-5a6b"};
+    const struct lat_device *const devices[] = {&nodes, &nvidia};
+    cJSON *container = cJSON_Parse("{\"image\":\"a\"}");
+    struct lat_driver_task task = {.allocation = "a",
+                                   .workload = "w",
+                                   .workload_name = "job",
+                                   .project = "p",
+                                   .runtime = "",
+                                   .container = container};
+    struct lat_buf body = {0};
+    lat__describe_container("n", "net", &task, &body);
+    cJSON *json = cJSON_Parse(lat_buf_text(&body));
+    const cJSON *host = lat_json_get(json, "HostConfig");
+    expect_json(lat_json_get(host, "Devices"), "[]");
+    assert_null(lat_json_get(host, "DeviceRequests"));
+    assert_null(lat_json_get(host, "Runtime"));
+    cJSON_Delete(json);
+    lat_buf_clear(&body);
+    task.devices = devices;
+    task.device_count = 2;
+    task.runtime = "runsc";
+    lat__describe_container("n", "net", &task, &body);
+    json = cJSON_Parse(lat_buf_text(&body));
+    host = lat_json_get(json, "HostConfig");
+    expect_json(lat_json_get(host, "Devices"),
+                "[{\"PathOnHost\":\"/dev/dri/renderD129\",\"PathInContainer\":\"/dev/dri/"
+                "renderD129\",\"CgroupPermissions\":\"rw\"},{\"PathOnHost\":\"/dev/kfd\","
+                "\"PathInContainer\":\"/dev/kfd\",\"CgroupPermissions\":\"rw\"}]");
+    expect_json(
+        lat_json_get(host, "DeviceRequests"),
+        "[{\"Driver\":\"nvidia\",\"DeviceIDs\":[\"GPU-5a6b\"],\"Capabilities\":[[\"gpu\"]]}]");
+    expect_json(lat_json_get(host, "Runtime"), "\"runsc\"");
+    cJSON_Delete(json);
+    cJSON_Delete(container);
+    lat_buf_done(&body);
+}
+
+static void attributes_are_what_the_engine_says_of_its_machine(void **state)
+{
+    (void)state;
+    cJSON *info =
+        cJSON_Parse("{\"KernelVersion\":\"6.1\",\"CgroupVersion\":\"2\",\"Driver\":\"overlay2\","
+                    "\"Runtimes\":{\"runc\":{},\"nvidia\":{}}}");
+    struct lat_buf out = {0};
+    lat__observe_attributes(info, &out);
+    assert_string_equal(lat_buf_text(&out),
+                        "{\"kernel\":\"6.1\",\"cgroup\":\"2\",\"storage\":\"overlay2\","
+                        "\"runtime.runc\":\"yes\",\"runtime.nvidia\":\"yes\"}");
+    lat_buf_done(&out);
+    cJSON_Delete(info);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +255,8 @@ int main(void)
         cmocka_unit_test(container_names_end_with_the_random_part_of_the_allocation),
         cmocka_unit_test(labels_of_others_are_not_ours),
         cmocka_unit_test(facts_name_the_architecture_as_images_do),
+        cmocka_unit_test(a_container_gets_the_devices_that_it_was_given_and_no_other),
+        cmocka_unit_test(attributes_are_what_the_engine_says_of_its_machine),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

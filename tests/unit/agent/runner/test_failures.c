@@ -278,9 +278,42 @@ static void an_engine_that_cannot_say_what_runs_is_asked_again(void **state)
     expect_told(bed, ONE, 1, "running");
 }
 
+static void a_device_that_this_node_does_not_offer_is_not_given_away(void **state)
+{
+    struct bed *bed = *state;
+    cJSON *container = cJSON_Parse(WEB);
+    cJSON *devices = cJSON_Parse("[\"/dev/sda\"]");
+    struct lat_assign_message message = {
+        .allocation = ONE,
+        .workload = "019aa1b2-0000-7000-8000-000000000017",
+        .workload_name = "web",
+        .project = "019aa1b2-0000-7000-8000-0000000000b0",
+        .project_name = "main",
+        .generation = 1,
+        .epoch = 1,
+        .desired = LAT_WANT_RUNNING,
+        .devices = devices,
+        .container = container,
+        .request_id = "r-1",
+    };
+
+    lat_runner_assign(bed->runner, &message);
+    advance(bed, 60 * 1000);
+    expect_told(bed, ONE, 1, "failed");
+    assert_non_null(strstr(last_of(bed, ONE)->reason, "does not offer the device /dev/sda"));
+    assert_int_equal(lat_mock_count(bed->mock, LAT_MOCK_START), 0);
+    cJSON_Delete(container);
+    cJSON_Delete(devices);
+    assign(bed, ONE, 2, "running", WEB); /* without it */
+    advance(bed, 0);
+    expect_told(bed, ONE, 2, "running");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_device_that_this_node_does_not_offer_is_not_given_away,
+                                        bed_open, bed_close),
         cmocka_unit_test_setup_teardown(
             a_container_that_ends_before_its_start_is_answered_is_not_started_at_once, bed_open,
             bed_close),
