@@ -171,24 +171,14 @@ static void put_allocations(struct lat__evaluator *evaluator, struct lat_txn *tx
     }
 }
 
-/* Stages what was decided, which places *ret_count instances. Returns false when there is nothing to write. */
-static bool stage_plan(struct lat__evaluator *evaluator, struct lat_txn *txn, size_t *ret_count)
+/* Stages what was placed of what is missing. Returns false when there is nothing to write. */
+static bool stage_plan(struct lat__evaluator *evaluator, struct lat_txn *txn,
+                       const struct lat_workload *workload, const int64_t *ordinals, size_t placed)
 {
-    const struct lat_workload *workload = (const struct lat_workload *)lat_txn_get(
-        txn, LAT_TABLE_WORKLOAD, evaluator->workload->row.id);
     int64_t now = lat_clock_wall_ms(lat_loop_clock(evaluator->orch->with.loop));
-    int64_t ordinals[LAT_PLAN_INSTANCES_MAX];
-    size_t missing =
-        workload ? lat__orch_missing(txn, workload, ordinals, LAT_PLAN_INSTANCES_MAX) : 0;
     struct lat_buf reason = {0};
     bool wrote = true;
-    size_t placed;
 
-    if (missing == 0) { /* while the policy was asked */
-        lat_map_remove(evaluator->orch->waiting, evaluator->workload->row.id);
-        return false;
-    }
-    placed = lat_plan_place(evaluator->plan, missing);
     lat_plan_sentence(evaluator->plan, &reason);
     if (placed > 0) {
         put_allocations(evaluator, txn, workload, ordinals, placed, now);
@@ -206,39 +196,59 @@ static bool stage_plan(struct lat__evaluator *evaluator, struct lat_txn *txn, si
                     (void *)lat_trigger_name(LAT_TRIGGER_WORKLOAD_CHANGED));
     }
     if (wrote) {
-        forget_oldest(txn, evaluator->workload->row.id);
-    }
-    if (placed > 0 && placed < missing) {
-        lat_map_put(evaluator->queue, workload->row.id, evaluator);
+        forget_oldest(txn, workload->row.id);
     }
     lat_buf_done(&reason);
-    *ret_count = placed;
     return wrote;
 }
 
-static void decide(struct lat__evaluator *evaluator)
+static void commit_plan(struct lat__evaluator *evaluator, struct lat_txn *txn, size_t placed)
 {
-    struct lat_orch *orch = evaluator->orch;
-    struct lat_txn *txn = lat_txn_begin(orch->with.store, evaluator->workload->request_id);
     struct staged_plan *staged = LAT_NEW(struct staged_plan);
     struct lat_err err;
 
-    lat_metric_observe_ns(evaluator->seconds, lat_clock_boot_ns(lat_loop_clock(orch->with.loop)) -
-                                                  evaluator->started_ns);
     staged->evaluator = evaluator;
+    staged->instances = placed;
     lat_text_bound(staged->workload_id, sizeof(staged->workload_id), evaluator->workload->row.id);
-    if (!stage_plan(evaluator, txn, &staged->instances)) {
-        lat_txn_cancel(txn);
-        free(staged);
-        finish(evaluator);
-        return;
-    }
     finish(evaluator);
-    evaluator->staged += staged->instances;
-    lat__orch_hold(orch);
+    evaluator->staged += placed;
+    lat__orch_hold(evaluator->orch);
     if (lat_txn_commit(txn, plan_committed, staged, &err)) {
         plan_committed(staged, &err);
     }
+}
+
+/* Places what is missing now, and stages that. LAT_E_POLICY, and the plan is still under way, when its program fails. */
+static int decide(struct lat__evaluator *evaluator, struct lat_err *err)
+{
+    struct lat_orch *orch = evaluator->orch;
+    struct lat_txn *txn = lat_txn_begin(orch->with.store, evaluator->workload->request_id);
+    const struct lat_workload *workload = (const struct lat_workload *)lat_txn_get(
+        txn, LAT_TABLE_WORKLOAD, evaluator->workload->row.id);
+    int64_t ordinals[LAT_PLAN_INSTANCES_MAX];
+    size_t missing =
+        workload ? lat__orch_missing(txn, workload, ordinals, LAT_PLAN_INSTANCES_MAX) : 0;
+    size_t placed = 0;
+    int rc = missing > 0 ? lat_plan_place(evaluator->plan, missing, &placed, err) : 0;
+
+    if (rc != 0) {
+        lat_txn_cancel(txn);
+        return rc;
+    }
+    lat_metric_observe_ns(evaluator->seconds, lat_clock_boot_ns(lat_loop_clock(orch->with.loop)) -
+                                                  evaluator->started_ns);
+    if (missing == 0) { /* while the policy was asked */
+        lat_map_remove(orch->waiting, evaluator->workload->row.id);
+    } else if (stage_plan(evaluator, txn, workload, ordinals, placed)) {
+        if (placed > 0 && placed < missing) {
+            lat_map_put(evaluator->queue, workload->row.id, evaluator);
+        }
+        commit_plan(evaluator, txn, placed);
+        return 0;
+    }
+    lat_txn_cancel(txn);
+    finish(evaluator);
+    return 0;
 }
 
 /* ---- asking the policy ---- */
@@ -271,7 +281,9 @@ static void ask_policy(struct lat__evaluator *evaluator)
         lat__orch_hold(evaluator->orch);
         lat_luahost_place(evaluator->orch->with.luahost, &placement, policy_answered, evaluator);
     } else {
-        decide(evaluator);
+        struct lat_err err;
+
+        LAT_ASSERT(decide(evaluator, &err) == 0); /* no program has a part in it */
     }
 }
 

@@ -180,4 +180,7 @@ void lat_program_write(const struct lat_program *program, const struct lat_colum
 bool lat_program_reason(const struct lat_program *program, const struct lat_columns *columns,
                         uint32_t rule, const union lat_program_value *values, struct lat_buf *out);
 
+/* Tells whether a rule's reason says something of the node or the workload, or is the same text for all. */
+bool lat_program_reason_varies(const struct lat_program *program, uint32_t rule);
+
 #endif

@@ -189,3 +189,16 @@ bool lat_program_reason(const struct lat_program *program, const struct lat_colu
     lat_buf_done(&text);
     return true;
 }
+
+bool lat_program_reason_varies(const struct lat_program *program, uint32_t rule)
+{
+    LAT_ASSERT(rule < program->rule_count);
+    const struct lat_rule *row = &program->rules[rule];
+
+    for (uint32_t i = 0; i < row->part_count; i++) {
+        if (program->parts[row->parts_at + i].kind != LAT__PART_LITERAL) {
+            return true;
+        }
+    }
+    return false;
+}

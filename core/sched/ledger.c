@@ -23,8 +23,8 @@ uint32_t lat__term_bits(double value)
 {
     uint32_t bits = lat__float_bits(value);
 
-    /* Rounded to 15 bits of the fraction. */
-    return (bits + 0x7f + (bits >> 8 & 1)) & ~UINT32_C(0xff);
+    /* Rounded to 15 bits of the fraction; there is one 0. */
+    return value == 0 ? 0 : (bits + 0x7f + (bits >> 8 & 1)) & ~UINT32_C(0xff);
 }
 
 void lat__ledger_begin(struct lat__ledger *ledger, size_t term_count)

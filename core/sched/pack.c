@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,20 +156,24 @@ static double value_of(uint32_t bits)
     return value;
 }
 
-/* Returns the place of the last term that is not 0 when it is what the score lacks of the others, or -1. */
+/* Returns the place of the last term that is not 0 when it is what the score lacks of the others, but for what rounding takes; or -1. */
 static int left_out(const uint32_t *words, size_t term_count)
 {
     double score = value_of(words[1]);
+    double largest = fabs(score);
     double sum = 0;
     int last = -1;
 
     for (size_t i = 0; i < term_count; i++) {
+        double term = value_of(words[2 + i]);
+
         if (words[2 + i] != 0) {
-            sum += last >= 0 ? value_of(words[2 + last]) : 0;
             last = (int)i;
         }
+        sum += term;
+        largest = fabs(term) > largest ? fabs(term) : largest;
     }
-    return last >= 0 && lat__term_bits(score - sum) == words[2 + last] ? last : -1;
+    return fabs(score - sum) <= largest * (double)term_count / 32768 ? last : -1;
 }
 
 static void add_possible(const struct lat__ledger *ledger, const uint32_t *words,

@@ -21,6 +21,7 @@ struct lat_planner *lat_planner_new(struct lat_frame *frame)
     struct lat_planner *planner = LAT_NEW(struct lat_planner);
 
     planner->frame = frame;
+    planner->judge = lat__judge_new(frame);
     planner->placed = lat_alloc_array(LAT_PLAN_INSTANCES_MAX, sizeof(*planner->placed));
     return planner;
 }
@@ -31,6 +32,7 @@ struct lat_planner *lat_planner_free(struct lat_planner *planner)
         return NULL;
     }
     LAT_ASSERT(!planner->is_planning);
+    lat__judge_free(planner->judge);
     lat__ledger_done(&planner->ledger);
     free(planner->among);
     free(planner->pass);
@@ -75,20 +77,31 @@ struct lat_plan *lat_plan_new(struct lat_planner *planner, const struct lat_requ
                               uint64_t seed)
 {
     struct lat_plan *plan = &planner->plan;
-    size_t blocks = lat_columns_blocks(planner->frame->columns);
 
     LAT_ASSERT(!planner->is_planning);
     planner->is_planning = true;
     make_room(planner);
     *plan = (struct lat_plan){
         .planner = planner, .request = *request, .seed = seed, .placed = planner->placed};
-    if (blocks > 0) {
-        memcpy(planner->among, lat_columns_alive(planner->frame->columns),
-               blocks * LAT_COLUMNS_BLOCK / 8);
-        memset(planner->pass, 0, blocks * LAT_COLUMNS_BLOCK / 8);
-    }
-    lat_rules_narrow(planner->frame, request, planner->among);
     return plan;
+}
+
+/* Applies the rules of the machine where no program judges. */
+static void narrow(struct lat_plan *plan)
+{
+    struct lat_planner *planner = plan->planner;
+    size_t bytes = lat_columns_blocks(planner->frame->columns) * LAT_COLUMNS_BLOCK / 8;
+
+    if (plan->found.among) {
+        return;
+    }
+    if (bytes > 0) {
+        memcpy(planner->among, lat_columns_alive(planner->frame->columns), bytes);
+        memset(planner->pass, 0, bytes);
+    }
+    lat_rules_narrow(planner->frame, &plan->request, planner->among);
+    plan->found = (struct lat__judgement){
+        .among = planner->among, .pass = planner->pass, .scores = planner->scores};
 }
 
 /* Counts an instance more or less on a row, with what a policy sees of that. */
@@ -161,6 +174,18 @@ const char *lat_plan_policy(const struct lat_plan *plan)
 
 /* ---- judging ---- */
 
+int lat_plan_judge(struct lat_plan *plan, struct lat_program *program, const char *policy,
+                   struct lat_err *err)
+{
+    int rc = lat__judge_run(plan->planner->judge, program, &plan->request, &plan->found, err);
+
+    if (rc == 0) {
+        plan->program = program;
+        lat_text_bound(plan->policy, sizeof(plan->policy), policy);
+    }
+    return rc;
+}
+
 static struct lat_placement_node describe(const struct lat_frame *frame, size_t row)
 {
     const struct lat_node *node = frame->nodes[row];
@@ -196,8 +221,9 @@ bool lat_plan_ask(struct lat_plan *plan, struct lat_placement *ret_placement)
         planner->question = lat_alloc_array(LAT_PLACEMENT_NODES_MAX, sizeof(*planner->question));
         planner->asked = lat_alloc_array(LAT_PLACEMENT_NODES_MAX, sizeof(*planner->asked));
     }
+    narrow(plan);
     for (; plan->asked < rows && count < LAT_PLACEMENT_NODES_MAX; plan->asked++) {
-        if (lat__bit(planner->among, plan->asked)) {
+        if (lat__bit(plan->found.among, plan->asked)) {
             planner->asked[count] = (uint32_t)plan->asked;
             planner->question[count++] = describe(planner->frame, plan->asked);
         }
@@ -249,6 +275,23 @@ static bool is_better(const struct lat__candidate *a, const struct lat__candidat
     return a->score > b->score || (a->score == b->score && a->order < b->order);
 }
 
+static void sift_down(struct lat__candidate *heap, size_t count, size_t at)
+{
+    struct lat__candidate moved = heap[at];
+
+    for (size_t child = at * 2 + 1; child < count; child = at * 2 + 1) {
+        if (child + 1 < count && is_better(&heap[child + 1], &heap[child])) {
+            child++;
+        }
+        if (!is_better(&heap[child], &moved)) {
+            break;
+        }
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = moved;
+}
+
 /* Puts what passed into the heap's array, in no order; returns how many. */
 static size_t gather_candidates(struct lat_plan *plan)
 {
@@ -258,11 +301,11 @@ static size_t gather_candidates(struct lat_plan *plan)
     size_t count = 0;
 
     for (size_t word = 0; word * 64 < rows; word++) {
-        for (uint64_t bits = planner->pass[word]; bits != 0; bits &= bits - 1) {
+        for (uint64_t bits = plan->found.pass[word]; bits != 0; bits &= bits - 1) {
             size_t row = word * 64 + (size_t)__builtin_ctzll(bits);
 
             planner->heap[count++] = (struct lat__candidate){
-                .score = planner->scores[row],
+                .score = plan->found.scores[row],
                 .order = (uint32_t)(row >= offset ? row - offset : row + rows - offset),
                 .row = (uint32_t)row,
             };
@@ -290,14 +333,62 @@ static void place_one(struct lat_plan *plan, size_t candidates)
     place_on(plan, heap[best].row);
 }
 
-size_t lat_plan_place(struct lat_plan *plan, size_t count)
+static int place_many(struct lat_plan *plan, size_t count, size_t candidates, struct lat_err *err)
 {
-    size_t candidates = gather_candidates(plan);
+    struct lat__candidate *heap = plan->planner->heap;
+
+    for (size_t at = candidates / 2; at-- > 0;) {
+        sift_down(heap, candidates, at);
+    }
+    while (plan->placed_count < count && candidates > 0) {
+        bool passes = false;
+        int rc;
+
+        place_on(plan, heap[0].row);
+        if (plan->placed_count == count) {
+            break;
+        }
+        rc = lat__judge_row(plan->planner->judge, &plan->request, heap[0].row, &passes,
+                            &heap[0].score, err);
+        if (rc != 0) {
+            return rc;
+        }
+        if (!passes) {
+            heap[0] = heap[--candidates];
+        }
+        if (candidates > 0) {
+            sift_down(heap, candidates, 0);
+        }
+    }
+    return 0;
+}
+
+int lat_plan_place(struct lat_plan *plan, size_t count, size_t *ret_placed, struct lat_err *err)
+{
+    size_t candidates;
+    int rc = 0;
 
     LAT_ASSERT(plan->placed_count == 0);
+    narrow(plan);
     lat__plan_gather(plan);
-    if (count > 0 && candidates > 0) {
-        place_one(plan, candidates); /* what is judged elsewhere is not judged again here */
+    candidates = gather_candidates(plan);
+    if (!plan->program && count > 1) {
+        count = 1; /* what is judged elsewhere is not judged again here */
     }
-    return plan->placed_count;
+    if (count > LAT_PLAN_INSTANCES_MAX) {
+        count = LAT_PLAN_INSTANCES_MAX;
+    }
+    if (count == 1 && candidates > 0) {
+        place_one(plan, candidates);
+    } else if (candidates > 0) {
+        rc = place_many(plan, count, candidates, err);
+    }
+    if (rc != 0) {
+        take_back(plan);
+        plan->program = NULL;
+        plan->found = (struct lat__judgement){.among = NULL};
+        return rc;
+    }
+    *ret_placed = plan->placed_count;
+    return 0;
 }

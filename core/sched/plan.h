@@ -1,13 +1,17 @@
 /* Planning: where instances of one workload go. Pure: the same frame, request, policy and seed give the same plan.
  *
- *   lat_plan_new ─► rules of the machine narrow the nodes ─► lat_plan_ask ⇄ lat_plan_answer: the policy, elsewhere
- *        lat_plan_place: the best of all ─► rows, receipt, sentence
+ *   lat_plan_new ─► rules of the machine narrow the nodes ─► policy: lat_plan_judge (a program, all rows at once)
+ *                                                                or: lat_plan_ask ⇄ lat_plan_answer (row by row, elsewhere)
+ *        lat_plan_place: best, look at its row again, next best, ... ─► rows, receipt, sentence
  *
- * A planner keeps what outlives a decision: memory. One plan at a time; while there is one nobody else changes the frame. */
+ * A planner keeps what outlives a decision: memory, the policy's program bound to the columns, and by class of request (those
+ * that a program cannot tell apart) the scores of all nodes, of which only those in blocks that changed are computed again. One plan at a
+ * time; while there is one nobody else changes the frame. */
 #ifndef LAT_SCHED_PLAN_H
 #define LAT_SCHED_PLAN_H
 
 #include "policy/policy.h"
+#include "policy/program.h"
 #include "sched/receipt.h"
 
 struct lat_planner;
@@ -32,6 +36,11 @@ struct lat_plan *lat_plan_free(struct lat_plan *plan);
 /* Says that an instance of the workload stands on a node already. Before it is judged. */
 void lat_plan_stands(struct lat_plan *plan, const char *node_id);
 
+/* Judges all nodes by a program, which is held. `policy` (copied) is who decides: "placement 3". LAT_E_POLICY when the program raises an
+ * error or gives a score that is no finite number; then another judge may be asked. */
+int lat_plan_judge(struct lat_plan *plan, struct lat_program *program, const char *policy,
+                   struct lat_err *err) LAT_MUST_USE;
+
 /* Fills ret_placement with the next nodes (at most LAT_PLACEMENT_NODES_MAX) that a policy elsewhere was not asked about; borrowed until the next
  * call. Returns false when there are none left. */
 bool lat_plan_ask(struct lat_plan *plan, struct lat_placement *ret_placement);
@@ -42,8 +51,11 @@ void lat_plan_answer(struct lat_plan *plan, const struct lat_decision *decision)
 /* Says why it is not the policy in force that judges: for the receipt. */
 void lat_plan_fall_back(struct lat_plan *plan, const struct lat_err *why);
 
-/* Places an instance, if `count` is not 0, on the node that is best, and reserves what it needs. Returns how many were placed. */
-size_t lat_plan_place(struct lat_plan *plan, size_t count);
+/* Places up to `count` instances (at most LAT_PLAN_INSTANCES_MAX), each on the node that is best then, and reserves what they need. Returns how many.
+ * What was judged elsewhere is good for one. LAT_E_POLICY when the program fails on the way: then nothing is placed, and another
+ * judge may be asked. */
+int lat_plan_place(struct lat_plan *plan, size_t count, size_t *ret_placed,
+                   struct lat_err *err) LAT_MUST_USE;
 
 /* Returns the rows of the nodes, one for each instance in order of choice; borrowed. */
 const uint32_t *lat_plan_rows(const struct lat_plan *plan);

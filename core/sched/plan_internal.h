@@ -2,6 +2,7 @@
 #ifndef LAT_SCHED_PLAN_INTERNAL_H
 #define LAT_SCHED_PLAN_INTERNAL_H
 
+#include "sched/judge_internal.h"
 #include "sched/ledger_internal.h"
 #include "sched/plan.h"
 
@@ -18,6 +19,9 @@ struct lat_plan {
     uint64_t seed;
     char policy[LAT_DECISION_POLICY_MAX];
     struct lat_err fallback; /* code LAT_OK: none */
+    struct lat_program
+        *program; /* that judged it, held by the judge; NULL: it was judged elsewhere */
+    struct lat__judgement found; /* among is NULL until the rules of the machine were applied */
     bool is_kept;
     size_t asked;       /* rows that a policy elsewhere was asked about */
     size_t asked_count; /* nodes of the last question */
@@ -27,10 +31,12 @@ struct lat_plan {
 
 struct lat_planner {
     struct lat_frame *frame; /* borrowed */
+    struct lat__judge *judge;
     struct lat__ledger ledger;
     struct lat_plan plan;
     bool is_planning;
-    size_t room;     /* rows, in whole blocks, that the arrays below have room for */
+    size_t room; /* rows, in whole blocks, that the arrays below have room for */
+    /* What is found where a policy elsewhere judges. */
     uint64_t *among; /* what the rules of the machine left */
     uint64_t *pass;  /* what the policy left of it */
     double *scores;  /* of what passed */

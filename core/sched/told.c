@@ -54,28 +54,113 @@ static void tell_refusal(struct lat_plan *plan, size_t row, uint32_t *words)
     words[2] = lat__ledger_text(ledger, reason ? reason : "");
 }
 
+/* What a row that the program refused is told of: reasons that say nothing of the node are written once. */
+struct refused {
+    const uint16_t *rules; /* by row */
+    uint32_t (*words)
+        [5]; /* by rule; the first one is 0 until it is known, or where it differs from node to node */
+};
+
+static void tell_program(struct lat_plan *plan, const struct refused *refused, size_t row,
+                         uint32_t *words)
+{
+    struct lat__ledger *ledger = &plan->planner->ledger;
+    uint32_t rule = refused->rules[row];
+    size_t count;
+    const struct lat_rule *what = &lat_program_rules(plan->program, &count)[rule];
+    struct lat__refusal refusal;
+    struct lat_buf reason = {0};
+
+    if (refused->words[rule][0] != 0) {
+        memcpy(words, refused->words[rule], sizeof(refused->words[rule]));
+        return;
+    }
+    lat__judge_refusal(plan->planner->judge, rule, row, &refusal, &reason);
+    words[0] = lat__word_of(LAT_RECEIPT_POLICY, refusal.tense);
+    words[1] = lat__ledger_slot(ledger, &(struct lat__slot){.kind = LAT_RECEIPT_POLICY,
+                                                            .rule = rule,
+                                                            .text = what->text ? what->text : "",
+                                                            .line = what->line,
+                                                            .has_margin = refusal.has_margin});
+    words[2] = lat__ledger_text(ledger, lat_buf_text(&reason));
+    if (refusal.has_margin) {
+        words[3] = lat__float_bits(refusal.have);
+        words[4] = lat__float_bits(refusal.need);
+    } else if (!lat_program_reason_varies(plan->program, rule)) {
+        memcpy(refused->words[rule], words, sizeof(refused->words[rule]));
+    }
+    lat_buf_done(&reason);
+}
+
+/* Prepares what is told of rows that the program refused. */
+static void find_refused(struct lat_plan *plan, struct refused *refused)
+{
+    struct lat_planner *planner = plan->planner;
+    size_t words = lat_columns_blocks(planner->frame->columns) * LAT_COLUMNS_WORDS;
+    uint64_t any = 0;
+    size_t count;
+
+    *refused = (struct refused){0};
+    for (size_t i = 0; plan->program && i < words; i++) {
+        planner->pass[i] = plan->found.among[i] & ~plan->found.pass[i];
+        any |= planner->pass[i];
+    }
+    if (any == 0) {
+        return;
+    }
+    lat_program_rules(plan->program, &count);
+    refused->rules = lat__judge_rules(planner->judge, planner->pass);
+    refused->words = lat_alloc_array(count, sizeof(*refused->words));
+}
+
+/* A row that may be chosen. */
+static void tell_possible(const struct lat_plan *plan, const double *const *terms, size_t row,
+                          uint32_t *words)
+{
+    words[0] = lat__word_of(LAT_RECEIPT_POSSIBLE, 0);
+    words[1] = lat__float_bits(plan->found.scores[row]);
+    for (size_t i = 0; i < plan->planner->ledger.term_count; i++) {
+        words[2 + i] = lat__term_bits(terms[i][row]);
+    }
+}
+
 void lat__plan_gather(struct lat_plan *plan)
 {
     struct lat_planner *planner = plan->planner;
     size_t rows = lat_frame_rows(planner->frame);
+    const struct lat_term *told = NULL;
+    const double *const *terms = NULL;
     uint32_t words[LAT__RECORD_WORDS_MAX];
+    struct refused refused;
+    size_t term_count = 0;
 
-    lat__ledger_begin(&planner->ledger, 0);
+    if (plan->program) {
+        told = lat_program_terms(plan->program, &term_count);
+        terms = term_count ? lat__judge_terms(planner->judge, plan->found.pass) : NULL;
+    }
+    lat__ledger_begin(&planner->ledger, term_count);
+    for (size_t i = 0; i < term_count; i++) {
+        planner->ledger.terms[i] =
+            (struct lat_receipt_term){.text = told[i].text, .line = told[i].line};
+    }
+    find_refused(plan, &refused);
     for (size_t row = 0; row < rows; row++) {
         if (!planner->frame->nodes[row]) {
             continue;
         }
         memset(words, 0, planner->ledger.stride * sizeof(*words));
-        if (lat__bit(planner->pass, row)) {
-            words[0] = lat__word_of(LAT_RECEIPT_POSSIBLE, 0);
-            words[1] = lat__float_bits(planner->scores[row]);
-        } else if (lat__bit(planner->among, row)) {
-            tell_refusal(plan, row, words);
-        } else {
+        if (lat__bit(plan->found.pass, row)) {
+            tell_possible(plan, terms, row, words);
+        } else if (!lat__bit(plan->found.among, row)) {
             tell_rule(plan, row, words);
+        } else if (plan->program) {
+            tell_program(plan, &refused, row, words);
+        } else {
+            tell_refusal(plan, row, words);
         }
         lat__ledger_add(&planner->ledger, row, words);
     }
+    free(refused.words);
 }
 
 void lat_plan_receipt(struct lat_plan *plan, struct lat_buf *out)

@@ -107,7 +107,10 @@ static void answer(struct fleet *fleet, const struct word *words)
 /* Returns the name of the node that is taken, or NULL. */
 static const char *choice(struct fleet *fleet)
 {
-    if (lat_plan_place(fleet->plan, 1) == 0) {
+    size_t placed = 0;
+
+    assert_int_equal(lat_plan_place(fleet->plan, 1, &placed, NULL), 0);
+    if (placed == 0) {
         return NULL;
     }
     return lat_frame_node(fleet->frame, lat_plan_rows(fleet->plan)[0])->name;
