@@ -70,7 +70,7 @@ struct steps {
     size_t room;
 };
 
-struct lat__stream {
+struct lat__strip {
     const struct lat_program *program; /* borrowed, as is all until the next comment */
     const struct lat_op *ops;
     size_t op_count;
@@ -104,7 +104,7 @@ struct lat__stream {
 
 /* While steps are made. */
 struct maker {
-    struct lat__stream *stream;
+    struct lat__strip *stream;
     uint8_t *group;     /* by op: the first that needs it, or NOT_NEEDED */
     struct name *names; /* by op */
     uint32_t *last_use; /* by op: the step after which its register is free; UINT32_MAX: never */
@@ -114,7 +114,7 @@ struct maker {
     size_t free_bits_count;
 };
 
-static const struct lat_op *op_at(const struct lat__stream *stream, uint32_t op)
+static const struct lat_op *op_at(const struct lat__strip *stream, uint32_t op)
 {
     return &stream->ops[op];
 }
@@ -148,7 +148,7 @@ static bool is_one_value(const struct lat_op *op)
 /* Names an op that is computed by no step of the main list; false for one that is. */
 static bool name_without_step(struct maker *maker, uint32_t index)
 {
-    struct lat__stream *stream = maker->stream;
+    struct lat__strip *stream = maker->stream;
     const struct lat_op *op = op_at(stream, index);
     bool keyed = op->code == LAT_OP_map && op->depends == LAT_DEPENDS_MIXED;
 
@@ -173,7 +173,7 @@ static bool name_without_step(struct maker *maker, uint32_t index)
  * first. */
 static void find_needed(struct maker *maker, const struct lat__wanted *wanted)
 {
-    struct lat__stream *stream = maker->stream;
+    struct lat__strip *stream = maker->stream;
 
     memset(maker->group, NOT_NEEDED, stream->op_count);
     for (size_t i = 0; i < wanted->count; i++) {
@@ -203,7 +203,7 @@ static void find_needed(struct maker *maker, const struct lat__wanted *wanted)
 
 static void find_uniforms(struct maker *maker)
 {
-    struct lat__stream *stream = maker->stream;
+    struct lat__strip *stream = maker->stream;
 
     stream->uniforms = lat_alloc_array(stream->op_count + 1, sizeof(*stream->uniforms));
     for (uint32_t i = 0; i < stream->op_count; i++) {
@@ -216,7 +216,7 @@ static void find_uniforms(struct maker *maker)
 /* ---- steps ---- */
 
 /* Returns the name of one value as a whole block. */
-static struct name spread(struct lat__stream *stream, uint32_t op)
+static struct name spread(struct lat__strip *stream, uint32_t op)
 {
     size_t i = 0;
 
@@ -244,7 +244,7 @@ static struct step *add_step(struct steps *steps)
 /* Names the operands of a step and takes the kernel for them. */
 static void fill_step(struct maker *maker, struct step *step, uint32_t index)
 {
-    struct lat__stream *stream = maker->stream;
+    struct lat__strip *stream = maker->stream;
     const struct lat_op *op = op_at(stream, index);
     bool is_select = op->operand_count == 3;
     unsigned shape = 0;
@@ -293,7 +293,7 @@ static void release_operands(struct maker *maker, const struct step *step, uint3
 
 static struct name take_register(struct maker *maker, enum lat_program_type type)
 {
-    struct lat__stream *stream = maker->stream;
+    struct lat__strip *stream = maker->stream;
 
     if (type == LAT_VALUE_B) {
         return (struct name){BITS, maker->free_bits_count > 0
@@ -323,7 +323,7 @@ static void all_free(struct maker *maker)
 static void make_steps(struct maker *maker, struct steps *steps, const uint32_t *order,
                        size_t count, const bool *lasting)
 {
-    struct lat__stream *stream = maker->stream;
+    struct lat__strip *stream = maker->stream;
 
     for (uint32_t number = 0; number < count; number++) {
         const struct lat_op *op = op_at(stream, order[number]);
@@ -348,7 +348,7 @@ static void make_steps(struct maker *maker, struct steps *steps, const uint32_t 
 
 static void make_main(struct maker *maker, const struct lat__wanted *wanted)
 {
-    struct lat__stream *stream = maker->stream;
+    struct lat__strip *stream = maker->stream;
     uint32_t *order = lat_alloc_array(stream->op_count + 1, sizeof(*order));
     bool *lasting = lat_alloc_array(stream->op_count + 1, sizeof(*lasting));
     size_t count = 0;
@@ -380,7 +380,7 @@ static void make_main(struct maker *maker, const struct lat__wanted *wanted)
 /* Makes the steps that compute the derived columns: everything below them, down to fields and constants. */
 static void make_kept(struct maker *maker)
 {
-    struct lat__stream *stream = maker->stream;
+    struct lat__strip *stream = maker->stream;
     uint32_t *order = lat_alloc_array(stream->op_count + 1, sizeof(*order));
     bool *needed = lat_alloc_array(stream->op_count + 1, sizeof(*needed));
     bool *lasting = lat_alloc_array(stream->op_count + 1, sizeof(*lasting));
@@ -419,12 +419,11 @@ static void make_kept(struct maker *maker)
     free(lasting);
 }
 
-struct lat__stream *lat__stream_new(const struct lat_program *program, struct lat_columns *columns,
-                                    const struct lat__kernels *kernels,
-                                    union lat_program_value *values,
-                                    const struct lat__wanted *wanted)
+struct lat__strip *lat__strip_new(const struct lat_program *program, struct lat_columns *columns,
+                                  const struct lat__kernels *kernels,
+                                  union lat_program_value *values, const struct lat__wanted *wanted)
 {
-    struct lat__stream *stream = LAT_NEW(struct lat__stream);
+    struct lat__strip *stream = LAT_NEW(struct lat__strip);
     struct maker maker = {.stream = stream};
     size_t room;
 
@@ -455,7 +454,7 @@ struct lat__stream *lat__stream_new(const struct lat_program *program, struct la
     return stream;
 }
 
-struct lat__stream *lat__stream_free(struct lat__stream *stream)
+struct lat__strip *lat__strip_free(struct lat__strip *stream)
 {
     if (stream == NULL) {
         return NULL;
@@ -483,7 +482,7 @@ struct lat__stream *lat__stream_free(struct lat__stream *stream)
 
 /* ---- addresses ---- */
 
-static struct place column_place(const struct lat__stream *stream, enum lat_policy_field field)
+static struct place column_place(const struct lat__strip *stream, enum lat_policy_field field)
 {
     const void *base = NULL;
     size_t stride = LAT__REGISTER_BYTES;
@@ -503,7 +502,7 @@ static struct place column_place(const struct lat__stream *stream, enum lat_poli
     return (struct place){(char *)base, stride};
 }
 
-static struct place place_of(const struct lat__stream *stream, struct name name)
+static struct place place_of(const struct lat__strip *stream, struct name name)
 {
     switch (name.where) {
     case ONE_VALUE: return (struct place){(char *)&stream->values[name.index], 0};
@@ -522,7 +521,7 @@ static struct place place_of(const struct lat__stream *stream, struct name name)
     return (struct place){NULL, 0};
 }
 
-static void bind(struct lat__stream *stream)
+static void bind(struct lat__strip *stream)
 {
     struct steps *const lists[] = {&stream->main, &stream->kept};
 
@@ -542,7 +541,7 @@ static void bind(struct lat__stream *stream)
 }
 
 /* Makes room for the derived columns of so many blocks, all to be computed. */
-static void make_room(struct lat__stream *stream, size_t blocks)
+static void make_room(struct lat__strip *stream, size_t blocks)
 {
     stream->blocks = blocks;
     free(stream->seen);
@@ -577,7 +576,7 @@ static void fill(char *memory, enum lat_program_type type, union lat_program_val
     }
 }
 
-static void look_up(const struct lat__stream *stream, uint32_t op, size_t block, int32_t key,
+static void look_up(const struct lat__strip *stream, uint32_t op, size_t block, int32_t key,
                     void *out)
 {
     int32_t *codes = out;
@@ -591,7 +590,7 @@ static void look_up(const struct lat__stream *stream, uint32_t op, size_t block,
     }
 }
 
-static void run_steps(const struct lat__stream *stream, const struct step *step,
+static void run_steps(const struct lat__strip *stream, const struct step *step,
                       const struct step *end, size_t block)
 {
     for (; step < end; step++) {
@@ -609,7 +608,7 @@ static void run_steps(const struct lat__stream *stream, const struct step *step,
 }
 
 /* Renews a look-up by a key of the workload, everywhere if the key is another one. */
-static void renew_keyed(struct lat__stream *stream, struct derived *derived, size_t blocks)
+static void renew_keyed(struct lat__strip *stream, struct derived *derived, size_t blocks)
 {
     const uint64_t *stamps = lat_columns_stamps(stream->columns);
     int32_t key = stream->values[op_at(stream, derived->op)->operands[0]].s;
@@ -629,7 +628,7 @@ static void renew_keyed(struct lat__stream *stream, struct derived *derived, siz
     }
 }
 
-static void renew(struct lat__stream *stream, size_t blocks)
+static void renew(struct lat__strip *stream, size_t blocks)
 {
     const uint64_t *stamps = lat_columns_stamps(stream->columns);
 
@@ -650,7 +649,7 @@ static void renew(struct lat__stream *stream, size_t blocks)
     stream->stamp = lat_columns_stamp(stream->columns);
 }
 
-void lat__stream_begin(struct lat__stream *stream, const struct lat_record *record)
+void lat__strip_begin(struct lat__strip *stream, const struct lat_record *record)
 {
     size_t blocks = lat_columns_blocks(stream->columns);
 
@@ -671,7 +670,7 @@ void lat__stream_begin(struct lat__stream *stream, const struct lat_record *reco
     renew(stream, blocks);
 }
 
-void lat__stream_block(const struct lat__stream *stream, size_t group, size_t block)
+void lat__strip_block(const struct lat__strip *stream, size_t group, size_t block)
 {
     size_t begin = group == 0 ? 0 : stream->first_end;
     size_t end = group == 0 ? stream->first_end : stream->main.count;
@@ -679,7 +678,7 @@ void lat__stream_block(const struct lat__stream *stream, size_t group, size_t bl
     run_steps(stream, stream->main.items + begin, stream->main.items + end, block);
 }
 
-const void *lat__stream_value(const struct lat__stream *stream, size_t index, size_t block)
+const void *lat__strip_value(const struct lat__strip *stream, size_t index, size_t block)
 {
     return stream->wanted[index].base + block * stream->wanted[index].stride;
 }

@@ -16,9 +16,9 @@ struct lat_vector {
     union lat_program_value
         *values; /* owned, by op: the constants, and what is one value in a decision */
     union lat_program_value *row_values; /* owned, by op: of lat_vector_row */
-    struct lat__stream *decide;          /* owned: rules, traps; then the score */
-    struct lat__stream *rules;           /* owned or NULL */
-    struct lat__stream *terms;           /* owned or NULL */
+    struct lat__strip *decide;           /* owned: rules, traps; then the score */
+    struct lat__strip *rules;            /* owned or NULL */
+    struct lat__strip *terms;            /* owned or NULL */
     size_t rule_count;
     size_t trap_count;
     bool has_score;
@@ -32,22 +32,22 @@ struct part {
     const double *scores; /* NULL: every score is 0 */
 };
 
-static struct lat__stream *stream_of(struct lat_vector *vector, const uint32_t *ops, size_t count,
-                                     size_t first_count)
+static struct lat__strip *stream_of(struct lat_vector *vector, const uint32_t *ops, size_t count,
+                                    size_t first_count)
 {
     const struct lat__wanted wanted = {ops, count, first_count};
 
-    return lat__stream_new(vector->program, vector->columns, vector->kernels, vector->values,
-                           &wanted);
+    return lat__strip_new(vector->program, vector->columns, vector->kernels, vector->values,
+                          &wanted);
 }
 
-static struct lat__stream *deciding(struct lat_vector *vector)
+static struct lat__strip *deciding(struct lat_vector *vector)
 {
     const struct lat_rule *rules = lat_program_rules(vector->program, &vector->rule_count);
     const struct lat_trap *traps = lat_program_traps(vector->program, &vector->trap_count);
     size_t first_count = vector->rule_count + vector->trap_count;
     uint32_t *ops = lat_alloc_array(first_count + 1, sizeof(*ops));
-    struct lat__stream *stream;
+    struct lat__strip *stream;
 
     for (size_t i = 0; i < vector->rule_count; i++) {
         ops[i] = rules[i].when;
@@ -105,9 +105,9 @@ struct lat_vector *lat_vector_free(struct lat_vector *vector)
             lat_columns_release(vector->columns, vector->values[i].s);
         }
     }
-    lat__stream_free(vector->decide);
-    lat__stream_free(vector->rules);
-    lat__stream_free(vector->terms);
+    lat__strip_free(vector->decide);
+    lat__strip_free(vector->rules);
+    lat__strip_free(vector->terms);
     lat_program_unref(vector->program);
     free(vector->values);
     free(vector->row_values);
@@ -148,9 +148,9 @@ static bool decide(const struct lat_vector *vector, struct part *part)
     uint64_t refused[LAT__WORDS] = {0};
     uint64_t trapped[LAT__WORDS] = {0};
 
-    lat__stream_block(vector->decide, 0, part->block);
+    lat__strip_block(vector->decide, 0, part->block);
     for (size_t i = 0; i < vector->rule_count + vector->trap_count; i++) {
-        const uint64_t *when = lat__stream_value(vector->decide, i, part->block);
+        const uint64_t *when = lat__strip_value(vector->decide, i, part->block);
         uint64_t *sum = i < vector->rule_count ? refused : trapped;
 
         for (size_t word = 0; word < LAT__WORDS; word++) {
@@ -162,9 +162,9 @@ static bool decide(const struct lat_vector *vector, struct part *part)
     }
     part->scores = NULL;
     if (vector->has_score && any(part->pass)) {
-        lat__stream_block(vector->decide, 1, part->block);
+        lat__strip_block(vector->decide, 1, part->block);
         part->scores =
-            lat__stream_value(vector->decide, vector->rule_count + vector->trap_count, part->block);
+            lat__strip_value(vector->decide, vector->rule_count + vector->trap_count, part->block);
     }
     return !any(trapped);
 }
@@ -199,7 +199,7 @@ static int blame_block(const struct lat_vector *vector, const struct part *part,
         }
         for (size_t trap = 0; trap < count; trap++) {
             const uint64_t *when =
-                lat__stream_value(vector->decide, vector->rule_count + trap, part->block);
+                lat__strip_value(vector->decide, vector->rule_count + trap, part->block);
 
             if ((when[word] & bit) != 0) {
                 return lat_err_set(err, LAT_E_POLICY, "line %d: %s (for node '%s')",
@@ -245,7 +245,7 @@ int lat_vector_run(struct lat_vector *vector, const struct lat_record *record,
     size_t blocks = lat_columns_blocks(vector->columns);
     struct part part;
 
-    lat__stream_begin(vector->decide, record);
+    lat__strip_begin(vector->decide, record);
     for (size_t block = 0; block < blocks; block++) {
         bool wild = false;
         uint64_t *pass = ret_pass + block * LAT__WORDS;
@@ -324,7 +324,7 @@ int lat_vector_best(struct lat_vector *vector, const struct lat_record *record,
     struct part part;
 
     offset = offset < lat_columns_rows(vector->columns) ? offset : 0;
-    lat__stream_begin(vector->decide, record);
+    lat__strip_begin(vector->decide, record);
     for (size_t visit = 0; blocks > 0 && visit <= blocks; visit++) {
         bool wild = false;
 
@@ -378,19 +378,19 @@ void lat_vector_rules(struct lat_vector *vector, const struct lat_record *record
         vector->rules = stream_of(vector, ops, count, count);
         free(ops);
     }
-    lat__stream_begin(vector->rules, record);
+    lat__strip_begin(vector->rules, record);
     for (size_t block = 0; block < lat_columns_blocks(vector->columns); block++) {
         uint16_t *here = ret_rules + block * LAT__BLOCK;
 
         if (!ask(vector, among, block, &part)) {
             continue;
         }
-        lat__stream_block(vector->rules, 0, block);
+        lat__strip_block(vector->rules, 0, block);
         for (size_t i = 0; i < LAT__BLOCK; i++) {
             here[i] = (part.asked[i / 64] >> (i % 64) & 1) != 0 ? LAT_VECTOR_PASSES : here[i];
         }
         for (size_t rule = 0; rule < count; rule++) {
-            const uint64_t *when = lat__stream_value(vector->rules, rule, block);
+            const uint64_t *when = lat__strip_value(vector->rules, rule, block);
 
             for (size_t word = 0; word < LAT__WORDS; word++) {
                 for (uint64_t bits = when[word] & part.asked[word]; bits != 0; bits &= bits - 1) {
@@ -418,15 +418,15 @@ void lat_vector_terms(struct lat_vector *vector, const struct lat_record *record
         vector->terms = stream_of(vector, ops, count, count);
         free(ops);
     }
-    lat__stream_begin(vector->terms, record);
+    lat__strip_begin(vector->terms, record);
     for (size_t block = 0; block < lat_columns_blocks(vector->columns); block++) {
         if (!ask(vector, among, block, &part)) {
             continue;
         }
-        lat__stream_block(vector->terms, 0, block);
+        lat__strip_block(vector->terms, 0, block);
         for (size_t term = 0; term < count; term++) {
             memcpy(ret_terms[term] + block * LAT__BLOCK,
-                   lat__stream_value(vector->terms, term, block), LAT__REGISTER_BYTES);
+                   lat__strip_value(vector->terms, term, block), LAT__REGISTER_BYTES);
         }
     }
 }

@@ -47,7 +47,7 @@ struct lat_vector *lat__vector_new_with(struct lat_program *program, struct lat_
 
 /* Steps that compute some values of a program, block by block. What is wanted stands in groups, so that the second is
  * not computed where the first leaves nothing to ask. */
-struct lat__stream;
+struct lat__strip;
 
 struct lat__wanted {
     const uint32_t *ops;
@@ -57,20 +57,20 @@ struct lat__wanted {
 
 /* Returns an owned stream. `values` has room for all of the program's ops, outlives the stream, and holds the
  * constants. */
-struct lat__stream *lat__stream_new(const struct lat_program *program, struct lat_columns *columns,
-                                    const struct lat__kernels *kernels,
-                                    union lat_program_value *values,
-                                    const struct lat__wanted *wanted);
-struct lat__stream *lat__stream_free(struct lat__stream *stream);
+struct lat__strip *lat__strip_new(const struct lat_program *program, struct lat_columns *columns,
+                                  const struct lat__kernels *kernels,
+                                  union lat_program_value *values,
+                                  const struct lat__wanted *wanted);
+struct lat__strip *lat__strip_free(struct lat__strip *stream);
 
 /* Prepares a decision: computes what is one value for all rows, and renews what is kept of blocks that changed. */
-void lat__stream_begin(struct lat__stream *stream, const struct lat_record *record);
+void lat__strip_begin(struct lat__strip *stream, const struct lat_record *record);
 
 /* Computes a group of a block; of group 1 after group 0. */
-void lat__stream_block(const struct lat__stream *stream, size_t group, size_t block);
+void lat__strip_block(const struct lat__strip *stream, size_t group, size_t block);
 
 /* Returns where the wanted value of that index is for a block, once its group was computed: a whole block of values, or
  * of bits. */
-const void *lat__stream_value(const struct lat__stream *stream, size_t index, size_t block);
+const void *lat__strip_value(const struct lat__strip *stream, size_t index, size_t block);
 
 #endif
