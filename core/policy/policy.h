@@ -27,19 +27,33 @@ enum {
 struct lat_placement_node {
     const char *id;
     const char *name;
-    bool healthy; /* linked, engine up */
     const char *pool;
     const char *architecture;
     const char *os;
-    const char *labels; /* JSON object of text; "" or NULL is {} */
-    int64_t cpu_milli;  /* all of it; policies see processors */
-    int64_t memory_bytes;
-    int64_t disk_bytes;
+    bool healthy; /* linked, engine up */
+    bool on_battery;
+    const char *labels;     /* JSON object of text; "" or NULL is {} */
+    const char *attributes; /* the same */
+    int64_t cpu_milli;      /* all of it; policies see processors */
     int64_t free_cpu_milli; /* not yet reserved by allocations; may be negative */
+    int64_t memory_bytes;
     int64_t free_memory_bytes;
+    int64_t disk_bytes;
     int64_t free_disk_bytes;
-    int64_t allocations;        /* how many stand on it, of any workload */
-    int64_t workload_instances; /* how many of them belong to the workload being placed */
+    int64_t bandwidth_bps;
+    int64_t free_bandwidth_bps;
+    int64_t allocations; /* how many stand on it, of any workload */
+    int64_t rank;
+    int64_t gpus;
+    int64_t free_gpus;
+    const char *gpu_model; /* "" or NULL: none */
+    int64_t gpu_memory_bytes;
+    int64_t free_gpu_share_milli; /* the largest of one device */
+    int64_t available_seconds;    /* 0: its owner's hours do not end */
+    int64_t
+        workload_instances; /* how many of the allocations belong to the workload being placed */
+    bool has_image;
+    bool has_data;
 };
 
 /* What a placement policy sees of the workload. */
@@ -48,10 +62,19 @@ struct lat_placement_workload {
     const char *name;
     const char *project; /* name of its project */
     const char *type;
-    int64_t count;      /* instances wanted */
+    const char *kind;   /* "service" or "task"; NULL is "service" */
+    const char *pool;   /* "" or NULL: it asks for none */
     const char *labels; /* JSON object of text; "" or NULL is {} */
-    int64_t cpu_milli;  /* reserved by each instance; 0: nothing reserved */
+    int64_t count;      /* instances wanted */
+    int64_t cpu_milli;  /* reserved by each instance, as is what follows; 0: nothing reserved */
     int64_t memory_bytes;
+    int64_t disk_bytes;
+    int64_t bandwidth_bps;
+    int64_t gpus;
+    int64_t gpu_share_milli;
+    const char *gpu_model; /* "" or NULL: any */
+    int64_t gpu_memory_bytes;
+    int64_t priority;
 };
 
 /* One question: where may one more instance of this workload run, and where best? */

@@ -150,7 +150,7 @@ local function manual()
         line("| field | type | what | since |")
         line("|---|---|---|---|")
         for _, field in ipairs(object.fields) do
-            line("| `%s` | %s | %s | %d |", field.name, field.type, field.doc, field.since)
+            line("| `%s` | %s | %s | %d |", field.name, field.type:gsub("|", " or "), field.doc, field.since)
         end
     end
     manual_functions(line)

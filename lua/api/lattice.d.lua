@@ -5,19 +5,32 @@
 ---@class lattice.node
 ---@field id string # its id
 ---@field name string # its name
----@field healthy boolean # it is linked and its engine answers
 ---@field pool string # the pool it belongs to
 ---@field architecture string # amd64, arm64, ...
 ---@field os string # name and version of its system
+---@field healthy boolean # it is linked and its engine answers
+---@field on_battery boolean # it runs on its battery now
 ---@field labels table<string, string> # its labels; one that it does not have is nil
+---@field attributes table<string, string> # what its agent found out of it; one that it does not have is nil
 ---@field cpu number # processors in all
----@field memory integer # bytes of memory in all
----@field disk integer # bytes of the disk that holds the engine's data
 ---@field free_cpu number # processors that no allocation has reserved
+---@field memory integer # bytes of memory in all
 ---@field free_memory integer # bytes of memory that no allocation has reserved
----@field free_disk integer # bytes free on that disk when last told
+---@field disk integer # bytes of the disk that holds the engine's data
+---@field free_disk integer # bytes free on that disk
+---@field bandwidth integer # bits a second of its line to the network; 0 when not known
+---@field free_bandwidth integer # bits a second of it that no allocation has reserved
 ---@field allocations integer # instances of any workload that stand on it
+---@field rank integer # its standing, 0 to 1000
+---@field gpus integer # devices in all
+---@field free_gpus integer # devices of which nobody has a share
+---@field gpu_model string|nil # model of its devices; nil when it has none
+---@field gpu_memory integer # bytes of memory of one device; 0 when it has none
+---@field free_gpu_share number # largest share of one device that is free, 0 to 1
+---@field available_seconds integer # seconds until its owner's hours end; math.maxinteger when they do not
 ---@field workload_instances integer # instances of this workload that stand on it
+---@field has_image boolean # it has the workload's image already
+---@field has_data boolean # a volume of this instance lives on it
 
 ---The workload of which one more instance is to be placed.
 ---@class lattice.workload
@@ -25,10 +38,19 @@
 ---@field name string # its name
 ---@field project string # name of its project
 ---@field type string # the plugin that made it
----@field count integer # instances that are wanted
+---@field kind string # service, or task, which comes to an end
+---@field pool string|nil # the pool it asks for; nil when it does not
 ---@field labels table<string, string> # its labels; one that it does not have is nil
+---@field count integer # instances that are wanted
 ---@field cpu number # processors that an instance reserves; 0 when none
 ---@field memory integer # bytes of memory that an instance reserves; 0 when none
+---@field disk integer # bytes of disk that an instance reserves; 0 when none
+---@field bandwidth integer # bits a second that an instance reserves; 0 when none
+---@field gpus integer # whole devices that an instance gets
+---@field gpu_share number # share of one device that an instance gets instead; 0 when none
+---@field gpu_model string|nil # model that its devices have to be; nil for any
+---@field gpu_memory integer # bytes of memory that each device needs at least
+---@field priority integer # 0 to 100
 
 ---What somebody wants: a workload to be made, changed, or given more instances.
 ---@class lattice.request

@@ -26,16 +26,27 @@ function strict.metatable(what, names, optional)
     }
 end
 
--- Returns a function that makes a decoded table into the described object, in place.
+local LARGEST = 2.0 ^ 63
+
+-- JSON does not tell 2 from 2.0, and Lua does; nor does it say the largest integer to the last digit.
+local conversions = {
+    number = function(value) return value + 0.0 end,
+    integer = function(value)
+        return math.tointeger(value) or (value >= LARGEST and math.maxinteger) or math.mininteger
+    end,
+}
+
+-- Returns a function that makes a decoded table into the described object, in place. A field that may be nil has a type
+-- that says so: "string|nil".
 function strict.object(description)
-    local metatable = strict.metatable(description.name, names_of(description.fields))
-    local numbers = {}
+    local converted, optional = {}, {}
     for _, field in ipairs(description.fields) do
-        if field.type == "number" then numbers[#numbers + 1] = field.name end
+        converted[field.name] = conversions[field.type]
+        optional[field.name] = field.type:find "|nil$" and true or nil
     end
+    local metatable = strict.metatable(description.name, names_of(description.fields), optional)
     return function(object)
-        -- JSON does not tell 2 from 2.0, and Lua does.
-        for _, name in ipairs(numbers) do object[name] = object[name] + 0.0 end
+        for name, convert in pairs(converted) do object[name] = convert(object[name]) end
         return setmetatable(object, metatable)
     end
 end

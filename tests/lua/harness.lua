@@ -64,16 +64,18 @@ end
 -- A node and a workload with what a test says and plain values for the rest.
 function harness.node(given)
     return with_defaults(given, {
-        id = given.name, healthy = true, pool = "default", architecture = "amd64", os = "", labels = {},
-        cpu = 4, memory = 8 << 30, disk = 100 << 30, free_cpu = 4, free_memory = 8 << 30, free_disk = 50 << 30,
-        allocations = 0, workload_instances = 0,
+        id = given.name, pool = "default", architecture = "amd64", os = "", healthy = true, on_battery = false,
+        labels = {}, attributes = {}, cpu = 4, free_cpu = 4, memory = 8 << 30, free_memory = 8 << 30,
+        disk = 100 << 30, free_disk = 50 << 30, bandwidth = 0, free_bandwidth = 0, allocations = 0, rank = 500,
+        gpus = 0, free_gpus = 0, gpu_memory = 0, free_gpu_share = 0, available_seconds = math.maxinteger,
+        workload_instances = 0, has_image = false, has_data = false,
     })
 end
 
 function harness.workload(given)
     return with_defaults(given, {
-        id = "w", name = "my-workload", project = "admin", type = "postgres", count = 1, labels = {},
-        cpu = 0, memory = 0,
+        id = "w", name = "my-workload", project = "admin", type = "postgres", kind = "service", labels = {}, count = 1,
+        cpu = 0, memory = 0, disk = 0, bandwidth = 0, gpus = 0, gpu_share = 0, gpu_memory = 0, priority = 50,
     })
 end
 
