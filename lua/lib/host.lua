@@ -1,6 +1,7 @@
 -- What the jailed child does with a request of the console: load a file, or ask a loaded one.
 -- lua/host/host.c calls handle() with the decoded request and encodes what it returns.
 
+local compiled = require "lib.compiled"
 local errors = require "lib.errors"
 local placement = require "lib.placement"
 local plugin = require "lib.plugin"
@@ -21,13 +22,17 @@ local policies = {
     approval = ruling.of "approve",
 }
 
+-- A loader returns what is kept, and what the answer says beside that it went well.
 function loaders.policy(name, file, request)
     local chunk = sandbox.compile(request.source, file)
     local policy = policies[name]
     if not policy then error(("there is no policy called '%s'"):format(name), 0) end
-    policy.check(file, sandbox.run(chunk))
+    local globals = sandbox.run(chunk)
+    policy.check(file, globals)
     trial.run(file, chunk, policy.args)
-    return { chunk = chunk, decide = policy.decide }
+    -- One question at a time gains nothing by a program; that about all nodes does.
+    local answer = policy == placement and compiled.answer("policy", file, request.source, globals) or nil
+    return { chunk = chunk, decide = policy.decide }, answer
 end
 
 function loaders.plugin(name, file, request)
@@ -49,10 +54,12 @@ end
 local function load_file(request)
     local kind, name = request.kind, request.name
     local file = file_of(kind, name)
-    local ok, entry = errors.catch(kind, file, loaders[kind], name, file, request)
+    local ok, entry, answer = errors.catch(kind, file, loaders[kind], name, file, request)
     if not ok then return { error = entry } end
     loaded[kind][name] = entry
-    return { ok = true }
+    answer = answer or {}
+    answer.ok = true
+    return answer
 end
 
 local function ask(request)

@@ -14,13 +14,20 @@ local trial = {}
 local descriptions = {}
 for _, description in ipairs(api.objects) do descriptions[description.name] = description end
 
+-- Whether a value is what the description says of a field.
+local function fits(field, value)
+    local wanted = field.type:gsub("|nil$", ""):gsub("^table.*", "table")
+    if wanted == "integer" then return math.tointeger(value) ~= nil and type(value) == "number" end
+    return wanted == type(value) or wanted == "any"
+end
+
 local function maker(argument)
     local description = descriptions[argument.type]
     local as_object = strict.object { name = argument.name, fields = description.fields }
     local names, known = {}, {}
     for index, field in ipairs(description.fields) do
         names[index] = field.name
-        known[field.name] = true
+        known[field.name] = field
     end
     return function(given)
         local object = strict.example(description)
@@ -28,6 +35,9 @@ local function maker(argument)
             if not known[name] then
                 error(("%s has no field '%s'%s"):format(argument.name, tostring(name),
                     nearest.hint(tostring(name), names)), 2)
+            elseif not fits(known[name], value) then
+                error(("%s.%s takes a %s, not a %s"):format(argument.name, name, known[name].type,
+                    math.type(value) or type(value)), 2)
             end
             object[name] = value
         end
