@@ -11,7 +11,8 @@
 enum {
     LAT__RETRY_MS = 100, /* pause before another child is tried; doubles up to the next */
     LAT__RETRY_MS_MAX = 5000,
-    LAT__STAGING_TRIES = 3, /* children that may fail for no file's fault before the loads fail */
+    LAT__FUNCTIONS_MAX = 16, /* of a policy that a load tells about */
+    LAT__STAGING_TRIES = 3,  /* children that may fail for no file's fault before the loads fail */
     LAT__TRIPS =
         3, /* asks in a row that cost a child, after which a source is not asked for a pause */
     LAT__PAUSE_MS = 1000, /* that pause; doubles with each that costs a child again */
@@ -27,11 +28,13 @@ struct lat__source {
     char *name;
     int64_t revision;
     char *source;
-    char *manifest;       /* text; NULL for policies */
-    cJSON *manifest_json; /* the same, parsed; NULL for policies */
-    int lost;             /* staging children lost to it in a row, though it is in force */
-    int trips;            /* asks in a row that cost a child */
-    int64_t paused_ms;    /* boot time until when it is not asked; 0: it is */
+    char *manifest;              /* text; NULL for policies */
+    cJSON *manifest_json;        /* the same, parsed; NULL for policies */
+    struct lat_program *program; /* of a policy that was compiled; else NULL */
+    cJSON *functions;            /* what its load said of each of its functions; may be NULL */
+    int lost;                    /* staging children lost to it in a row, though it is in force */
+    int trips;                   /* asks in a row that cost a child */
+    int64_t paused_ms;           /* boot time until when it is not asked; 0: it is */
     struct lat_metric *asks;
     struct lat_metric *errors;
     struct lat_metric *kills;
@@ -171,6 +174,9 @@ void lat__copy_clean(char *ret, size_t size, const char *text);
 /* Makes a source (owned) of what was given, or says what is wrong with it that no child needs to look at. Metrics are not opened. */
 int lat__source_new(const struct lat_luahost_source *from, struct lat__source **ret_source,
                     struct lat_err *err) LAT_MUST_USE;
+
+/* Copies text of a file's author, without what could draw on a terminal or forge a line of a log. */
+void lat__copy_clean(char *ret, size_t size, const char *text);
 
 /* Makes an error of a child that was lost ("It did not answer ...") into one about what it worked on: "The policy 'x' WHAT. ..." */
 void lat__describe_loss(enum lat_luahost_kind kind, const char *name, const char *what,

@@ -249,6 +249,22 @@ void lat_luahost_load(struct lat_luahost *host, const struct lat_luahost_source 
     lat__stage_soon(lane);
 }
 
+struct lat_program *lat_luahost_program(const struct lat_luahost *host, const char *name,
+                                        int64_t *ret_revision)
+{
+    const struct lat__source *source = lat__lane_find(&host->lanes[LAT_LUAHOST_POLICY], name);
+
+    *ret_revision = source == NULL ? 0 : source->revision;
+    return source == NULL ? NULL : source->program;
+}
+
+const cJSON *lat_luahost_functions(const struct lat_luahost *host, const char *name)
+{
+    const struct lat__source *source = lat__lane_find(&host->lanes[LAT_LUAHOST_POLICY], name);
+
+    return source == NULL ? NULL : source->functions;
+}
+
 const cJSON *lat_luahost_manifest(const struct lat_luahost *host, const char *type)
 {
     const struct lat__source *source = lat__lane_find(&host->lanes[LAT__LANE_PLUGINS], type);

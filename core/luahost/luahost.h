@@ -17,6 +17,7 @@
 #include "base/random.h"
 #include "io/stream.h"
 #include "policy/policy.h"
+#include "policy/program.h"
 
 #include <stdint.h>
 
@@ -74,6 +75,15 @@ typedef void lat_luahost_load_fn(void *arg, const struct lat_err *err);
 /* Loads a source beside what is in force, checks it in a child of its own and swaps. Loads of one turn share one child. */
 void lat_luahost_load(struct lat_luahost *host, const struct lat_luahost_source *source,
                       lat_luahost_load_fn *fn, void *arg);
+
+/* Returns the program of a policy in force, and its revision; NULL when there is no such policy, or it was not compiled: then rows
+ * are asked for. Borrowed until the loop's next turn; take a reference to keep it. */
+struct lat_program *lat_luahost_program(const struct lat_luahost *host, const char *name,
+                                        int64_t *ret_revision);
+
+/* Returns what became of the functions of a policy in force, borrowed until the loop's next turn: an array of {name, compiled,
+ * ops | line, why, instead}. NULL when there is none: nothing of such a policy is compiled. */
+const cJSON *lat_luahost_functions(const struct lat_luahost *host, const char *name);
 
 /* Returns the manifest of a plugin in force, borrowed until the loop's next turn; NULL when there is no such plugin. */
 const cJSON *lat_luahost_manifest(const struct lat_luahost *host, const char *type);

@@ -3,7 +3,9 @@
  *   frame:    4 bytes, big-endian: length of what follows; then that many bytes of JSON
  *   request:  {"op":"load","kind":"policy"|"plugin","name","source","manifest"?}
  *             {"op":"ask","id","kind","name","decision","input"}
- *   answer:   {"ok":true} | {"id","value"} | {"id"?,"error":{"code","sentence","line"?,"field"?,"hint"?}}
+ *   answer:   {"ok":true, "program"?, "functions"?, "defect"?} | {"id","value"} |
+ *             {"id"?,"error":{"code","sentence","line"?,"field"?,"hint"?}}
+ *             program: see policy/program.h; functions: [{"name","compiled","ops"?,"line"?,"why"?,"instead"?}]
  *
  * One request at a time: the next is sent after the answer. What comes from the process is input from
  * outside: it is bounded and checked before it is looked at. */

@@ -29,6 +29,8 @@ void lat__source_free(struct lat__source *source)
     free(source->source);
     free(source->manifest);
     cJSON_Delete(source->manifest_json);
+    lat_program_unref(source->program);
+    cJSON_Delete(source->functions);
     free(source);
 }
 
@@ -176,6 +178,81 @@ void lat__stage_soon(struct lat__lane *lane)
 
 /* ---- one source after the other ---- */
 
+/* Logs a mistake of the compiler's: the policy is none the worse for it, but slower. */
+static void log_defect(const struct lat__lane *lane, const struct lat__source *source,
+                       const struct lat_err *err)
+{
+    lat_log(lane->host->log, LAT_LOG_ERROR, "a policy was not compiled: it runs row by row",
+            LAT_STR("policy", source->name), LAT_ERR(err));
+}
+
+static void add_clean(cJSON *to, const char *name, const cJSON *from)
+{
+    char text[LAT_ERR_SENTENCE_MAX];
+
+    if (cJSON_IsString(lat_json_get(from, name))) {
+        lat__copy_clean(text, sizeof(text), lat_json_text(from, name, ""));
+        LAT_ASSERT(cJSON_AddStringToObject(to, name, text) != NULL);
+    }
+}
+
+/* Copies what the child said of the functions of a policy: known members of the right type. Returns an owned array. */
+static cJSON *read_functions(const cJSON *said)
+{
+    static const char *const texts[] = {"name", "why", "instead"};
+    static const char *const numbers[] = {"ops", "line"};
+    cJSON *functions = cJSON_CreateArray();
+    const cJSON *item;
+    int count = 0;
+
+    LAT_ASSERT(functions != NULL);
+    cJSON_ArrayForEach (item, said) {
+        cJSON *function = cJSON_CreateObject();
+
+        if (count++ == LAT__FUNCTIONS_MAX) {
+            cJSON_Delete(function);
+            break;
+        }
+        LAT_ASSERT(cJSON_AddItemToArray(functions, function));
+        for (size_t i = 0; i < LAT_COUNT(texts); i++) {
+            add_clean(function, texts[i], item);
+        }
+        for (size_t i = 0; i < LAT_COUNT(numbers); i++) {
+            int64_t number = lat_json_int(item, numbers[i], -1);
+
+            if (number >= 0) {
+                LAT_ASSERT(cJSON_AddNumberToObject(function, numbers[i], (double)number) != NULL);
+            }
+        }
+        LAT_ASSERT(cJSON_AddBoolToObject(function, "compiled",
+                                         lat_json_bool(item, "compiled", false)) != NULL);
+    }
+    return functions;
+}
+
+/* Keeps what a policy's load said of its program, instead of what an earlier child said. What the child made of it is
+ * verified, not believed. */
+static void take_program(const struct lat__lane *lane, struct lat__source *source,
+                         const cJSON *answer)
+{
+    const cJSON *program = lat_json_get(answer, "program");
+    const cJSON *functions = lat_json_get(answer, "functions");
+    const char *defect = lat_json_text(answer, "defect", NULL);
+    struct lat_err err;
+
+    source->program = lat_program_unref(source->program);
+    cJSON_Delete(source->functions);
+    source->functions = cJSON_IsArray(functions) ? read_functions(functions) : NULL;
+    if (defect != NULL) {
+        lat_err_set(&err, LAT_E_POLICY, NULL);
+        lat__copy_clean(err.sentence, sizeof(err.sentence), defect);
+        log_defect(lane, source, &err);
+    }
+    if (program != NULL && lat_program_read(program, &source->program, &err) != 0) {
+        log_defect(lane, source, &err);
+    }
+}
+
 static void on_loaded(void *arg, const cJSON *answer, const struct lat_err *err)
 {
     struct lat__lane *lane = arg;
@@ -198,6 +275,9 @@ static void on_loaded(void *arg, const cJSON *answer, const struct lat_err *err)
                 LAT_STR("kind", lat__kind_name(lane->kind)), LAT_ERR(&failure));
     } else if (load != NULL && accepted) {
         load->accepted = true;
+        if (lane->kind == LAT_LUAHOST_POLICY) {
+            take_program(lane, load->source, answer);
+        }
     } else if (load != NULL) {
         lat__read_error(answer, &failure);
         unlink_load(lane, load);

@@ -352,17 +352,39 @@ local INSTEAD = {
     table = "write the table where the file is loaded, outside of the function",
 }
 
+-- Whether a call with known arguments costs little: patterns take exponential time, and rep makes any size.
+local WITH_PATTERN = { ["string.find"] = true, ["string.match"] = true, ["string.gsub"] = true }
+local KNOWN_TEXT_MAX, REPEATS_MAX = 256, 2
+
+local function is_cheap(name, constants)
+    local text, second = constants[1], constants[2]
+    if name == "string.rep" then
+        local count = math.tointeger(second)
+        local size = #tostring(text) + #tostring(constants[3] or "")
+        return count and count * size <= 4096 and count < 4096
+    elseif WITH_PATTERN[name] then
+        local _, repeats = tostring(second):gsub("[%*%+%-%?]", "")
+        return #tostring(text) <= KNOWN_TEXT_MAX and repeats <= REPEATS_MAX and not tostring(second):find("%b", 1, true)
+    end
+    return true
+end
+
 -- Raises nothing where something is a number or text that is not known: that is what cannot be compiled.
 local function done_beforehand(call)
     local name, library = names[call.fn], (names[call.fn] or ""):match "^(%w+)%."
     local constants = { n = #call.args }
-    local fit = KNOWN_ONLY[name] or library == "math" or library == "string" or library == "utf8"
+    local fit = (KNOWN_ONLY[name] or library == "math" or library == "string" or library == "utf8")
+        and name ~= "string.gmatch" and name ~= "utf8.codes"
     for index, of in ipairs(call.args) do
         local known, constant = value.known(call.m.program, of)
         fit = fit and known and type(constant) ~= "function"
         constants[index] = constant
     end
-    if not fit or name == "string.gmatch" or name == "utf8.codes" then return nil end
+    if not fit then return nil end
+    if not is_cheap(name, constants) then
+        call.m.refuse(call.node.line, ("%s is too much work for a row"):format(name),
+            "do it where the file is loaded, outside of the function")
+    end
     local results = table.pack(pcall(call.fn, table.unpack(constants, 1, constants.n)))
     if not results[1] then return nil end
     local values = {}

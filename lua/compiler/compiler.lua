@@ -47,6 +47,10 @@ end
 -- What a function cannot be compiled for, as the caller is told it.
 local function excuse(raised, line)
     if type(raised) ~= "table" then
+        local text = tostring(raised)
+        if text:find("stack overflow", 1, true) or text:find("not enough memory", 1, true) then
+            return { why = "it is too large", line = line, instead = "make it smaller" }
+        end
         return { why = "the compiler failed: " .. tostring(raised), line = line, defect = true,
             instead = "it runs row by row; please report this" }
     elseif raised.limit then

@@ -17,7 +17,7 @@ machine.__index = machine
 
 local TRUE, FALSE = ssa.TRUE, ssa.FALSE
 
-local STEPS_MAX = 200000
+local STEPS_MAX = 40000
 local TRAPS_MAX = 256
 
 function machine.new(program)

@@ -11,6 +11,9 @@ local operate = {}
 
 local TRUE, FALSE = ssa.TRUE, ssa.FALSE
 
+local FORMS_MAX, PARTS_MAX = 16, 1024 -- of a text; parts, or bytes where it is known
+local KNOWN_MAX = 65536 -- bytes of a text that is known
+
 local NUMBER = { int = true, float = true }
 
 local ARITHMETIC = {
@@ -259,10 +262,13 @@ end
 -- Puts alternatives of texts together to a value: there may be one known text among them only.
 function operate.texts(m, line, alternatives)
     local result = value.NIL
-    if #alternatives > 16 then
+    if #alternatives > FORMS_MAX then
         m.refuse(line, "the text has too many forms", "return a reason where it is known")
     end
     for index, one in ipairs(alternatives) do
+        if #(one.kind == "made" and one.val or m.program:value(one.val)) > PARTS_MAX then
+            m.refuse(line, "the text is put together of too much", "make it shorter")
+        end
         local single = value.new(one.kind, one.val)
         result = index == 1 and single or value.merge(m.program, one.guard, single, result)
     end
@@ -305,18 +311,21 @@ local FOLDS = {
 }
 
 -- What is known is done once and for all; nil when it is not known, or goes wrong.
-local function fold(m, op, a, b)
+local function fold(m, line, op, a, b)
     local known, x = value.known(m.program, a)
     local also, y = value.known(m.program, b)
     if not known or not also or not FOLDS[op] then return nil end
     local ok, result = pcall(FOLDS[op], x, y)
+    if ok and type(result) == "string" and #result > KNOWN_MAX then
+        m.refuse(line, "the text is too long", "make it shorter")
+    end
     return ok and result == result and value.constant(m.program, result) or nil
 end
 
 -- Returns a op b. op is none of and, or.
 function operate.binary(m, node, a, b)
     local op, program = node.op, m.program
-    local known = fold(m, op, a, b)
+    local known = fold(m, node.line, op, a, b)
     if known then return known end
     if op == "==" then return value.new("bool", operate.equal(m, node, a, b)) end
     if op == "~=" then return value.new("bool", program:lnot(operate.equal(m, node, a, b))) end

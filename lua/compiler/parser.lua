@@ -78,6 +78,7 @@ function reader:close_scope()
 end
 
 function reader:declare(name)
+    if name == "_ENV" then self:fail "it uses _ENV" end
     local var = { name = name, proto = self.proto }
     self.scope.names[name] = var
     return var
@@ -95,6 +96,7 @@ end
 
 function reader:resolve(token)
     local scope = self.scope
+    if token.value == "_ENV" then self:fail "it uses _ENV" end
     while scope do
         local var = scope.names[token.value]
         if var then

@@ -9,7 +9,7 @@ local ranges = require "compiler.ranges"
 local ssa = {}
 ssa.__index = ssa
 
-local VALUES_MAX = 60000 -- far more than a program may have: much of what is made is not used in the end
+local VALUES_MAX = 20000 -- far more than a program may have: much of what is made is not used in the end
 
 -- The type of what an operation makes.
 local TYPES = {

@@ -2,6 +2,7 @@
 
 local builtins = require "compiler.builtins"
 local sentences = require "compiler.sentences"
+local ssa = require "compiler.ssa"
 local value = require "compiler.value"
 local walker = require "compiler.walker"
 require "compiler.tables"
@@ -82,16 +83,15 @@ function walker:assignment(target, frame)
         end
         return function(of) m:write(cell, of) end
     elseif target.k == "Global" then
-        m.problem(target.line, ("a file keeps no state: the global '%s' is set while deciding (make it local)"):format(
-            target.name))
+        return function()
+            m:trap(ssa.TRUE, target.line, ("a file keeps no state: the global '%s' is set while deciding "
+                .. "(make it local)"):format(target.name))
+        end
     end
     local object = self:eval(target.object, frame)
     local known, key = value.known(self.program, self:eval(target.key, frame))
     local one = object[1]
     if #object ~= 1 or one.kind ~= "table" then
-        if one.kind == "object" then
-            m.problem(target.line, ("%s is read only: '%s' cannot be set"):format(one.val, tostring(key)))
-        end
         m.refuse(target.line, ("'%s' is changed, which is not a table of this call"):format(self:text(target.object)),
             "make the table in the function, by local")
     elseif not known or key == nil or key ~= key then

@@ -325,7 +325,9 @@ function evaluators.Global(self, node)
         local names = {}
         for name in next, self.loaded.globals do names[#names + 1] = name end
         table.sort(names)
-        self.m.problem(node.line, ("there is no '%s' here%s"):format(node.name, nearest.hint(node.name, names)))
+        self.m:trap(ssa.TRUE, node.line, ("there is no '%s' here%s"):format(node.name,
+            nearest.hint(node.name, names)))
+        return value.NIL
     end
     return self:lift(real)
 end
@@ -358,10 +360,11 @@ function evaluators.Table(self, node, frame)
 end
 
 -- Returns how many entries the list in a table has; nil where only a row knows.
-function walker:length(one)
+function walker:length(line, one)
     if one.kind == "static" then return #one.val end
     local count = 0
     while true do
+        self.m:step(line)
         local cell = one.val.cells[count + 1]
         if not cell or (#cell.of == 1 and cell.of[1].kind == "nil") then return count end
         if value.find(value.apart(self.program, cell.of), "nil") then return nil end
@@ -379,7 +382,7 @@ function evaluators.Unary(self, node, frame)
     local result
     for _, one in ipairs(value.apart(self.program, of)) do
         local length
-        if is_table(one) then length = self:length(one)
+        if is_table(one) then length = self:length(node.line, one)
         elseif value.type(one) ~= "table" and value.type(one) ~= "string" then
             m:trap(one.guard, node.line, function() return sentences.unary("#", node.a, one) end)
             length = 0

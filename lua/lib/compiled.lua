@@ -20,8 +20,8 @@ local function give_up(answer, defect)
     return answer
 end
 
--- Returns {program, functions, defect} as in compiler.compile. globals: what the file defined. Raises a problem where the
--- file names what is not there.
+-- Returns {program, functions, defect} as in compiler.compile. globals: what the file defined. Raises a problem where
+-- the file names what is not there.
 function compiled.answer(code, file, source, globals)
     local ok, answer = pcall(compiler.compile, source)
     if not ok then return give_up({ functions = {} }, tostring(answer)) end

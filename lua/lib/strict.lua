@@ -46,7 +46,7 @@ function strict.object(description)
     end
     local metatable = strict.metatable(description.name, names_of(description.fields), optional)
     return function(object)
-        for name, convert in pairs(converted) do object[name] = convert(object[name]) end
+        for name, convert in pairs(converted) do object[name] = object[name] and convert(object[name]) end
         return setmetatable(object, metatable)
     end
 end

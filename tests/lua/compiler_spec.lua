@@ -199,7 +199,8 @@ describe("a compiled score does what Lua does", function()
             "local s = 'a' .. node.labels.x return s and 1 or 2",
             "return math.max(node.cpu, node.labels.x and 1)", "return math.sqrt(node.labels.x and 2)",
             "if node.healthy then return 1 end", "return node.healthy and node.name or 1",
-            "return node.cpu / node.free_cpu", "",
+            "return node.cpu / node.free_cpu", "", "return node.healthy and 1 or maths.pi",
+            "if node.cpu > 2 then total = 1 end return 2",
         })
     end)
 end)

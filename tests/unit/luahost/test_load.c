@@ -52,8 +52,8 @@ static void bad_source_leaves_the_good_one(void **state)
         {"\nerror('while loading')", LAT_E_POLICY, "placement.lua:2: while loading"},
         {"function score(node)\n return node.fre_cpu end", LAT_E_POLICY,
          "placement.lua:2: node has no field 'fre_cpu'; did you mean 'free_cpu'?"},
-        {"function score(node, workload) return workload.priority end", LAT_E_POLICY,
-         "workload has no field 'priority'"},
+        {"function score(node, workload) return workload.urgency end", LAT_E_POLICY,
+         "workload has no field 'urgency'"},
         {"function score(node) node.extra = 1 return 1 end", LAT_E_POLICY, "node is read only"},
         {"function score(node) x = 1 return 1 end", LAT_E_POLICY, "keeps no state"},
         {"function filter() return 1 end", LAT_E_POLICY, "filter returned a number"},
@@ -72,6 +72,62 @@ static void bad_source_leaves_the_good_one(void **state)
         }
         assert_true(score_now(fixture) == 1);
     }
+}
+
+static void policy_comes_with_its_program(void **state)
+{
+    struct fixture *fixture = *state;
+    struct lat_program *program;
+    const cJSON *function;
+    int64_t revision;
+
+    assert_null(lat_luahost_program(fixture->host, "placement", &revision));
+    assert_null(lat_luahost_functions(fixture->host, "placement"));
+    assert_int_equal(fixture_load_policy(fixture,
+                                         "function filter(node) return node.healthy end\n"
+                                         "function score(node) return node.free_cpu end",
+                                         NULL),
+                     0);
+    program = lat_luahost_program(fixture->host, "placement", &revision);
+    assert_non_null(program);
+    assert_int_equal(revision, 7);
+    assert_true(lat_program_score(program) >= 0);
+    assert_int_equal(lat_program_score_line(program), 2);
+    assert_int_equal(cJSON_GetArraySize(lat_luahost_functions(fixture->host, "placement")), 2);
+
+    /* One that is not compiled takes the program away, and says why. */
+    assert_int_equal(
+        fixture_load_policy(fixture, "function filter(node)\nreturn #node.name > 1 end", NULL), 0);
+    assert_null(lat_luahost_program(fixture->host, "placement", &revision));
+    function = cJSON_GetArrayItem(lat_luahost_functions(fixture->host, "placement"), 0);
+    assert_string_equal(lat_json_text(function, "name", ""), "filter");
+    assert_false(lat_json_bool(function, "compiled", true));
+    assert_int_equal(lat_json_int(function, "line", 0), 2);
+    assert_string_equal(lat_json_text(function, "why", ""),
+                        "the length of 'node.name' is known to a row only");
+
+    /* A refused one leaves what there is. */
+    assert_int_equal(fixture_load_policy(fixture, scores_1, NULL), 0);
+    assert_int_equal(fixture_load_policy(fixture, "bad(", NULL), LAT_E_POLICY);
+    assert_non_null(lat_luahost_program(fixture->host, "placement", &revision));
+}
+
+static void tests_of_a_policy_decide_about_it(void **state)
+{
+    static const char good[] =
+        "function score(node) return node.free_cpu end\n"
+        "function test_score() assert(score(node { free_cpu = 2 }) == 2) end";
+    static const char bad[] =
+        "function score(node) return node.free_cpu end\n"
+        "function test_a() end\n"
+        "function test_b() assert(score(node { free_cpu = 2 }) == 3, 'no') end";
+    struct fixture *fixture = *state;
+    struct lat_err err;
+
+    assert_int_equal(fixture_load_policy(fixture, good, NULL), 0);
+    assert_int_equal(fixture_load_policy(fixture, bad, &err), LAT_E_POLICY);
+    assert_string_equal(err.sentence, "placement.lua:3: test_b: no");
+    assert_int_equal(err.line, 3);
 }
 
 static void source_that_is_too_long_is_refused(void **state)
@@ -242,6 +298,10 @@ static int run(void)
         cmocka_unit_test_setup_teardown(new_source_takes_the_place_of_the_old, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(bad_source_leaves_the_good_one, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(policy_comes_with_its_program, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(tests_of_a_policy_decide_about_it, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(source_that_is_too_long_is_refused, fixture_setup,
                                         fixture_teardown),
