@@ -249,10 +249,15 @@ void lat_luahost_load(struct lat_luahost *host, const struct lat_luahost_source 
     lat__stage_soon(lane);
 }
 
+static const struct lat__source *policy_in_force(const struct lat_luahost *host, const char *name)
+{
+    return lat__lane_find(&host->lanes[lat__lane_of(LAT_LUAHOST_POLICY, name)], name);
+}
+
 struct lat_program *lat_luahost_program(const struct lat_luahost *host, const char *name,
                                         int64_t *ret_revision)
 {
-    const struct lat__source *source = lat__lane_find(&host->lanes[LAT_LUAHOST_POLICY], name);
+    const struct lat__source *source = policy_in_force(host, name);
 
     *ret_revision = source == NULL ? 0 : source->revision;
     return source == NULL ? NULL : source->program;
@@ -260,7 +265,7 @@ struct lat_program *lat_luahost_program(const struct lat_luahost *host, const ch
 
 const cJSON *lat_luahost_functions(const struct lat_luahost *host, const char *name)
 {
-    const struct lat__source *source = lat__lane_find(&host->lanes[LAT_LUAHOST_POLICY], name);
+    const struct lat__source *source = policy_in_force(host, name);
 
     return source == NULL ? NULL : source->functions;
 }

@@ -37,7 +37,7 @@ static void on_answer(void *arg, const cJSON *value, const struct lat_err *err)
     struct rule *rule = arg;
     /* A swap waits for the answer of what is in force: it is of this one. */
     const struct lat__source *source =
-        lat__lane_find(&rule->host->lanes[LAT_LUAHOST_POLICY], rule->policy);
+        lat__lane_find(&rule->host->lanes[LAT__LANE_POLICIES], rule->policy);
     struct lat_err reason;
 
     rule->ruling.revision = source == NULL ? 0 : source->revision;

@@ -126,7 +126,7 @@ static void tests_of_a_policy_decide_about_it(void **state)
 
     assert_int_equal(fixture_load_policy(fixture, good, NULL), 0);
     assert_int_equal(fixture_load_policy(fixture, bad, &err), LAT_E_POLICY);
-    assert_string_equal(err.sentence, "placement.lua:3: test_b: no");
+    assert_string_equal(err.sentence, "placement.lua:3: test_b fails: no");
     assert_int_equal(err.line, 3);
 }
 
