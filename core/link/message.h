@@ -43,9 +43,6 @@ enum {
     LAT_OBSERVED_BYTES_MAX = 32 * 1024, /* `observed` of one allocation, as text */
     LAT_INVENTORY_MAX = 4096,           /* allocations in one inventory; more go into another one */
     LAT_ASSIGNED_MAX = 16384,           /* allocations in one `assigned` */
-    LAT_ATTRIBUTES_MAX = 64,            /* of one node */
-    LAT_IMAGES_MAX = 512,               /* names of images that one node tells of */
-    LAT_KEPT_VOLUMES_MAX = 1024,        /* instances of whose volumes it tells */
     LAT_SINCE_MAX = 31,                 /* characters of a log's `since` */
     LAT_SAMPLES_MAX = 2048,             /* items in one `samples`; more go into another one */
 };

@@ -12,9 +12,12 @@ enum {
     LAT_PRIORITY_MAX = 100,
     LAT_PRIORITY_DEFAULT = 50,
     LAT_RETRIES_MAX = 100,
-    LAT_GPUS_MAX = 64,       /* devices of one instance, and of one node */
-    LAT_GPU_MODEL_MAX = 128, /* bytes of a model's name */
-    LAT_GPU_WHOLE = 1000,    /* shares are thousandths of one device */
+    LAT_GPUS_MAX = 64,           /* devices of one instance, and of one node */
+    LAT_GPU_MODEL_MAX = 128,     /* bytes of a model's name */
+    LAT_GPU_WHOLE = 1000,        /* shares are thousandths of one device */
+    LAT_ATTRIBUTES_MAX = 64,     /* of one node */
+    LAT_IMAGES_MAX = 512,        /* names of images that one node tells of */
+    LAT_KEPT_VOLUMES_MAX = 1024, /* instances of whose volumes it tells */
     LAT_RANK_MAX = 1000,
     LAT_RANK_DEFAULT = 500,
     LAT_HOST_PORT_MIN = 1024, /* what lies below is the node's own */

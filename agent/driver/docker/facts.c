@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "link/message.h"
+#include "model/demand.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
