@@ -137,9 +137,9 @@ int64_t lat_process_cpu_ns(const struct lat_process *process)
     clockid_t clock;
     struct timespec used;
     LAT_CHECK_MAGIC(process, PROCESS_MAGIC);
-    if (clock_getcpuclockid(process->uv.pid, &clock) != 0 ||
-        clock_gettime(clock, &used) !=
-            0) /* lint-ok(time): what another process used, not what time it is */
+    if (clock_getcpuclockid(process->uv.pid, &clock) != 0)
+        return 0;
+    if (clock_gettime(clock, &used) != 0) /* lint-ok(time): what it used, not what time it is */
         return 0;
     return used.tv_sec * 1000000000LL + used.tv_nsec;
 }
