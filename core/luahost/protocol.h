@@ -3,7 +3,7 @@
  *   frame:    4 bytes, big-endian: length of what follows; then that many bytes of JSON
  *   request:  {"op":"load","kind":"policy"|"plugin","name","source","manifest"?}
  *             {"op":"ask","id","kind","name","decision","input"}
- *   answer:   {"ok":true, "program"?, "functions"?, "defect"?} | {"id","value"} |
+ *   answer:   {"ok":true, "tests"?, "program"?, "functions"?, "defect"?} | {"id","value"} |
  *             {"id"?,"error":{"code","sentence","line"?,"field"?,"hint"?}}
  *             program: see policy/program.h; functions: [{"name","compiled","ops"?,"line"?,"why"?,"instead"?}]
  *

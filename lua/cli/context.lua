@@ -7,10 +7,10 @@ local problem = require "cli.problem"
 local context = {}
 context.__index = context
 
--- parts: {http, json, settings, system, terminal, getenv}; options: the flags that were given.
+-- parts: {http, json, policy, settings, system, terminal, getenv}; options: the flags that were given.
 function context.new(parts, out, options)
     return setmetatable({ parts = parts, system = parts.system, terminal = parts.terminal, json = parts.json,
-        out = out, options = options }, context)
+        policy = parts.policy, out = out, options = options }, context)
 end
 
 function context:config()

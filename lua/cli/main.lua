@@ -10,6 +10,7 @@ local problem = require "cli.problem"
 local parts = {
     http = require "http",
     json = require "json",
+    policy = require "policy",
     settings = require "settings",
     system = require "system",
     terminal = require "terminal",

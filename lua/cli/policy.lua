@@ -1,4 +1,4 @@
--- Commands about policies: policy ls, show, versions, diff, apply, rollback.
+-- Commands about policies: policy check, ls, show, versions, diff, apply, rollback.
 
 local diff = require "cli.diff"
 local problem = require "cli.problem"
@@ -153,11 +153,76 @@ local function rollback(context, options, operands)
     tell(context, options, policy, raw)
 end
 
+-- ---- check
+
+local ROWS_STATUS = 10 -- something of it runs row by row
+
+local NAMES = { placement = true, admission = true, approval = true }
+local DEFINES = { filter = "placement", score = "placement", admit = "admission", approve = "approval" }
+
+-- Returns which policy a file is: by its name, or else by the first of its decisions.
+local function policy_of(path, source)
+    local name = path:match "([^/]+)%.lua$"
+    if NAMES[name] then return name end
+    for defined in ("\n" .. source):gmatch "\n%s*function%s+([%w_]+)" do
+        if DEFINES[defined] then return DEFINES[defined] end
+    end
+    return "placement"
+end
+
+local function show_function(context, path, entry)
+    local out = context.out
+    if entry.compiled then
+        out:line(("  %-8s compiled with %s"):format(entry.name, units.count(entry.ops, "operation")))
+        return
+    end
+    out:line(("  %-8s %s: %s:%d: %s"):format(entry.name, out:paint("yellow", "runs row by row"), units.clean(path),
+        entry.line, text(entry.why)))
+    out:line("           instead: " .. text(entry.instead))
+end
+
+local function check(context, options, operands)
+    local path = operands.FILE
+    local source = problem.read_file(context.system, path)
+    local name = options.as or policy_of(path, source)
+    if not NAMES[name] then problem.unknown("policy", name, { "placement", "admission", "approval" }, "") end
+    local answer = problem.check(context.policy.check(name, source))
+    local functions, whole = answer.functions or {}, answer.program ~= nil
+    if options.json then
+        answer.program = nil
+        context:print_json { policy = name, compiled = whole, tests = answer.tests, defect = answer.defect,
+            functions = context.json.array(functions) }
+    else
+        local tests = answer.tests or 0
+        context.out:line(("%s: a policy for %s; %s passed"):format(units.clean(path), name, units.count(tests, "test")))
+        for _, entry in ipairs(functions) do show_function(context, path, entry) end
+        if #functions == 0 then context.out:line "  asked one question at a time: nothing of it is compiled" end
+    end
+    if #functions > 0 and not whole then problem.leave(ROWS_STATUS) end
+end
+
 local NAME = { name = "NAME" }
 local IF_REVISION = { name = "if-revision", value = "NUMBER", kind = "integer", min = 1,
     help = "only while this revision is in force" }
 
 return {
+    {
+        name = "policy check",
+        section = SECTION,
+        summary = "Try a policy's file here: load it, run its tests, say what of it is compiled",
+        operands = { { name = "FILE" } },
+        flags = {
+            { name = "as", value = "POLICY",
+                help = "placement, admission or approval (default: by the file's name, or what it defines)" },
+        },
+        details = [[
+Nothing is asked of a console. The file is loaded in a process that can do nothing but answer, as a console does it.
+Per function of a placement policy: compiled with so many operations, or the line that prevents it and what to write
+instead; such a policy is right, and runs row by row. The exit status is 0 when everything is compiled,
+10 when something runs row by row, 1 when the file is refused.]],
+        examples = { "lattice policy check placement.lua" },
+        run = check,
+    },
     { name = "policy ls", section = SECTION, summary = "List the policies and what is in force", run = ls },
     {
         name = "policy show",

@@ -85,6 +85,8 @@ static int open_modules(lua_State *L)
     preload(L, "json");
     lat__open_http(L, cli);
     preload(L, "http");
+    lat__open_policy(L, cli);
+    preload(L, "policy");
     lat__open_settings(L, cli);
     preload(L, "settings");
     lat__open_system(L, cli);

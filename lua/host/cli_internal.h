@@ -28,6 +28,7 @@ int lat__cli_interrupted(struct lua_State *L);
 
 /* Push the table of a module; cli is borrowed for the state's life. */
 void lat__open_http(struct lua_State *L, struct lat__cli *cli);
+void lat__open_policy(struct lua_State *L, struct lat__cli *cli);
 void lat__open_settings(struct lua_State *L, struct lat__cli *cli);
 void lat__open_system(struct lua_State *L, struct lat__cli *cli);
 void lat__open_terminal(struct lua_State *L, struct lat__cli *cli);

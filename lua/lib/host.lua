@@ -29,9 +29,10 @@ function loaders.policy(name, file, request)
     if not policy then error(("there is no policy called '%s'"):format(name), 0) end
     local globals = sandbox.run(chunk)
     policy.check(file, globals)
-    trial.run(file, chunk, policy.args)
+    local tests = trial.run(file, chunk, policy.args)
     -- One question at a time gains nothing by a program; that about all nodes does.
-    local answer = policy == placement and compiled.answer("policy", file, request.source, globals) or nil
+    local answer = policy == placement and compiled.answer("policy", file, request.source, globals) or {}
+    answer.tests = tests
     return { chunk = chunk, decide = policy.decide }, answer
 end
 

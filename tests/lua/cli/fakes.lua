@@ -156,7 +156,7 @@ function fakes.run(line, options)
     local stdout, stderr = sink(), sink()
     local parts = {
         http = fakes.http(options.script or {}), json = fakes.json, settings = fakes.settings(environment),
-        system = fakes.system(options.files, options.times), terminal = terminal,
+        system = fakes.system(options.files, options.times), terminal = terminal, policy = options.policy,
         getenv = function(name) return environment[name] end,
     }
     local out = output.new({ stdout = stdout, stderr = stderr }, terminal, { getenv = parts.getenv })

@@ -164,3 +164,57 @@ describe("a difference", function()
         assert.are.equal(6001, #out)
     end)
 end)
+
+describe("policy check", function()
+    local function checked(line, answer, err)
+        local asked = {}
+        local ran = fakes.run(line, {
+            files = { ["placement.lua"] = "-- nothing", ["a/mine.lua"] = "\n  function admit(request) end" },
+            policy = { check = function(name, source)
+                asked.name, asked.source = name, source
+                return answer, err
+            end },
+        })
+        return ran, asked
+    end
+
+    it("says what of a placement policy is compiled", function()
+        local ran, asked = checked("policy check placement.lua", { tests = 2, program = {}, functions = {
+            { name = "filter", compiled = true, ops = 12 }, { name = "score", compiled = true, ops = 1 },
+        } })
+        assert.is_true(ran.ok)
+        assert.equal(lines("placement.lua: a policy for placement; 2 tests passed",
+            "  filter   compiled with 12 operations", "  score    compiled with 1 operation"), ran.stdout)
+        assert.same({ name = "placement", source = "-- nothing" }, asked)
+    end)
+
+    it("says which line makes it run row by row, and ends with 10", function()
+        local answer = { tests = 0, functions = {
+            { name = "score", compiled = false, line = 7, why = "no\27[2J", instead = "yes" },
+        } }
+        local ran = checked("policy check placement.lua", answer)
+        assert.equal(10, ran.raised.status)
+        assert.equal(lines("placement.lua: a policy for placement; 0 tests passed",
+            "  score    runs row by row: placement.lua:7: no?[2J", "           instead: yes"), ran.stdout)
+        ran = checked("policy check placement.lua --json", answer)
+        assert.equal(10, ran.raised.status)
+        local told = JSON.decode(ran.stdout)
+        assert.is_false(told.compiled)
+        assert.equal(7, told.functions[1].line)
+    end)
+
+    it("knows a policy by what it defines, or as it is told", function()
+        local ran, asked = checked("policy check a/mine.lua", { tests = 1 })
+        assert.is_true(ran.ok)
+        assert.equal("admission", asked.name)
+        assert.equal(lines("a/mine.lua: a policy for admission; 1 test passed",
+            "  asked one question at a time: nothing of it is compiled"), ran.stdout)
+        assert.equal("approval", select(2, checked("policy check a/mine.lua --as approval", {})).name)
+        assert.is_false(checked("policy check a/mine.lua --as ranking", {}).ok)
+    end)
+
+    it("passes on why a file is refused", function()
+        local ran = checked("policy check placement.lua", nil, { code = "policy", detail = "placement.lua:1: no" })
+        assert.equal("placement.lua:1: no", ran.raised.detail)
+    end)
+end)

@@ -1,0 +1,67 @@
+"""`lattice policy check`: a policy's file, tried without a console, in the jail that a console would put it in."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.cloud import BIN
+from support.command import ROOT
+
+THIRTY = sorted((ROOT / "tests" / "policies").glob("*.lua"))
+COMPILED_AT_LEAST = 28
+
+
+def check(path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [BIN / "lattice", "policy", "check", str(path), *words], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "placement.lua"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", ["placement", "admission", "approval"])
+def test_the_shipped_policies_pass_their_tests_and_are_compiled(name: str) -> None:
+    done = check(ROOT / "policies" / name / f"{name}.lua", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["policy"] == name
+    assert told["tests"] > 0
+    assert told["compiled"] == (name == "placement")
+
+
+def test_nearly_all_of_thirty_policies_are_compiled_and_verified() -> None:
+    done = {path.stem: check(path, "--json") for path in THIRTY}
+    assert len(done) == 30
+    assert {name: each.stderr for name, each in done.items() if each.returncode not in (0, 10)} == {}
+    told = {name: json.loads(each.stdout) for name, each in done.items()}
+    assert {name: each["defect"] for name, each in told.items() if "defect" in each} == {}
+    assert sum(each["compiled"] for each in told.values()) >= COMPILED_AT_LEAST
+
+
+def test_what_cannot_be_compiled_says_its_line_and_what_to_write(tmp_path: Path) -> None:
+    path = written(tmp_path, "function filter(node)\n    return #node.name > 3\nend\n")
+    done = check(path)
+    assert done.returncode == 10
+    assert f"{path}:2: the length of 'node.name' is known to a row only" in done.stdout
+    assert "instead: compare text with ==" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("function score(", "placement.lua:1: "),
+        ("function score(node)\n    return node.fre_cpu\nend", "placement.lua:2: node has no field 'fre_cpu'; did you"),
+        ("function score() return 1 end\nfunction test_it() assert(score() == 2) end", "test_it fails: assertion failed!"),
+        ("while true do end", "was stopped"),
+    ],
+)
+def test_a_file_that_a_console_would_refuse_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    done = check(written(tmp_path, text))
+    assert done.returncode not in (0, 10)
+    assert said in done.stderr
