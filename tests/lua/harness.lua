@@ -24,12 +24,7 @@ function harness.load_plugin(name, source, manifest)
     return host.handle { op = "load", kind = "plugin", name = name, source = source, manifest = manifest }.error
 end
 
--- Load a shipped file, which must be good.
-function harness.shipped_policy(name)
-    local problem = harness.load_policy(read(("policies/%s/%s.lua"):format(name, name)))
-    assert(not problem, problem and problem.sentence)
-end
-
+-- Loads a shipped file, which must be good.
 function harness.shipped_plugin(name)
     local folder = "plugins/" .. name
     local manifest = json.decode(read(folder .. "/plugin.json"))

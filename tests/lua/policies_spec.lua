@@ -1,0 +1,59 @@
+-- The policies of the tree: they load, with their own tests, and what can be compiled is.
+
+local host = require "lib.host"
+local rehearse = require "compiler.rehearse"
+local sandbox = require "lib.sandbox"
+
+local COMPILED_AT_LEAST = 28 -- of the thirty
+
+local function read(path)
+    local file = assert(io.open(path))
+    local text = file:read "a"
+    file:close()
+    return text
+end
+
+local function load_policy(name, path)
+    local source = read(path)
+    local answer = host.handle { op = "load", kind = "policy", name = name, source = source }
+    assert(not answer.error, answer.error and answer.error.sentence)
+    assert(answer.tests > 0, path .. " has no tests")
+    assert(not answer.defect, answer.defect)
+    return answer, source
+end
+
+describe("a shipped policy", function()
+    for _, name in ipairs { "placement", "admission", "approval" } do
+        it(("passes its own tests: %s"):format(name), function()
+            load_policy(name, ("policies/%s/%s.lua"):format(name, name))
+        end)
+    end
+
+    it("for placement is compiled, to little", function()
+        local answer = load_policy("placement", "policies/placement/placement.lua")
+        assert.is_true(#answer.program.ops <= 48)
+        assert.is_nil(answer.program.traps)
+        assert.equal(3, #answer.program.rules)
+        assert.equal(3, #answer.program.terms)
+    end)
+end)
+
+describe("the thirty policies", function()
+    it("pass their own tests, nearly all compiled, and the programs say what they say", function()
+        local listing = io.popen "ls tests/policies/*.lua"
+        local count, compiled = 0, 0
+        for path in listing:lines() do
+            local answer, source = load_policy("placement", path)
+            count = count + 1
+            if answer.program then
+                compiled = compiled + 1
+                local globals = sandbox.run(sandbox.compile(source, "placement.lua"))
+                local difference = rehearse.compare(answer.program, "placement.lua", globals, 11, 100)
+                assert(not difference, ("%s: %s"):format(path, difference))
+            end
+        end
+        listing:close()
+        assert.equal(30, count)
+        assert.is_true(compiled >= COMPILED_AT_LEAST, ("%d of 30"):format(compiled))
+    end)
+end)
