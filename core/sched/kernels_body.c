@@ -1,5 +1,5 @@
 /* The kernels, once for all processors: kernels_*.c include this with LAT__KERNELS, the name of their table, set, and
- * are compiled each for their processor. Loops over 256 rows are written so that the compiler makes wide registers of
+ * are compiled each for their processor. Loops over whole blocks of 256 rows are written so that the compiler makes wide registers of
  * them; where it cannot (comparisons give bits, selects take them) there are a few lines by hand for each width.
  *
  * Everything gives the same bits on every processor: no operation is fused (-ffp-contract=off), none reordered. */
@@ -17,13 +17,14 @@
 #define ROWS(type, pointer) ((const type *)__builtin_assume_aligned((pointer), LAT__ALIGNMENT))
 #define OUT(type, pointer) ((type *)__builtin_assume_aligned((pointer), LAT__ALIGNMENT))
 #define ONE(type, pointer) (*(const type *)(pointer))
-#define EACH_ROW _Pragma("GCC ivdep") for (size_t i = 0; i < LAT__BLOCK; i++)
+#define EACH_ROW _Pragma("GCC ivdep") for (size_t i = 0; i < blocks * LAT__BLOCK; i++)
 #define UNUSED(x) (void)(x)
 
 /* ---- numbers to numbers ---- */
 
 #define UNARY(name, out_type, type, expression)                                                    \
-    static void name##_vv(void *out, const void *pa, const void *pb, const void *pc)               \
+    static void name##_vv(void *out, const void *pa, const void *pb, const void *pc,               \
+                          size_t blocks)                                                           \
     {                                                                                              \
         out_type *o = OUT(out_type, out);                                                          \
         const type *va = ROWS(type, pa);                                                           \
@@ -37,7 +38,8 @@
     }
 
 #define BINARY(name, out_type, type, expression)                                                   \
-    static void name##_vv(void *out, const void *pa, const void *pb, const void *pc)               \
+    static void name##_vv(void *out, const void *pa, const void *pb, const void *pc,               \
+                          size_t blocks)                                                           \
     {                                                                                              \
         out_type *o = OUT(out_type, out);                                                          \
         const type *va = ROWS(type, pa);                                                           \
@@ -50,7 +52,8 @@
             o[i] = (expression);                                                                   \
         }                                                                                          \
     }                                                                                              \
-    static void name##_uv(void *out, const void *pa, const void *pb, const void *pc)               \
+    static void name##_uv(void *out, const void *pa, const void *pb, const void *pc,               \
+                          size_t blocks)                                                           \
     {                                                                                              \
         out_type *o = OUT(out_type, out);                                                          \
         const type a = ONE(type, pa);                                                              \
@@ -62,7 +65,8 @@
             o[i] = (expression);                                                                   \
         }                                                                                          \
     }                                                                                              \
-    static void name##_vu(void *out, const void *pa, const void *pb, const void *pc)               \
+    static void name##_vu(void *out, const void *pa, const void *pb, const void *pc,               \
+                          size_t blocks)                                                           \
     {                                                                                              \
         out_type *o = OUT(out_type, out);                                                          \
         const type *va = ROWS(type, pa);                                                           \
@@ -118,13 +122,14 @@ UNARY(f2i, int64_t, double, lat_arith_f2i(a))
 
 /* Comparisons of any types: a bit at a time, or what the compiler makes of it. */
 #define TO_BITS(name, suffix, prepare, at_a, at_b, expression)                                     \
-    static void name##suffix(void *out, const void *pa, const void *pb, const void *pc)            \
+    static void name##suffix(void *out, const void *pa, const void *pb, const void *pc,            \
+                             size_t blocks)                                                        \
     {                                                                                              \
         uint64_t *o = out;                                                                         \
         prepare;                                                                                   \
         UNUSED(pb);                                                                                \
         UNUSED(pc);                                                                                \
-        for (size_t word = 0; word < LAT__WORDS; word++) {                                         \
+        for (size_t word = 0; word < blocks * LAT__WORDS; word++) {                                \
             uint64_t bits = 0;                                                                     \
             for (size_t i = word * 64; i < word * 64 + 64; i++) {                                  \
                 at_a;                                                                              \
@@ -149,12 +154,13 @@ UNARY(f2i, int64_t, double, lat_arith_f2i(a))
 
 /* Comparisons of like types with wide registers: LANES rows give LANES bits. */
 #define WIDE_COMPARE(name, suffix, lanes, prepare, at_a, at_b, bits_of)                            \
-    static void name##suffix(void *out, const void *pa, const void *pb, const void *pc)            \
+    static void name##suffix(void *out, const void *pa, const void *pb, const void *pc,            \
+                             size_t blocks)                                                        \
     {                                                                                              \
         uint64_t *o = out;                                                                         \
         prepare;                                                                                   \
         UNUSED(pc);                                                                                \
-        for (size_t word = 0; word < LAT__WORDS; word++) {                                         \
+        for (size_t word = 0; word < blocks * LAT__WORDS; word++) {                                \
             uint64_t bits = 0;                                                                     \
             _Pragma("GCC unroll 16") for (size_t part = 0; part < 64; part += (lanes))             \
             {                                                                                      \
@@ -238,7 +244,8 @@ ANY_TEST(is_nil, int32_t, a == 0)
 /* ---- bits to bits ---- */
 
 #define OF_BITS(name, expression)                                                                  \
-    static void name##_vv(void *out, const void *pa, const void *pb, const void *pc)               \
+    static void name##_vv(void *out, const void *pa, const void *pb, const void *pc,               \
+                          size_t blocks)                                                           \
     {                                                                                              \
         uint64_t *o = out;                                                                         \
         const uint64_t *va = pa;                                                                   \
@@ -246,7 +253,7 @@ ANY_TEST(is_nil, int32_t, a == 0)
         const uint64_t *vc = pc;                                                                   \
         UNUSED(vb);                                                                                \
         UNUSED(vc);                                                                                \
-        _Pragma("GCC ivdep") for (size_t i = 0; i < LAT__WORDS; i++)                               \
+        _Pragma("GCC ivdep") for (size_t i = 0; i < blocks * LAT__WORDS; i++)                      \
         {                                                                                          \
             o[i] = (expression);                                                                   \
         }                                                                                          \
@@ -291,13 +298,14 @@ OF_BITS(select_b, (va[i] & vb[i]) | (~va[i] & vc[i]))
 #endif
 
 #define SELECT(letter, suffix, type, at_b, at_c)                                                   \
-    static void select_##letter##suffix(void *out, const void *pa, const void *pb, const void *pc) \
+    static void select_##letter##suffix(void *out, const void *pa, const void *pb, const void *pc, \
+                                        size_t blocks)                                             \
     {                                                                                              \
         type *o = OUT(type, out);                                                                  \
         const uint64_t *va = pa;                                                                   \
         const type *vb = (const type *)pb;                                                         \
         const type *vc = (const type *)pc;                                                         \
-        for (size_t word = 0; word < LAT__WORDS; word++) {                                         \
+        for (size_t word = 0; word < blocks * LAT__WORDS; word++) {                                \
             uint64_t bits = va[word];                                                              \
             _Pragma("GCC ivdep") _Pragma("GCC unroll 8") for (size_t part = 0; part < 64;          \
                                                               part += SELECT_LANES(type))          \
@@ -318,49 +326,71 @@ SELECTS(f, double)
 SELECTS(i, int64_t)
 SELECTS(s, int32_t)
 
-/* ---- the best of a block ---- */
+/* ---- the best ---- */
 
 #if defined(__AVX512F__)
-static double greatest(const double *scores, const uint64_t *rows, bool *ret_wild)
+static double greatest(const double *scores, const uint64_t *rows, size_t blocks)
 {
-    enum { QUIET_NAN = 1, POSITIVE_INFINITY = 8, NEGATIVE_INFINITY = 16, SIGNALLING_NAN = 128 };
     const __m512d least = _mm512_set1_pd(-INFINITY);
     __m512d best[4] = {least, least, least, least};
-    unsigned wild = 0;
 
-    for (size_t word = 0; word < LAT__WORDS; word++) {
+    for (size_t word = 0; word < blocks * LAT__WORDS; word++) {
         uint64_t bits = rows[word];
 
 #pragma GCC unroll 8
         for (size_t part = 0; part < 8; part++) {
             __m512d here = _mm512_load_pd(scores + word * 64 + part * 8);
-            __mmask8 mask = (__mmask8)(bits >> (part * 8));
 
-            wild |= _mm512_mask_fpclass_pd_mask(
-                mask, here, QUIET_NAN | POSITIVE_INFINITY | NEGATIVE_INFINITY | SIGNALLING_NAN);
-            best[part % 4] = _mm512_mask_max_pd(best[part % 4], mask, best[part % 4], here);
+            best[part % 4] = _mm512_mask_max_pd(best[part % 4], (__mmask8)(bits >> (part * 8)),
+                                                best[part % 4], here);
         }
     }
-    *ret_wild = wild != 0;
     return _mm512_reduce_max_pd(
         _mm512_max_pd(_mm512_max_pd(best[0], best[1]), _mm512_max_pd(best[2], best[3])));
 }
+
+static void wild(const double *scores, uint64_t *ret_rows, size_t blocks)
+{
+    enum { QUIET_NAN = 1, POSITIVE_INFINITY = 8, NEGATIVE_INFINITY = 16, SIGNALLING_NAN = 128 };
+
+    for (size_t word = 0; word < blocks * LAT__WORDS; word++) {
+        uint64_t bits = 0;
+
+#pragma GCC unroll 8
+        for (size_t part = 0; part < 64; part += 8) {
+            bits |= (uint64_t)_mm512_fpclass_pd_mask(_mm512_load_pd(scores + word * 64 + part),
+                                                     QUIET_NAN | POSITIVE_INFINITY |
+                                                         NEGATIVE_INFINITY | SIGNALLING_NAN)
+                    << part;
+        }
+        ret_rows[word] = bits;
+    }
+}
 #else
-static double greatest(const double *scores, const uint64_t *rows, bool *ret_wild)
+static double greatest(const double *scores, const uint64_t *rows, size_t blocks)
 {
     double best = -INFINITY;
-    bool wild = false;
 
-    for (size_t word = 0; word < LAT__WORDS; word++) {
+    for (size_t word = 0; word < blocks * LAT__WORDS; word++) {
         for (uint64_t bits = rows[word]; bits != 0; bits &= bits - 1) {
             double here = scores[word * 64 + (size_t)__builtin_ctzll(bits)];
 
-            wild |= !isfinite(here);
             best = here > best ? here : best;
         }
     }
-    *ret_wild = wild;
     return best;
+}
+
+static void wild(const double *scores, uint64_t *ret_rows, size_t blocks)
+{
+    for (size_t word = 0; word < blocks * LAT__WORDS; word++) {
+        uint64_t bits = 0;
+
+        for (size_t i = 0; i < 64; i++) {
+            bits |= (uint64_t)(!isfinite(scores[word * 64 + i])) << i;
+        }
+        ret_rows[word] = bits;
+    }
 }
 #endif
 
@@ -437,6 +467,7 @@ const struct lat__kernels *LAT__KERNELS(void)
                 SHAPES(eq_if),
             },
         .greatest = greatest,
+        .wild = wild,
     };
 
     return &kernels;

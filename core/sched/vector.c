@@ -1,5 +1,6 @@
-/* Decisions over columns: runs the streams of a program over the blocks in which somebody is asked about, and takes the
- * best. Three streams, made when they are first wanted: what decides, which rule refused, and the terms of the score. */
+/* Decisions over columns: runs the strips of a program over spans of blocks in which somebody is asked about, and takes
+ * the best. What decides comes twice: where no PAIR field is set, which is most of a large fleet, a plain strip does
+ * less. Which rule refused and the terms of the score are strips of their own, made when they are first wanted. */
 #include "sched/vector_internal.h"
 
 #include "base/mem.h"
@@ -13,10 +14,10 @@ struct lat_vector {
     struct lat_program *program; /* held */
     struct lat_columns *columns; /* borrowed */
     const struct lat__kernels *kernels;
-    union lat_program_value
-        *values; /* owned, by op: the constants, and what is one value in a decision */
+    union lat_program_value *constants;  /* owned, by op */
     union lat_program_value *row_values; /* owned, by op: of lat_vector_row */
     struct lat__strip *decide;           /* owned: rules, traps; then the score */
+    struct lat__strip *plain;            /* owned or NULL: the same, where no PAIR field is set */
     struct lat__strip *rules;            /* owned or NULL */
     struct lat__strip *terms;            /* owned or NULL */
     size_t rule_count;
@@ -24,30 +25,31 @@ struct lat_vector {
     bool has_score;
 };
 
-/* One block of a decision. */
-struct part {
+/* Some blocks of a decision, which are computed at once. */
+struct span {
     size_t block;
-    uint64_t asked[LAT__WORDS];
-    uint64_t pass[LAT__WORDS];
+    size_t count;
+    struct lat__strip *strip;
+    uint64_t asked[LAT__SPAN_MAX * LAT__WORDS];
+    uint64_t pass[LAT__SPAN_MAX * LAT__WORDS];
     const double *scores; /* NULL: every score is 0 */
 };
 
-static struct lat__strip *stream_of(struct lat_vector *vector, const uint32_t *ops, size_t count,
-                                    size_t first_count)
+static struct lat__strip *strip_of(struct lat_vector *vector, const uint32_t *ops, size_t count,
+                                   size_t first_count, bool is_plain)
 {
-    const struct lat__wanted wanted = {ops, count, first_count};
+    const struct lat__wanted wanted = {ops, count, first_count, is_plain};
 
-    return lat__strip_new(vector->program, vector->columns, vector->kernels, vector->values,
+    return lat__strip_new(vector->program, vector->columns, vector->kernels, vector->constants,
                           &wanted);
 }
 
-static struct lat__strip *deciding(struct lat_vector *vector)
+static void make_deciding(struct lat_vector *vector)
 {
     const struct lat_rule *rules = lat_program_rules(vector->program, &vector->rule_count);
     const struct lat_trap *traps = lat_program_traps(vector->program, &vector->trap_count);
     size_t first_count = vector->rule_count + vector->trap_count;
     uint32_t *ops = lat_alloc_array(first_count + 1, sizeof(*ops));
-    struct lat__strip *stream;
 
     for (size_t i = 0; i < vector->rule_count; i++) {
         ops[i] = rules[i].when;
@@ -59,9 +61,13 @@ static struct lat__strip *deciding(struct lat_vector *vector)
     if (vector->has_score) {
         ops[first_count] = (uint32_t)lat_program_score(vector->program);
     }
-    stream = stream_of(vector, ops, first_count + vector->has_score, first_count);
+    size_t count = first_count + vector->has_score;
+
+    vector->decide = strip_of(vector, ops, count, first_count, false);
+    if (lat__strip_has_pairs(vector->decide)) {
+        vector->plain = strip_of(vector, ops, count, first_count, true);
+    }
     free(ops);
-    return stream;
 }
 
 struct lat_vector *lat__vector_new_with(struct lat_program *program, struct lat_columns *columns,
@@ -74,16 +80,16 @@ struct lat_vector *lat__vector_new_with(struct lat_program *program, struct lat_
     vector->program = lat_program_ref(program);
     vector->columns = columns;
     vector->kernels = kernels;
-    vector->values = lat_alloc_array(count + 1, sizeof(*vector->values));
+    vector->constants = lat_alloc_array(count + 1, sizeof(*vector->constants));
     vector->row_values = lat_alloc_array(count + 1, sizeof(*vector->row_values));
     for (uint32_t i = 0; i < count; i++) {
         if (ops[i].code == LAT_OP_const_s) {
-            vector->values[i].s = lat_columns_hold(columns, ops[i].text);
+            vector->constants[i].s = lat_columns_hold(columns, ops[i].text);
         } else if (ops[i].depends == LAT_DEPENDS_CONSTANT) {
-            lat_program_value(program, columns, NULL, 0, i, vector->values);
+            lat_program_value(program, columns, NULL, 0, i, vector->constants);
         }
     }
-    vector->decide = deciding(vector);
+    make_deciding(vector);
     return vector;
 }
 
@@ -102,14 +108,15 @@ struct lat_vector *lat_vector_free(struct lat_vector *vector)
 
     for (size_t i = 0; i < count; i++) {
         if (ops[i].code == LAT_OP_const_s) {
-            lat_columns_release(vector->columns, vector->values[i].s);
+            lat_columns_release(vector->columns, vector->constants[i].s);
         }
     }
     lat__strip_free(vector->decide);
+    lat__strip_free(vector->plain);
     lat__strip_free(vector->rules);
     lat__strip_free(vector->terms);
     lat_program_unref(vector->program);
-    free(vector->values);
+    free(vector->constants);
     free(vector->row_values);
     free(vector);
     return NULL;
@@ -120,99 +127,140 @@ struct lat_program *lat_vector_program(const struct lat_vector *vector)
     return vector->program;
 }
 
-/* ---- blocks ---- */
+/* ---- spans ---- */
 
-static bool any(const uint64_t *bits)
+static bool any(const uint64_t *bits, size_t words)
 {
-    return (bits[0] | bits[1] | bits[2] | bits[3]) != 0;
-}
+    uint64_t sum = 0;
 
-_Static_assert(LAT__WORDS == 4, "any() looks at four words");
-
-/* Finds out who is asked about in a block; false: nobody. */
-static bool ask(const struct lat_vector *vector, const uint64_t *among, size_t block,
-                struct part *ret_part)
-{
-    const uint64_t *alive = lat_columns_alive(vector->columns) + block * LAT__WORDS;
-
-    ret_part->block = block;
-    for (size_t i = 0; i < LAT__WORDS; i++) {
-        ret_part->asked[i] = among != NULL ? alive[i] & among[block * LAT__WORDS + i] : alive[i];
+    for (size_t i = 0; i < words; i++) {
+        sum |= bits[i];
     }
-    return any(ret_part->asked);
+    return sum != 0;
 }
 
-/* Finds out who passes in a block, and the scores if anybody does; returns false when a row raises an error. */
-static bool decide(const struct lat_vector *vector, struct part *part)
+/* Prepares a decision. */
+static void begin(struct lat_vector *vector, const struct lat_record *record)
 {
-    uint64_t refused[LAT__WORDS] = {0};
-    uint64_t trapped[LAT__WORDS] = {0};
+    lat__strip_begin(vector->decide, record);
+    if (vector->plain != NULL) {
+        lat__strip_begin(vector->plain, record);
+    }
+}
 
-    lat__strip_block(vector->decide, 0, part->block);
-    for (size_t i = 0; i < vector->rule_count + vector->trap_count; i++) {
-        const uint64_t *when = lat__strip_value(vector->decide, i, part->block);
-        uint64_t *sum = i < vector->rule_count ? refused : trapped;
+static bool is_plain(const struct lat_vector *vector, size_t block)
+{
+    return vector->plain != NULL &&
+           !any(lat_columns_paired(vector->columns) + block * LAT__WORDS, LAT__WORDS);
+}
 
-        for (size_t word = 0; word < LAT__WORDS; word++) {
-            sum[word] |= when[word] & part->asked[word];
+/* Takes the blocks from `block` on, before `end`, that are computed at once. */
+static void take_span(const struct lat_vector *vector, size_t block, size_t end,
+                      struct span *ret_span)
+{
+    bool plain = is_plain(vector, block);
+
+    ret_span->block = block;
+    ret_span->count = 1;
+    ret_span->strip = plain ? vector->plain : vector->decide;
+    end = end - block < lat__strip_span(ret_span->strip) ? end
+                                                         : block + lat__strip_span(ret_span->strip);
+    while (block + ret_span->count < end && is_plain(vector, block + ret_span->count) == plain) {
+        ret_span->count++;
+    }
+}
+
+/* Finds out who is asked about in a span; false: nobody. */
+static bool ask(const struct lat_vector *vector, const uint64_t *among, struct span *span)
+{
+    size_t words = span->count * LAT__WORDS;
+    size_t first = span->block * LAT__WORDS;
+    const uint64_t *alive = lat_columns_alive(vector->columns) + first;
+
+    for (size_t i = 0; i < words; i++) {
+        span->asked[i] = among != NULL ? alive[i] & among[first + i] : alive[i];
+    }
+    return any(span->asked, words);
+}
+
+/* Finds out who passes in a span, and the scores if anybody does; returns false when a row raises an error. */
+static bool decide(const struct lat_vector *vector, struct span *span)
+{
+    size_t words = span->count * LAT__WORDS;
+    size_t rules_and_traps = vector->rule_count + vector->trap_count;
+
+    lat__strip_run(span->strip, 0, span->block, span->count);
+    memcpy(span->pass, span->asked, words * sizeof(*span->pass));
+    for (size_t rule = 0; rule < vector->rule_count; rule++) {
+        const uint64_t *when = lat__strip_value(span->strip, rule);
+
+        for (size_t i = 0; i < words; i++) {
+            span->pass[i] &= ~when[i];
         }
     }
-    for (size_t word = 0; word < LAT__WORDS; word++) {
-        part->pass[word] = part->asked[word] & ~refused[word];
+    span->scores = NULL;
+    if (vector->has_score && any(span->pass, words)) {
+        lat__strip_run(span->strip, 1, span->block, span->count);
+        span->scores = lat__strip_value(span->strip, rules_and_traps);
     }
-    part->scores = NULL;
-    if (vector->has_score && any(part->pass)) {
-        lat__strip_block(vector->decide, 1, part->block);
-        part->scores =
-            lat__strip_value(vector->decide, vector->rule_count + vector->trap_count, part->block);
-    }
-    return !any(trapped);
-}
+    for (size_t trap = vector->rule_count; trap < rules_and_traps; trap++) {
+        const uint64_t *when = lat__strip_value(span->strip, trap);
+        uint64_t trapped = 0;
 
-/* Returns the greatest score of a part where somebody passes, and whether all are finite. */
-static double greatest(const struct lat_vector *vector, const struct part *part, bool *ret_wild)
-{
-    if (part->scores == NULL) {
-        *ret_wild = false;
-        return 0;
+        for (size_t i = 0; i < words; i++) {
+            trapped |= when[i] & span->asked[i];
+        }
+        if (trapped != 0) {
+            return false;
+        }
     }
-    return vector->kernels->greatest(part->scores, part->pass, ret_wild);
+    if (span->scores != NULL) {
+        const uint64_t *wild = lat__strip_wild(span->strip, rules_and_traps);
+        uint64_t found[LAT__SPAN_MAX * LAT__WORDS];
+        uint64_t wild_and_passing = 0;
+
+        if (wild == NULL) {
+            vector->kernels->wild(span->scores, found, span->count);
+            wild = found;
+        }
+        for (size_t i = 0; i < words; i++) {
+            wild_and_passing |= wild[i] & span->pass[i];
+        }
+        return wild_and_passing == 0;
+    }
+    return true;
 }
 
 /* ---- errors ---- */
 
-/* Tells of the first row of a block, in order, that raises an error; 0 when none does. */
-static int blame_block(const struct lat_vector *vector, const struct part *part,
-                       struct lat_err *err)
+static bool bit(const uint64_t *bits, size_t row)
+{
+    return bits[row / 64] >> (row % 64) & 1;
+}
+
+/* Tells of the first row of a span, in order, that raises an error; 0 when none does. */
+static int blame_span(const struct lat_vector *vector, const struct span *span, struct lat_err *err)
 {
     size_t count;
     const struct lat_trap *traps = lat_program_traps(vector->program, &count);
     const int32_t *names = lat_columns_codes(vector->columns, LAT_FIELD_node_name);
 
-    for (size_t i = 0; i < LAT__BLOCK; i++) {
-        size_t word = i / 64;
-        uint64_t bit = UINT64_C(1) << (i % 64);
-        const char *name = lat_columns_text(vector->columns, names[part->block * LAT__BLOCK + i]);
+    for (size_t i = 0; i < span->count * LAT__BLOCK; i++) {
+        const char *name = lat_columns_text(vector->columns, names[span->block * LAT__BLOCK + i]);
 
-        if ((part->asked[word] & bit) == 0) {
-            continue;
-        }
-        for (size_t trap = 0; trap < count; trap++) {
-            const uint64_t *when =
-                lat__strip_value(vector->decide, vector->rule_count + trap, part->block);
-
-            if ((when[word] & bit) != 0) {
+        for (size_t trap = 0; bit(span->asked, i) && trap < count; trap++) {
+            if (bit(lat__strip_value(span->strip, vector->rule_count + trap), i)) {
                 return lat_err_set(err, LAT_E_POLICY, "line %d: %s (for node '%s')",
                                    traps[trap].line, traps[trap].message, name);
             }
         }
-        if ((part->pass[word] & bit) != 0 && part->scores != NULL && !isfinite(part->scores[i])) {
+        if (bit(span->pass, i) && span->scores != NULL && !isfinite(span->scores[i])) {
             return lat_err_set(
                 err, LAT_E_POLICY,
                 "line %d: score returned %s for node '%s'; it returns a finite number",
                 lat_program_score_line(vector->program),
-                isnan(part->scores[i]) ? "nan"
-                : part->scores[i] > 0  ? "inf"
+                isnan(span->scores[i]) ? "nan"
+                : span->scores[i] > 0  ? "inf"
                                        : "-inf",
                 name);
         }
@@ -223,13 +271,14 @@ static int blame_block(const struct lat_vector *vector, const struct part *part,
 /* Tells of the first row of all that raises an error; one does. */
 static int blame(const struct lat_vector *vector, const uint64_t *among, struct lat_err *err)
 {
-    struct part part;
+    size_t blocks = lat_columns_blocks(vector->columns);
+    struct span span = {.count = 0};
     int rc = 0;
 
-    for (size_t block = 0; rc == 0 && block < lat_columns_blocks(vector->columns); block++) {
-        if (ask(vector, among, block, &part)) {
-            (void)decide(vector, &part);
-            rc = blame_block(vector, &part, err);
+    for (size_t block = 0; rc == 0 && block < blocks; block += span.count) {
+        take_span(vector, block, blocks, &span);
+        if (ask(vector, among, &span) && !decide(vector, &span)) {
+            rc = blame_span(vector, &span, err);
         }
     }
     LAT_ASSERT(rc != 0);
@@ -243,75 +292,113 @@ int lat_vector_run(struct lat_vector *vector, const struct lat_record *record,
                    struct lat_err *err)
 {
     size_t blocks = lat_columns_blocks(vector->columns);
-    struct part part;
+    struct span span = {.count = 0};
 
-    lat__strip_begin(vector->decide, record);
-    for (size_t block = 0; block < blocks; block++) {
-        bool wild = false;
+    begin(vector, record);
+    for (size_t block = 0; block < blocks; block += span.count) {
+        take_span(vector, block, blocks, &span);
+        size_t bytes = span.count * LAT__REGISTER_BYTES;
         uint64_t *pass = ret_pass + block * LAT__WORDS;
 
-        if (!ask(vector, among, block, &part)) {
-            memset(pass, 0, LAT__BITS_BYTES);
+        if (!ask(vector, among, &span)) {
+            memset(pass, 0, span.count * LAT__BITS_BYTES);
             continue;
         }
-        if (!decide(vector, &part)) {
+        if (!decide(vector, &span)) {
             return blame(vector, among, err);
         }
-        memcpy(pass, part.pass, LAT__BITS_BYTES);
-        if (!any(part.pass)) {
-            continue;
-        }
-        (void)greatest(vector, &part, &wild);
-        if (wild) {
-            return blame(vector, among, err);
-        }
-        if (ret_scores != NULL && part.scores != NULL) {
-            memcpy(ret_scores + block * LAT__BLOCK, part.scores, LAT__REGISTER_BYTES);
+        memcpy(pass, span.pass, span.count * LAT__BITS_BYTES);
+        if (ret_scores != NULL && span.scores != NULL) {
+            memcpy(ret_scores + block * LAT__BLOCK, span.scores, bytes);
         } else if (ret_scores != NULL) {
-            memset(ret_scores + block * LAT__BLOCK, 0, LAT__REGISTER_BYTES);
+            memset(ret_scores + block * LAT__BLOCK, 0, bytes);
         }
     }
     return 0;
 }
 
-/* Leaves those rows of a part that are before a row of its block, or those that are not. */
-static void narrow(struct part *part, size_t row, bool before)
-{
-    for (size_t word = 0; word < LAT__WORDS; word++) {
-        size_t first = word * 64;
-        uint64_t below = row <= first        ? 0
-                         : row >= first + 64 ? UINT64_MAX
-                                             : (UINT64_C(1) << (row - first)) - 1;
+/* A part of a walk through all rows from an offset and around: whole blocks, but for the first and the last, which are
+ * the two sides of the offset's block. */
+struct leg {
+    size_t begin; /* blocks */
+    size_t end;
+    size_t from; /* rows of its only block that are asked about, when there is one alone */
+    size_t to;
+};
 
-        part->asked[word] &= before ? below : ~below;
+/* Leaves the rows that the leg is about. */
+static void narrow(const struct leg *leg, struct span *span)
+{
+    for (size_t row = 0; row < LAT__BLOCK; row++) {
+        if (row < leg->from || row >= leg->to) {
+            span->asked[row / 64] &= ~(UINT64_C(1) << (row % 64));
+        }
     }
 }
 
-/* Returns the first row of a decided part with this score. */
-static size_t first_with(const struct part *part, double score)
+/* Takes a span of a leg; false when nobody is asked about there. */
+static bool take_of_leg(const struct lat_vector *vector, const uint64_t *among,
+                        const struct leg *leg, size_t block, struct span *ret_span)
 {
-    for (size_t i = 0; i < LAT__BLOCK; i++) {
-        if ((part->pass[i / 64] >> (i % 64) & 1) != 0 &&
-            (part->scores == NULL || part->scores[i] == score)) {
-            return i;
+    take_span(vector, block, leg->end, ret_span);
+    bool asked = ask(vector, among, ret_span);
+
+    if (leg->from > 0 || leg->to < LAT__BLOCK) {
+        narrow(leg, ret_span);
+        asked = any(ret_span->asked, LAT__WORDS);
+    }
+    return asked;
+}
+
+/* Returns the first row of a decided span with this score. */
+static size_t first_with(const struct span *span, double score)
+{
+    for (size_t word = 0; word < span->count * LAT__WORDS; word++) {
+        for (uint64_t bits = span->pass[word]; bits != 0; bits &= bits - 1) {
+            size_t row = word * 64 + (size_t)__builtin_ctzll(bits);
+
+            if (span->scores == NULL || span->scores[row] == score) {
+                return row;
+            }
         }
     }
     LAT_ASSERT(false);
     return 0;
 }
 
-/* Asks about visit number `visit` of a walk through all blocks that begins and ends in the offset's block. */
-static bool visit_part(const struct lat_vector *vector, const uint64_t *among, size_t offset,
-                       size_t visit, struct part *ret_part)
-{
-    size_t blocks = lat_columns_blocks(vector->columns);
-    bool asked = ask(vector, among, (offset / LAT__BLOCK + visit) % blocks, ret_part);
+/* What a walk found so far. */
+struct best {
+    size_t row; /* SIZE_MAX: nothing */
+    double score;
+};
 
-    if (visit == 0 || visit == blocks) {
-        narrow(ret_part, offset % LAT__BLOCK, visit == blocks);
-        asked = any(ret_part->asked);
+/* Walks a leg; returns false when a row raises an error. */
+static bool walk(const struct lat_vector *vector, const uint64_t *among, const struct leg *leg,
+                 struct best *best)
+{
+    struct span span = {.count = 0};
+
+    for (size_t block = leg->begin; block < leg->end; block += span.count) {
+        if (!take_of_leg(vector, among, leg, block, &span)) {
+            continue;
+        }
+        if (!decide(vector, &span)) {
+            return false;
+        }
+        if (!any(span.pass, span.count * LAT__WORDS)) {
+            continue;
+        }
+        double greatest =
+            span.scores != NULL ? vector->kernels->greatest(span.scores, span.pass, span.count) : 0;
+
+        if (best->row == SIZE_MAX || greatest > best->score) {
+            size_t row = first_with(&span, greatest);
+
+            best->row = block * LAT__BLOCK + row;
+            best->score = span.scores != NULL ? span.scores[row] : 0;
+        }
     }
-    return asked;
+    return true;
 }
 
 int lat_vector_best(struct lat_vector *vector, const struct lat_record *record,
@@ -319,55 +406,53 @@ int lat_vector_best(struct lat_vector *vector, const struct lat_record *record,
                     struct lat_err *err)
 {
     size_t blocks = lat_columns_blocks(vector->columns);
-    size_t best_visit = SIZE_MAX;
-    double best = 0;
-    struct part part;
+    size_t first = offset < lat_columns_rows(vector->columns) ? offset : 0;
+    size_t middle = first / LAT__BLOCK;
+    size_t inside = first % LAT__BLOCK;
+    const struct leg legs[] = {
+        {middle, middle + 1, inside, LAT__BLOCK},
+        {middle + (inside > 0), blocks, 0, LAT__BLOCK},
+        {0, middle, 0, LAT__BLOCK},
+        {middle, middle + 1, 0, inside},
+    };
+    struct best best = {SIZE_MAX, 0};
 
-    offset = offset < lat_columns_rows(vector->columns) ? offset : 0;
-    lat__strip_begin(vector->decide, record);
-    for (size_t visit = 0; blocks > 0 && visit <= blocks; visit++) {
-        bool wild = false;
+    begin(vector, record);
+    for (size_t i = 0; blocks > 0 && i < LAT_COUNT(legs); i++) {
+        bool is_side = i == 0 || i == LAT_COUNT(legs) - 1;
 
-        if (!visit_part(vector, among, offset, visit, &part)) {
-            continue;
+        if (is_side && inside == 0) {
+            continue; /* the offset's block is a whole one of the second leg */
         }
-        if (!decide(vector, &part)) {
+        if (!walk(vector, among, &legs[i], &best)) {
             return blame(vector, among, err);
         }
-        if (!any(part.pass)) {
-            continue;
-        }
-        double here = greatest(vector, &part, &wild);
-
-        if (wild) {
-            return blame(vector, among, err);
-        }
-        if (best_visit == SIZE_MAX || here > best) {
-            best = here;
-            best_visit = visit;
-        }
     }
-    *ret_row = SIZE_MAX;
-    *ret_score = 0;
-    if (best_visit != SIZE_MAX) {
-        (void)visit_part(vector, among, offset, best_visit, &part);
-        (void)decide(vector, &part);
-        size_t row = first_with(&part, best);
-
-        *ret_row = part.block * LAT__BLOCK + row;
-        *ret_score = part.scores != NULL ? part.scores[row] : 0;
-    }
+    *ret_row = best.row;
+    *ret_score = best.score;
     return 0;
 }
 
 /* ---- why ---- */
+
+/* Takes the blocks from `block` on that a strip computes at once. */
+static void take_explained(const struct lat_vector *vector, struct lat__strip *strip, size_t block,
+                           struct span *ret_span)
+{
+    size_t left = lat_columns_blocks(vector->columns) - block;
+
+    ret_span->block = block;
+    ret_span->count = left < lat__strip_span(strip) ? left : lat__strip_span(strip);
+    ret_span->strip = strip;
+}
 
 void lat_vector_rules(struct lat_vector *vector, const struct lat_record *record,
                       const uint64_t *among, uint16_t *ret_rules)
 {
     size_t count;
     const struct lat_rule *rules = lat_program_rules(vector->program, &count);
-    struct part part;
+    size_t blocks = lat_columns_blocks(vector->columns);
+    struct span span = {.count = 0};
 
     if (vector->rules == NULL) {
         uint32_t *ops = lat_alloc_array(count + 1, sizeof(*ops));
@@ -375,28 +460,29 @@ void lat_vector_rules(struct lat_vector *vector, const struct lat_record *record
         for (size_t i = 0; i < count; i++) {
             ops[i] = rules[i].when;
         }
-        vector->rules = stream_of(vector, ops, count, count);
+        vector->rules = strip_of(vector, ops, count, count, false);
         free(ops);
     }
     lat__strip_begin(vector->rules, record);
-    for (size_t block = 0; block < lat_columns_blocks(vector->columns); block++) {
+    for (size_t block = 0; block < blocks; block += span.count) {
         uint16_t *here = ret_rules + block * LAT__BLOCK;
 
-        if (!ask(vector, among, block, &part)) {
+        take_explained(vector, vector->rules, block, &span);
+        if (!ask(vector, among, &span)) {
             continue;
         }
-        lat__strip_block(vector->rules, 0, block);
-        for (size_t i = 0; i < LAT__BLOCK; i++) {
-            here[i] = (part.asked[i / 64] >> (i % 64) & 1) != 0 ? LAT_VECTOR_PASSES : here[i];
+        lat__strip_run(vector->rules, 0, block, span.count);
+        for (size_t i = 0; i < span.count * LAT__BLOCK; i++) {
+            here[i] = bit(span.asked, i) ? LAT_VECTOR_PASSES : here[i];
         }
         for (size_t rule = 0; rule < count; rule++) {
-            const uint64_t *when = lat__strip_value(vector->rules, rule, block);
+            const uint64_t *when = lat__strip_value(vector->rules, rule);
 
-            for (size_t word = 0; word < LAT__WORDS; word++) {
-                for (uint64_t bits = when[word] & part.asked[word]; bits != 0; bits &= bits - 1) {
+            for (size_t word = 0; word < span.count * LAT__WORDS; word++) {
+                for (uint64_t bits = when[word] & span.asked[word]; bits != 0; bits &= bits - 1) {
                     here[word * 64 + (size_t)__builtin_ctzll(bits)] = (uint16_t)rule;
                 }
-                part.asked[word] &= ~when[word]; /* the first that holds */
+                span.asked[word] &= ~when[word]; /* the first that holds */
             }
         }
     }
@@ -407,7 +493,8 @@ void lat_vector_terms(struct lat_vector *vector, const struct lat_record *record
 {
     size_t count;
     const struct lat_term *terms = lat_program_terms(vector->program, &count);
-    struct part part;
+    size_t blocks = lat_columns_blocks(vector->columns);
+    struct span span = {.count = 0};
 
     if (vector->terms == NULL) {
         uint32_t *ops = lat_alloc_array(count + 1, sizeof(*ops));
@@ -415,18 +502,19 @@ void lat_vector_terms(struct lat_vector *vector, const struct lat_record *record
         for (size_t i = 0; i < count; i++) {
             ops[i] = terms[i].value;
         }
-        vector->terms = stream_of(vector, ops, count, count);
+        vector->terms = strip_of(vector, ops, count, count, false);
         free(ops);
     }
     lat__strip_begin(vector->terms, record);
-    for (size_t block = 0; block < lat_columns_blocks(vector->columns); block++) {
-        if (!ask(vector, among, block, &part)) {
+    for (size_t block = 0; block < blocks; block += span.count) {
+        take_explained(vector, vector->terms, block, &span);
+        if (!ask(vector, among, &span)) {
             continue;
         }
-        lat__strip_block(vector->terms, 0, block);
+        lat__strip_run(vector->terms, 0, block, span.count);
         for (size_t term = 0; term < count; term++) {
-            memcpy(ret_terms[term] + block * LAT__BLOCK,
-                   lat__strip_value(vector->terms, term, block), LAT__REGISTER_BYTES);
+            memcpy(ret_terms[term] + block * LAT__BLOCK, lat__strip_value(vector->terms, term),
+                   span.count * LAT__REGISTER_BYTES);
         }
     }
 }

@@ -1,4 +1,4 @@
-/* Inside core/sched: kernels over one block of rows, and streams of them. */
+/* Inside core/sched: kernels over one block of rows, and strips of them. */
 #ifndef LAT_SCHED_VECTOR_INTERNAL_H
 #define LAT_SCHED_VECTOR_INTERNAL_H
 
@@ -10,12 +10,15 @@ enum {
     LAT__ALIGNMENT = 64,
     LAT__REGISTER_BYTES = LAT__BLOCK * sizeof(double), /* of a register of numbers or texts */
     LAT__BITS_BYTES = LAT__WORDS * sizeof(uint64_t),   /* of a register of truths */
-    LAT__DERIVED_MAX = 64, /* columns that a stream keeps of what depends on the node alone */
+    LAT__DERIVED_MAX = 64, /* columns that a strip keeps of what depends on the node alone */
+    LAT__SPAN_MAX = 8,     /* blocks that are computed at once, */
+    LAT__SPAN_BYTES =
+        16 * 1024, /* if the registers of numbers are no larger than this, all together */
 };
 
-/* Computes one block: `out` and the operands that differ by row are blocks, the others one value each. `out` may be
- * one of the operands. Truths are bitmaps, always. */
-typedef void lat__kernel(void *out, const void *a, const void *b, const void *c);
+/* Computes some blocks, one behind the other: `out` and the operands that differ by row are whole blocks, the others one
+ * value each. `out` may be one of the operands. Truths are bitmaps, always. */
+typedef void lat__kernel(void *out, const void *a, const void *b, const void *c, size_t blocks);
 
 /* Which operand is one value for all rows; of a select, its two alternatives count. */
 enum { LAT__SHAPE_VV, LAT__SHAPE_UV, LAT__SHAPE_VU, LAT__SHAPE_UU, LAT__SHAPES };
@@ -25,9 +28,11 @@ struct lat__kernels {
     const char *name;
     lat__kernel *ops[LAT_OP_COUNT][LAT__SHAPES]; /* NULL: not to be computed by block */
 
-    /* Returns the greatest of the scores of the rows in the bitmap (not empty), and tells whether one of them is not
-     * finite; if so, what it returns means nothing. */
-    double (*greatest)(const double *scores, const uint64_t *rows, bool *ret_wild);
+    /* Returns the greatest of the scores, all finite, of the rows in the bitmap (not empty). */
+    double (*greatest)(const double *scores, const uint64_t *rows, size_t blocks);
+
+    /* Tells which scores are not finite. */
+    void (*wild)(const double *scores, uint64_t *ret_rows, size_t blocks);
 };
 
 const struct lat__kernels *lat__kernels_baseline(void);
@@ -43,34 +48,44 @@ const struct lat__kernels *lat__kernels_at(size_t index);
 struct lat_vector *lat__vector_new_with(struct lat_program *program, struct lat_columns *columns,
                                         const struct lat__kernels *kernels);
 
-/* ---- streams ---- */
+/* ---- strips ---- */
 
-/* Steps that compute some values of a program, block by block. What is wanted stands in groups, so that the second is
- * not computed where the first leaves nothing to ask. */
+/* Steps that compute some values of a program for some blocks at a time (a span). What is wanted stands in groups, so that
+ * the second is not computed where the first leaves nothing to ask. */
 struct lat__strip;
 
 struct lat__wanted {
     const uint32_t *ops;
     size_t count;
     size_t first_count; /* how many of them are in the first group */
+    bool is_plain;      /* for blocks alone in which every PAIR field is zero: more is kept then */
 };
 
-/* Returns an owned stream. `values` has room for all of the program's ops, outlives the stream, and holds the
- * constants. */
+/* Returns an owned strip. `constants` holds the values of the program's constants, by op; borrowed for this call. */
 struct lat__strip *lat__strip_new(const struct lat_program *program, struct lat_columns *columns,
                                   const struct lat__kernels *kernels,
-                                  union lat_program_value *values,
+                                  const union lat_program_value *constants,
                                   const struct lat__wanted *wanted);
-struct lat__strip *lat__strip_free(struct lat__strip *stream);
+struct lat__strip *lat__strip_free(struct lat__strip *strip);
 
-/* Prepares a decision: computes what is one value for all rows, and renews what is kept of blocks that changed. */
-void lat__strip_begin(struct lat__strip *stream, const struct lat_record *record);
+/* Tells whether anything in it depends on a PAIR field. */
+bool lat__strip_has_pairs(const struct lat__strip *strip);
 
-/* Computes a group of a block; of group 1 after group 0. */
-void lat__strip_block(const struct lat__strip *stream, size_t group, size_t block);
+/* Returns how many blocks it computes at once, at most. */
+size_t lat__strip_span(const struct lat__strip *strip);
 
-/* Returns where the wanted value of that index is for a block, once its group was computed: a whole block of values, or
- * of bits. */
-const void *lat__strip_value(const struct lat__strip *stream, size_t index, size_t block);
+/* Prepares a decision: computes what is one value for all rows. */
+void lat__strip_begin(struct lat__strip *strip, const struct lat_record *record);
+
+/* Computes a group of a span: group 0 after renewing what is kept of blocks that changed, group 1 of the same span
+ * after it. */
+void lat__strip_run(struct lat__strip *strip, size_t group, size_t block, size_t count);
+
+/* Returns the wanted value of that index for the span that was computed last: whole blocks of values, or of bits. */
+const void *lat__strip_value(const struct lat__strip *strip, size_t index);
+
+/* Returns the bitmap of that value's rows that are not finite, as it was found when the value was kept; NULL when it is
+ * not kept, and so has to be looked at. */
+const uint64_t *lat__strip_wild(const struct lat__strip *strip, size_t index);
 
 #endif

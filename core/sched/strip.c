@@ -1,0 +1,457 @@
+/* Strips: the values that somebody wants of a program, as steps over blocks of 256 rows.
+ *
+ *   one value for all rows   computed once a decision, op by op (lat_program_value), and handed to kernels as one value
+ *   of the node alone        the largest such subgraphs become columns of their own (derived), which are computed
+ *                            again only for blocks whose stamp changed, when they are next asked about; so no
+ *                            division is done twice
+ *   a look-up by a key of    kept as well, together with the key: another key computes it anew
+ *   the workload
+ *   all else                 steps, in the program's order, between registers, which stay in the processor's first
+ *                            cache: a register is given again after its last use, and of few registers each
+ *                            holds several blocks, so that a step's own cost counts less
+ *
+ * Where no instance, image or data of the workload is, every PAIR field is zero; a plain strip takes that for granted,
+ * and finds that much more depends on the node alone.
+ *
+ * Operands are named while the steps are made, and bound to addresses (base + block * stride) before they run, and again
+ * when columns moved. */
+#include "sched/strip_internal.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { GROUPS = 2, NOT_NEEDED = GROUPS };
+
+const struct lat_op *lat__strip_op(const struct lat__strip *strip, uint32_t op)
+{
+    return &strip->ops[op];
+}
+
+size_t lat__strip_bytes(enum lat_program_type type)
+{
+    switch (type) {
+    case LAT_VALUE_B: return LAT__BITS_BYTES;
+    case LAT_VALUE_S: return LAT__BLOCK * sizeof(int32_t);
+    default: return LAT__REGISTER_BYTES;
+    }
+}
+
+void *lat__strip_memory(size_t bytes)
+{
+    size_t whole = (bytes + LAT__ALIGNMENT - 1) / LAT__ALIGNMENT * LAT__ALIGNMENT;
+    void *memory = aligned_alloc(LAT__ALIGNMENT, whole > 0 ? whole : LAT__ALIGNMENT);
+
+    LAT_ASSERT(memory != NULL);
+    memset(memory, 0, whole);
+    return memory;
+}
+
+/* While steps are made. */
+struct maker {
+    struct lat__strip *strip;
+    uint8_t *group;                /* by op: the first that needs it, or NOT_NEEDED */
+    struct lat__strip_name *names; /* by op */
+    uint32_t *last_use; /* by op: the step after which its register is free; UINT32_MAX: never */
+    uint32_t *free_registers;
+    size_t free_register_count;
+    uint32_t *free_bits;
+    size_t free_bits_count;
+};
+
+/* ---- what is computed where ---- */
+
+static bool is_one_value(const struct lat__strip *strip, uint32_t op)
+{
+    return strip->depends[op] <= LAT_DEPENDS_UNIFORM;
+}
+
+static bool is_pair(const struct lat_op *op)
+{
+    return op->code == LAT_OP_field &&
+           lat_policy_field_row(op->field)->scope == LAT_POLICY_SCOPE_PAIR;
+}
+
+/* Finds out what each op depends on, and the values of those that depend on nothing; in a plain strip these are more
+ * than in the program. */
+static void find_dependencies(struct lat__strip *strip, const union lat_program_value *constants,
+                              bool is_plain)
+{
+    for (uint32_t i = 0; i < strip->op_count; i++) {
+        const struct lat_op *op = lat__strip_op(strip, i);
+        enum lat_depends depends =
+            op->operand_count == 0 || op->code == LAT_OP_map ? op->depends : LAT_DEPENDS_CONSTANT;
+
+        for (uint32_t k = 0; k < op->operand_count; k++) {
+            depends = (enum lat_depends)(depends | strip->depends[op->operands[k]]);
+        }
+        if (is_plain && is_pair(op)) {
+            depends = LAT_DEPENDS_CONSTANT;
+        } else if (op->depends == LAT_DEPENDS_CONSTANT) {
+            strip->values[i] = constants[i];
+        } else if (depends == LAT_DEPENDS_CONSTANT) {
+            lat_program_value(strip->program, strip->columns, NULL, 0, i, strip->values);
+        }
+        strip->depends[i] = depends;
+    }
+}
+
+/* Names an op that is computed by no step of the main list; false for one that is. */
+static bool name_without_step(struct maker *maker, uint32_t index)
+{
+    struct lat__strip *strip = maker->strip;
+    const struct lat_op *op = lat__strip_op(strip, index);
+    bool keyed = op->code == LAT_OP_map && strip->depends[index] == LAT_DEPENDS_MIXED;
+
+    if (is_one_value(strip, index)) {
+        maker->names[index] = (struct lat__strip_name){LAT__AT_ONE_VALUE, index};
+        return true;
+    }
+    if (op->code == LAT_OP_field) {
+        strip->has_pairs |= is_pair(op);
+        maker->names[index] = (struct lat__strip_name){LAT__AT_COLUMN, (uint32_t)op->field};
+        return true;
+    }
+    if ((strip->depends[index] == LAT_DEPENDS_ROW || keyed) &&
+        strip->derived_count < LAT__DERIVED_MAX) {
+        maker->names[index] =
+            (struct lat__strip_name){LAT__AT_DERIVED, (uint32_t)strip->derived_count};
+        strip->derived[strip->derived_count++] =
+            (struct lat__strip_derived){.op = index, .is_keyed = keyed};
+        return true;
+    }
+    return false;
+}
+
+/* Finds out, from what is wanted down, which ops are needed, by which group, and where each one is. Users come after
+ * what they use, so one walk from the end is enough; of what depends on the node alone it meets the largest part
+ * first. */
+static void find_needed(struct maker *maker, const struct lat__wanted *wanted)
+{
+    struct lat__strip *strip = maker->strip;
+
+    memset(maker->group, NOT_NEEDED, strip->op_count);
+    for (size_t i = 0; i < wanted->count; i++) {
+        uint8_t group = i < wanted->first_count ? 0 : 1;
+        uint8_t *own = &maker->group[wanted->ops[i]];
+
+        *own = *own < group ? *own : group;
+    }
+    for (uint32_t i = (uint32_t)strip->op_count; i-- > 0;) {
+        if (maker->group[i] == NOT_NEEDED) {
+            continue;
+        }
+        const struct lat_op *op = lat__strip_op(strip, i);
+        bool alone = name_without_step(maker, i);
+        bool is_keyed = alone && op->code == LAT_OP_map;
+
+        for (uint32_t k = 0; k < op->operand_count; k++) {
+            /* Under a derived column there is nothing for the main list to do, but for the key of a look-up. */
+            if (!alone || is_one_value(strip, i) || is_keyed) {
+                uint8_t *group = &maker->group[op->operands[k]];
+
+                *group = *group < maker->group[i] ? *group : maker->group[i];
+            }
+        }
+    }
+}
+
+static void find_uniforms(struct maker *maker)
+{
+    struct lat__strip *strip = maker->strip;
+
+    strip->uniforms = lat_alloc_array(strip->op_count + 1, sizeof(*strip->uniforms));
+    for (uint32_t i = 0; i < strip->op_count; i++) {
+        if (maker->group[i] != NOT_NEEDED && strip->depends[i] == LAT_DEPENDS_UNIFORM) {
+            strip->uniforms[strip->uniform_count++] = i;
+        }
+    }
+}
+
+/* ---- steps ---- */
+
+/* Returns the name of one value as a whole block. */
+static struct lat__strip_name spread(struct lat__strip *strip, uint32_t op)
+{
+    size_t i = 0;
+
+    while (i < strip->spread_count && strip->spreads[i].op != op) {
+        i++;
+    }
+    if (i == strip->spread_count) {
+        strip->spreads = lat_grow(strip->spreads, i + 1, sizeof(*strip->spreads));
+        strip->spreads[i] = (struct lat__strip_spread){
+            op,
+            lat__strip_memory(LAT__SPAN_MAX * lat__strip_bytes(lat__strip_op(strip, op)->type))};
+        strip->spread_count++;
+    }
+    return (struct lat__strip_name){LAT__AT_SPREAD, (uint32_t)i};
+}
+
+static struct lat__strip_step *add_step(struct lat__strip_steps *steps)
+{
+    if (steps->count == steps->room) {
+        steps->room = steps->room == 0 ? 16 : steps->room * 2;
+        steps->items = lat_grow(steps->items, steps->room, sizeof(*steps->items));
+    }
+    steps->items[steps->count] = (struct lat__strip_step){.kernel = NULL};
+    return &steps->items[steps->count++];
+}
+
+/* Names the operands of a step and takes the kernel for them. */
+static void fill_step(struct maker *maker, struct lat__strip_step *step, uint32_t index)
+{
+    struct lat__strip *strip = maker->strip;
+    const struct lat_op *op = lat__strip_op(strip, index);
+    bool is_select = op->operand_count == 3;
+    unsigned shape = 0;
+
+    step->op = index;
+    step->operand_count = op->operand_count;
+    for (uint32_t k = 0; k < op->operand_count; k++) {
+        uint32_t operand = op->operands[k];
+
+        step->in_names[k] = maker->names[operand];
+        if (maker->names[operand].where != LAT__AT_ONE_VALUE || op->code == LAT_OP_map) {
+            continue;
+        }
+        if (lat__strip_op(strip, operand)->type == LAT_VALUE_B) {
+            step->in_names[k] = spread(strip, operand);
+        } else {
+            shape |= 1U << (is_select ? k - 1 : k);
+        }
+    }
+    if (op->code != LAT_OP_map) {
+        step->kernel = strip->kernels->ops[op->code][shape];
+        LAT_ASSERT(step->kernel != NULL);
+    }
+}
+
+/* Gives registers back whose last use is this step. */
+static void release_operands(struct maker *maker, const struct lat__strip_step *step,
+                             uint32_t number)
+{
+    const struct lat_op *op = lat__strip_op(maker->strip, step->op);
+
+    for (uint32_t k = 0; k < op->operand_count; k++) {
+        uint32_t operand = op->operands[k];
+        struct lat__strip_name name = maker->names[operand];
+
+        if (maker->last_use[operand] != number) {
+            continue;
+        }
+        maker->last_use[operand] = UINT32_MAX; /* once, though it may be both operands */
+        if (name.where == LAT__AT_REGISTER) {
+            maker->free_registers[maker->free_register_count++] = name.index;
+        } else if (name.where == LAT__AT_BITS) {
+            maker->free_bits[maker->free_bits_count++] = name.index;
+        }
+    }
+}
+
+static struct lat__strip_name take_register(struct maker *maker, enum lat_program_type type)
+{
+    struct lat__strip *strip = maker->strip;
+
+    if (type == LAT_VALUE_B) {
+        return (struct lat__strip_name){
+            LAT__AT_BITS, maker->free_bits_count > 0 ? maker->free_bits[--maker->free_bits_count]
+                                                     : (uint32_t)strip->bits_count++};
+    }
+    return (struct lat__strip_name){LAT__AT_REGISTER,
+                                    maker->free_register_count > 0
+                                        ? maker->free_registers[--maker->free_register_count]
+                                        : (uint32_t)strip->register_count++};
+}
+
+/* Gives every register that there is back: the lists do not run into each other. */
+static void all_free(struct maker *maker)
+{
+    for (uint32_t i = 0; i < maker->strip->register_count; i++) {
+        maker->free_registers[i] = i;
+    }
+    for (uint32_t i = 0; i < maker->strip->bits_count; i++) {
+        maker->free_bits[i] = i;
+    }
+    maker->free_register_count = maker->strip->register_count;
+    maker->free_bits_count = maker->strip->bits_count;
+}
+
+/* Makes the steps of the ops in `order`; those that are named already write there. What is in `lasting` keeps its
+ * register. */
+static void make_steps(struct maker *maker, struct lat__strip_steps *steps, const uint32_t *order,
+                       size_t count, const bool *lasting)
+{
+    struct lat__strip *strip = maker->strip;
+
+    for (uint32_t number = 0; number < count; number++) {
+        const struct lat_op *op = lat__strip_op(strip, order[number]);
+
+        for (uint32_t k = 0; k < op->operand_count; k++) {
+            maker->last_use[op->operands[k]] = lasting[op->operands[k]] ? UINT32_MAX : number;
+        }
+    }
+    all_free(maker);
+    for (uint32_t number = 0; number < count; number++) {
+        struct lat__strip_step *step = add_step(steps);
+        struct lat__strip_name *own = &maker->names[order[number]];
+
+        fill_step(maker, step, order[number]);
+        release_operands(maker, step, number);
+        if (own->where == LAT__AT_NOWHERE) {
+            *own = take_register(maker, lat__strip_op(strip, order[number])->type);
+        }
+        step->out_name = *own;
+    }
+}
+
+static void make_main(struct maker *maker, const struct lat__wanted *wanted)
+{
+    struct lat__strip *strip = maker->strip;
+    uint32_t *order = lat_alloc_array(strip->op_count + 1, sizeof(*order));
+    bool *lasting = lat_alloc_array(strip->op_count + 1, sizeof(*lasting));
+    size_t count = 0;
+
+    for (size_t i = 0; i < wanted->count; i++) {
+        lasting[wanted->ops[i]] = true;
+    }
+    for (uint8_t group = 0; group < GROUPS; group++) {
+        for (uint32_t i = 0; i < strip->op_count; i++) {
+            if (maker->group[i] == group && maker->names[i].where == LAT__AT_NOWHERE) {
+                order[count++] = i;
+            }
+        }
+        strip->first_end = group == 0 ? count : strip->first_end;
+    }
+    make_steps(maker, &strip->main, order, count, lasting);
+    strip->wanted_count = wanted->count;
+    strip->wanted_names = lat_alloc_array(wanted->count + 1, sizeof(*strip->wanted_names));
+    strip->wanted = lat_alloc_array(wanted->count + 1, sizeof(*strip->wanted));
+    for (size_t i = 0; i < wanted->count; i++) {
+        struct lat__strip_name name = maker->names[wanted->ops[i]];
+
+        if (name.where == LAT__AT_DERIVED) {
+            strip->derived[name.index].is_wanted = true;
+        }
+        strip->wanted_names[i] =
+            name.where == LAT__AT_ONE_VALUE ? spread(strip, wanted->ops[i]) : name;
+    }
+    free(order);
+    free(lasting);
+}
+
+/* Makes the steps that compute the derived columns: everything below them, down to fields and constants. */
+static void make_kept(struct maker *maker)
+{
+    struct lat__strip *strip = maker->strip;
+    uint32_t *order = lat_alloc_array(strip->op_count + 1, sizeof(*order));
+    bool *needed = lat_alloc_array(strip->op_count + 1, sizeof(*needed));
+    bool *lasting = lat_alloc_array(strip->op_count + 1, sizeof(*lasting));
+    size_t count = 0;
+
+    for (size_t i = 0; i < strip->derived_count; i++) {
+        needed[strip->derived[i].op] = !strip->derived[i].is_keyed;
+    }
+    for (uint32_t i = (uint32_t)strip->op_count; i-- > 0;) {
+        const struct lat_op *op = lat__strip_op(strip, i);
+
+        for (uint32_t k = 0; needed[i] && k < op->operand_count; k++) {
+            needed[op->operands[k]] = true;
+        }
+    }
+    for (uint32_t i = 0; i < strip->op_count; i++) {
+        const struct lat_op *op = lat__strip_op(strip, i);
+
+        if (!needed[i]) {
+            continue;
+        }
+        if (is_one_value(strip, i)) {
+            maker->names[i] = (struct lat__strip_name){LAT__AT_ONE_VALUE, i};
+        } else if (op->code == LAT_OP_field) {
+            maker->names[i] = (struct lat__strip_name){LAT__AT_COLUMN, (uint32_t)op->field};
+        } else {
+            if (maker->names[i].where != LAT__AT_DERIVED) {
+                maker->names[i] = (struct lat__strip_name){
+                    LAT__AT_NOWHERE, 0}; /* what the main list has is its own */
+            }
+            order[count++] = i;
+        }
+    }
+    make_steps(maker, &strip->kept, order, count, lasting);
+    free(order);
+    free(needed);
+    free(lasting);
+}
+
+struct lat__strip *lat__strip_new(const struct lat_program *program, struct lat_columns *columns,
+                                  const struct lat__kernels *kernels,
+                                  const union lat_program_value *constants,
+                                  const struct lat__wanted *wanted)
+{
+    struct lat__strip *strip = LAT_NEW(struct lat__strip);
+    struct maker maker = {.strip = strip};
+    size_t room;
+
+    strip->program = program;
+    strip->ops = lat_program_ops(program, &strip->op_count);
+    strip->columns = columns;
+    strip->kernels = kernels;
+    strip->derived = lat_alloc_array(LAT__DERIVED_MAX, sizeof(*strip->derived));
+    room = strip->op_count + 1;
+    strip->depends = lat_alloc_array(room, sizeof(*strip->depends));
+    strip->values = lat_alloc_array(room, sizeof(*strip->values));
+    find_dependencies(strip, constants, wanted->is_plain);
+    maker.group = lat_alloc_array(room, sizeof(*maker.group));
+    maker.names = lat_alloc_array(room, sizeof(*maker.names));
+    maker.last_use = lat_alloc_array(room, sizeof(*maker.last_use));
+    maker.free_registers = lat_alloc_array(room, sizeof(*maker.free_registers));
+    maker.free_bits = lat_alloc_array(room, sizeof(*maker.free_bits));
+    find_needed(&maker, wanted);
+    find_uniforms(&maker);
+    make_main(&maker, wanted);
+    make_kept(&maker);
+    strip->span = LAT__SPAN_MAX;
+    while (strip->span > 1 &&
+           strip->span * strip->register_count * LAT__REGISTER_BYTES > LAT__SPAN_BYTES) {
+        strip->span /= 2;
+    }
+    strip->registers = lat__strip_memory(strip->register_count * strip->span * LAT__REGISTER_BYTES);
+    strip->bits = lat__strip_memory(strip->bits_count * strip->span * LAT__BITS_BYTES);
+    strip->layout = UINT64_MAX;
+    free(maker.group);
+    free(maker.names);
+    free(maker.last_use);
+    free(maker.free_registers);
+    free(maker.free_bits);
+    return strip;
+}
+
+struct lat__strip *lat__strip_free(struct lat__strip *strip)
+{
+    if (strip == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < strip->derived_count; i++) {
+        free(strip->derived[i].memory);
+        free(strip->derived[i].seen);
+        free(strip->derived[i].wild);
+    }
+    for (size_t i = 0; i < strip->spread_count; i++) {
+        free(strip->spreads[i].memory);
+    }
+    free(strip->depends);
+    free(strip->values);
+    free(strip->uniforms);
+    free(strip->derived);
+    free(strip->spreads);
+    free(strip->main.items);
+    free(strip->kept.items);
+    free(strip->wanted_names);
+    free(strip->wanted);
+    free(strip->registers);
+    free(strip->bits);
+    free(strip->seen);
+    free(strip);
+    return NULL;
+}

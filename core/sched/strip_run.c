@@ -1,0 +1,271 @@
+/* Running strips: their operands bound to addresses, what is kept renewed, steps run. See strip.c. */
+#include "sched/strip_internal.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- addresses ---- */
+
+static struct lat__strip_place column_place(const struct lat__strip *strip,
+                                            enum lat_policy_field field)
+{
+    const void *base = NULL;
+    size_t stride = LAT__REGISTER_BYTES;
+
+    switch (lat_policy_field_row(field)->type) {
+    case LAT_POLICY_TYPE_BOOL:
+        base = lat_columns_bits(strip->columns, field);
+        stride = LAT__BITS_BYTES;
+        break;
+    case LAT_POLICY_TYPE_INT: base = lat_columns_ints(strip->columns, field); break;
+    case LAT_POLICY_TYPE_FLOAT: base = lat_columns_floats(strip->columns, field); break;
+    default:
+        base = lat_columns_codes(strip->columns, field);
+        stride = lat__strip_bytes(LAT_VALUE_S);
+        break;
+    }
+    return (struct lat__strip_place){(char *)base, stride};
+}
+
+static struct lat__strip_place place_of(const struct lat__strip *strip, struct lat__strip_name name)
+{
+    switch (name.where) {
+    case LAT__AT_ONE_VALUE: return (struct lat__strip_place){(char *)&strip->values[name.index], 0};
+    case LAT__AT_SPREAD: return (struct lat__strip_place){strip->spreads[name.index].memory, 0};
+    case LAT__AT_COLUMN: return column_place(strip, (enum lat_policy_field)name.index);
+    case LAT__AT_DERIVED: {
+        const struct lat__strip_derived *derived = &strip->derived[name.index];
+
+        return (struct lat__strip_place){derived->memory,
+                                         lat__strip_bytes(lat__strip_op(strip, derived->op)->type)};
+    }
+    case LAT__AT_REGISTER:
+        return (struct lat__strip_place){
+            strip->registers + name.index * strip->span * LAT__REGISTER_BYTES, 0};
+    case LAT__AT_BITS:
+        return (struct lat__strip_place){strip->bits + name.index * strip->span * LAT__BITS_BYTES,
+                                         0};
+    default: break;
+    }
+    return (struct lat__strip_place){NULL, 0};
+}
+
+static void bind(struct lat__strip *strip)
+{
+    struct lat__strip_steps *const lists[] = {&strip->main, &strip->kept};
+
+    for (size_t list = 0; list < LAT_COUNT(lists); list++) {
+        for (size_t i = 0; i < lists[list]->count; i++) {
+            struct lat__strip_step *step = &lists[list]->items[i];
+
+            step->out = place_of(strip, step->out_name);
+            for (uint32_t k = 0; k < step->operand_count; k++) {
+                step->in[k] = place_of(strip, step->in_names[k]);
+            }
+        }
+    }
+    for (size_t i = 0; i < strip->wanted_count; i++) {
+        strip->wanted[i] = place_of(strip, strip->wanted_names[i]);
+    }
+}
+
+/* Makes room for the derived columns of so many blocks, all to be computed. */
+static void make_room(struct lat__strip *strip, size_t blocks)
+{
+    strip->blocks = blocks;
+    free(strip->seen);
+    strip->seen = lat_alloc_array(blocks + 1, sizeof(*strip->seen));
+    for (size_t i = 0; i < strip->derived_count; i++) {
+        struct lat__strip_derived *derived = &strip->derived[i];
+
+        free(derived->memory);
+        derived->memory =
+            lat__strip_memory(blocks * lat__strip_bytes(lat__strip_op(strip, derived->op)->type));
+        if (derived->is_keyed) {
+            free(derived->seen);
+            derived->seen = lat_alloc_array(blocks + 1, sizeof(*derived->seen));
+        }
+        if (derived->is_wanted && lat__strip_op(strip, derived->op)->type == LAT_VALUE_F) {
+            free(derived->wild);
+            derived->wild = lat_alloc_array(blocks + 1, LAT__BITS_BYTES);
+        }
+    }
+}
+
+/* ---- running ---- */
+
+static void fill(char *memory, enum lat_program_type type, union lat_program_value value,
+                 size_t blocks)
+{
+    if (type == LAT_VALUE_B) {
+        memset(memory, value.b ? 0xff : 0, blocks * LAT__BITS_BYTES);
+        return;
+    }
+    for (size_t i = 0; i < blocks * LAT__BLOCK; i++) {
+        if (type == LAT_VALUE_S) {
+            ((int32_t *)memory)[i] = value.s;
+        } else {
+            ((union lat_program_value *)memory)[i] = value;
+        }
+    }
+}
+
+static void look_up(const struct lat__strip *strip, uint32_t op, size_t block, size_t count,
+                    int32_t key, void *out)
+{
+    int32_t *codes = out;
+    size_t begin = block * LAT__BLOCK;
+    size_t rows = lat_columns_rows(strip->columns) - begin;
+
+    for (size_t i = 0; i < count * LAT__BLOCK; i++) {
+        codes[i] = i < rows ? lat_columns_lookup(strip->columns, lat__strip_op(strip, op)->field,
+                                                 begin + i, key)
+                            : 0;
+    }
+}
+
+static void run_steps(const struct lat__strip *strip, const struct lat__strip_step *step,
+                      const struct lat__strip_step *end, size_t block, size_t count)
+{
+    for (; step < end; step++) {
+        if (step->kernel == NULL) {
+            const union lat_program_value *key = (const void *)step->in[0].base;
+
+            look_up(strip, step->op, block, count, key->s,
+                    step->out.base + block * step->out.stride);
+            continue;
+        }
+        step->kernel(step->out.base + block * step->out.stride,
+                     step->in[0].base + block * step->in[0].stride,
+                     step->in[1].base + block * step->in[1].stride,
+                     step->in[2].base + block * step->in[2].stride, count);
+    }
+}
+
+/* Renews what is kept of a block in which something changed. */
+static void renew_block(struct lat__strip *strip, size_t block)
+{
+    run_steps(strip, strip->kept.items, strip->kept.items + strip->kept.count, block, 1);
+    for (size_t i = 0; i < strip->derived_count; i++) {
+        const struct lat__strip_derived *derived = &strip->derived[i];
+
+        if (derived->wild != NULL) {
+            strip->kernels->wild((const double *)(derived->memory + block * LAT__REGISTER_BYTES),
+                                 derived->wild + block * LAT__WORDS, 1);
+        }
+        if (derived->is_keyed) {
+            look_up(strip, derived->op, block, 1, derived->key,
+                    derived->memory + block * lat__strip_bytes(LAT_VALUE_S));
+            derived->seen[block] = strip->stamps[block];
+        }
+    }
+    strip->seen[block] = strip->stamps[block];
+}
+
+/* Looks a block up again by a key that is another one than when it was last looked up. */
+static void renew_keyed(struct lat__strip *strip, size_t block, size_t count)
+{
+    for (size_t i = 0; i < strip->derived_count; i++) {
+        const struct lat__strip_derived *derived = &strip->derived[i];
+
+        for (size_t at = block; derived->is_keyed && at < block + count; at++) {
+            if (derived->seen[at] != strip->stamps[at]) {
+                look_up(strip, derived->op, at, 1, derived->key,
+                        derived->memory + at * lat__strip_bytes(LAT_VALUE_S));
+                derived->seen[at] = strip->stamps[at];
+            }
+        }
+    }
+}
+
+/* Takes the keys of this decision's workload. */
+static void take_keys(struct lat__strip *strip)
+{
+    strip->has_keyed = false;
+    for (size_t i = 0; i < strip->derived_count; i++) {
+        struct lat__strip_derived *derived = &strip->derived[i];
+
+        if (!derived->is_keyed) {
+            continue;
+        }
+        int32_t key = strip->values[lat__strip_op(strip, derived->op)->operands[0]].s;
+
+        /* The key need not be held. While a row has something under it, the row's map holds it; and a map that got
+         * something under the same code after it was another text's changed the stamp of its block. */
+        if (key != derived->key) {
+            derived->key = key;
+            memset(derived->seen, 0, (strip->blocks + 1) * sizeof(*derived->seen));
+        }
+        strip->has_keyed = true;
+    }
+}
+
+void lat__strip_begin(struct lat__strip *strip, const struct lat_record *record)
+{
+    size_t blocks = lat_columns_blocks(strip->columns);
+
+    if (strip->layout != lat_columns_layout(strip->columns) || blocks > strip->blocks) {
+        make_room(strip, blocks + blocks / 2);
+        bind(strip);
+        strip->layout = lat_columns_layout(strip->columns);
+    }
+    strip->stamps = lat_columns_stamps(strip->columns);
+    for (size_t i = 0; i < strip->uniform_count; i++) {
+        lat_program_value(strip->program, strip->columns, record, 0, strip->uniforms[i],
+                          strip->values);
+    }
+    for (size_t i = 0; i < strip->spread_count; i++) {
+        uint32_t op = strip->spreads[i].op;
+
+        fill(strip->spreads[i].memory, lat__strip_op(strip, op)->type, strip->values[op],
+             strip->span);
+    }
+    take_keys(strip);
+}
+
+void lat__strip_run(struct lat__strip *strip, size_t group, size_t block, size_t count)
+{
+    const struct lat__strip_step *middle = strip->main.items + strip->first_end;
+
+    LAT_ASSERT(count <= strip->span);
+    if (group == 1) {
+        run_steps(strip, middle, strip->main.items + strip->main.count, block, count);
+        return;
+    }
+    for (size_t at = block; at < block + count; at++) {
+        if (strip->seen[at] != strip->stamps[at]) {
+            renew_block(strip, at);
+        }
+    }
+    if (strip->has_keyed) {
+        renew_keyed(strip, block, count);
+    }
+    strip->at = block;
+    run_steps(strip, strip->main.items, middle, block, count);
+}
+
+const void *lat__strip_value(const struct lat__strip *strip, size_t index)
+{
+    return strip->wanted[index].base + strip->at * strip->wanted[index].stride;
+}
+
+const uint64_t *lat__strip_wild(const struct lat__strip *strip, size_t index)
+{
+    struct lat__strip_name name = strip->wanted_names[index];
+
+    return name.where == LAT__AT_DERIVED && strip->derived[name.index].wild != NULL
+               ? strip->derived[name.index].wild + strip->at * LAT__WORDS
+               : NULL;
+}
+
+bool lat__strip_has_pairs(const struct lat__strip *strip)
+{
+    return strip->has_pairs;
+}
+
+size_t lat__strip_span(const struct lat__strip *strip)
+{
+    return strip->span;
+}
