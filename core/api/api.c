@@ -92,6 +92,11 @@ struct lat_api *lat_api_new(const struct lat_api_config *config)
                             &api->bound[i]);
     }
     api->admission = lat__admission_new(api);
+    if (config->metrics) {
+        api->approval_fallbacks =
+            lat_metrics_counter(config->metrics, "lattice_approval_fallbacks_total", "",
+                                "Machines about which the approval policy gave no answer");
+    }
     api->guards = lat__guards_new(lat_loop_clock(config->loop));
     api->events = lat__events_new(api);
     lat_timer_init(&api->sweep, config->loop, lat__sweep, api);

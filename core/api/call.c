@@ -109,7 +109,7 @@ void lat__call_fail(struct lat__call *call, const struct lat_err *err)
     char seconds[24];
     const struct lat_http_field extra[] = {{"Retry-After", seconds}, {0}};
 
-    if (lat_error_row(err->code)->http_status >= 500) {
+    if (lat_error_row(err->code)->http_status >= 500 && err->code != LAT_E_NOT_APPROVED) {
         lat_log(call->api->with.log, LAT_LOG_WARN, "a request failed",
                 LAT_STR("request_id", lat_http_request_id(call->req)),
                 LAT_STR("path", lat_http_path(call->req)), LAT_ERR(err));

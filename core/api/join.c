@@ -1,9 +1,12 @@
 /* How machines become nodes: join tokens, joining, and certificates that are renewed.
  *
  * A token is one-use unless asked otherwise, ends, and may be bound to a pool and a name. A machine that joins again with
- * the key of a node that is here (its first answer was lost) gets a certificate again, whatever is left of the token. A
- * renewal needs no token: the request is signed by the node's key, and a certificate is of use only with it. */
-#include "api/api_internal.h"
+ * the key of a node that is here (its first answer was lost, or it waited for approval) gets a certificate, whatever became of the
+ * token. A renewal needs no token: the request is signed by the node's key, and a certificate is of use only with it.
+ *
+ *   key is a node's ─► certificate; or "not yet" while it is pending
+ *   new key ─► token good, name free ─► approval policy (approval.c) ─► the same looked at again ─► NODE joining, or pending */
+#include "api/policy_internal.h"
 
 #include "model/demand.h"
 
@@ -123,14 +126,6 @@ void lat__join_tokens_remove(struct lat__call *call)
 
 /* ---- joining ---- */
 
-/* What a machine brings. Texts are borrowed from the body. */
-struct applicant {
-    const char *token;
-    const char *name;
-    const char *request;
-    const cJSON *labels;
-};
-
 static int check_labels(const cJSON *labels, struct lat_err *err)
 {
     const cJSON *label;
@@ -150,11 +145,11 @@ static int check_labels(const cJSON *labels, struct lat_err *err)
     return 0;
 }
 
-static int read_applicant(struct lat__call *call, struct applicant *ret, struct lat_err *err)
+static int read_applicant(struct lat__call *call, struct lat__applicant *ret, struct lat_err *err)
 {
     int code;
 
-    *ret = (struct applicant){.token = "", .name = "", .request = ""};
+    *ret = (struct lat__applicant){.token = "", .name = "", .request = ""};
     if ((code = lat__call_read_body(call, NULL, err)) ||
         (code = lat_json_read_text(call->body, "token", &ret->token, err)) ||
         (code = lat_json_read_text(call->body, "name", &ret->name, err)) ||
@@ -203,6 +198,21 @@ static void write_membership(struct lat__call *call, const struct lat_node *node
     lat_json_end(&writer, '}');
 }
 
+/* A node that gets no certificate: an administrator shut it out, or has not let it in yet. */
+static int refuse_barred(const struct lat_node *node, struct lat_err *err)
+{
+    if (lat_text_equal(node->status, lat_node_state_name(LAT_NODE_REVOKED))) {
+        return lat_err_set(err, LAT_E_FORBIDDEN, "Node '%s' was shut out%s%s.", node->name,
+                           *node->reason ? ": " : "", node->reason);
+    }
+    if (lat_text_equal(node->status, lat_node_state_name(LAT_NODE_PENDING))) {
+        lat_err_set(err, LAT_E_NOT_APPROVED, "Node '%s' waits for an administrator: %s.",
+                    node->name, node->reason);
+        return lat_err_hint(err, "It goes on by itself after: lattice node approve %s", node->name);
+    }
+    return 0;
+}
+
 /* Signs for a node that is here already: its key asks again. */
 static void sign_again(struct lat__call *call, const struct lat_node *node, const char *request)
 {
@@ -211,8 +221,7 @@ static void sign_again(struct lat__call *call, const struct lat_node *node, cons
     struct lat_err err;
     char *chain;
 
-    if (lat_text_equal(node->status, lat_node_state_name(LAT_NODE_REVOKED))) {
-        lat_err_set(&err, LAT_E_FORBIDDEN, "Node '%s' was revoked.", node->name);
+    if (refuse_barred(node, &err)) {
         lat__call_fail(call, &err);
         return;
     }
@@ -226,7 +235,7 @@ static void sign_again(struct lat__call *call, const struct lat_node *node, cons
     lat__call_commit(call, lat__call_begin(call), "node.renew", &node->row, 200, &answer);
 }
 
-static int may_use(const struct lat_join_token *token, const struct applicant *applicant,
+static int may_use(const struct lat_join_token *token, const struct lat__applicant *applicant,
                    struct lat_err *err)
 {
     if (token->uses_left <= 0) {
@@ -254,55 +263,112 @@ static int64_t free_number(struct lat__call *call, struct lat_txn *txn)
     }
 }
 
-static void admit(struct lat__call *call, const struct applicant *applicant,
-                  const struct lat_join_token *token)
+/* The row of a machine that is let in, or waits; owned. */
+static struct lat_node *new_node(struct lat__call *call, const struct lat__applicant *applicant,
+                                 const struct lat_join_token *token, const uint8_t key_digest[32])
 {
-    struct lat_join_token *spent = lat_join_token_edit(token);
     struct lat_node *node = lat_node_new();
-    struct lat_buf answer = {0};
-    uint8_t key_digest[32];
     struct lat_buf hex = {0};
-    struct lat_txn *txn;
-    struct lat_err err;
-    char *chain;
 
+    lat_text_hex(&hex, key_digest, 32);
     lat_store_make_id(call->api->with.store, node->row.id);
-    if (lat_authority_sign_node(call->api->with.authority, applicant->request, node->row.id,
-                                call->api->with.node_certificate_ms, &chain, key_digest, &err)) {
-        lat_row_unref(&spent->row);
-        lat_row_unref(&node->row);
-        lat__call_fail(call, &err);
-        return;
-    }
-    lat_text_hex(&hex, key_digest, sizeof(key_digest));
-    spent->uses_left--;
     lat_row_set(node->name, applicant->name);
-    lat_row_set(node->status, lat_node_state_name(LAT_NODE_JOINING));
-    lat_row_set(node->reason, "it has not connected yet");
     lat_row_set(node->key_digest, lat_buf_text(&hex));
     lat_row_set(node->pool, token->pool);
     lat_row_take(node->labels,
                  applicant->labels ? lat_json_print(applicant->labels) : lat_text_copy("{}"));
     node->rank = LAT_RANK_DEFAULT;
     node->joined_at = lat__now(call->api);
-    txn = lat__call_begin(call);
+    lat_buf_done(&hex);
+    return node;
+}
+
+/* Puts the node, with a number of its own, and takes one use off its token. */
+static void put_node(struct lat__call *call, struct lat_txn *txn, struct lat_node *node,
+                     const struct lat_join_token *token)
+{
+    struct lat_join_token *spent = lat_join_token_edit(token);
+
     node->number = free_number(call, txn);
-    write_membership(call, node, chain, &answer);
-    lat_log(call->api->with.log, LAT_LOG_INFO, "a node joins",
-            LAT_STR("request_id", lat_http_request_id(call->req)), LAT_STR("node", node->row.id),
-            LAT_STR("name", node->name), LAT_STR("peer", lat_http_peer(call->req)));
+    spent->uses_left--;
     lat_txn_put(txn, &spent->row);
     lat_txn_put(txn, &node->row);
+}
+
+static void log_join(struct lat__call *call, const char *what, const struct lat_node *node)
+{
+    lat_log(call->api->with.log, LAT_LOG_INFO, what,
+            LAT_STR("request_id", lat_http_request_id(call->req)), LAT_STR("node", node->row.id),
+            LAT_STR("name", node->name), LAT_STR("peer", lat_http_peer(call->req)));
+}
+
+static void admit(struct lat__call *call, const struct lat__applicant *applicant,
+                  const struct lat_join_token *token, const uint8_t key_digest[32])
+{
+    struct lat_node *node = new_node(call, applicant, token, key_digest);
+    struct lat_buf answer = {0};
+    uint8_t signed_digest[32];
+    struct lat_txn *txn;
+    struct lat_err err;
+    char *chain;
+
+    if (lat_authority_sign_node(call->api->with.authority, applicant->request, node->row.id,
+                                call->api->with.node_certificate_ms, &chain, signed_digest, &err)) {
+        lat_row_unref(&node->row);
+        lat__call_fail(call, &err);
+        return;
+    }
+    lat_row_set(node->status, lat_node_state_name(LAT_NODE_JOINING));
+    lat_row_set(node->reason, "it has not connected yet");
+    write_membership(call, node, chain, &answer);
+    log_join(call, "a node joins", node);
+    txn = lat__call_begin(call);
+    put_node(call, txn, node, token);
     lat__call_commit(call, txn, "node.join", &node->row, 201, &answer);
     free(chain);
-    lat_buf_done(&hex);
+}
+
+/* A machine whose node is being written, to wait. */
+struct waiting {
+    struct lat__call *call;
+    struct lat_err not_yet;
+};
+
+static void waits(void *arg, const struct lat_err *err)
+{
+    struct waiting *waiting = arg;
+
+    lat__call_fail(waiting->call, err ? err : &waiting->not_yet);
+    free(waiting);
+}
+
+/* Keeps the machine as a node that waits, and answers what it will hear until somebody has decided. */
+static void keep_waiting(struct lat__call *call, const struct lat__applicant *applicant,
+                         const struct lat_join_token *token, const uint8_t key_digest[32],
+                         const char *reason)
+{
+    struct lat_node *node = new_node(call, applicant, token, key_digest);
+    struct waiting *waiting = LAT_NEW(struct waiting);
+    struct lat_txn *txn;
+    struct lat_err err;
+
+    waiting->call = call;
+    lat_row_set(node->status, lat_node_state_name(LAT_NODE_PENDING));
+    lat_row_set(node->reason, *reason ? reason : "the approval policy leaves it to a person");
+    log_join(call, "a node asks to join and waits for an administrator", node);
+    txn = lat__call_begin(call);
+    put_node(call, txn, node, token);
+    LAT_ASSERT(refuse_barred(node, &waiting->not_yet));
+    lat__audit_add(call, txn, "node.wait", &node->row);
+    if (lat_txn_commit(txn, waits, waiting, &err)) {
+        waits(waiting, &err);
+    }
 }
 
 /* Finds the node whose key signed the request; *ret_node is NULL when there is none. */
-static int find_by_key(struct lat__call *call, const char *request,
+static int find_by_key(struct lat__call *call, const char *request, uint8_t key_digest[32],
                        const struct lat_node **ret_node, struct lat_err *err)
 {
-    uint8_t key_digest[32];
     struct lat_buf hex = {0};
     int code;
 
@@ -310,23 +376,75 @@ static int find_by_key(struct lat__call *call, const char *request,
         lat_text_bound(err->field, sizeof(err->field), "request");
         return code;
     }
-    lat_text_hex(&hex, key_digest, sizeof(key_digest));
+    lat_text_hex(&hex, key_digest, 32);
     *ret_node = (const struct lat_node *)lat_store_find(call->api->with.store, LAT_INDEX_NODE_KEY,
                                                         lat_buf_text(&hex));
     lat_buf_done(&hex);
     return 0;
 }
 
+/* What has to hold of a machine that is no node yet: when it asks, and again when the policy has answered. */
+static int check_applicant(struct lat__call *call, const struct lat__applicant *applicant,
+                           const struct lat_join_token **ret_token, struct lat_err *err)
+{
+    int code;
+
+    if ((code = find_join_token(call, applicant->token, ret_token, err)) ||
+        (code = may_use(*ret_token, applicant, err))) {
+        return code;
+    }
+    if (lat_store_find(call->api->with.store, LAT_INDEX_NODE_NAME, applicant->name)) {
+        lat_err_field(err, LAT_E_NAME_TAKEN, "name", "There is a node '%s' already.",
+                      applicant->name);
+        return lat_err_hint(
+            err, "Start the agent with --name and another name, or remove the old node.");
+    }
+    return 0;
+}
+
+/* A machine whose policy is being asked. */
+struct joining {
+    struct lat__call *call;
+    struct lat__applicant applicant;
+};
+
+static void ruled(void *arg, enum lat_ruling_verdict verdict, const char *reason,
+                  const struct lat_err *refusal)
+{
+    struct joining joining = *(struct joining *)arg;
+    struct lat__call *call = joining.call;
+    const struct lat_join_token *token;
+    const struct lat_node *node;
+    uint8_t key_digest[32];
+    struct lat_err err;
+
+    free(arg);
+    if (refusal) {
+        lat__call_fail(call, refusal);
+    } else if (find_by_key(call, joining.applicant.request, key_digest, &node, &err)) {
+        lat__call_fail(call, &err);
+    } else if (node) { /* it asked twice at once */
+        sign_again(call, node, joining.applicant.request);
+    } else if (check_applicant(call, &joining.applicant, &token, &err)) {
+        lat__call_fail(call, &err);
+    } else if (verdict == LAT_RULING_ASK) {
+        keep_waiting(call, &joining.applicant, token, key_digest, reason);
+    } else {
+        admit(call, &joining.applicant, token, key_digest);
+    }
+}
+
 void lat__join(struct lat__call *call)
 {
     const struct lat_join_token *token;
     const struct lat_node *node;
-    struct applicant applicant;
+    struct lat__applicant applicant;
+    struct joining *joining;
+    uint8_t key_digest[32];
     struct lat_err err;
 
     if (lat__guards_join(call, &err) || read_applicant(call, &applicant, &err) ||
-        find_join_token(call, applicant.token, &token, &err) ||
-        find_by_key(call, applicant.request, &node, &err)) {
+        find_by_key(call, applicant.request, key_digest, &node, &err)) {
         lat__call_fail(call, &err);
         return;
     }
@@ -334,28 +452,24 @@ void lat__join(struct lat__call *call)
         sign_again(call, node, applicant.request);
         return;
     }
-    if (may_use(token, &applicant, &err)) {
+    if (check_applicant(call, &applicant, &token, &err)) {
         lat__call_fail(call, &err);
         return;
     }
-    if (lat_store_find(call->api->with.store, LAT_INDEX_NODE_NAME, applicant.name)) {
-        lat_err_field(&err, LAT_E_NAME_TAKEN, "name", "There is a node '%s' already.",
-                      applicant.name);
-        lat_err_hint(&err, "Start the agent with --name and another name, or remove the old node.");
-        lat__call_fail(call, &err);
-        return;
-    }
-    admit(call, &applicant, token);
+    joining = LAT_NEW(struct joining);
+    *joining = (struct joining){.call = call, .applicant = applicant};
+    lat__approval_ask(call, &joining->applicant, token, ruled, joining);
 }
 
 void lat__join_renew(struct lat__call *call)
 {
     const struct lat_node *node;
-    struct applicant applicant;
+    struct lat__applicant applicant;
+    uint8_t key_digest[32];
     struct lat_err err;
 
     if (lat__guards_join(call, &err) || read_applicant(call, &applicant, &err) ||
-        find_by_key(call, applicant.request, &node, &err)) {
+        find_by_key(call, applicant.request, key_digest, &node, &err)) {
         lat__call_fail(call, &err);
         return;
     }

@@ -24,6 +24,19 @@ static void write_use(struct lat_api *api, const char *name, struct lat_json_wri
     lat_json_end(writer, '}');
 }
 
+/* What became of the functions: of what is compiled an array, else null. */
+static void write_functions(const cJSON *functions, struct lat_json_writer *writer)
+{
+    char *text = lat_json_print(functions);
+
+    if (functions) {
+        lat_json_add_raw(writer, "functions", text);
+    } else {
+        lat_json_add_null(writer, "functions");
+    }
+    free(text);
+}
+
 static void write_version(const struct lat_policy_version *version, bool is_in_force,
                           bool with_source, struct lat_json_writer *writer)
 {
@@ -53,6 +66,11 @@ static void write_policy(struct lat_api *api, const struct lat_policy *policy,
     lat_json_add_int(writer, "newest", policy->newest);
     lat_json_add_text(writer, "refused", policy->refused);
     lat_json_add_time(writer, "changed_at", policy->changed_at);
+    if (version && version->revision == policy->revision) {
+        write_functions(lat_luahost_functions(api->with.luahost, policy->name), writer);
+    } else {
+        lat_json_add_null(writer, "functions");
+    }
     write_use(api, policy->name, writer);
     lat_json_end(writer, '}');
 }
@@ -286,6 +304,9 @@ static void checked(void *arg, const cJSON *report, const struct lat_err *err)
             lat_json_add_int(&writer, "line", err->line);
         }
         lat_json_end(&writer, '}');
+    }
+    if (report) {
+        write_functions(lat_json_get(report, "functions"), &writer);
     }
     lat_json_end(&writer, '}');
     lat__call_answer(call, 200, &answer);

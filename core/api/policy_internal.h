@@ -17,6 +17,28 @@ typedef void lat__admitted_fn(void *arg, const struct lat_err *err);
 void lat__admission_ask(struct lat__call *call, const char *action, struct lat_workload *workload,
                         lat__admitted_fn *fn, void *arg);
 
+/* ---- approval.c ---- */
+
+/* A machine that asks to join. Texts are borrowed from the body of its call. */
+struct lat__applicant {
+    const char *token;
+    const char *name;
+    const char *request;
+    const cJSON *labels; /* NULL: none */
+};
+
+/* How a join goes on, in a later turn. err NULL: as the verdict says, with its reason ("" when there is none). Else why it does not:
+ * NOT_ADMITTED, UNAVAILABLE, CANCELLED. */
+typedef void lat__approved_fn(void *arg, enum lat_ruling_verdict verdict, const char *reason,
+                              const struct lat_err *err);
+
+/* Asks the approval policy about an applicant whose token is good. */
+void lat__approval_ask(struct lat__call *call, const struct lat__applicant *applicant,
+                       const struct lat_join_token *token, lat__approved_fn *fn, void *arg);
+
+void lat__nodes_approve(struct lat__call *call);
+void lat__nodes_reject(struct lat__call *call);
+
 /* ---- policies.c ---- */
 void lat__policies_list(struct lat__call *call);
 void lat__policies_get(struct lat__call *call);

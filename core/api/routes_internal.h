@@ -21,6 +21,8 @@
     X(GET, "/api/v1/nodes/{id}", USERS, nodes_get)                                                 \
     X(GET, "/api/v1/nodes/{id}/metrics", USERS, node_metrics)                                      \
     X(DELETE, "/api/v1/nodes/{id}", ADMINS, nodes_remove)                                          \
+    X(POST, "/api/v1/nodes/{id}/approve", ADMINS, nodes_approve)                                   \
+    X(POST, "/api/v1/nodes/{id}/reject", ADMINS, nodes_reject)                                     \
     X(GET, "/api/v1/join-tokens", ADMINS, join_tokens_list)                                        \
     X(POST, "/api/v1/join-tokens", ADMINS, join_tokens_create)                                     \
     X(DELETE, "/api/v1/join-tokens/{id}", ADMINS, join_tokens_remove)                              \

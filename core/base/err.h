@@ -73,7 +73,9 @@
       "Remove an endpoint, or widen the range with --port-range.")                                 \
     X(FAILED, 39, "failed", 500, 1, "The workload failed.", "See its reason and its logs.")        \
     X(NOT_ADMITTED, 40, "not_admitted", 403, 4, "A policy of this console refuses it.",            \
-      "See the reason; an administrator may change the policy.")
+      "See the reason; an administrator may change the policy.")                                   \
+    X(NOT_APPROVED, 41, "not_approved", 503, 7, "An administrator has not approved it yet.",       \
+      "It goes on by itself once somebody has: lattice node approve NAME")
 
 enum lat_code {
     LAT_OK = 0,

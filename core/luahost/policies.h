@@ -47,6 +47,9 @@ int lat_policies_version(const struct lat_store *store, const char *name, int64_
                          const struct lat_policy_version **ret_version,
                          struct lat_err *err) LAT_MUST_USE;
 
+/* Tells whether what is in force came with the program; also where nothing was accepted yet. */
+bool lat_policies_is_shipped(const struct lat_store *store, const char *name);
+
 /* A change that somebody asks for. Texts are borrowed for the call. */
 struct lat_policies_change {
     const char *name;

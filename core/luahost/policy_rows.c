@@ -75,6 +75,15 @@ int lat_policies_version(const struct lat_store *store, const char *name, int64_
     return 0;
 }
 
+bool lat_policies_is_shipped(const struct lat_store *store, const char *name)
+{
+    const struct lat_policy *row = find_row(store, name);
+    const struct lat_policy_version *version =
+        row != NULL ? find_version(store, name, row->revision) : NULL;
+
+    return version == NULL || strcmp(version->origin, LAT__ORIGIN_SHIPPED) == 0;
+}
+
 const struct lat_policy *lat__policy_row(const struct lat__policy *policy)
 {
     return find_row(policy->all->store, policy->name);

@@ -34,6 +34,7 @@
     X(REMOVED, removed, "container gone, and volumes unless they are kept")
 
 #define LAT_NODE_STATES(X)                                                                         \
+    X(PENDING, pending, "asks to join, and waits for an administrator")                            \
     X(JOINING, joining, "admitted; its link has never been up")                                    \
     X(READY, ready, "linked, and its engine answers")                                              \
     X(ENGINE_DOWN, engine_down, "linked, but its Docker Engine does not answer")                   \

@@ -1,4 +1,4 @@
--- Commands about nodes: node ls, show, stats, rm, join-token.
+-- Commands about nodes: node ls, show, stats, approve, reject, rm, join-token.
 
 local past = require "cli.past"
 local problem = require "cli.problem"
@@ -74,6 +74,15 @@ local function show(context, options, operands)
     }, 2)
 end
 
+-- A command that decides about a node that waits.
+local function decide(verb, outcome)
+    return function(context, options, operands)
+        local node, text = context:console():call("POST", path_of(context, operands.NAME) .. "/" .. verb,
+            { reason = options.reason })
+        context.out:line(options.json and text or ("%s: %s"):format(units.clean(node.name), outcome))
+    end
+end
+
 local function rm(context, options, operands)
     if not options.yes and context:can_ask() then
         local loss = options.force and " What its workloads keep there is given up." or ""
@@ -121,6 +130,24 @@ return {
     {
         name = "node stats", section = SECTION, summary = "Show what a node has used",
         operands = { { name = "NAME" } }, flags = past.FLAGS, run = stats,
+    },
+    {
+        name = "node approve",
+        section = SECTION,
+        summary = "Let a node in that waits for an administrator",
+        operands = { { name = "NAME" } },
+        details = [[
+The approval policy leaves some nodes to a person: they are `pending`, and their agents ask again by themselves, at
+least every 15 seconds.]],
+        run = decide("approve", "approved; it connects by itself"),
+    },
+    {
+        name = "node reject",
+        section = SECTION,
+        summary = "Shut out a node that waits for an administrator",
+        operands = { { name = "NAME" } },
+        flags = { { name = "reason", value = "TEXT", help = "why; its owner reads it" } },
+        run = decide("reject", "rejected"),
     },
     {
         name = "node rm",

@@ -42,6 +42,18 @@ local function ls(context, options)
     context.out:table({ "NAME", "REVISION", "AUTHOR", "ORIGIN", "SINCE", "NEWEST REFUSED" }, rows)
 end
 
+-- What became of the functions of a policy, a pair of each for output:fields.
+local function functions_of(policy)
+    local fields = {}
+    for index, entry in ipairs(type(policy.functions) == "table" and policy.functions or {}) do
+        local said = entry.compiled and "compiled, " .. units.count(entry.ops or 0, "operation")
+            or ("row by row, because of line %s: %s; instead: %s"):format(text(entry.line), text(entry.why),
+                text(entry.instead))
+        fields[index] = { text(entry.name), said }
+    end
+    return fields
+end
+
 local function show(context, options, operands)
     local policy, raw = read(context, operands.NAME, options.revision)
     if options.json then
@@ -65,6 +77,7 @@ local function show(context, options, operands)
         { "refused", text(policy.refused) },
         { "asked", used },
     }, 2)
+    context.out:fields(functions_of(policy), 2)
     context.out:line("")
     context.out:raw(clean_source(policy.source))
 end

@@ -157,3 +157,45 @@ def test_an_admission_policy_that_fails_its_own_test_is_refused(weather: Cloud) 
     with pytest.raises(ApiProblem) as refused:
         apply(weather, ONE_EACH.replace("<= 2,", "<= 3,"), "admission")
     assert "admission.lua:7: test_two_are_enough fails" in refused.value.problem["detail"] and refused.value.problem["line"] == 7
+
+
+ASK = """
+function approve(node, token)
+    if node.name:find "^bad" then return "reject", "that is no name" end
+    return "ask", "every node is looked at"
+end
+"""
+
+
+def test_a_node_waits_for_a_person_and_joins_when_approved(weather: Cloud) -> None:
+    apply(weather, ASK, "approval")
+    late = weather.join(weather.agents[0].engine, "late", wait=False)
+    wait_until(lambda: any(each["name"] == "late" for each in weather.api("GET", "/api/v1/nodes")["items"]), "it asks")
+    assert weather.node("late")["status"] == "pending" and weather.node("late")["reason"] == "every node is looked at"
+    assert "pending" in weather.cli("node", "ls").stdout
+    wait_until(lambda: any("waits for an administrator" in str(line) for line in late.lines()), "its agent says what it waits for")
+    assert late.runs()
+    weather.console.kill()
+    weather.console.start()
+    assert weather.node("late")["status"] == "pending", "it still waits after the console was killed"
+    assert weather.cli("node", "approve", "late").stdout == "late: approved; it connects by itself\n"
+    weather.wait_node("late")
+    late.stop()
+    weather.agents.remove(late)
+    weather.api("DELETE", "/api/v1/nodes/late?force=true")
+
+
+def test_a_node_that_is_rejected_is_told_why_and_gives_up(weather: Cloud) -> None:
+    apply(weather, ASK, "approval")
+    bad = weather.join(weather.agents[0].engine, "bad-name", wait=False)
+    wait_until(lambda: not bad.runs(), "the policy's no is final")
+    assert "rejects the node: that is no name" in bad.tail()
+    late = weather.join(weather.agents[0].engine, "stranger", wait=False)
+    wait_until(lambda: any(each["name"] == "stranger" for each in weather.api("GET", "/api/v1/nodes")["items"]), "it asks")
+    weather.cli("node", "reject", "stranger", "--reason", "not one of ours")
+    wait_until(lambda: not late.runs(), "a person's no is final")
+    assert "rejected by admin: not one of ours" in late.tail()
+    del weather.agents[-2:]
+    weather.api("DELETE", "/api/v1/nodes/stranger")
+    actions = {row["action"] for row in weather.api("GET", "/api/v1/audit?since=1h")["items"]}
+    assert {"node.wait", "node.approve", "node.reject", "policy.apply", "policy.rollback"} <= actions

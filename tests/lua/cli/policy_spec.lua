@@ -9,6 +9,10 @@ local POLICY = {
     name = "placement", revision = 4, previous = 2, newest = 6, in_force = true,
     author = "ada/laptop", origin = "api", accepted_at = AT,
     changed_at = AT, refused = "placement.lua:3: no", source = "function score()\n\treturn 1\nend\n",
+    functions = {
+        { name = "filter", compiled = true, ops = 7 },
+        { name = "score", compiled = false, line = 3, why = "a pattern match", instead = "==" },
+    },
     use = { asks = 7, errors = 1, kills = 0 },
 }
 
@@ -52,6 +56,8 @@ describe("policy", function()
             "  newest           6",
             "  refused          placement.lua:3: no",
             "  asked            7 questions, 1 error, 0 times stopped",
+            "  filter   compiled, 7 operations",
+            "  score    row by row, because of line 3: a pattern match; instead: ==",
             "",
             "function score()",
             "\treturn 1",

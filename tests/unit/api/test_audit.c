@@ -38,6 +38,8 @@ static const struct {
     {"POST", "/api/v1/join", NULL, 201, "node.join"},        /* what an agent says: test_join */
     {"POST", "/api/v1/join/renew", NULL, 200, "node.renew"}, /* likewise */
     {"POST", "/api/v1/policies/check", NULL, 0, ""},         /* changes nothing */
+    {"POST", "/api/v1/nodes/{id}/approve", NULL, 0, ""},     /* test_join */
+    {"POST", "/api/v1/nodes/{id}/reject", NULL, 0, ""},      /* likewise */
 };
 
 static const struct {

@@ -144,14 +144,17 @@ static void a_token_can_be_bound_and_ends(void **state)
     struct desk *desk = *state;
     char *bound = token_of(desk, "{\"node\":\"n5\"}");
     char *brief = token_of(desk, "{\"life\":\"1s\"}");
-    struct machine machine;
+    struct machine machine, other;
 
     machine_make(&machine);
+    machine_make(&other);
     expect_join(desk, &machine, bound, "n6", 403);
     expect_join(desk, &machine, bound, "n5", 201);
     run_for(desk->console->loop, 1100);
-    expect_join(desk, &machine, brief, "n6", 403);
+    expect_join(desk, &other, brief, "n6", 403);
+    expect_join(desk, &machine, brief, "n5", 200); /* it is a node: its key is enough */
     machine_done(&machine);
+    machine_done(&other);
     free(bound);
     free(brief);
 }
@@ -262,6 +265,129 @@ static void renewals_for_anybody_have_a_rate(void **state)
     assert_true(refused);
 }
 
+/* ---- the approval policy ---- */
+
+static void approve_by(struct desk *desk, const char *text)
+{
+    char *body = lat_text_format("{\"source\":\"%s\"}", text);
+
+    desk_rule(desk);
+    expect(desk, desk->admin, "PUT", "/api/v1/policies/approval", body, 200);
+    free(body);
+}
+
+static const struct lat_node *node_named(struct desk *desk, const char *name)
+{
+    return (const struct lat_node *)lat_store_find(desk->console->store, LAT_INDEX_NODE_NAME, name);
+}
+
+/* Joins, and expects that code with that in its sentence. */
+static void expect_refusal(struct desk *desk, const struct machine *machine, const char *token,
+                           const char *name, int code, const char *part)
+{
+    struct reply reply = join(desk, machine, token, name);
+
+    if (reply.status != lat_error_row(code)->http_status ||
+        !lat_text_equal(lat_json_text(reply.json, "code", ""), lat_error_row(code)->name) ||
+        !strstr(lat_json_text(reply.json, "detail", ""), part)) {
+        fail_msg("%d %s, not %s with '%s'", reply.status, reply.text, lat_error_row(code)->name,
+                 part);
+    }
+    reply_done(&reply);
+}
+
+static void what_the_policy_rejects_is_told_why_and_costs_no_use(void **state)
+{
+    struct desk *desk = *state;
+    char *token = token_of(desk, "{\"pool\":\"gpu\"}");
+    struct machine machine;
+
+    approve_by(
+        desk,
+        "function approve(n, t) if n.name == 'good' then return 'accept' end return 'reject', "
+        "table.concat({n.name, n.labels.zone or '-', n.address, t.pool, t.node, t.created_by, t.uses_left}, ' ') end");
+    machine_make(&machine);
+    expect_refusal(desk, &machine, token, "bad", LAT_E_NOT_ADMITTED,
+                   "'approval' (revision 2) rejects the node: bad a memory gpu  root 1.");
+    assert_null(node_named(desk, "bad"));
+    expect_join(desk, &machine, token, "good", 201);
+    machine_done(&machine);
+    free(token);
+}
+
+static void who_is_left_to_a_person_waits_until_approved(void **state)
+{
+    struct desk *desk = *state;
+    char *token = token_of(desk, "{}");
+    struct machine machine, other;
+    char *body;
+
+    approve_by(desk, "function approve() return 'ask', 'all nodes are looked at' end");
+    machine_make(&machine);
+    machine_make(&other);
+    for (int i = 0; i < 3; i++) {
+        expect_refusal(desk, &machine, token, "n7", LAT_E_NOT_APPROVED,
+                       "'n7' waits for an administrator: all nodes are looked at.");
+    }
+    assert_string_equal(node_named(desk, "n7")->status, "pending");
+    body = body_of(&machine, "", "");
+    expect_code(desk, NULL, "POST", "/api/v1/join/renew", body, LAT_E_NOT_APPROVED);
+    free(body);
+    expect_join(desk, &other, token, "n8", 403); /* its use is taken */
+    expect_code(desk, desk->alice, "POST", "/api/v1/nodes/n7/approve", NULL, LAT_E_FORBIDDEN);
+    expect_code(desk, desk->admin, "POST", "/api/v1/nodes/n1/approve", NULL, LAT_E_CONFLICT);
+    expect_code(desk, desk->admin, "POST", "/api/v1/nodes/n9/approve", NULL, LAT_E_NOT_FOUND);
+    expect(desk, desk->admin, "POST", "/api/v1/nodes/n7/approve", NULL, 200);
+    expect_code(desk, desk->admin, "POST", "/api/v1/nodes/n7/approve", NULL, LAT_E_CONFLICT);
+    assert_string_equal(node_named(desk, "n7")->status, "joining");
+    expect_join(desk, &machine, "latj1.gone.gone", "n7", 200); /* whatever became of the token */
+    machine_done(&machine);
+    machine_done(&other);
+    free(token);
+}
+
+static void who_is_rejected_by_a_person_is_told_so(void **state)
+{
+    struct desk *desk = *state;
+    char *token = token_of(desk, "{}");
+    struct machine machine;
+
+    approve_by(desk, "function approve() return 'ask' end");
+    machine_make(&machine);
+    expect_refusal(desk, &machine, token, "n7", LAT_E_NOT_APPROVED, "leaves it to a person");
+    expect_code(desk, desk->admin, "POST", "/api/v1/nodes/n7/reject", "{\"reason\":\"a\\nb\"}",
+                LAT_E_INVALID_FIELD);
+    expect_code(desk, desk->admin, "POST", "/api/v1/nodes/n7/reject", "{\"why\":\"\"}",
+                LAT_E_INVALID_FIELD);
+    expect(desk, desk->admin, "POST", "/api/v1/nodes/n7/reject", "{\"reason\":\"not one of ours\"}",
+           200);
+    expect_refusal(desk, &machine, token, "n7", LAT_E_FORBIDDEN,
+                   "'n7' was shut out: it was rejected by root: not one of ours.");
+    expect_code(desk, desk->admin, "POST", "/api/v1/nodes/n7/approve", NULL, LAT_E_CONFLICT);
+    machine_done(&machine);
+    free(token);
+}
+
+static void nobody_gets_in_because_an_operators_policy_failed(void **state)
+{
+    struct desk *desk = *state;
+    char *token = token_of(desk, "{}");
+    struct machine machine;
+
+    approve_by(desk,
+               "function approve(n) if n.name == 'n7' then error('no') end return 'accept' end");
+    machine_make(&machine);
+    expect_refusal(desk, &machine, token, "n7", LAT_E_UNAVAILABLE, "gave no answer");
+    assert_null(node_named(desk, "n7"));
+    assert_int_equal(lat_metric_value(lat_metrics_counter(
+                         desk->console->bed->metrics, "lattice_approval_fallbacks_total", "", "")),
+                     1);
+    expect(desk, desk->admin, "POST", "/api/v1/policies/approval/rollback", NULL, 200);
+    expect_join(desk, &machine, token, "n7", 201);
+    machine_done(&machine);
+    free(token);
+}
+
 static int run(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, desk_open, desk_close)
@@ -274,6 +400,10 @@ static int run(void)
         TEST(what_cannot_be_joined_with_is_refused),
         TEST(a_certificate_is_renewed_by_its_key_and_not_for_the_revoked),
         TEST(renewals_for_anybody_have_a_rate),
+        TEST(what_the_policy_rejects_is_told_why_and_costs_no_use),
+        TEST(who_is_left_to_a_person_waits_until_approved),
+        TEST(who_is_rejected_by_a_person_is_told_so),
+        TEST(nobody_gets_in_because_an_operators_policy_failed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
