@@ -15,6 +15,7 @@ struct lat_columns {
     uint64_t *alive;                   /* owned */
     uint64_t *paired;                  /* owned; rows of which a PAIR field may be set */
     uint64_t *stamps;                  /* owned, one a block */
+    uint64_t *fine_stamps;             /* owned, one for each 64 rows */
     uint64_t stamp;                    /* the greatest given out */
     uint64_t layout;
     size_t rows;
@@ -25,6 +26,8 @@ struct lat_columns {
     size_t *pairs; /* owned; the rows of `paired` */
     size_t pair_count;
     size_t pair_room;
+    enum lat_policy_field pair_fields[LAT_NODE_FIELD_COUNT]; /* those that are PAIR */
+    size_t pair_field_count;
 };
 
 struct lat__dictionary *lat__columns_dictionary(struct lat_columns *columns)
@@ -75,6 +78,7 @@ static void grow(struct lat_columns *columns)
     columns->paired = regrow(columns->paired, old / 8, room / 8);
     columns->stamps = regrow(columns->stamps, old / LAT_COLUMNS_BLOCK * sizeof(uint64_t),
                              room / LAT_COLUMNS_BLOCK * sizeof(uint64_t));
+    columns->fine_stamps = regrow(columns->fine_stamps, old / 8, room / 8);
     columns->room = room;
     columns->layout++;
 }
@@ -84,6 +88,11 @@ struct lat_columns *lat_columns_new(void)
     struct lat_columns *columns = LAT_NEW(struct lat_columns);
 
     lat__dictionary_init(&columns->dictionary);
+    for (size_t field = 0; field < LAT_NODE_FIELD_COUNT; field++) {
+        if (lat_policy_field_row((enum lat_policy_field)field)->scope == LAT_POLICY_SCOPE_PAIR) {
+            columns->pair_fields[columns->pair_field_count++] = (enum lat_policy_field)field;
+        }
+    }
     grow(columns);
     return columns;
 }
@@ -107,6 +116,7 @@ struct lat_columns *lat_columns_free(struct lat_columns *columns)
     free(columns->alive);
     free(columns->paired);
     free(columns->stamps);
+    free(columns->fine_stamps);
     free(columns->dead);
     free(columns->pairs);
     free(columns);
@@ -116,6 +126,7 @@ struct lat_columns *lat_columns_free(struct lat_columns *columns)
 static void touch(struct lat_columns *columns, size_t row)
 {
     columns->stamps[row / LAT_COLUMNS_BLOCK] = ++columns->stamp;
+    columns->fine_stamps[row / 64] = columns->stamp;
 }
 
 static void push(size_t **list, size_t *count, size_t *room, size_t row)
@@ -282,10 +293,8 @@ void lat_columns_set_map(struct lat_columns *columns, size_t row, enum lat_polic
 
 void lat_columns_clear_pairs(struct lat_columns *columns)
 {
-    for (size_t field = 0; field < LAT_NODE_FIELD_COUNT; field++) {
-        if (lat_policy_field_row((enum lat_policy_field)field)->scope != LAT_POLICY_SCOPE_PAIR) {
-            continue;
-        }
+    for (size_t k = 0; k < columns->pair_field_count; k++) {
+        enum lat_policy_field field = columns->pair_fields[k];
         bool is_int =
             lat_policy_field_row((enum lat_policy_field)field)->type == LAT_POLICY_TYPE_INT;
 
@@ -359,9 +368,9 @@ const uint64_t *lat_columns_stamps(const struct lat_columns *columns)
     return columns->stamps;
 }
 
-uint64_t lat_columns_stamp(const struct lat_columns *columns)
+const uint64_t *lat_columns_fine_stamps(const struct lat_columns *columns)
 {
-    return columns->stamp;
+    return columns->fine_stamps;
 }
 
 uint64_t lat_columns_layout(const struct lat_columns *columns)

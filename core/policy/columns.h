@@ -5,7 +5,8 @@
  *   healthy      bits     ▌                  ▌                  bit row % 64 of word row / 64
  *   pool         code     ████████           ████████           int32 into the dictionary; 0 is nil
  *   labels       map      row by row         row by row         (key code, value code), read by lookup
- *   stamp                 one a block        one a block        new whenever a ROW field of the block changes
+ *   stamp                 one a block        one a block        new whenever a ROW field of the block changes; and
+ *                         one for 64 rows
  *
  * Texts are codes of one dictionary for columns, records and the constants of programs: equal texts have equal
  * codes as long as somebody holds them. A removed row is dead (alive bit 0, every field zero) until it is used
@@ -81,12 +82,10 @@ const uint64_t *lat_columns_paired(const struct lat_columns *columns);
 int32_t lat_columns_lookup(const struct lat_columns *columns, enum lat_policy_field field,
                            size_t row, int32_t key);
 
-/* Returns the stamps of the blocks: a block in which a ROW field or a living row changed has a greater one than
- * any that was seen before; 0 for a block that never held a row. */
+/* Return the stamps, one a block, and one for each 64 rows: where a ROW field or a living row changed it is greater than
+ * any that was seen before; 0 where there never was a row. */
 const uint64_t *lat_columns_stamps(const struct lat_columns *columns);
-
-/* Returns the greatest stamp: as long as it is the same, no block changed. */
-uint64_t lat_columns_stamp(const struct lat_columns *columns);
+const uint64_t *lat_columns_fine_stamps(const struct lat_columns *columns);
 
 /* Returns a number that is another one after the columns' memory moved. */
 uint64_t lat_columns_layout(const struct lat_columns *columns);

@@ -1,5 +1,5 @@
 /* The kernels, once for all processors: kernels_*.c include this with LAT__KERNELS, the name of their table, set, and
- * are compiled each for their processor. Loops over whole blocks of 256 rows are written so that the compiler makes wide registers of
+ * are compiled each for their processor. Loops over 64 rows and more are written so that the compiler makes wide registers of
  * them; where it cannot (comparisons give bits, selects take them) there are a few lines by hand for each width.
  *
  * Everything gives the same bits on every processor: no operation is fused (-ffp-contract=off), none reordered. */
@@ -13,18 +13,17 @@
 #include <immintrin.h>
 #endif
 
-/* Registers and columns of a block begin at whole cache lines; bitmaps do not. */
+/* Registers and columns begin at whole cache lines; bitmaps do not. */
 #define ROWS(type, pointer) ((const type *)__builtin_assume_aligned((pointer), LAT__ALIGNMENT))
 #define OUT(type, pointer) ((type *)__builtin_assume_aligned((pointer), LAT__ALIGNMENT))
 #define ONE(type, pointer) (*(const type *)(pointer))
-#define EACH_ROW _Pragma("GCC ivdep") for (size_t i = 0; i < blocks * LAT__BLOCK; i++)
+#define EACH_ROW _Pragma("GCC ivdep") for (size_t i = 0; i < words * 64; i++)
 #define UNUSED(x) (void)(x)
 
 /* ---- numbers to numbers ---- */
 
 #define UNARY(name, out_type, type, expression)                                                    \
-    static void name##_vv(void *out, const void *pa, const void *pb, const void *pc,               \
-                          size_t blocks)                                                           \
+    static void name##_vv(void *out, const void *pa, const void *pb, const void *pc, size_t words) \
     {                                                                                              \
         out_type *o = OUT(out_type, out);                                                          \
         const type *va = ROWS(type, pa);                                                           \
@@ -38,8 +37,7 @@
     }
 
 #define BINARY(name, out_type, type, expression)                                                   \
-    static void name##_vv(void *out, const void *pa, const void *pb, const void *pc,               \
-                          size_t blocks)                                                           \
+    static void name##_vv(void *out, const void *pa, const void *pb, const void *pc, size_t words) \
     {                                                                                              \
         out_type *o = OUT(out_type, out);                                                          \
         const type *va = ROWS(type, pa);                                                           \
@@ -52,8 +50,7 @@
             o[i] = (expression);                                                                   \
         }                                                                                          \
     }                                                                                              \
-    static void name##_uv(void *out, const void *pa, const void *pb, const void *pc,               \
-                          size_t blocks)                                                           \
+    static void name##_uv(void *out, const void *pa, const void *pb, const void *pc, size_t words) \
     {                                                                                              \
         out_type *o = OUT(out_type, out);                                                          \
         const type a = ONE(type, pa);                                                              \
@@ -65,8 +62,7 @@
             o[i] = (expression);                                                                   \
         }                                                                                          \
     }                                                                                              \
-    static void name##_vu(void *out, const void *pa, const void *pb, const void *pc,               \
-                          size_t blocks)                                                           \
+    static void name##_vu(void *out, const void *pa, const void *pb, const void *pc, size_t words) \
     {                                                                                              \
         out_type *o = OUT(out_type, out);                                                          \
         const type *va = ROWS(type, pa);                                                           \
@@ -123,13 +119,13 @@ UNARY(f2i, int64_t, double, lat_arith_f2i(a))
 /* Comparisons of any types: a bit at a time, or what the compiler makes of it. */
 #define TO_BITS(name, suffix, prepare, at_a, at_b, expression)                                     \
     static void name##suffix(void *out, const void *pa, const void *pb, const void *pc,            \
-                             size_t blocks)                                                        \
+                             size_t words)                                                         \
     {                                                                                              \
         uint64_t *o = out;                                                                         \
         prepare;                                                                                   \
         UNUSED(pb);                                                                                \
         UNUSED(pc);                                                                                \
-        for (size_t word = 0; word < blocks * LAT__WORDS; word++) {                                \
+        for (size_t word = 0; word < words; word++) {                                              \
             uint64_t bits = 0;                                                                     \
             for (size_t i = word * 64; i < word * 64 + 64; i++) {                                  \
                 at_a;                                                                              \
@@ -155,12 +151,12 @@ UNARY(f2i, int64_t, double, lat_arith_f2i(a))
 /* Comparisons of like types with wide registers: LANES rows give LANES bits. */
 #define WIDE_COMPARE(name, suffix, lanes, prepare, at_a, at_b, bits_of)                            \
     static void name##suffix(void *out, const void *pa, const void *pb, const void *pc,            \
-                             size_t blocks)                                                        \
+                             size_t words)                                                         \
     {                                                                                              \
         uint64_t *o = out;                                                                         \
         prepare;                                                                                   \
         UNUSED(pc);                                                                                \
-        for (size_t word = 0; word < blocks * LAT__WORDS; word++) {                                \
+        for (size_t word = 0; word < words; word++) {                                              \
             uint64_t bits = 0;                                                                     \
             _Pragma("GCC unroll 16") for (size_t part = 0; part < 64; part += (lanes))             \
             {                                                                                      \
@@ -244,8 +240,7 @@ ANY_TEST(is_nil, int32_t, a == 0)
 /* ---- bits to bits ---- */
 
 #define OF_BITS(name, expression)                                                                  \
-    static void name##_vv(void *out, const void *pa, const void *pb, const void *pc,               \
-                          size_t blocks)                                                           \
+    static void name##_vv(void *out, const void *pa, const void *pb, const void *pc, size_t words) \
     {                                                                                              \
         uint64_t *o = out;                                                                         \
         const uint64_t *va = pa;                                                                   \
@@ -253,7 +248,7 @@ ANY_TEST(is_nil, int32_t, a == 0)
         const uint64_t *vc = pc;                                                                   \
         UNUSED(vb);                                                                                \
         UNUSED(vc);                                                                                \
-        _Pragma("GCC ivdep") for (size_t i = 0; i < blocks * LAT__WORDS; i++)                      \
+        _Pragma("GCC ivdep") for (size_t i = 0; i < words; i++)                                    \
         {                                                                                          \
             o[i] = (expression);                                                                   \
         }                                                                                          \
@@ -299,13 +294,13 @@ OF_BITS(select_b, (va[i] & vb[i]) | (~va[i] & vc[i]))
 
 #define SELECT(letter, suffix, type, at_b, at_c)                                                   \
     static void select_##letter##suffix(void *out, const void *pa, const void *pb, const void *pc, \
-                                        size_t blocks)                                             \
+                                        size_t words)                                              \
     {                                                                                              \
         type *o = OUT(type, out);                                                                  \
         const uint64_t *va = pa;                                                                   \
         const type *vb = (const type *)pb;                                                         \
         const type *vc = (const type *)pc;                                                         \
-        for (size_t word = 0; word < blocks * LAT__WORDS; word++) {                                \
+        for (size_t word = 0; word < words; word++) {                                              \
             uint64_t bits = va[word];                                                              \
             _Pragma("GCC ivdep") _Pragma("GCC unroll 8") for (size_t part = 0; part < 64;          \
                                                               part += SELECT_LANES(type))          \
@@ -329,12 +324,12 @@ SELECTS(s, int32_t)
 /* ---- the best ---- */
 
 #if defined(__AVX512F__)
-static double greatest(const double *scores, const uint64_t *rows, size_t blocks)
+static double greatest(const double *scores, const uint64_t *rows, size_t words)
 {
     const __m512d least = _mm512_set1_pd(-INFINITY);
     __m512d best[4] = {least, least, least, least};
 
-    for (size_t word = 0; word < blocks * LAT__WORDS; word++) {
+    for (size_t word = 0; word < words; word++) {
         uint64_t bits = rows[word];
 
 #pragma GCC unroll 8
@@ -349,11 +344,11 @@ static double greatest(const double *scores, const uint64_t *rows, size_t blocks
         _mm512_max_pd(_mm512_max_pd(best[0], best[1]), _mm512_max_pd(best[2], best[3])));
 }
 
-static void wild(const double *scores, uint64_t *ret_rows, size_t blocks)
+static void wild(const double *scores, uint64_t *ret_rows, size_t words)
 {
     enum { QUIET_NAN = 1, POSITIVE_INFINITY = 8, NEGATIVE_INFINITY = 16, SIGNALLING_NAN = 128 };
 
-    for (size_t word = 0; word < blocks * LAT__WORDS; word++) {
+    for (size_t word = 0; word < words; word++) {
         uint64_t bits = 0;
 
 #pragma GCC unroll 8
@@ -367,11 +362,11 @@ static void wild(const double *scores, uint64_t *ret_rows, size_t blocks)
     }
 }
 #else
-static double greatest(const double *scores, const uint64_t *rows, size_t blocks)
+static double greatest(const double *scores, const uint64_t *rows, size_t words)
 {
     double best = -INFINITY;
 
-    for (size_t word = 0; word < blocks * LAT__WORDS; word++) {
+    for (size_t word = 0; word < words; word++) {
         for (uint64_t bits = rows[word]; bits != 0; bits &= bits - 1) {
             double here = scores[word * 64 + (size_t)__builtin_ctzll(bits)];
 
@@ -381,9 +376,9 @@ static double greatest(const double *scores, const uint64_t *rows, size_t blocks
     return best;
 }
 
-static void wild(const double *scores, uint64_t *ret_rows, size_t blocks)
+static void wild(const double *scores, uint64_t *ret_rows, size_t words)
 {
-    for (size_t word = 0; word < blocks * LAT__WORDS; word++) {
+    for (size_t word = 0; word < words; word++) {
         uint64_t bits = 0;
 
         for (size_t i = 0; i < 64; i++) {

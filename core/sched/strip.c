@@ -2,7 +2,7 @@
  *
  *   one value for all rows   computed once a decision, op by op (lat_program_value), and handed to kernels as one value
  *   of the node alone        the largest such subgraphs become columns of their own (derived), which are computed
- *                            again only for blocks whose stamp changed, when they are next asked about; so no
+ *                            again only for rows whose stamp changed, when they are next asked about; so no
  *                            division is done twice
  *   a look-up by a key of    kept as well, together with the key: another key computes it anew
  *   the workload
@@ -13,7 +13,7 @@
  * Where no instance, image or data of the workload is, every PAIR field is zero; a plain strip takes that for granted,
  * and finds that much more depends on the node alone.
  *
- * Operands are named while the steps are made, and bound to addresses (base + block * stride) before they run, and again
+ * Operands are named while the steps are made, and bound to addresses (base + n * stride) before they run, and again
  * when columns moved. */
 #include "sched/strip_internal.h"
 
@@ -32,9 +32,9 @@ const struct lat_op *lat__strip_op(const struct lat__strip *strip, uint32_t op)
 size_t lat__strip_bytes(enum lat_program_type type)
 {
     switch (type) {
-    case LAT_VALUE_B: return LAT__BITS_BYTES;
-    case LAT_VALUE_S: return LAT__BLOCK * sizeof(int32_t);
-    default: return LAT__REGISTER_BYTES;
+    case LAT_VALUE_B: return sizeof(uint64_t);
+    case LAT_VALUE_S: return 64 * sizeof(int32_t);
+    default: return 64 * sizeof(double);
     }
 }
 
@@ -182,8 +182,8 @@ static struct lat__strip_name spread(struct lat__strip *strip, uint32_t op)
     if (i == strip->spread_count) {
         strip->spreads = lat_grow(strip->spreads, i + 1, sizeof(*strip->spreads));
         strip->spreads[i] = (struct lat__strip_spread){
-            op,
-            lat__strip_memory(LAT__SPAN_MAX * lat__strip_bytes(lat__strip_op(strip, op)->type))};
+            op, lat__strip_memory(LAT__SPAN_MAX * LAT__WORDS *
+                                  lat__strip_bytes(lat__strip_op(strip, op)->type))};
         strip->spread_count++;
     }
     return (struct lat__strip_name){LAT__AT_SPREAD, (uint32_t)i};

@@ -19,7 +19,7 @@ struct lat__strip_name {
     uint32_t index;
 };
 
-/* Block n begins at base + n * stride; a stride of 0 is a register, or one value. */
+/* The rows 64 * n begin at base + n * stride; a stride of 0 is a register, or one value. */
 struct lat__strip_place {
     char *base;
     size_t stride;
@@ -41,7 +41,7 @@ struct lat__strip_derived {
     bool is_keyed;  /* a look-up by a key of the workload */
     int32_t key;    /* what the column was made with */
     char *memory;   /* owned */
-    uint64_t *seen; /* owned; stamps of the blocks as it was made, when keyed */
+    uint64_t *seen; /* owned; stamps as it was made, when keyed */
     uint64_t *wild; /* owned; rows that are not finite, of a wanted number; else NULL */
     bool is_wanted;
 };
@@ -87,7 +87,7 @@ struct lat__strip {
     size_t register_count;
     size_t bits_count;
 
-    uint64_t *seen; /* stamps of the blocks as the derived columns were made */
+    uint64_t *seen; /* stamps as the derived columns were made */
     uint64_t layout;
     size_t blocks; /* for which there is room */
     size_t span;   /* blocks that a register holds */
@@ -97,7 +97,7 @@ struct lat__strip {
 /* Returns an op of the program. */
 const struct lat_op *lat__strip_op(const struct lat__strip *strip, uint32_t op);
 
-/* Returns the bytes of a block of values of this type. */
+/* Returns the bytes of 64 values of this type. */
 size_t lat__strip_bytes(enum lat_program_type type);
 
 /* Returns owned memory, zeroed, that begins at a whole cache line. */

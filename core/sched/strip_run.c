@@ -12,12 +12,12 @@ static struct lat__strip_place column_place(const struct lat__strip *strip,
                                             enum lat_policy_field field)
 {
     const void *base = NULL;
-    size_t stride = LAT__REGISTER_BYTES;
+    size_t stride = 64 * sizeof(double);
 
     switch (lat_policy_field_row(field)->type) {
     case LAT_POLICY_TYPE_BOOL:
         base = lat_columns_bits(strip->columns, field);
-        stride = LAT__BITS_BYTES;
+        stride = sizeof(uint64_t);
         break;
     case LAT_POLICY_TYPE_INT: base = lat_columns_ints(strip->columns, field); break;
     case LAT_POLICY_TYPE_FLOAT: base = lat_columns_floats(strip->columns, field); break;
@@ -76,16 +76,16 @@ static void make_room(struct lat__strip *strip, size_t blocks)
 {
     strip->blocks = blocks;
     free(strip->seen);
-    strip->seen = lat_alloc_array(blocks + 1, sizeof(*strip->seen));
+    strip->seen = lat_alloc_array(blocks + 1, LAT__WORDS * sizeof(*strip->seen));
     for (size_t i = 0; i < strip->derived_count; i++) {
         struct lat__strip_derived *derived = &strip->derived[i];
 
         free(derived->memory);
-        derived->memory =
-            lat__strip_memory(blocks * lat__strip_bytes(lat__strip_op(strip, derived->op)->type));
+        derived->memory = lat__strip_memory(
+            blocks * LAT__WORDS * lat__strip_bytes(lat__strip_op(strip, derived->op)->type));
         if (derived->is_keyed) {
             free(derived->seen);
-            derived->seen = lat_alloc_array(blocks + 1, sizeof(*derived->seen));
+            derived->seen = lat_alloc_array(blocks + 1, LAT__WORDS * sizeof(*derived->seen));
         }
         if (derived->is_wanted && lat__strip_op(strip, derived->op)->type == LAT_VALUE_F) {
             free(derived->wild);
@@ -112,70 +112,93 @@ static void fill(char *memory, enum lat_program_type type, union lat_program_val
     }
 }
 
-static void look_up(const struct lat__strip *strip, uint32_t op, size_t block, size_t count,
+static void look_up(const struct lat__strip *strip, uint32_t op, size_t word, size_t words,
                     int32_t key, void *out)
 {
     int32_t *codes = out;
-    size_t begin = block * LAT__BLOCK;
-    size_t rows = lat_columns_rows(strip->columns) - begin;
+    size_t begin = word * 64;
+    size_t end = lat_columns_rows(strip->columns);
 
-    for (size_t i = 0; i < count * LAT__BLOCK; i++) {
-        codes[i] = i < rows ? lat_columns_lookup(strip->columns, lat__strip_op(strip, op)->field,
-                                                 begin + i, key)
-                            : 0;
+    for (size_t i = 0; i < words * 64; i++) {
+        codes[i] = begin + i < end
+                       ? lat_columns_lookup(strip->columns, lat__strip_op(strip, op)->field,
+                                            begin + i, key)
+                       : 0;
     }
 }
 
 static void run_steps(const struct lat__strip *strip, const struct lat__strip_step *step,
-                      const struct lat__strip_step *end, size_t block, size_t count)
+                      const struct lat__strip_step *end, size_t word, size_t words)
 {
     for (; step < end; step++) {
         if (step->kernel == NULL) {
             const union lat_program_value *key = (const void *)step->in[0].base;
 
-            look_up(strip, step->op, block, count, key->s,
-                    step->out.base + block * step->out.stride);
+            look_up(strip, step->op, word, words, key->s, step->out.base + word * step->out.stride);
             continue;
         }
-        step->kernel(step->out.base + block * step->out.stride,
-                     step->in[0].base + block * step->in[0].stride,
-                     step->in[1].base + block * step->in[1].stride,
-                     step->in[2].base + block * step->in[2].stride, count);
+        step->kernel(step->out.base + word * step->out.stride,
+                     step->in[0].base + word * step->in[0].stride,
+                     step->in[1].base + word * step->in[1].stride,
+                     step->in[2].base + word * step->in[2].stride, words);
     }
 }
 
-/* Renews what is kept of a block in which something changed. */
-static void renew_block(struct lat__strip *strip, size_t block)
+/* Computes what is kept of rows in which something changed. */
+static void compute_kept(struct lat__strip *strip, size_t word, size_t words)
 {
-    run_steps(strip, strip->kept.items, strip->kept.items + strip->kept.count, block, 1);
+    run_steps(strip, strip->kept.items, strip->kept.items + strip->kept.count, word, words);
     for (size_t i = 0; i < strip->derived_count; i++) {
         const struct lat__strip_derived *derived = &strip->derived[i];
 
         if (derived->wild != NULL) {
-            strip->kernels->wild((const double *)(derived->memory + block * LAT__REGISTER_BYTES),
-                                 derived->wild + block * LAT__WORDS, 1);
-        }
-        if (derived->is_keyed) {
-            look_up(strip, derived->op, block, 1, derived->key,
-                    derived->memory + block * lat__strip_bytes(LAT_VALUE_S));
-            derived->seen[block] = strip->stamps[block];
+            const char *scores = derived->memory + word * lat__strip_bytes(LAT_VALUE_F);
+
+            strip->kernels->wild((const double *)(const void *)scores, derived->wild + word, words);
         }
     }
-    strip->seen[block] = strip->stamps[block];
 }
 
-/* Looks a block up again by a key that is another one than when it was last looked up. */
-static void renew_keyed(struct lat__strip *strip, size_t block, size_t count)
+/* Looks rows up by a key of the workload. */
+static void compute_keyed(const struct lat__strip *strip, const struct lat__strip_derived *derived,
+                          size_t word, size_t words)
 {
-    for (size_t i = 0; i < strip->derived_count; i++) {
+    look_up(strip, derived->op, word, words, derived->key,
+            derived->memory + word * lat__strip_bytes(LAT_VALUE_S));
+}
+
+/* Finds, from *word on and before end, rows whose stamp is not the one seen; takes it over. Returns how many words of
+ * them there are; 0: none before end. */
+static size_t next_changed(const struct lat__strip *strip, uint64_t *seen, size_t *word, size_t end)
+{
+    size_t count = 0;
+
+    while (*word < end && seen[*word] == strip->stamps[*word]) {
+        (*word)++;
+    }
+    while (*word + count < end && seen[*word + count] != strip->stamps[*word + count]) {
+        seen[*word + count] = strip->stamps[*word + count];
+        count++;
+    }
+    return count;
+}
+
+/* Renews what is kept of a span. */
+static void renew(struct lat__strip *strip, size_t begin, size_t end)
+{
+    size_t word = begin;
+    size_t count;
+
+    for (; (count = next_changed(strip, strip->seen, &word, end)) > 0; word += count) {
+        compute_kept(strip, word, count);
+    }
+    for (size_t i = 0; strip->has_keyed && i < strip->derived_count; i++) {
         const struct lat__strip_derived *derived = &strip->derived[i];
 
-        for (size_t at = block; derived->is_keyed && at < block + count; at++) {
-            if (derived->seen[at] != strip->stamps[at]) {
-                look_up(strip, derived->op, at, 1, derived->key,
-                        derived->memory + at * lat__strip_bytes(LAT_VALUE_S));
-                derived->seen[at] = strip->stamps[at];
-            }
+        word = begin;
+        for (; derived->is_keyed && (count = next_changed(strip, derived->seen, &word, end)) > 0;
+             word += count) {
+            compute_keyed(strip, derived, word, count);
         }
     }
 }
@@ -196,7 +219,7 @@ static void take_keys(struct lat__strip *strip)
          * something under the same code after it was another text's changed the stamp of its block. */
         if (key != derived->key) {
             derived->key = key;
-            memset(derived->seen, 0, (strip->blocks + 1) * sizeof(*derived->seen));
+            memset(derived->seen, 0, strip->blocks * LAT__WORDS * sizeof(*derived->seen));
         }
         strip->has_keyed = true;
     }
@@ -211,7 +234,7 @@ void lat__strip_begin(struct lat__strip *strip, const struct lat_record *record)
         bind(strip);
         strip->layout = lat_columns_layout(strip->columns);
     }
-    strip->stamps = lat_columns_stamps(strip->columns);
+    strip->stamps = lat_columns_fine_stamps(strip->columns);
     for (size_t i = 0; i < strip->uniform_count; i++) {
         lat_program_value(strip->program, strip->columns, record, 0, strip->uniforms[i],
                           strip->values);
@@ -229,21 +252,17 @@ void lat__strip_run(struct lat__strip *strip, size_t group, size_t block, size_t
 {
     const struct lat__strip_step *middle = strip->main.items + strip->first_end;
 
+    size_t word = block * LAT__WORDS;
+    size_t words = count * LAT__WORDS;
+
     LAT_ASSERT(count <= strip->span);
     if (group == 1) {
-        run_steps(strip, middle, strip->main.items + strip->main.count, block, count);
+        run_steps(strip, middle, strip->main.items + strip->main.count, word, words);
         return;
     }
-    for (size_t at = block; at < block + count; at++) {
-        if (strip->seen[at] != strip->stamps[at]) {
-            renew_block(strip, at);
-        }
-    }
-    if (strip->has_keyed) {
-        renew_keyed(strip, block, count);
-    }
-    strip->at = block;
-    run_steps(strip, strip->main.items, middle, block, count);
+    renew(strip, word, word + words);
+    strip->at = word;
+    run_steps(strip, strip->main.items, middle, word, words);
 }
 
 const void *lat__strip_value(const struct lat__strip *strip, size_t index)
@@ -256,7 +275,7 @@ const uint64_t *lat__strip_wild(const struct lat__strip *strip, size_t index)
     struct lat__strip_name name = strip->wanted_names[index];
 
     return name.where == LAT__AT_DERIVED && strip->derived[name.index].wild != NULL
-               ? strip->derived[name.index].wild + strip->at * LAT__WORDS
+               ? strip->derived[name.index].wild + strip->at
                : NULL;
 }
 

@@ -220,7 +220,7 @@ static bool decide(const struct lat_vector *vector, struct span *span)
         uint64_t wild_and_passing = 0;
 
         if (wild == NULL) {
-            vector->kernels->wild(span->scores, found, span->count);
+            vector->kernels->wild(span->scores, found, words);
             wild = found;
         }
         for (size_t i = 0; i < words; i++) {
@@ -351,19 +351,21 @@ static bool take_of_leg(const struct lat_vector *vector, const uint64_t *among,
 }
 
 /* Returns the first row of a decided span with this score. */
-static size_t first_with(const struct span *span, double score)
+static size_t first_with(const struct lat_vector *vector, const struct span *span, double score)
 {
-    for (size_t word = 0; word < span->count * LAT__WORDS; word++) {
-        for (uint64_t bits = span->pass[word]; bits != 0; bits &= bits - 1) {
-            size_t row = word * 64 + (size_t)__builtin_ctzll(bits);
+    size_t words = span->count * LAT__WORDS;
+    uint64_t same[LAT__SPAN_MAX * LAT__WORDS];
+    size_t word = 0;
 
-            if (span->scores == NULL || span->scores[row] == score) {
-                return row;
-            }
-        }
+    memset(same, 0xff, sizeof(same));
+    if (span->scores != NULL) {
+        vector->kernels->ops[LAT_OP_eq_f][LAT__SHAPE_VU](same, span->scores, &score, NULL, words);
     }
-    LAT_ASSERT(false);
-    return 0;
+    while (word < words && (same[word] & span->pass[word]) == 0) {
+        word++;
+    }
+    LAT_ASSERT(word < words);
+    return word * 64 + (size_t)__builtin_ctzll(same[word] & span->pass[word]);
 }
 
 /* What a walk found so far. */
@@ -388,11 +390,12 @@ static bool walk(const struct lat_vector *vector, const uint64_t *among, const s
         if (!any(span.pass, span.count * LAT__WORDS)) {
             continue;
         }
-        double greatest =
-            span.scores != NULL ? vector->kernels->greatest(span.scores, span.pass, span.count) : 0;
+        double greatest = span.scores != NULL ? vector->kernels->greatest(span.scores, span.pass,
+                                                                          span.count * LAT__WORDS)
+                                              : 0;
 
         if (best->row == SIZE_MAX || greatest > best->score) {
-            size_t row = first_with(&span, greatest);
+            size_t row = first_with(vector, &span, greatest);
 
             best->row = block * LAT__BLOCK + row;
             best->score = span.scores != NULL ? span.scores[row] : 0;

@@ -16,9 +16,9 @@ enum {
         16 * 1024, /* if the registers of numbers are no larger than this, all together */
 };
 
-/* Computes some blocks, one behind the other: `out` and the operands that differ by row are whole blocks, the others one
- * value each. `out` may be one of the operands. Truths are bitmaps, always. */
-typedef void lat__kernel(void *out, const void *a, const void *b, const void *c, size_t blocks);
+/* Computes `words` times 64 rows: `out` and the operands that differ by row have as many values, the others one.
+ * `out` may be one of the operands. Truths are bitmaps, always. */
+typedef void lat__kernel(void *out, const void *a, const void *b, const void *c, size_t words);
 
 /* Which operand is one value for all rows; of a select, its two alternatives count. */
 enum { LAT__SHAPE_VV, LAT__SHAPE_UV, LAT__SHAPE_VU, LAT__SHAPE_UU, LAT__SHAPES };
@@ -29,10 +29,10 @@ struct lat__kernels {
     lat__kernel *ops[LAT_OP_COUNT][LAT__SHAPES]; /* NULL: not to be computed by block */
 
     /* Returns the greatest of the scores, all finite, of the rows in the bitmap (not empty). */
-    double (*greatest)(const double *scores, const uint64_t *rows, size_t blocks);
+    double (*greatest)(const double *scores, const uint64_t *rows, size_t words);
 
     /* Tells which scores are not finite. */
-    void (*wild)(const double *scores, uint64_t *ret_rows, size_t blocks);
+    void (*wild)(const double *scores, uint64_t *ret_rows, size_t words);
 };
 
 const struct lat__kernels *lat__kernels_baseline(void);
@@ -77,7 +77,7 @@ size_t lat__strip_span(const struct lat__strip *strip);
 /* Prepares a decision: computes what is one value for all rows. */
 void lat__strip_begin(struct lat__strip *strip, const struct lat_record *record);
 
-/* Computes a group of a span: group 0 after renewing what is kept of blocks that changed, group 1 of the same span
+/* Computes a group of a span: group 0 after renewing what is kept of rows that changed, group 1 of the same span
  * after it. */
 void lat__strip_run(struct lat__strip *strip, size_t group, size_t block, size_t count);
 

@@ -120,31 +120,37 @@ static void a_removed_row_is_dead_and_is_used_again(void **state)
     lat_columns_free(columns);
 }
 
-static void a_change_stamps_its_block_and_no_other(void **state)
+static void a_change_stamps_its_rows_and_no_others(void **state)
 {
     struct lat_columns *columns = lat_columns_new();
+    uint64_t before[10];
+    uint64_t blocks[3];
 
     (void)state;
     for (int i = 0; i < 600; i++) {
         (void)add(columns);
     }
+    const uint64_t *fine = lat_columns_fine_stamps(columns);
     const uint64_t *stamps = lat_columns_stamps(columns);
-    uint64_t before[3] = {stamps[0], stamps[1], stamps[2]};
 
+    memcpy(before, fine, sizeof(before));
+    memcpy(blocks, stamps, sizeof(blocks));
     lat_columns_set_float(columns, 256, LAT_FIELD_node_cpu, 0.0); /* what it is already */
     lat_columns_set_bool(columns, 256, LAT_FIELD_node_healthy, false);
     lat_columns_set_text(columns, 256, LAT_FIELD_node_pool, "");
     lat_columns_set_map(columns, 256, LAT_FIELD_node_labels, NULL);
     lat_columns_set_int(columns, 256, LAT_FIELD_node_workload_instances, 5); /* of a pair */
-    assert_int_equal(stamps[1], before[1]);
+    assert_memory_equal(fine, before, sizeof(before));
+    assert_memory_equal(stamps, blocks, sizeof(blocks));
     lat_columns_set_float(columns, 256, LAT_FIELD_node_cpu, -0.0); /* another value */
-    assert_true(stamps[1] > before[1] && stamps[1] > before[2]);
-    assert_int_equal(stamps[1], lat_columns_stamp(columns));
-    assert_int_equal(stamps[0], before[0]);
-    assert_int_equal(stamps[2], before[2]);
-    before[2] = stamps[2];
+    for (size_t i = 0; i < LAT_COUNT(before); i++) {
+        assert_true(i == 4 ? fine[i] > before[9] : fine[i] == before[i]);
+    }
+    for (size_t i = 0; i < LAT_COUNT(blocks); i++) {
+        assert_true(i == 1 ? stamps[i] > blocks[2] : stamps[i] == blocks[i]);
+    }
     lat_columns_remove(columns, 599);
-    assert_true(stamps[2] > before[2]);
+    assert_true(fine[9] > fine[4] && stamps[2] > stamps[1]);
     lat_columns_free(columns);
 }
 
@@ -273,7 +279,7 @@ int main(void)
         cmocka_unit_test(fields_are_found_by_their_path),
         cmocka_unit_test(values_stand_in_their_columns),
         cmocka_unit_test(a_removed_row_is_dead_and_is_used_again),
-        cmocka_unit_test(a_change_stamps_its_block_and_no_other),
+        cmocka_unit_test(a_change_stamps_its_rows_and_no_others),
         cmocka_unit_test(pairs_are_forgotten_between_decisions),
         cmocka_unit_test(equal_texts_have_one_code_while_somebody_holds_it),
         cmocka_unit_test(a_record_holds_what_the_decision_is_about),
