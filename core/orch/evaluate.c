@@ -29,6 +29,7 @@ struct lat__evaluator {
     struct lat_planner *planner;
     struct lat_map *queue;               /* ids of workloads, in order of arrival */
     struct lat_plan *plan;               /* under way, or NULL */
+    struct lat_fit *fit;                 /* of its request, or NULL */
     const struct lat_workload *workload; /* it is about this one, held */
     bool early;                          /* whose row was not durable when it began */
     char project_name[LAT_NAME_MAX + 1];
@@ -47,6 +48,7 @@ struct staged_plan {
 static void finish(struct lat__evaluator *evaluator)
 {
     evaluator->plan = lat_plan_free(evaluator->plan);
+    evaluator->fit = lat_fit_free(evaluator->fit);
     lat_row_unref(&evaluator->workload->row);
     evaluator->workload = NULL;
     evaluator->early = false;
@@ -130,8 +132,26 @@ static void put_evaluation(struct lat__evaluator *evaluator, struct lat_txn *txn
     lat_buf_done(&receipt);
 }
 
+/* Chooses the devices that an instance gets of its node; owned JSON, "" for none. */
+static char *choose_devices(const struct lat__evaluator *evaluator,
+                            const struct lat_workload *workload, size_t row)
+{
+    struct lat_device_need need = lat_device_need_of(workload);
+    const struct lat_devices *devices = lat_frame_devices(lat__fleet_frame(evaluator->fleet), row);
+    size_t chosen[LAT_GPUS_MAX];
+    struct lat_buf out = {0};
+    size_t count = 0;
+
+    if (lat_device_need_any(&need)) {
+        /* The rule has just found that there are enough. */
+        LAT_ASSERT(lat_devices_choose(devices->slots, devices->count, &need, chosen, &count));
+        lat_devices_write(devices, &need, chosen, count, &out);
+    }
+    return lat_buf_take_text(&out);
+}
+
 static void put_allocation(const struct lat_workload *workload, const struct lat_node *node,
-                           int64_t ordinal, struct lat_txn *txn, int64_t now)
+                           int64_t ordinal, char *gpus, struct lat_txn *txn, int64_t now)
 {
     struct lat_allocation *allocation = lat_allocation_new();
 
@@ -146,6 +166,7 @@ static void put_allocation(const struct lat_workload *workload, const struct lat
     allocation->disk_bytes = workload->disk_bytes;
     allocation->bandwidth_bps = workload->bandwidth_bps;
     lat_row_set(allocation->host_ports, workload->host_ports);
+    lat_row_take(allocation->gpus, gpus);
     lat_row_set(allocation->desired, workload->desired);
     lat_row_set(allocation->status, lat_allocation_state_name(LAT_ALLOCATION_PLACING));
     lat_row_set(allocation->request_id, workload->request_id);
@@ -167,7 +188,8 @@ static void put_allocations(struct lat__evaluator *evaluator, struct lat_txn *tx
         const struct lat_node *node = lat_frame_node(frame, rows[i]);
 
         lat_txn_expect(txn, &node->row);
-        put_allocation(workload, node, ordinals[i], txn, now);
+        put_allocation(workload, node, ordinals[i], choose_devices(evaluator, workload, rows[i]),
+                       txn, now);
     }
 }
 
@@ -323,6 +345,51 @@ static uint64_t seed_of(const char *id)
     return seed;
 }
 
+/* Shows the instances of one workload to the fit. */
+static void show_instances(struct lat__evaluator *evaluator, struct lat_txn *txn,
+                           const struct lat_workload *workload)
+{
+    const struct lat_row *row;
+    void *cursor = NULL;
+
+    while ((row = lat_txn_each(txn, LAT_INDEX_ALLOCATION_WORKLOAD, workload->row.id, &cursor))) {
+        const struct lat_allocation *allocation = (const struct lat_allocation *)row;
+
+        if (!allocation->finished) {
+            lat_fit_sees(evaluator->fit, workload, allocation->node_id);
+        }
+    }
+}
+
+/* Makes ready what the workload asks of a place beside room. One whose placement cannot be read asks for nothing that any node has: a
+ * row that a hand has edited is not placed by half of what it says. */
+static void begin_fit(struct lat__evaluator *evaluator, struct lat_txn *txn)
+{
+    const struct lat_workload *workload = evaluator->workload;
+    const struct lat_frame *frame = lat__fleet_frame(evaluator->fleet);
+    const struct lat_workload *other;
+    void *cursor = NULL;
+    struct lat_err err;
+
+    if (lat_fit_new(frame, workload, &evaluator->fit, &err)) {
+        lat_log(evaluator->orch->with.log, LAT_LOG_ERROR, "a workload's placement cannot be read",
+                LAT_STR("workload", workload->row.id), LAT_ERR(&err));
+        evaluator->fit = lat_fit_broken(frame, workload);
+    }
+    if (!evaluator->fit) {
+        return;
+    }
+    while (lat_fit_looks_around(evaluator->fit) &&
+           (other = lat_store_next_workload(evaluator->orch->with.store, &cursor))) {
+        if (lat_text_equal(other->project_id, workload->project_id) &&
+            !lat_text_equal(other->row.id, workload->row.id)) {
+            show_instances(evaluator, txn, other);
+        }
+    }
+    show_instances(evaluator, txn, workload);
+    lat_fit_ready(evaluator->fit);
+}
+
 /* Begins the plan of the workload that was taken: the frame as it is now, and where its instances are. */
 static void begin_plan(struct lat__evaluator *evaluator, struct lat_txn *txn)
 {
@@ -333,6 +400,7 @@ static void begin_plan(struct lat__evaluator *evaluator, struct lat_txn *txn)
     void *cursor = NULL;
 
     lat__fleet_refresh(evaluator->fleet, txn);
+    begin_fit(evaluator, txn);
     lat_text_bound(evaluator->project_name, sizeof(evaluator->project_name),
                    project ? project->name : "");
     evaluator->plan = lat_plan_new(evaluator->planner,
@@ -340,6 +408,7 @@ static void begin_plan(struct lat__evaluator *evaluator, struct lat_txn *txn)
                                        .workload = workload,
                                        .project = evaluator->project_name,
                                        .need = lat_need_of_workload(workload),
+                                       .fit = evaluator->fit,
                                    },
                                    seed_of(workload->row.id));
     while ((row = lat_txn_each(txn, LAT_INDEX_ALLOCATION_WORKLOAD, workload->row.id, &cursor))) {
@@ -439,6 +508,7 @@ struct lat__evaluator *lat__evaluator_free(struct lat__evaluator *evaluator)
     }
     lat_map_free(evaluator->queue);
     lat_plan_free(evaluator->plan);
+    lat_fit_free(evaluator->fit);
     lat_planner_free(evaluator->planner);
     lat__fleet_free(evaluator->fleet);
     if (evaluator->workload) {

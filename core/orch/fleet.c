@@ -27,6 +27,14 @@ struct counted {
     const struct lat_allocation *row; /* held; NULL: none is */
 };
 
+static bool reserve_the_same(const struct lat_allocation *a, const struct lat_allocation *b)
+{
+    return a->cpu_milli == b->cpu_milli && a->memory_bytes == b->memory_bytes &&
+           a->disk_bytes == b->disk_bytes && a->bandwidth_bps == b->bandwidth_bps &&
+           lat_text_equal(a->node_id, b->node_id) && lat_text_equal(a->gpus, b->gpus) &&
+           lat_text_equal(a->host_ports, b->host_ports);
+}
+
 static void count(struct lat__fleet *fleet, const struct lat_allocation *before,
                   const struct lat_allocation *after)
 {
@@ -35,18 +43,18 @@ static void count(struct lat__fleet *fleet, const struct lat_allocation *before,
     before =
         before && before->finished ? NULL : before; /* the end of a task gives back what it had */
     after = after && after->finished ? NULL : after;
-    if (before && after && before->cpu_milli == after->cpu_milli &&
-        before->memory_bytes == after->memory_bytes &&
-        lat_text_equal(before->node_id, after->node_id)) {
+    if (before && after && reserve_the_same(before, after)) {
         return;
     }
     if (before) {
         need = lat_need_of_allocation(before);
         lat_frame_release(fleet->frame, before->node_id, &need);
+        lat_frame_claim(fleet->frame, before, -1);
     }
     if (after) {
         need = lat_need_of_allocation(after);
         lat_frame_reserve(fleet->frame, after->node_id, &need);
+        lat_frame_claim(fleet->frame, after, 1);
     }
 }
 

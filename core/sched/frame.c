@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LAT__RANK = 500 }; /* of every node, until there is a ranking */
-
 struct lat_need lat_need_of_workload(const struct lat_workload *workload)
 {
     return (struct lat_need){.of = {
@@ -44,6 +42,13 @@ static int64_t total_of(const struct lat_node *node, enum lat_resource resource)
     }
 }
 
+static void forget_claims(struct lat__claims *claims)
+{
+    lat_devices_done(&claims->devices);
+    free(claims->ports);
+    *claims = (struct lat__claims){0};
+}
+
 /* ---- life ---- */
 
 struct lat_frame *lat_frame_new(void)
@@ -70,6 +75,10 @@ struct lat_frame *lat_frame_free(struct lat_frame *frame)
     }
     free(frame->nodes);
     free(frame->allocations);
+    for (size_t row = 0; row < frame->room; row++) {
+        forget_claims(&frame->claims[row]);
+    }
+    free(frame->claims);
     lat_map_free(frame->rows);
     lat_columns_free(frame->columns);
     free(frame);
@@ -87,18 +96,51 @@ static void publish_free(struct lat_frame *frame, size_t row)
                           (double)frame->free_of[LAT_RESOURCE_CPU][row] / 1000);
     lat_columns_set_int(columns, row, LAT_FIELD_node_free_memory,
                         frame->free_of[LAT_RESOURCE_MEMORY][row]);
+    lat_columns_set_int(columns, row, LAT_FIELD_node_free_bandwidth,
+                        frame->free_of[LAT_RESOURCE_BANDWIDTH][row]);
     lat_columns_set_int(columns, row, LAT_FIELD_node_allocations, frame->allocations[row]);
 }
 
-static void publish_labels(struct lat_frame *frame, size_t row, const char *labels)
+static void publish_map(struct lat_frame *frame, size_t row, enum lat_policy_field field,
+                        const char *text)
 {
     cJSON *json = NULL;
 
-    if (*labels && lat_json_parse(labels, strlen(labels), &json, NULL) != 0) {
-        json = NULL; /* a hand that edited: a node without labels */
+    if (*text && lat_json_parse(text, strlen(text), &json, NULL) != 0) {
+        json = NULL; /* a hand that edited: a node without any */
     }
-    lat_columns_set_map(frame->columns, row, LAT_FIELD_node_labels, json);
+    lat_columns_set_map(frame->columns, row, field, json);
     cJSON_Delete(json);
+}
+
+/* Writes what there is of devices, and what is left of them. */
+static void publish_devices(struct lat_frame *frame, size_t row)
+{
+    const struct lat_devices *devices = &frame->claims[row].devices;
+    const struct lat_slot *first = NULL;
+    int64_t all = 0;
+    int64_t idle = 0;
+    int64_t largest = 0;
+
+    for (size_t i = 0; i < devices->count; i++) {
+        const struct lat_slot *slot = &devices->slots[i];
+
+        if (slot->is_there) {
+            first = first ? first : slot;
+            all++;
+            idle += slot->used_milli == 0;
+            largest = LAT_GPU_WHOLE - slot->used_milli > largest ? LAT_GPU_WHOLE - slot->used_milli
+                                                                 : largest;
+        }
+    }
+    lat_columns_set_int(frame->columns, row, LAT_FIELD_node_gpus, all);
+    lat_columns_set_int(frame->columns, row, LAT_FIELD_node_free_gpus, idle);
+    lat_columns_set_text(frame->columns, row, LAT_FIELD_node_gpu_model,
+                         first && *first->model ? first->model : NULL);
+    lat_columns_set_int(frame->columns, row, LAT_FIELD_node_gpu_memory,
+                        first ? first->memory_bytes : 0);
+    lat_columns_set_float(frame->columns, row, LAT_FIELD_node_free_gpu_share,
+                          (double)largest / LAT_GPU_WHOLE);
 }
 
 /* Writes what a node is into the columns; `before` is what they say now, NULL of a new row. */
@@ -118,10 +160,19 @@ static void publish(struct lat_frame *frame, size_t row, const struct lat_node *
     lat_columns_set_int(columns, row, LAT_FIELD_node_memory, node->memory_bytes);
     lat_columns_set_int(columns, row, LAT_FIELD_node_disk, node->disk_bytes);
     lat_columns_set_int(columns, row, LAT_FIELD_node_free_disk, node->disk_free_bytes);
-    lat_columns_set_int(columns, row, LAT_FIELD_node_rank, LAT__RANK);
+    lat_columns_set_int(columns, row, LAT_FIELD_node_bandwidth, node->bandwidth_bps);
+    lat_columns_set_bool(columns, row, LAT_FIELD_node_on_battery, node->on_battery);
+    lat_columns_set_int(columns, row, LAT_FIELD_node_rank, node->rank);
     lat_columns_set_int(columns, row, LAT_FIELD_node_available_seconds, INT64_MAX);
     if (before == NULL || !lat_text_equal(before->labels, node->labels)) {
-        publish_labels(frame, row, node->labels);
+        publish_map(frame, row, LAT_FIELD_node_labels, node->labels);
+    }
+    if (before == NULL || !lat_text_equal(before->attributes, node->attributes)) {
+        publish_map(frame, row, LAT_FIELD_node_attributes, node->attributes);
+    }
+    if (before == NULL || !lat_text_equal(before->gpus, node->gpus)) {
+        lat_devices_offer(&frame->claims[row].devices, node->gpus);
+        publish_devices(frame, row);
     }
     publish_free(frame, row);
 }
@@ -138,12 +189,14 @@ static void make_room(struct lat_frame *frame, size_t row)
     frame->room = before ? before * 2 : LAT_COLUMNS_BLOCK;
     frame->nodes = lat_grow(frame->nodes, frame->room, sizeof(*frame->nodes));
     frame->allocations = lat_grow(frame->allocations, frame->room, sizeof(*frame->allocations));
+    frame->claims = lat_grow(frame->claims, frame->room, sizeof(*frame->claims));
     for (int resource = 0; resource < LAT_RESOURCE_COUNT; resource++) {
         frame->free_of[resource] = lat_grow(frame->free_of[resource], frame->room, sizeof(int64_t));
     }
     for (size_t i = before; i < frame->room; i++) { /* rules read whole words of rows */
         frame->nodes[i] = NULL;
         frame->allocations[i] = 0;
+        frame->claims[i] = (struct lat__claims){0};
         for (int resource = 0; resource < LAT_RESOURCE_COUNT; resource++) {
             frame->free_of[resource][i] = 0;
         }
@@ -213,6 +266,7 @@ void lat_frame_remove(struct lat_frame *frame, const char *node_id)
     lat_map_remove(frame->rows, node_id);
     lat_row_unref(&frame->nodes[row]->row);
     frame->nodes[row] = NULL;
+    forget_claims(&frame->claims[row]);
     lat_columns_remove(frame->columns, row);
 }
 
@@ -255,7 +309,63 @@ void lat_frame_release(struct lat_frame *frame, const char *node_id, const struc
     }
 }
 
+/* Notes a port, or gives it back. */
+static void count_port(struct lat__claims *claims, int64_t port, int64_t times)
+{
+    if (times > 0) {
+        claims->ports = lat_grow(claims->ports, claims->port_count + 1, sizeof(*claims->ports));
+        claims->ports[claims->port_count++] = port;
+        return;
+    }
+    for (size_t i = 0; i < claims->port_count; i++) {
+        if (claims->ports[i] == port) {
+            claims->ports[i] = claims->ports[--claims->port_count];
+            return;
+        }
+    }
+}
+
+void lat_frame_claim(struct lat_frame *frame, const struct lat_allocation *allocation,
+                     int64_t times)
+{
+    size_t row = lat_frame_row(frame, allocation->node_id);
+    const char *ports = allocation->host_ports;
+    cJSON *json = NULL;
+    const cJSON *port;
+
+    if (row == SIZE_MAX) {
+        return;
+    }
+    if (*allocation->gpus) {
+        lat_devices_count(&frame->claims[row].devices, allocation->gpus, times);
+        publish_devices(frame, row);
+    }
+    if (*ports && lat_json_parse(ports, strlen(ports), &json, NULL) == 0) {
+        cJSON_ArrayForEach (port, json) {
+            count_port(&frame->claims[row], (int64_t)port->valuedouble, times);
+        }
+        cJSON_Delete(json);
+    }
+}
+
 /* ---- reading ---- */
+
+const struct lat_devices *lat_frame_devices(const struct lat_frame *frame, size_t row)
+{
+    return &frame->claims[row].devices;
+}
+
+bool lat_frame_has_port(const struct lat_frame *frame, size_t row, int64_t port)
+{
+    const struct lat__claims *claims = &frame->claims[row];
+
+    for (size_t i = 0; i < claims->port_count; i++) {
+        if (claims->ports[i] == port) {
+            return true;
+        }
+    }
+    return false;
+}
 
 size_t lat_frame_rows(const struct lat_frame *frame)
 {

@@ -11,6 +11,7 @@
 
 #include "model/tables.h"
 #include "policy/columns.h"
+#include "sched/devices.h"
 
 struct lat_frame;
 
@@ -18,7 +19,9 @@ struct lat_frame;
  * have the member in common. A resource is a line here, one in publish() of frame.c and a rule in rules.h. */
 #define LAT_RESOURCES(X)                                                                           \
     X(CPU, cpu_milli)                                                                              \
-    X(MEMORY, memory_bytes)
+    X(MEMORY, memory_bytes)                                                                        \
+    X(DISK, disk_bytes)                                                                            \
+    X(BANDWIDTH, bandwidth_bps)
 
 enum lat_resource {
 #define X(NAME, member) LAT_RESOURCE_##NAME,
@@ -51,6 +54,16 @@ void lat_frame_remove(struct lat_frame *frame, const char *node_id);
 /* Count one instance more, or less, on a node; of one that is not there nothing is counted. */
 void lat_frame_reserve(struct lat_frame *frame, const char *node_id, const struct lat_need *need);
 void lat_frame_release(struct lat_frame *frame, const char *node_id, const struct lat_need *need);
+
+/* Counts (times 1) or gives back (-1) the devices and ports that an allocation reserves on its node. */
+void lat_frame_claim(struct lat_frame *frame, const struct lat_allocation *allocation,
+                     int64_t times);
+
+/* Returns the devices of a row with what is reserved of them, borrowed until the frame changes. */
+const struct lat_devices *lat_frame_devices(const struct lat_frame *frame, size_t row);
+
+/* Tells whether a port of a row's node is reserved. */
+bool lat_frame_has_port(const struct lat_frame *frame, size_t row, int64_t port);
 
 /* Returns the row of a node, or SIZE_MAX. */
 size_t lat_frame_row(const struct lat_frame *frame, const char *node_id);

@@ -5,6 +5,13 @@
 #include "base/map.h"
 #include "sched/frame.h"
 
+/* What is reserved of a node one by one. */
+struct lat__claims {
+    struct lat_devices devices;
+    int64_t *ports; /* owned; one that is reserved twice stands twice */
+    size_t port_count;
+};
+
 struct lat_frame {
     struct lat_columns *columns;
     struct lat_map *rows;                 /* id of a node -> its row + 1 */
@@ -12,6 +19,7 @@ struct lat_frame {
     const struct lat_node **nodes;        /* by row, held; NULL: none */
     int64_t *free_of[LAT_RESOURCE_COUNT]; /* by row: what is not reserved */
     int64_t *allocations;                 /* by row */
+    struct lat__claims *claims;           /* by row */
 };
 
 /* Count one instance on a row. */

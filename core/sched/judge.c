@@ -208,6 +208,7 @@ static void make_key(const struct lat__judge *judge, const struct lat_request *r
     const struct lat_op *ops = lat_program_ops(judge->program, &count);
 
     lat_buf_add(key, &request->need, sizeof(request->need));
+    add_text(key, request->fit ? request->workload->placement : NULL);
     for (size_t i = 0; i < count; i++) {
         if ((ops[i].code == LAT_OP_field || ops[i].code == LAT_OP_map) &&
             ops[i].field >= LAT_NODE_FIELD_COUNT) {
@@ -310,7 +311,7 @@ int lat__judge_run(struct lat__judge *judge, struct lat_program *program,
     make_room(judge, blocks * LAT_COLUMNS_BLOCK);
     for (size_t block = 0; block < blocks; block++) {
         uint64_t *words = judge->todo + block * LAT_COLUMNS_WORDS;
-        bool has = has_pairs(judge->frame, block);
+        bool has = has_pairs(judge->frame, block) || lat_fit_is_single(request->fit);
 
         memset(words, 0, block_bytes);
         if (has || class->stamps[block] != lat_columns_stamps(columns)[block]) {
@@ -329,7 +330,7 @@ int lat__judge_run(struct lat__judge *judge, struct lat_program *program,
         if (class->stamps[block] == NEVER_LOOKED_AT) {
             memcpy(class->among + at, judge->todo + at, block_bytes);
             memcpy(class->pass + at, judge->pass + at, block_bytes);
-            if (!has_pairs(judge->frame, block)) {
+            if (!has_pairs(judge->frame, block) && !lat_fit_is_single(request->fit)) {
                 class->stamps[block] = lat_columns_stamps(columns)[block];
             }
         }

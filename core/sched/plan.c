@@ -283,7 +283,9 @@ void lat_plan_answer(struct lat_plan *plan, const struct lat_decision *decision)
 
 static bool is_better(const struct lat__candidate *a, const struct lat__candidate *b)
 {
-    return a->score > b->score || (a->score == b->score && a->order < b->order);
+    return a->points > b->points ||
+           (a->points == b->points &&
+            (a->score > b->score || (a->score == b->score && a->order < b->order)));
 }
 
 static void sift_down(struct lat__candidate *heap, size_t count, size_t at)
@@ -316,6 +318,7 @@ static size_t gather_candidates(struct lat_plan *plan)
             size_t row = word * 64 + (size_t)__builtin_ctzll(bits);
 
             planner->heap[count++] = (struct lat__candidate){
+                .points = lat_fit_points(plan->request.fit, row),
                 .score = plan->found.scores[row],
                 .order = (uint32_t)(row >= offset ? row - offset : row + rows - offset),
                 .row = (uint32_t)row,
@@ -383,8 +386,9 @@ int lat_plan_place(struct lat_plan *plan, size_t count, size_t *ret_placed, stru
     narrow(plan);
     lat__plan_gather(plan);
     candidates = gather_candidates(plan);
-    if (!plan->program && count > 1) {
-        count = 1; /* what is judged elsewhere is not judged again here */
+    if ((!plan->program || lat_fit_is_single(plan->request.fit)) && count > 1) {
+        count =
+            1; /* what is judged elsewhere, or depends on where the others stand, is not judged again here */
     }
     if (count > LAT_PLAN_INSTANCES_MAX) {
         count = LAT_PLAN_INSTANCES_MAX;

@@ -8,6 +8,7 @@
 
 /* A node that may be chosen. */
 struct lat__candidate {
+    int64_t points; /* of what the workload prefers: more come first, whatever the score */
     double score;
     uint32_t order; /* among equal scores the lowest: the row, counted from where the seed says */
     uint32_t row;

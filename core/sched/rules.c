@@ -48,6 +48,91 @@ static bool is_not_ready(const struct lat_frame *frame, const struct lat_request
     return true;
 }
 
+/* The node's own word about its disk: what is not reserved may be full all the same. */
+static uint64_t narrow_disk_space(const struct lat_frame *frame, const struct lat_request *request,
+                                  size_t word, uint64_t among)
+{
+    int64_t need = request->need.of[LAT_RESOURCE_DISK];
+    const int64_t *free_disk = lat_columns_ints(frame->columns, LAT_FIELD_node_free_disk);
+    uint64_t left = 0;
+
+    if (need == 0) {
+        return among;
+    }
+    for (uint64_t bits = among; bits != 0; bits &= bits - 1) {
+        left |= (uint64_t)(free_disk[word * 64 + (size_t)__builtin_ctzll(bits)] >= need)
+                << __builtin_ctzll(bits);
+    }
+    return left;
+}
+
+static bool is_full(const struct lat_frame *frame, const struct lat_request *request, size_t row,
+                    struct lat_margin *ret_margin)
+{
+    int64_t need = request->need.of[LAT_RESOURCE_DISK];
+
+    if (need == 0 || frame->nodes[row]->disk_free_bytes >= need) {
+        return false;
+    }
+    *ret_margin = (struct lat_margin){.tense = LAT_TENSE_NOT_NOW,
+                                      .reason = "its disk is too full for what is wanted of it"};
+    return true;
+}
+
+/* ---- rules of the place itself: see fit.h ---- */
+
+static uint64_t narrow_fit(enum lat_fit_rule rule, const struct lat_request *request, size_t word,
+                           uint64_t among)
+{
+    uint64_t left = among;
+    bool never;
+
+    if (!lat_fit_has(request->fit, rule)) {
+        return among;
+    }
+    for (uint64_t bits = among; bits != 0; bits &= bits - 1) {
+        unsigned bit = (unsigned)__builtin_ctzll(bits);
+
+        if (lat_fit_refuses(request->fit, rule, word * 64 + bit, &never)) {
+            left &= ~(UINT64_C(1) << bit);
+        }
+    }
+    return left;
+}
+
+static bool refuses_fit(enum lat_fit_rule rule, const struct lat_request *request, size_t row,
+                        struct lat_margin *ret_margin)
+{
+    bool never = false;
+    const char *reason =
+        lat_fit_has(request->fit, rule) ? lat_fit_refuses(request->fit, rule, row, &never) : NULL;
+
+    if (reason) {
+        *ret_margin = (struct lat_margin){.tense = never ? LAT_TENSE_NEVER : LAT_TENSE_NOT_NOW,
+                                          .reason = reason};
+    }
+    return reason != NULL;
+}
+
+/* narrow_fit_POOL, refuses_fit_POOL, and so on. */
+#define X(NAME, name)                                                                              \
+    static uint64_t narrow_fit_##NAME(const struct lat_frame *frame,                               \
+                                      const struct lat_request *request, size_t word,              \
+                                      uint64_t among)                                              \
+    {                                                                                              \
+        (void)frame;                                                                               \
+        return narrow_fit(LAT_FIT_##NAME, request, word, among);                                   \
+    }                                                                                              \
+    static bool refuses_fit_##NAME(const struct lat_frame *frame,                                  \
+                                   const struct lat_request *request, size_t row,                  \
+                                   struct lat_margin *ret_margin)                                  \
+    {                                                                                              \
+        (void)frame;                                                                               \
+        return refuses_fit(LAT_FIT_##NAME, request, row, ret_margin);                              \
+    }
+LAT_FIT_RULES(X)
+#undef X
+
 /* ---- the table ---- */
 
 #define OWN(rule_name, narrow_fn, refuses_fn)                                                      \
@@ -60,10 +145,15 @@ static bool is_not_ready(const struct lat_frame *frame, const struct lat_request
         .resource = LAT_RESOURCE_##NAME                                                            \
     }
 
-static const struct rule rules[] = {
-    OWN("ready", narrow_ready, is_not_ready),
-    ENOUGH("cpu", CPU, MILLI, "processors are"),
-    ENOUGH("memory", MEMORY, BYTES, "MB of memory are"),
+static const struct rule rules[] = {OWN("ready", narrow_ready, is_not_ready),
+                                    ENOUGH("cpu", CPU, MILLI, "processors are"),
+                                    ENOUGH("memory", MEMORY, BYTES, "MB of memory are"),
+                                    ENOUGH("disk", DISK, BYTES, "MB of disk are"),
+                                    OWN("disk_space", narrow_disk_space, is_full),
+                                    ENOUGH("bandwidth", BANDWIDTH, BITS, "Mbit/s are"),
+#define X(NAME, name) OWN(name, narrow_fit_##NAME, refuses_fit_##NAME),
+                                    LAT_FIT_RULES(X)
+#undef X
 };
 
 /* ---- applying them ---- */
@@ -179,6 +269,11 @@ void lat_rule_reason(int rule, const struct lat_margin *margin,
         snprintf(ret_reason, LAT_RULE_REASON_MAX, "%lld %s wanted, %lld of %lld are free",
                  (long long)(margin->need >> 20), rules[rule].what, (long long)(margin->have >> 20),
                  (long long)(margin->of >> 20));
+        break;
+    case LAT_UNIT_BITS:
+        snprintf(ret_reason, LAT_RULE_REASON_MAX, "%lld %s wanted, %lld of %lld are free",
+                 (long long)(margin->need / 1000000), rules[rule].what,
+                 (long long)(margin->have / 1000000), (long long)(margin->of / 1000000));
         break;
     default: lat_text_bound(ret_reason, LAT_RULE_REASON_MAX, margin->reason); break;
     }

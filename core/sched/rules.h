@@ -5,13 +5,14 @@
 #ifndef LAT_SCHED_RULES_H
 #define LAT_SCHED_RULES_H
 
-#include "sched/frame.h"
+#include "sched/fit.h"
 
 /* What is being placed. */
 struct lat_request {
     const struct lat_workload *workload; /* borrowed */
     const char *project;                 /* name of its project, borrowed */
     struct lat_need need;                /* of each instance */
+    struct lat_fit *fit;                 /* what else it asks of a place, borrowed; NULL: nothing */
 };
 
 enum lat_tense {
@@ -24,7 +25,7 @@ enum lat_tense {
 /* Returns "never", "not_now" or "when". */
 const char *lat_tense_name(enum lat_tense tense);
 
-enum lat_unit { LAT_UNIT_NONE, LAT_UNIT_MILLI, LAT_UNIT_BYTES };
+enum lat_unit { LAT_UNIT_NONE, LAT_UNIT_MILLI, LAT_UNIT_BYTES, LAT_UNIT_BITS, LAT_UNIT_COUNT };
 
 enum { LAT_RULE_REASON_MAX = 200 }; /* bytes of a reason, terminator included */
 

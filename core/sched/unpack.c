@@ -154,7 +154,7 @@ static struct slot *read_slots(struct reader *reader, const struct lat_receipt *
         slots[i].text = take_text(reader, receipt);
         slots[i].line = (int)take_below(reader, INT32_MAX);
         slots[i].need = take_signed(reader);
-        if (slots[i].kind >= LAT_RECEIPT_KIND_COUNT || slots[i].unit > LAT_UNIT_BYTES) {
+        if (slots[i].kind >= LAT_RECEIPT_KIND_COUNT || slots[i].unit >= LAT_UNIT_COUNT) {
             reader->is_bad = true;
         }
     }
