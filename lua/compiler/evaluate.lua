@@ -54,7 +54,7 @@ local function constant(op)
     if op[1] == "const_i" then return math.tointeger(tonumber(op[2])) end
     if op[1] ~= "const_f" then return op[2] end
     if op[2] == "inf" then return math.huge elseif op[2] == "-inf" then return -math.huge end
-    return tonumber(op[2]) + 0.0
+    return tonumber(op[2]) -- with an exponent, so that it is a float, and -0 stays what it is
 end
 
 local function label(map, key)

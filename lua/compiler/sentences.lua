@@ -23,9 +23,26 @@ function builder:param(sample, name)
     return add(self.params, self.args, name or "lat" .. #self.params, sample)
 end
 
+local FALSE = { Nil = true, False = true }
+
+-- Whether Lua knows an expression to be true while it reads it: numbers are computed then.
+local function is_true(node)
+    if node.k == "Paren" then return is_true(node.a) end
+    if node.k == "Number" or node.k == "String" or node.k == "True" then return true end
+    return (node.k == "Unary" and node.op ~= "not" and node.op ~= "#" and is_true(node.a))
+        or (node.k == "Binary" and is_true(node.a) and is_true(node.b))
+end
+
+-- What Lua leaves of an expression: it drops what stands in brackets or before and, or, where that is constant.
+local function left_of(node)
+    if node.k == "Paren" then return left_of(node.a) end
+    if (node.k == "And" and is_true(node.a)) or (node.k == "Or" and FALSE[node.a.k]) then return left_of(node.b) end
+    return node
+end
+
 -- Returns the text of an operand that is written like `node` and has the sample's value.
 function builder:operand(node, sample)
-    if node.k == "Paren" then return self:operand(node.a, sample) end
+    node = left_of(node)
     if node.k == "Local" and node.up then return add(self.uppers, self.upper_args, node.var.name, sample) end
     if node.k == "Local" then return self:param(sample, node.var.name) end
     if node.k == "Global" then
