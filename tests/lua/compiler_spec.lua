@@ -19,7 +19,7 @@ describe("a compiled score does what Lua does", function()
             "return node.cpu ^ 2 + 2 ^ node.cpu",
             "return -node.cpu - -node.memory",
             "return -math.mininteger + node.cpu",
-            "return 1 / (0.0 * -node.cpu)",
+            "return 1 / (0.0 * -node.cpu) > 0 and 1 or 2",
             "local n = 0/0 return n ~= n and 1 or 2",
             "return math.huge - math.huge ~= 0 and 1 or 2",
             "return math.maxinteger // 2 + math.mininteger % 7 + math.pi + (math.huge > node.cpu and 1 or 0)",
@@ -47,8 +47,12 @@ describe("a compiled score does what Lua does", function()
     it("where a number is an integer on one row and a float on another", function()
         each(score, {
             "local x = node.cpu > 0 and node.free_cpu / node.cpu or 0 return x * 3 + x - x * -2",
-            "local x = node.healthy and 0 or 0.0 return 1 / (x * -1)",
-            "local x = node.healthy and 0 or node.cpu return 1 / -x",
+            -- A zero's sign, told by what it divides.
+            "local x = node.healthy and 0 or 0.0 return 1 / (x * -1) > 0 and 1 or 2",
+            "local x = node.healthy and 0 or node.cpu local y = x * -5 return 1 / (y + 0.0) > 0 and 1 or 2",
+            "local x = node.healthy and 0 or node.cpu return 1 / -x > 0 and 1 or 2",
+            "local x = node.healthy and 0 or node.cpu return 1 / (x // -5) > 0 and 1 or 2",
+            "local x = node.healthy and 0 or node.cpu return 1 / (x % -5) > 0 and 1 or 2",
             "local x = node.healthy and node.memory or node.cpu return x * 3 - x * x + x // 3 - x % 5",
             [[local x = node.healthy and node.memory or node.cpu local y = node.os == '' and node.disk or node.free_cpu
             return (x < y and 1 or 0) + (x <= y and 2 or 0) + (x == y and 4 or 0) + (x > y and 8 or 0)]],
@@ -60,7 +64,7 @@ describe("a compiled score does what Lua does", function()
             "return math.max(node.cpu, 1, node.memory) + math.min(node.free_cpu, node.free_memory)",
             "return math.max(0, math.min(1, node.free_cpu / node.cpu))",
             "return math.floor(node.cpu * 1.5) + math.ceil(node.free_cpu) + math.floor(node.memory)",
-            "return 1 / math.floor(node.cpu)", "return 1 / math.ceil(node.cpu)",
+            "return 1 / math.floor(node.cpu) > 0 and 1 or 2", "return 1 / math.ceil(node.cpu - 0.5) > 0 and 1 or 2",
             "return math.abs(node.cpu) + math.abs(node.memory)",
             "return math.sqrt(node.memory) + math.exp(-node.cpu) + math.log(node.memory)",
             "return math.log(node.cpu, 2) + math.log(node.cpu, 10) + math.log(node.cpu, 3) + math.log(node.cpu, nil)",
