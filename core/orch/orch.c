@@ -181,6 +181,16 @@ static bool makes_room(const struct lat_allocation *before, const struct lat_all
     return !after || (before && !before->finished && after->finished);
 }
 
+/* Another placement policy is in force; what else a row of a policy says (a file that was refused) changes no decision. */
+static void policy_changed(struct lat_orch *orch, const struct lat_policy *before,
+                           const struct lat_policy *after)
+{
+    if (after && lat_text_equal(after->name, "placement") &&
+        (!before || before->revision != after->revision)) {
+        mark_waiting(orch, LAT_TRIGGER_POLICY_CHANGED);
+    }
+}
+
 static void store_changed(void *arg, const struct lat_change *change)
 {
     struct lat_orch *orch = arg;
@@ -216,7 +226,10 @@ static void store_changed(void *arg, const struct lat_change *change)
         node_changed(orch, (const struct lat_node *)change->before,
                      (const struct lat_node *)change->after);
         break;
-    case LAT_TABLE_POLICY: mark_waiting(orch, LAT_TRIGGER_POLICY_CHANGED); break;
+    case LAT_TABLE_POLICY:
+        policy_changed(orch, (const struct lat_policy *)change->before,
+                       (const struct lat_policy *)change->after);
+        break;
     default: break;
     }
 }

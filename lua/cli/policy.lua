@@ -1,4 +1,4 @@
--- Commands about policies: policy check, ls, show, versions, diff, apply, rollback.
+-- Commands about policies: policy check, test, ls, show, versions, diff, apply, rollback.
 
 local diff = require "cli.diff"
 local problem = require "cli.problem"
@@ -194,12 +194,30 @@ local function show_function(context, path, entry)
     out:line("           instead: " .. text(entry.instead))
 end
 
-local function check(context, options, operands)
-    local path = operands.FILE
+-- Loads a file as a console would; raises why it is refused. Returns what was said of it, and which policy it is.
+local function try(context, options, path)
     local source = problem.read_file(context.system, path)
     local name = options.as or policy_of(path, source)
     if not NAMES[name] then problem.unknown("policy", name, { "placement", "admission", "approval" }, "") end
-    local answer = problem.check(context.policy.check(name, source))
+    return problem.check(context.policy.check(name, source)), name
+end
+
+local function test(context, options, operands)
+    local answer, name = try(context, options, operands.FILE)
+    local names = answer.test_names or {}
+    if options.json then
+        context:print_json { policy = name, tests = context.json.array(names) }
+        return
+    end
+    local ok = context.out:paint("green", "ok")
+    for _, each in ipairs(names) do context.out:line(("%s   %s"):format(ok, text(each))) end
+    context.out:line(("%s passed"):format(units.count(#names, "test")))
+    if #names == 0 then context.out:note("Tests are functions of the file whose names begin with test_.") end
+end
+
+local function check(context, options, operands)
+    local path = operands.FILE
+    local answer, name = try(context, options, path)
     local functions, whole = answer.functions or {}, answer.program ~= nil
     if options.json then
         answer.program = nil
@@ -214,6 +232,8 @@ local function check(context, options, operands)
     if #functions > 0 and not whole then problem.leave(ROWS_STATUS) end
 end
 
+local AS = { name = "as", value = "POLICY",
+    help = "placement, admission or approval (default: by the file's name, or what it defines)" }
 local NAME = { name = "NAME" }
 local IF_REVISION = { name = "if-revision", value = "NUMBER", kind = "integer", min = 1,
     help = "only while this revision is in force" }
@@ -224,10 +244,7 @@ return {
         section = SECTION,
         summary = "Try a policy's file here: load it, run its tests, say what of it is compiled",
         operands = { { name = "FILE" } },
-        flags = {
-            { name = "as", value = "POLICY",
-                help = "placement, admission or approval (default: by the file's name, or what it defines)" },
-        },
+        flags = { AS },
         details = [[
 Nothing is asked of a console. The file is loaded in a process that can do nothing but answer, as a console does it.
 Per function of a placement policy: compiled with so many operations, or the line that prevents it and what to write
@@ -235,6 +252,17 @@ instead; such a policy is right, and runs row by row. The exit status is 0 when 
 10 when something runs row by row, 1 when the file is refused.]],
         examples = { "lattice policy check placement.lua" },
         run = check,
+    },
+    {
+        name = "policy test",
+        section = SECTION,
+        summary = "Run the tests inside of a policy's file here",
+        operands = { { name = "FILE" } },
+        flags = { AS },
+        details = [[
+Tests are the file's functions `test_*`; a console runs them whenever it loads the file, and refuses it when one
+fails. Makers of the arguments are there for them: node { cpu = 8 } is the manual's example with that changed.]],
+        run = test,
     },
     { name = "policy ls", section = SECTION, summary = "List the policies and what is in force", run = ls },
     {

@@ -32,7 +32,8 @@ function loaders.policy(name, file, request)
     local tests = trial.run(file, chunk, policy.args)
     -- One question at a time gains nothing by a program; that about all nodes does.
     local answer = policy == placement and compiled.answer("policy", file, request.source, globals) or {}
-    answer.tests = tests
+    answer.tests = #tests
+    if #tests > 0 then answer.test_names = tests end
     return { chunk = chunk, decide = policy.decide }, answer
 end
 

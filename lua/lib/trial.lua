@@ -45,8 +45,18 @@ local function maker(argument)
     end
 end
 
+-- Runs one test; returns nil, or the problem with the test's name in it.
+local function failure(file, name, fn)
+    local ok, problem = errors.catch("policy", file, fn)
+    if ok then return nil end
+    problem.sentence = problem.sentence:gsub("^([^ ]+): ", function(place)
+        return ("%s: %s fails: "):format(place, name)
+    end)
+    return problem
+end
+
 -- Runs the tests of a compiled file, in order of their names; args: of its decisions. Raises what the first of them
--- that fails raised, with its line. Returns how many there are.
+-- that fails raised, with its line, and says which others fail. Returns their names.
 function trial.run(file, chunk, args)
     local makers = {}
     for _, argument in ipairs(args) do makers[argument.name] = maker(argument) end
@@ -56,16 +66,17 @@ function trial.run(file, chunk, args)
         if type(name) == "string" and name:find "^test_" and type(value) == "function" then names[#names + 1] = name end
     end
     table.sort(names)
+    local first, others = nil, {}
     for _, name in ipairs(names) do
-        local ok, problem = errors.catch("policy", file, globals[name])
-        if not ok then
-            problem.sentence = problem.sentence:gsub("^([^ ]+): ", function(place)
-                return ("%s: %s fails: "):format(place, name)
-            end)
-            error(problem, 0)
-        end
+        local problem = failure(file, name, globals[name])
+        if problem and first then others[#others + 1] = name end
+        first = first or problem
     end
-    return #names
+    if first then
+        if #others > 0 then first.hint = ("These fail, too: %s."):format(table.concat(others, ", ")) end
+        error(first, 0)
+    end
+    return names
 end
 
 return trial

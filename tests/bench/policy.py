@@ -2,7 +2,7 @@
 
 A pass reads six columns, and writes who passes and the scores of all. See policy_bench.c. `cold` is a pass after every node has changed,
 beside the hand-written version that keeps nothing. Lua runs the same file over plain tables that were built before. Of thirty realistic policies
-(tests/policies), how many are compiled, is asked of `lattice policy check`. Time is the processor's time of the process.
+(tests/policies), how many are compiled, is asked of `lattice policy check`. `policy_effect_ms` is the time from a saved file to a decision by it, see policy_effect.py. Time is the processor's time of the process.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import subprocess
 from typing import Any
 
 from bench.placement import ROOT, run, say
+from bench.policy_effect import policy_effect_ms
 from support.cloud import BIN
 
 KEEPS_NOTHING = 0
@@ -52,6 +53,7 @@ def measure(rounds: int) -> dict[str, Any]:
         "lua_us": round(median(lambda each: each["lua_us"]), 1),
         "speedup_vs_lua": round(median(lambda each: each["lua_us"] / each["us"]), 1),
         "compiled_of_30": compiled_of_30(),
+        "policy_effect_ms": round(policy_effect_ms(ROOT), 1),
         "hand": runs[0]["hand"],
         "rounds": rounds,
     }

@@ -85,6 +85,10 @@ describe("the tests inside of a policy", function()
             .. "\nfunction test_x()\n  assert(approve(node{}) == 'ask', 'it is')\nend")
         assert.equal("approval.lua:4: test_x fails: it is", problem.sentence)
         assert.equal(4, problem.line)
+        problem = load_policy("approval", good .. "function test_a() error 'x' end function test_b() error 'y' end "
+            .. "function test_c() end function test_d() error 'z' end")
+        assert.matches("test_a fails: x$", problem.sentence)
+        assert.equal("These fail, too: test_b, test_d.", problem.hint)
         assert.matches("token has no field 'pol'; did you mean 'pool'",
             load_policy("approval", good .. "function test_x() token{ pol = 1 } end").sentence)
     end)

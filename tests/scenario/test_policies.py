@@ -1,13 +1,16 @@
 """Policies as their author meets them: saved, applied, refused, taken back, by the API, the commands and the folder."""
 
+import itertools
 import json
 import statistics
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from support.cloud import ApiProblem, Cloud
 from support.waiting import wait_until
@@ -35,13 +38,12 @@ def cli(cloud: Cloud, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(autouse=True)
 def the_shipped_policies_again(weather: Cloud) -> Any:
+    shipped = {each["name"]: each["source"] for each in weather.api("GET", "/api/v1/policies")["items"]}
     yield
     if not weather.console.runs():
         weather.console.start()
-    for policy in weather.api("GET", "/api/v1/policies")["items"]:
-        versions = weather.api("GET", f"/api/v1/policies/{policy['name']}/versions")["items"]
-        shipped = next(each for each in versions if each["origin"] == "shipped")
-        weather.api("POST", f"/api/v1/policies/{policy['name']}/rollback", {"revision": shipped["revision"]})
+    for name, source in shipped.items():
+        apply(weather, source, name)
     weather.remove_all()
 
 
@@ -199,3 +201,35 @@ def test_a_node_that_is_rejected_is_told_why_and_gives_up(weather: Cloud) -> Non
     weather.api("DELETE", "/api/v1/nodes/stranger")
     actions = {row["action"] for row in weather.api("GET", "/api/v1/audit?since=1h")["items"]}
     assert {"node.wait", "node.approve", "node.reject", "policy.apply", "policy.rollback"} <= actions
+
+
+def test_a_console_that_is_killed_while_policies_change_keeps_what_it_answered(weather: Cloud) -> None:
+    for strike in range(4):
+        acknowledged: list[tuple[int, str]] = []
+
+        def change(stop: threading.Event, strike: int = strike, acknowledged: list[tuple[int, str]] = acknowledged) -> None:
+            for number in itertools.count():
+                text = f"function score() return {strike * 1000 + number} end\n"
+                if stop.is_set():
+                    return
+                try:
+                    acknowledged.append((apply(weather, text)["revision"], text))
+                except (requests.RequestException, ApiProblem):
+                    return
+
+        stop = threading.Event()
+        author = threading.Thread(target=change, args=(stop,))
+        author.start()
+        time.sleep(0.35 + 0.13 * strike)
+        weather.console.kill()
+        stop.set()
+        author.join(30)
+        weather.console.start()
+        assert acknowledged, "some were answered"
+        now = shown(weather)
+        revision, text = acknowledged[-1]
+        assert now["revision"] in (revision, revision + 1), "the last that was answered, or the one that was under way"
+        assert now["revision"] > revision or now["source"] == text
+        kept = [each["revision"] for each in weather.api("GET", "/api/v1/policies/placement/versions")["items"]]
+        assert kept == list(range(kept[0], now["revision"] + 1)), "no version is missing or too many"
+        wait_until(lambda now=now: file_of(weather).read_text() == now["source"] == shown(weather)["source"], "folder and store agree")

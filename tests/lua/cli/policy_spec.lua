@@ -219,6 +219,18 @@ describe("policy check", function()
         assert.is_false(checked("policy check a/mine.lua --as ranking", {}).ok)
     end)
 
+    it("names the tests that passed, when asked to test", function()
+        local answer = { tests = 2, test_names = { "test_a", "test_b" } }
+        assert.equal(lines("ok   test_a", "ok   test_b", "2 tests passed"),
+            checked("policy test placement.lua", answer).stdout)
+        assert.same({ policy = "placement", tests = { "test_a", "test_b" } },
+            JSON.decode(checked("policy test placement.lua --json", answer).stdout))
+        local none = checked("policy test placement.lua", { tests = 0 })
+        assert.equal("0 tests passed\n", none.stdout)
+        assert.matches("begin with test_", none.stderr)
+        assert.is_false(checked("policy test placement.lua", nil, { code = "policy", detail = "no" }).ok)
+    end)
+
     it("passes on why a file is refused", function()
         local ran = checked("policy check placement.lua", nil, { code = "policy", detail = "placement.lua:1: no" })
         assert.equal("placement.lua:1: no", ran.raised.detail)
