@@ -1,0 +1,105 @@
+"""What a workload asks of its node, on a real engine: devices that the container really gets, ports, constraints, what a node says of itself."""
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.bed import Bed
+from support.cloud import Cloud
+from support.engine import Engine
+from support.waiting import wait_until
+
+GPU = Path("/dev/lattice-test-gpu")
+IMAGE = ("--image", "redis:7", "--entrypoint", "/bin/sh")
+
+
+@pytest.fixture(scope="module")
+def gpu() -> Iterator[Path]:
+    """A harmless character device, another /dev/zero, in the part of a GPU."""
+    GPU.unlink(missing_ok=True)
+    os.mknod(GPU, stat.S_IFCHR | 0o666, os.makedev(1, 5))
+    GPU.chmod(0o666)
+    yield GPU
+    GPU.unlink()
+
+
+@pytest.fixture
+def day(engine: Engine, bed: Bed, gpu: Path, tmp_path: Path) -> Iterator[Cloud]:
+    bed.registry.ensure("redis")
+    cloud = Cloud(tmp_path).start()
+    cloud.join(engine, environment={
+        "LATTICE_GPUS": f"none;model=T4,memory=16g,device={gpu}", "LATTICE_BANDWIDTH": "100m", "LATTICE_LABELS": "zone=a",
+    })
+    yield cloud
+    cloud.clear_up()
+    cloud.stop()
+
+
+def show(cloud: Cloud, name: str) -> Any:
+    return json.loads(cloud.cli("show", name, "--json").stdout)
+
+
+def waits(cloud: Cloud, name: str, because: str) -> None:
+    def look() -> bool:
+        shown = cloud.api.show(name)
+        return shown["status"] == "pending" and because in shown["reason"]
+
+    wait_until(look, f"{name} waits because {because}", 20)
+
+
+def test_a_container_has_the_device_it_asked_for_and_shares_add_up(day: Cloud, gpu: Path) -> None:
+    look = f"head -c 4 {gpu} | wc -c; sleep 600"
+    for name in ("half", "other"):
+        day.cli("deploy", "custom", name, *IMAGE, "--gpus", "0.5:T4", "--gpu-memory", "16g", "--", "-c", look)
+        wait_until(lambda name=name: day.cli("logs", name).stdout.strip() == "4", f"{name} reads its device", 20)
+    day.cli("deploy", "custom", "third", *IMAGE, "--gpus", "0.5", "--detach", "--", "-c", look)
+    waits(day, "third", "GPU")
+    day.cli("deploy", "custom", "plain", *IMAGE, "--", "-c", f"test -e {gpu} || echo none; sleep 600")
+    wait_until(lambda: day.cli("logs", "plain").stdout.strip() == "none", "another has no device", 20)
+    node = json.loads(day.cli("node", "show", "node-1", "--json").stdout)
+    assert [(each["model"], each["memory_bytes"]) for each in node["gpus"]] == [("T4", 16 << 30)]
+    day.cli("rm", "half", "--yes")
+    day.api.wait("third", "running")
+    assert day.cli("logs", "third").stdout.strip() == "4"
+    day.cli("deploy", "custom", "never", *IMAGE, "--gpus", "1:H100", "--detach", "--", "-c", look)
+    waits(day, "never", "H100")
+
+
+def test_a_node_says_what_it_offers_and_is_chosen_by_it(day: Cloud) -> None:
+    node = json.loads(day.cli("node", "show", "node-1", "--json").stdout)
+    assert node["bandwidth_bps"] == 100_000_000 and node["on_battery"] in (False, True) and node["rank"] == 500
+    assert node["attributes"]["runtime.runc"] == "yes" and node["attributes"]["kernel"]
+    day.cli("deploy", "custom", "good", *IMAGE, "--runtime", "runc", "--require", "zone=a", "--require", "attribute.kernel", "--prefer", "ssd:80",
+            "--bandwidth", "60m", "--spread", "node", "--", "-c", "sleep 600")
+    inspected = day.agents[0].engine.containers()[0]
+    assert inspected["HostConfig"]
+    wait_until(lambda: "redis:7" in (day.node("node-1")["images"] or []), "the image is told of", 60)
+    for name, flag, because in (
+        ("elsewhere", ("--require", "zone=b"), "zone = b is required, and it has a"),
+        ("jailed", ("--runtime", "runsc"), "no runtime runsc"),
+        ("busy", ("--bandwidth", "60m"), "Mbit/s are wanted"),
+        ("lonely", ("--apart", "good"), "an instance of 'good' is on it"),
+        ("huge", ("--disk", "900t"), "of disk are wanted"),
+    ):
+        day.cli("deploy", "custom", name, *IMAGE, *flag, "--detach", "--", "-c", "sleep 600")
+        waits(day, name, because)
+    day.cli("deploy", "custom", "close", *IMAGE, "--near", "good", "--", "-c", "sleep 600")
+    day.cli("rm", "good", "close", "--yes")
+    day.api.wait("busy", "running")
+    day.api.wait("lonely", "running")
+
+
+def test_a_fixed_port_of_the_node_is_given_once(day: Cloud) -> None:
+    day.cli("deploy", "redis", "cache")  # engines choose other ports beside it
+    day.cli("deploy", "custom", "first", "--image", "redis:7", "--port", "16379:6379/tcp")
+    allocation = show(day, "first")["allocations"][0]
+    assert allocation["observed"]["ports"] == {"port-6379": 16379}
+    day.cli("deploy", "custom", "second", "--image", "redis:7", "--port", "16379:6379/tcp", "--detach")
+    waits(day, "second", "its port 16379 is taken")
+    day.cli("rm", "first", "--yes")
+    day.api.wait("second", "running")
