@@ -7,7 +7,8 @@
  * The workload may still be with the disk: its row is read as it is staged, and the plan is staged on top of it. What is staged is
  * seen by the next evaluation (fleet.c), which so need not wait for the disk; how much is under way is bounded.
  *
- * A policy that lives in the Lua host answers after some turns. The frame stands still until then, and only one evaluation is under
+ * A policy that is compiled decides at once, all that is missing; one that lives in the Lua host is asked for one instance at a
+ * time, and answers after some turns. The frame stands still until then, and only one evaluation is under
  * way; the plan names the versions of the rows that it rests upon, the workload's and the chosen nodes': when one has changed
  * since, the plan is dropped and the workload looked at again. Runs on the state loop. */
 #include "orch/fleet_internal.h"
@@ -17,11 +18,14 @@
 #include "base/text.h"
 #include "sched/plan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
     LAT__STAGED_MAX = 16384
 }; /* instances that wait for the disk; more are planned when it has taken some */
+
+#define LAT__PLACEMENT "placement" /* name of the policy */
 
 struct lat__evaluator {
     struct lat_orch *orch;
@@ -309,6 +313,30 @@ static void ask_policy(struct lat__evaluator *evaluator)
     }
 }
 
+/* Decides at once by the program of the policy in force. Returns false when there is none, or it fails: then its rows are asked for. */
+static bool decide_now(struct lat__evaluator *evaluator)
+{
+    struct lat_orch *orch = evaluator->orch;
+    char policy[LAT_DECISION_POLICY_MAX];
+    int64_t revision = 0;
+    struct lat_program *program =
+        lat_luahost_program(orch->with.luahost, LAT__PLACEMENT, &revision);
+    struct lat_err err;
+
+    if (!program) {
+        return false;
+    }
+    snprintf(policy, sizeof(policy), LAT__PLACEMENT " %lld", (long long)revision);
+    if (lat_plan_judge(evaluator->plan, program, policy, &err) == 0 &&
+        decide(evaluator, &err) == 0) {
+        return true;
+    }
+    lat_log(orch->with.log, LAT_LOG_WARN, "a compiled policy failed",
+            LAT_STR("workload", evaluator->workload->row.id), LAT_STR("policy", policy),
+            LAT_ERR(&err));
+    return false;
+}
+
 /* ---- the queue ---- */
 
 /* Takes the next workload that lacks an instance out of the queue, and holds its latest row. */
@@ -428,7 +456,7 @@ void lat__evaluator_run(struct lat__evaluator *evaluator)
             begin_plan(evaluator, txn);
         }
         lat_txn_cancel(txn);
-        if (evaluator->workload) {
+        if (evaluator->workload && !decide_now(evaluator)) {
             ask_policy(evaluator);
         }
     }

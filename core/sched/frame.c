@@ -79,6 +79,7 @@ struct lat_frame *lat_frame_free(struct lat_frame *frame)
         forget_claims(&frame->claims[row]);
     }
     free(frame->claims);
+    free(frame->numbers);
     lat_map_free(frame->rows);
     lat_columns_free(frame->columns);
     free(frame);
@@ -190,6 +191,7 @@ static void make_room(struct lat_frame *frame, size_t row)
     frame->nodes = lat_grow(frame->nodes, frame->room, sizeof(*frame->nodes));
     frame->allocations = lat_grow(frame->allocations, frame->room, sizeof(*frame->allocations));
     frame->claims = lat_grow(frame->claims, frame->room, sizeof(*frame->claims));
+    frame->numbers = lat_grow(frame->numbers, frame->room, sizeof(*frame->numbers));
     for (int resource = 0; resource < LAT_RESOURCE_COUNT; resource++) {
         frame->free_of[resource] = lat_grow(frame->free_of[resource], frame->room, sizeof(int64_t));
     }
@@ -197,6 +199,7 @@ static void make_room(struct lat_frame *frame, size_t row)
         frame->nodes[i] = NULL;
         frame->allocations[i] = 0;
         frame->claims[i] = (struct lat__claims){0};
+        frame->numbers[i] = 0;
         for (int resource = 0; resource < LAT_RESOURCE_COUNT; resource++) {
             frame->free_of[resource][i] = 0;
         }
@@ -249,6 +252,7 @@ int lat_frame_put(struct lat_frame *frame, const struct lat_node *node, struct l
     }
     lat_row_ref(&node->row);
     frame->nodes[row] = node;
+    frame->numbers[row] = node->number;
     publish(frame, row, before, node);
     if (before) {
         lat_row_unref(&before->row);

@@ -20,6 +20,7 @@ struct lat_frame {
     int64_t *free_of[LAT_RESOURCE_COUNT]; /* by row: what is not reserved */
     int64_t *allocations;                 /* by row */
     struct lat__claims *claims;           /* by row */
+    int64_t *numbers;                     /* by row: NODE.number */
 };
 
 /* Count one instance on a row. */

@@ -14,8 +14,8 @@
  * Numbers are varints (7 bits a byte, lowest first), signed ones zigzag. A score is four bytes; so are the terms
  * without the lowest eight bits of their fraction, in three; terms of 0 cost a bit, and where the score is the sum of the terms the last
  * one is left out: it is what is missing. pack.c writes it and unpack.c reads it. */
+#include "sched/frame_internal.h"
 #include "sched/ledger_internal.h"
-
 #include "sched/pack_internal.h"
 
 #include "base/mem.h"
@@ -98,7 +98,7 @@ static void add_texts(const struct lat__ledger *ledger, struct lat_buf *out)
 static int64_t number_of(const struct lat__packing *packing, const struct lat__ledger *ledger,
                          size_t place)
 {
-    return lat_frame_node(packing->frame, ledger->rows[place])->number;
+    return packing->frame->numbers[ledger->rows[place]];
 }
 
 /* How many nodes from a place on have numbers in a row, or have none at all. */

@@ -36,7 +36,7 @@ static bool is_not_ready(const struct lat_frame *frame, const struct lat_request
     const struct lat_node *node = frame->nodes[row];
 
     (void)request;
-    if (lat_text_equal(node->status, lat_node_state_name(LAT_NODE_READY))) {
+    if (lat_columns_bits(frame->columns, LAT_FIELD_node_healthy)[row / 64] >> row % 64 & 1) {
         return false;
     }
     *ret_margin = (struct lat_margin){

@@ -9,6 +9,7 @@
  * between decisions. Rivals read the same columns; what they keep they keep up to date by themselves, and everything is
  * inside of their time. All of them must choose the same nodes with the same scores. */
 #include "policy_bench.h"
+#include "shipped.h"
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -74,51 +75,14 @@ static double now_us(void)
 
 /* ---- the policy ---- */
 
-/* Compiles the policy as the jail does, and leaves filter and score as globals. */
-static const char compile[] =
-    "local root = ...\n"
-    "package.path = root .. '/lua/?.lua'\n"
-    "local path = root .. '/policies/placement/placement.lua'\n"
-    "local file <close> = assert(io.open(path))\n"
-    "local source = file:read 'a'\n"
-    "local function write(v)\n"
-    "    if type(v) == 'string' then\n"
-    "        return '\"' .. v:gsub('[%c\"\\\\]', function(c) return ('\\\\u%04x'):format(c:byte()) end) .. '\"'\n"
-    "    elseif type(v) ~= 'table' then return tostring(v) end\n"
-    "    local parts = {}\n"
-    "    if #v > 0 or next(v) == nil then\n"
-    "        for i, item in ipairs(v) do parts[i] = write(item) end\n"
-    "        return '[' .. table.concat(parts, ',') .. ']'\n"
-    "    end\n"
-    "    for key, item in pairs(v) do parts[#parts + 1] = write(key) .. ':' .. write(item) end\n"
-    "    return '{' .. table.concat(parts, ',') .. '}'\n"
-    "end\n"
-    "local compiled = require 'compiler.compiler'.compile(source, path)\n"
-    "assert(load(source, path, 't'))()\n"
-    "return write(assert(compiled.program, 'the policy is not compiled'))\n";
-
 static void load_policy(struct bench *bench, const char *root)
 {
-    struct lat_err err = {.sentence = ""};
-    cJSON *json = NULL;
-
     bench->lua = luaL_newstate();
     luaL_openlibs(bench->lua);
-    if (luaL_loadstring(bench->lua, compile) != LUA_OK) {
-        end("compiler", lua_tostring(bench->lua, -1));
+    bench->program = shipped_program(bench->lua, root);
+    if (!bench->program) {
+        end("program", lua_tostring(bench->lua, -1));
     }
-    lua_pushstring(bench->lua, root);
-    if (lua_pcall(bench->lua, 1, 1, 0) != LUA_OK) {
-        end("compiler", lua_tostring(bench->lua, -1));
-    }
-    const char *text = lua_tostring(bench->lua, -1);
-
-    if (lat_json_parse(text, strlen(text), &json, &err) != 0 ||
-        lat_program_read(json, &bench->program, &err) != 0) {
-        end("program", err.sentence);
-    }
-    cJSON_Delete(json);
-    lua_pop(bench->lua, 1);
 }
 
 /* ---- the nodes ---- */

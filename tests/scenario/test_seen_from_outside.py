@@ -16,7 +16,10 @@ def test_a_request_id_runs_from_the_api_to_the_agents_log(cloud: Cloud) -> None:
 
     assert any(line.get("request_id") == REQUEST_ID and line["message"] == "request" for line in cloud.console.lines())
     evaluation = cloud.api("GET", "/api/v1/workloads/web/evaluations")["items"][-1]
-    assert evaluation["request_id"] == REQUEST_ID and evaluation["receipt"]["nodes"][0]["verdict"] == "taken"
+    assert evaluation["request_id"] == REQUEST_ID and evaluation["policy"] == "placement 1"
+    receipt = evaluation["receipt"]
+    taken = receipt["nodes"][0]
+    assert taken["verdict"] == "taken" and abs(sum(taken["terms"]) - taken["score"]) < 1 and len(taken["terms"]) == len(receipt["terms"]) > 0
     told = [line for line in cloud.agents[0].lines() if line.get("request_id") == REQUEST_ID]
     assert {"assigned", "allocation"} <= {line["message"] for line in told}
     container = cloud.agents[0].engine.containers()[0]

@@ -161,7 +161,7 @@ static int64_t digest_of_workload(struct sim_checker *checker, const struct lat_
 {
     char *text = sim_console_render(checker->cluster->console, workload);
     cJSON *container = cJSON_Parse(text);
-    int64_t digest = lat__container_digest(container);
+    int64_t digest = lat__container_digest(container, NULL, NULL);
 
     cJSON_Delete(container);
     free(text);

@@ -29,6 +29,7 @@ struct sim_lua {
     TAILQ_HEAD(, child) children;
     enum sim_lua_mood mood;
     int times;
+    bool compiles; /* its policies */
 };
 
 /* ---- answers ---- */
@@ -112,7 +113,24 @@ static void rule(struct lat_json_writer *writer)
     lat_json_end(writer, '}');
 }
 
-static void write_answer(const cJSON *request, bool rubbish, struct lat_buf *out)
+/* The same as decide(), compiled. */
+static const char program[] =
+    "{\"version\":1,\"ops\":[[\"field\",\"node.healthy\"],[\"not\",0],[\"field\","
+    "\"node.workload_instances\"],[\"const_i\",\"-10\"],[\"mul_i\",2,3],[\"field\","
+    "\"node.allocations\"],[\"sub_i\",4,5],[\"i2f\",6]],\"traps\":[],\"rules\":[{\"when\":1,\"line\":1,"
+    "\"text\":\"not node.healthy\",\"reason\":[\"it is not healthy\"]}],\"score\":7,\"terms\":[]}";
+
+/* Every other console compiles its policy; the others ask. */
+static void load(const struct sim_lua *lua, const cJSON *request, struct lat_json_writer *writer)
+{
+    lat_json_add_bool(writer, "ok", true);
+    if (lua->compiles && lat_text_equal(lat_json_text(request, "name", ""), "placement")) {
+        lat_json_add_raw(writer, "program", program);
+    }
+}
+
+static void write_answer(const struct sim_lua *lua, const cJSON *request, bool rubbish,
+                         struct lat_buf *out)
 {
     const cJSON *input = lat_json_get(request, "input");
     struct lat_json_writer writer;
@@ -120,7 +138,7 @@ static void write_answer(const cJSON *request, bool rubbish, struct lat_buf *out
     lat_json_writer_init(&writer, out);
     lat_json_object(&writer, NULL);
     if (lat_text_equal(lat_json_text(request, "op", ""), "load")) {
-        lat_json_add_bool(&writer, "ok", true);
+        load(lua, request, &writer);
     } else {
         lat_json_add_int(&writer, "id", lat_json_int(request, "id", 0));
         if (rubbish) {
@@ -196,7 +214,7 @@ static void take_request(struct child *child, const cJSON *request)
     if (mood == SIM_LUA_RUBBISH && sim_chance(lua->random, 50)) {
         put_frame(child, "rubbish", 7);
     } else {
-        write_answer(request, mood == SIM_LUA_RUBBISH, &value);
+        write_answer(lua, request, mood == SIM_LUA_RUBBISH, &value);
         put_frame(child, value.bytes, value.len);
     }
     lat_buf_done(&value);
@@ -278,6 +296,7 @@ struct sim_lua *sim_lua_new(struct sim_process *process)
 
     lua->process = process;
     lua->random = sim_random(process->machine->sim, "lua", (uint64_t)process->machine->sim->now_ns);
+    lua->compiles = sim_chance(lua->random, 50);
     TAILQ_INIT(&lua->children);
     return lua;
 }

@@ -132,6 +132,61 @@ static void who_asks_hears_of_rows_as_they_are_staged(void **state)
     assert_int_equal(staged.calls, 1);
 }
 
+static void who_asks_hears_again_of_rows_that_were_taken_back(void **state)
+{
+    struct bed *bed = *state;
+    struct staged staged = {.bed = bed};
+    struct answer answer = {0};
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+
+    lat_store_watch_staged(bed->store, 1U << LAT_TABLE_NODE, on_staged, &staged);
+    put_node(txn, "n1");
+    bed->script->fail_commit = bed->script->commits + 1;
+    bed->script->fail_code = LAT_E_NO_SPACE;
+    commit(txn, &answer);
+    assert_int_equal(staged.calls, 1);
+    assert_int_equal(wait_for(bed, &answer), LAT_E_NO_SPACE);
+    assert_int_equal(staged.calls, 2);
+}
+
+/* Stages a node along with whatever a batch holds, once. */
+struct follower {
+    struct bed *bed;
+    struct answer answer;
+    int calls;
+};
+
+static void follow(void *arg)
+{
+    struct follower *follower = arg;
+    struct lat_txn *txn;
+
+    if (follower->calls++ == 0) {
+        txn = lat_txn_begin(follower->bed->store, "");
+        put_node(txn, "behind");
+        commit(txn, &follower->answer);
+    }
+}
+
+static void what_is_staged_when_a_batch_is_about_to_go_goes_along(void **state)
+{
+    struct bed *bed = *state;
+    struct follower follower = {.bed = bed};
+    struct answer answer = {0};
+    struct lat_txn *txn = lat_txn_begin(bed->store, "");
+    struct lat_watcher *watcher = lat_store_watch_batches(bed->store, follow, &follower);
+    int commits = bed->script->commits;
+
+    put_node(txn, "first");
+    commit(txn, &answer);
+    assert_int_equal(follower.calls, 0);
+    assert_int_equal(wait_for(bed, &answer), 0);
+    assert_int_equal(wait_for(bed, &follower.answer), 0);
+    assert_int_equal(bed->script->commits, commits + 1);
+    assert_int_equal(follower.calls, 1);
+    assert_null(lat_store_unwatch(watcher));
+}
+
 static void make_three(struct bed *bed)
 {
     char id[LAT_ID_SIZE];
@@ -261,6 +316,8 @@ int main(void)
         CASE(watchers_see_each_change_before_the_callback),
         CASE(a_watcher_may_end_another_and_itself),
         CASE(who_asks_hears_of_rows_as_they_are_staged),
+        CASE(who_asks_hears_again_of_rows_that_were_taken_back),
+        CASE(what_is_staged_when_a_batch_is_about_to_go_goes_along),
         CASE(the_log_resumes_across_a_restart),
         CASE(changes_carry_the_project_even_of_what_is_gone),
         CASE(old_changes_are_forgotten_in_steps),
