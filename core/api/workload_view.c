@@ -422,10 +422,12 @@ void lat__workload_evaluations(struct lat__call *call)
                                  workload->row.id, &cursor))) {
         const struct lat_evaluation *evaluation = (const struct lat_evaluation *)row;
         struct decided decided = {.store = call->api->with.store, .at = evaluation->created_at};
+        struct lat_receipt_view view = {
+            .find = find_node, .arg = &decided, .max = LAT_API_PAGE_MAX};
 
         lat_json_object(&writer, NULL);
         lat_row_write(row, &writer);
-        lat_receipt_write(evaluation->receipt, find_node, &decided, "receipt", &writer);
+        lat_receipt_write(evaluation->receipt, &view, "receipt", &writer);
         lat_json_end(&writer, '}');
     }
     lat_json_end(&writer, ']');

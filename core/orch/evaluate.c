@@ -10,9 +10,11 @@
  * A policy that is compiled decides at once, all that is missing; one that lives in the Lua host is asked for one instance at a
  * time, and answers after some turns. The frame stands still until then, and only one evaluation is under
  * way; the plan names the versions of the rows that it rests upon, the workload's and the chosen nodes': when one has changed
- * since, the plan is dropped and the workload looked at again. Runs on the state loop. */
+ * since, the plan is dropped and the workload looked at again. Trials (trial.c) are decided in the same way, in turns with evaluations.
+ * Runs on the state loop. */
 #include "orch/fleet_internal.h"
 #include "orch/orch_internal.h"
+#include "orch/trial_internal.h"
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -38,7 +40,11 @@ struct lat__evaluator {
     bool early;                          /* whose row was not durable when it began */
     char project_name[LAT_NAME_MAX + 1];
     int64_t started_ns;
-    size_t staged; /* instances that wait for the disk */
+    size_t staged;                   /* instances that wait for the disk */
+    TAILQ_HEAD(, lat__trial) trials; /* that wait */
+    size_t trial_count;              /* of these */
+    struct lat__trial *trial;        /* that the plan is of; NULL: an evaluation */
+    bool was_trial;                  /* the last plan was; they take turns with evaluations */
     struct lat_metric *placed, *blocked, *fallbacks, *seconds;
 };
 
@@ -57,6 +63,84 @@ static void finish(struct lat__evaluator *evaluator)
     evaluator->workload = NULL;
     evaluator->early = false;
 }
+
+/* ---- trials ---- */
+
+void lat__evaluator_try(struct lat__evaluator *evaluator, struct lat__trial *trial)
+{
+    struct lat_err err;
+
+    if (evaluator->trial_count == LAT_ORCH_TRIALS_MAX) {
+        lat_err_set(&err, LAT_E_BUSY, "Too many dry runs wait already.");
+        lat__trial_end(trial, &err);
+        lat__trial_free(trial);
+        return;
+    }
+    TAILQ_INSERT_TAIL(&evaluator->trials, trial, link);
+    evaluator->trial_count++;
+}
+
+void lat__evaluator_cancel_trials(struct lat__evaluator *evaluator)
+{
+    struct lat__trial *trial;
+    struct lat_err err;
+
+    lat_err_set(&err, LAT_E_CANCELLED, "The console stops.");
+    if (evaluator->trial) {
+        lat__trial_end(evaluator->trial, &err); /* its plan may be with the policy */
+    }
+    while ((trial = TAILQ_FIRST(&evaluator->trials))) {
+        TAILQ_REMOVE(&evaluator->trials, trial, link);
+        lat__trial_end(trial, &err);
+        lat__trial_free(trial);
+    }
+    evaluator->trial_count = 0;
+}
+
+/* Takes the next trial, if it is its turn. */
+static bool take_trial(struct lat__evaluator *evaluator, bool may_evaluate)
+{
+    struct lat__trial *trial = TAILQ_FIRST(&evaluator->trials);
+
+    evaluator->was_trial = trial && !(may_evaluate && evaluator->was_trial);
+    if (!evaluator->was_trial) {
+        return false;
+    }
+    TAILQ_REMOVE(&evaluator->trials, trial, link);
+    evaluator->trial_count--;
+    evaluator->trial = trial;
+    evaluator->workload = trial->workload;
+    lat_row_ref(&trial->workload->row);
+    return true;
+}
+
+/* Decides where the rest of a trial's instances would go, as far as one plan says. LAT_E_POLICY as decide() does. */
+static int decide_trial(struct lat__evaluator *evaluator, struct lat_err *err)
+{
+    struct lat__trial *trial = evaluator->trial;
+    size_t stood = trial->placed;
+    size_t placed = 0;
+    bool has_more;
+    int rc = lat_plan_place(evaluator->plan, (size_t)trial->workload->count - stood, &placed, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    has_more = lat__trial_note(trial, evaluator->plan, evaluator->fleet, placed);
+    finish(evaluator);
+    lat__trial_count(trial, stood, -1, lat__fleet_frame(evaluator->fleet));
+    evaluator->trial = NULL;
+    if (has_more) {
+        TAILQ_INSERT_TAIL(&evaluator->trials, trial, link);
+        evaluator->trial_count++;
+    } else {
+        lat__trial_end(trial, NULL);
+        lat__trial_free(trial);
+    }
+    return 0;
+}
+
+/* ---- evaluations ---- */
 
 static void plan_committed(void *arg, const struct lat_err *err)
 {
@@ -136,24 +220,6 @@ static void put_evaluation(struct lat__evaluator *evaluator, struct lat_txn *txn
     lat_buf_done(&receipt);
 }
 
-/* Chooses the devices that an instance gets of its node; owned JSON, "" for none. */
-static char *choose_devices(const struct lat__evaluator *evaluator,
-                            const struct lat_workload *workload, size_t row)
-{
-    struct lat_device_need need = lat_device_need_of(workload);
-    const struct lat_devices *devices = lat_frame_devices(lat__fleet_frame(evaluator->fleet), row);
-    size_t chosen[LAT_GPUS_MAX];
-    struct lat_buf out = {0};
-    size_t count = 0;
-
-    if (lat_device_need_any(&need)) {
-        /* The rule has just found that there are enough. */
-        LAT_ASSERT(lat_devices_choose(devices->slots, devices->count, &need, chosen, &count));
-        lat_devices_write(devices, &need, chosen, count, &out);
-    }
-    return lat_buf_take_text(&out);
-}
-
 static void put_allocation(const struct lat_workload *workload, const struct lat_node *node,
                            int64_t ordinal, char *gpus, struct lat_txn *txn, int64_t now)
 {
@@ -192,8 +258,8 @@ static void put_allocations(struct lat__evaluator *evaluator, struct lat_txn *tx
         const struct lat_node *node = lat_frame_node(frame, rows[i]);
 
         lat_txn_expect(txn, &node->row);
-        put_allocation(workload, node, ordinals[i], choose_devices(evaluator, workload, rows[i]),
-                       txn, now);
+        put_allocation(workload, node, ordinals[i],
+                       lat__fleet_devices(evaluator->fleet, workload, rows[i]), txn, now);
     }
 }
 
@@ -245,7 +311,7 @@ static void commit_plan(struct lat__evaluator *evaluator, struct lat_txn *txn, s
 }
 
 /* Places what is missing now, and stages that. LAT_E_POLICY, and the plan is still under way, when its program fails. */
-static int decide(struct lat__evaluator *evaluator, struct lat_err *err)
+static int decide_evaluation(struct lat__evaluator *evaluator, struct lat_err *err)
 {
     struct lat_orch *orch = evaluator->orch;
     struct lat_txn *txn = lat_txn_begin(orch->with.store, evaluator->workload->request_id);
@@ -275,6 +341,11 @@ static int decide(struct lat__evaluator *evaluator, struct lat_err *err)
     lat_txn_cancel(txn);
     finish(evaluator);
     return 0;
+}
+
+static int decide(struct lat__evaluator *evaluator, struct lat_err *err)
+{
+    return evaluator->trial ? decide_trial(evaluator, err) : decide_evaluation(evaluator, err);
 }
 
 /* ---- asking the policy ---- */
@@ -415,6 +486,9 @@ static void begin_fit(struct lat__evaluator *evaluator, struct lat_txn *txn)
         }
     }
     show_instances(evaluator, txn, workload);
+    for (size_t i = 0; evaluator->trial && i < evaluator->trial->placed; i++) {
+        lat_fit_sees(evaluator->fit, workload, evaluator->trial->instances[i]->node_id);
+    }
     lat_fit_ready(evaluator->fit);
 }
 
@@ -428,6 +502,10 @@ static void begin_plan(struct lat__evaluator *evaluator, struct lat_txn *txn)
     void *cursor = NULL;
 
     lat__fleet_refresh(evaluator->fleet, txn);
+    if (evaluator->trial) {
+        lat__trial_count(evaluator->trial, evaluator->trial->placed, 1,
+                         lat__fleet_frame(evaluator->fleet));
+    }
     begin_fit(evaluator, txn);
     lat_text_bound(evaluator->project_name, sizeof(evaluator->project_name),
                    project ? project->name : "");
@@ -442,15 +520,25 @@ static void begin_plan(struct lat__evaluator *evaluator, struct lat_txn *txn)
     while ((row = lat_txn_each(txn, LAT_INDEX_ALLOCATION_WORKLOAD, workload->row.id, &cursor))) {
         lat_plan_stands(evaluator->plan, ((const struct lat_allocation *)row)->node_id);
     }
+    if (evaluator->trial) {
+        lat__trial_stand(evaluator->trial, evaluator->plan);
+    }
+}
+
+/* Tells whether workloads may be evaluated: some wait, and not too much is with the disk. */
+static bool may_evaluate(const struct lat__evaluator *evaluator)
+{
+    return evaluator->staged < LAT__STAGED_MAX && lat_map_count(evaluator->queue) > 0;
 }
 
 void lat__evaluator_run(struct lat__evaluator *evaluator)
 {
-    while (!evaluator->plan && evaluator->staged < LAT__STAGED_MAX &&
-           lat_map_count(evaluator->queue) > 0) {
+    while (!evaluator->plan && (may_evaluate(evaluator) || !TAILQ_EMPTY(&evaluator->trials))) {
         struct lat_txn *txn = lat_txn_begin(evaluator->orch->with.store, "");
 
-        evaluator->workload = take_next(evaluator, txn);
+        if (!take_trial(evaluator, may_evaluate(evaluator))) {
+            evaluator->workload = take_next(evaluator, txn);
+        }
         if (evaluator->workload) {
             evaluator->started_ns = lat_clock_boot_ns(lat_loop_clock(evaluator->orch->with.loop));
             begin_plan(evaluator, txn);
@@ -515,6 +603,7 @@ struct lat__evaluator *lat__evaluator_new(struct lat_orch *orch)
     evaluator->fleet = lat__fleet_new(orch->with.store, orch->with.log);
     evaluator->planner = lat_planner_new(lat__fleet_frame(evaluator->fleet));
     evaluator->queue = lat_map_new();
+    TAILQ_INIT(&evaluator->trials);
     evaluator->placed =
         lat_metrics_counter(metrics, "lattice_evaluations_total", "outcome=\"placed\"",
                             "Scheduling decisions by outcome.");
@@ -534,8 +623,10 @@ struct lat__evaluator *lat__evaluator_free(struct lat__evaluator *evaluator)
     if (!evaluator) {
         return NULL;
     }
+    LAT_ASSERT(TAILQ_EMPTY(&evaluator->trials));
     lat_map_free(evaluator->queue);
     lat_plan_free(evaluator->plan);
+    lat__trial_free(evaluator->trial);
     lat_fit_free(evaluator->fit);
     lat_planner_free(evaluator->planner);
     lat__fleet_free(evaluator->fleet);

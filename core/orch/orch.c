@@ -9,6 +9,7 @@
  * durable with it or behind it, or fails with it. Runs on the state loop. */
 #include "orch/fleet_internal.h"
 #include "orch/orch_internal.h"
+#include "orch/trial_internal.h"
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -20,6 +21,7 @@ enum { LAT__RETRY_MS = 250 };
 static void destroy(struct lat_orch *orch)
 {
     lat__evaluator_free(orch->evaluator);
+    lat__retention_free(orch->retention);
     lat_map_free(orch->early);
     lat_map_free(orch->dirty);
     lat_map_free(orch->waiting);
@@ -226,6 +228,10 @@ static void store_changed(void *arg, const struct lat_change *change)
         node_changed(orch, (const struct lat_node *)change->before,
                      (const struct lat_node *)change->after);
         break;
+    case LAT_TABLE_EVALUATION:
+        lat__retention_changed(orch->retention, (const struct lat_evaluation *)change->before,
+                               (const struct lat_evaluation *)change->after);
+        break;
     case LAT_TABLE_POLICY:
         policy_changed(orch, (const struct lat_policy *)change->before,
                        (const struct lat_policy *)change->after);
@@ -256,6 +262,12 @@ static void node_staged(void *arg, const char *id)
     lat__fleet_node_moved(lat__evaluator_fleet(orch->evaluator), id);
 }
 
+void lat_orch_try(struct lat_orch *orch, struct lat_workload *workload, lat_trial_fn *fn, void *arg)
+{
+    lat__evaluator_try(orch->evaluator, lat__trial_new(workload, fn, arg));
+    arm(orch);
+}
+
 struct lat_orch *lat_orch_new(const struct lat_orch_options *options)
 {
     struct lat_orch *orch = LAT_NEW(struct lat_orch);
@@ -267,11 +279,12 @@ struct lat_orch *lat_orch_new(const struct lat_orch_options *options)
     orch->dirty = lat_map_new();
     orch->waiting = lat_map_new();
     orch->evaluator = lat__evaluator_new(orch);
+    orch->retention = lat__retention_new(orch);
     lat_timer_init(&orch->retry, options->loop, retry_due, orch);
     orch->watcher = lat_store_watch(options->store,
                                     1u << LAT_TABLE_WORKLOAD | 1u << LAT_TABLE_ALLOCATION |
                                         1u << LAT_TABLE_ENDPOINT | 1u << LAT_TABLE_NODE |
-                                        1u << LAT_TABLE_POLICY,
+                                        1u << LAT_TABLE_POLICY | 1u << LAT_TABLE_EVALUATION,
                                     store_changed, orch);
     orch->staged_workloads =
         lat_store_watch_staged(options->store, 1u << LAT_TABLE_WORKLOAD, workload_staged, orch);
@@ -295,6 +308,8 @@ struct lat_orch *lat_orch_free(struct lat_orch *orch)
         orch->staged_nodes = lat_store_unwatch(orch->staged_nodes);
         orch->batches = lat_store_unwatch(orch->batches);
         lat_timer_done(&orch->retry);
+        lat__retention_stop(orch->retention);
+        lat__evaluator_cancel_trials(orch->evaluator);
         orch->stopped = true;
         if (orch->holds == 0) {
             destroy(orch);

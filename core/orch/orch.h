@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "luahost/luahost.h"
+#include "sched/trial.h"
 #include "store/history.h"
 #include "store/store.h"
 
@@ -26,6 +27,8 @@ struct lat_orch_options {
     struct lat_history *history; /* where a workload's story is told; may be NULL */
     struct lat_log *log;
     struct lat_metrics *metrics;
+    size_t evaluations_max;    /* 0: LAT_ORCH_EVALUATIONS_MAX */
+    int64_t receipt_bytes_max; /* 0: LAT_ORCH_RECEIPT_BYTES_MAX */
 };
 
 /* Returns owned reconcilers that watch the store, and looks at every workload once. */
@@ -34,6 +37,16 @@ struct lat_orch *lat_orch_new(const struct lat_orch_options *options);
 /* Stops watching. A decision under way is forgotten. Before the Lua host is closed. Takes NULL, returns NULL. */
 struct lat_orch *lat_orch_free(struct lat_orch *orch);
 
-enum { LAT_ORCH_EVALUATIONS_KEPT = 20 }; /* newest receipts of a workload */
+/* Finds out where the instances of a workload (taken; its row need not be in the store) would go now, and changes nothing. fn comes in a
+ * later turn, or at once with BUSY; CANCELLED when the reconcilers are stopped before. */
+void lat_orch_try(struct lat_orch *orch, struct lat_workload *workload, lat_trial_fn *fn,
+                  void *arg);
+
+enum {
+    LAT_ORCH_EVALUATIONS_KEPT = 20,         /* newest receipts of a workload */
+    LAT_ORCH_EVALUATIONS_MAX = 20000,       /* of all workloads */
+    LAT_ORCH_RECEIPT_BYTES_MAX = 256 << 20, /* of their receipts, packed */
+    LAT_ORCH_TRIALS_MAX = 64,               /* that wait; one more is BUSY */
+};
 
 #endif

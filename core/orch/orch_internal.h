@@ -10,6 +10,8 @@
 #include <sys/queue.h>
 
 struct lat__evaluator;
+struct lat__retention;
+struct lat__trial;
 
 struct lat_orch {
     struct lat_orch_options with;
@@ -22,6 +24,7 @@ struct lat_orch {
     bool armed;             /* a look at the dirty ones is due */
     struct lat_timer retry; /* looks again after the store refused a write */
     struct lat__evaluator *evaluator;
+    struct lat__retention *retention;
     uint32_t holds; /* callbacks that are still to come */
     bool stopped;   /* lat_orch_free() was called: they do nothing but let go */
 };
@@ -75,10 +78,28 @@ void lat__evaluator_unsettle(struct lat__evaluator *evaluator);
 /* Evaluates what is queued, as far as that goes without waiting. */
 void lat__evaluator_run(struct lat__evaluator *evaluator);
 
+/* Takes a trial, which is decided in its turn; BUSY when too many wait already. */
+void lat__evaluator_try(struct lat__evaluator *evaluator, struct lat__trial *trial);
+
+/* Ends all trials: CANCELLED. */
+void lat__evaluator_cancel_trials(struct lat__evaluator *evaluator);
+
 /* Brings its frame up to date, if no plan is under way, so that what has happened need not be remembered. */
 void lat__evaluator_settle(struct lat__evaluator *evaluator);
 
 /* Returns its picture of the nodes, which has to be told what happens; borrowed. */
 struct lat__fleet *lat__evaluator_fleet(struct lat__evaluator *evaluator);
+
+/* ---- retention.c ---- */
+
+struct lat__retention *lat__retention_new(struct lat_orch *orch);
+
+/* Counts an evaluation that has become durable (before NULL) or is gone (after NULL). */
+void lat__retention_changed(struct lat__retention *retention, const struct lat_evaluation *before,
+                            const struct lat_evaluation *after);
+
+/* Begins no sweep any more; freed when nothing of it is with the disk. */
+void lat__retention_stop(struct lat__retention *retention);
+struct lat__retention *lat__retention_free(struct lat__retention *retention);
 
 #endif

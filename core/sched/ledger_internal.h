@@ -67,6 +67,7 @@ uint32_t lat__term_bits(double value);
 struct lat__packing {
     const struct lat_frame *frame;
     const char *fallback; /* "": none */
+    const char *fix;      /* likewise */
     const uint32_t *placed;
     size_t placed_count;
 };

@@ -1,8 +1,8 @@
 /* The format of a packed receipt: bytes as below, as base64url, because a column of the database holds text.
  *
- *     1                                            version
+ *     2                                            version
  *     n (shared in front, shared behind, len, bytes)*n   texts, each against the one before it
- *     index + 1 of the fallback's text, or 0
+ *     index + 1 of the fallback's text, or 0; of the fix's text, or 0
  *     n (text, line)*n                             terms
  *     n (kind, text, line, unit, need)*n           rules that refused somebody
  *     n (run)*n                                    nodes: (skip, length) numbers in a row, or (ids)
@@ -282,15 +282,19 @@ static void add_placed(const struct lat__packing *packing, const struct lat__led
     free(rows);
 }
 
+/* Returns the index of a text + 1; 0 for an empty one. */
+static uint32_t give_sentence(struct lat__ledger *ledger, const char *sentence)
+{
+    return *sentence ? lat__ledger_text(ledger, sentence) + 1 : 0;
+}
+
 void lat__ledger_pack(struct lat__ledger *ledger, const struct lat__packing *packing,
                       struct lat_buf *out)
 {
     struct lat_buf bytes = {0};
-    uint32_t fallback = 0;
+    uint32_t fallback = give_sentence(ledger, packing->fallback);
+    uint32_t fix = give_sentence(ledger, packing->fix);
 
-    if (*packing->fallback) {
-        fallback = lat__ledger_text(ledger, packing->fallback) + 1;
-    }
     for (size_t i = 0; i < ledger->term_count; i++) {
         lat__ledger_text(ledger, ledger->terms[i].text);
     }
@@ -300,6 +304,7 @@ void lat__ledger_pack(struct lat__ledger *ledger, const struct lat__packing *pac
     lat_buf_add_byte(&bytes, LAT__PACK_VERSION);
     add_texts(ledger, &bytes);
     add_number(&bytes, fallback);
+    add_number(&bytes, fix);
     add_number(&bytes, ledger->term_count);
     for (size_t i = 0; i < ledger->term_count; i++) {
         add_number(&bytes, lat__ledger_text(ledger, ledger->terms[i].text));

@@ -3,7 +3,7 @@
 #define LAT_SCHED_PACK_INTERNAL_H
 
 enum {
-    LAT__PACK_VERSION = 1,
+    LAT__PACK_VERSION = 2,
     LAT__PACK_SUM = 0x80,    /* of a possible record: its score is the sum of its terms */
     LAT__PACK_MARGIN = 0x40, /* of a policy's rule: its records say what a node has and needs */
 };

@@ -66,7 +66,8 @@ void lat_plan_keep(struct lat_plan *plan);
 /* Who judged: "placement 3", "built-in"; "" when no node was left to judge. Borrowed. */
 const char *lat_plan_policy(const struct lat_plan *plan);
 
-/* Adds the packed receipt: how every node was found before the first instance was placed, and what was placed. */
+/* Adds the packed receipt: how every node was found before the first instance was placed, and what was placed; where nothing was, the nearest
+ * fix. */
 void lat_plan_receipt(struct lat_plan *plan, struct lat_buf *out);
 
 /* Adds one sentence: where instances went, or why none could go anywhere, the commonest reasons first. */

@@ -51,6 +51,12 @@ struct lat_planner {
 /* Gathers in the ledger what was found of every node; once a plan. */
 void lat__plan_gather(struct lat_plan *plan);
 
+/* Adds why a record's nodes were refused, as a sentence without an end. */
+void lat__plan_reason(const struct lat_plan *plan, size_t record, struct lat_buf *out);
+
+/* Adds one sentence: what would have an instance placed, of a plan that placed none. Nothing without a node. After gathering. */
+void lat__plan_fix(struct lat_plan *plan, struct lat_buf *out);
+
 static inline bool lat__bit(const uint64_t *bits, size_t row)
 {
     return bits[row / 64] >> row % 64 & 1;

@@ -13,6 +13,7 @@
 enum {
     LAT_RECEIPT_NODES_MAX = LAT_COLUMNS_ROWS_MAX,
     LAT_RECEIPT_TERMS_MAX = 64,
+    LAT_RECEIPT_RULES_SHOWN = 1024,   /* that refused somebody, told apart by tense */
     LAT_RECEIPT_BYTES_MAX = 64 << 20, /* of one that is read */
 };
 
@@ -58,6 +59,7 @@ struct lat_receipt {
     struct lat_receipt_term terms[LAT_RECEIPT_TERMS_MAX];
     size_t term_count;
     const char *fallback; /* why not the policy in force decided; "" when it did */
+    const char *fix;      /* what would have had an instance placed; "" where one was */
     char **texts;
     size_t text_count;
     double *values;
@@ -75,10 +77,26 @@ void lat_receipt_reason(const struct lat_receipt_record *record,
 /* Finds a node by number; NULL when there is none any more. */
 typedef const struct lat_node *lat_receipt_find_fn(void *arg, int64_t number, const char *id);
 
-/* Writes a packed receipt as a value under `key`: {"nodes": [{"node", "name", "verdict": "taken"|"possible"|"refused", "instances",
- * "score", "terms": [..], "rule", "reason", "tense", "have", "need", "of"}], "terms": [{"text", "line"}], "fallback"}. A text
- * that is no receipt gives null. */
-void lat_receipt_write(const char *packed, lat_receipt_find_fn *find, void *arg, const char *key,
+/* Which of its nodes are shown: `max` of them, behind the first `from`. */
+struct lat_receipt_view {
+    lat_receipt_find_fn *find;
+    void *arg;
+    size_t from, max;
+};
+
+/* Writes a packed receipt as a value under `key`:
+ *   {"counts": {"nodes", "taken", "possible", "refused"},
+ *    "rules": [{"rule", "tense", "nodes", "condition", "line", "reason"}], the commonest first,
+ *    "nodes": [{"node", "name", "verdict": "taken"|"possible"|"refused", "instances", "score", "terms": [..], "rule", "condition", "line",
+ *               "reason", "tense", "have", "need", "of"}],
+ *    "next": number or null, "terms": [{"text", "line"}], "fallback", "fix"}
+ * Nodes come taken first, then possible by score, then refused, those that miss the least first; `next` is where the rest begins. A text that is
+ * no receipt gives null. */
+void lat_receipt_write(const char *packed, const struct lat_receipt_view *view, const char *key,
                        struct lat_json_writer *writer);
+
+/* Writes the members of one node's record into an object that is open: all from "verdict" on. */
+void lat_receipt_write_record(const struct lat_receipt *receipt,
+                              const struct lat_receipt_node *node, struct lat_json_writer *writer);
 
 #endif

@@ -8,6 +8,7 @@
 #include "model/states.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct rule {
     const char *name;
@@ -195,7 +196,13 @@ void lat_rules_narrow(const struct lat_frame *frame, const struct lat_request *r
 int lat_rules_find(const struct lat_frame *frame, const struct lat_request *request, size_t row,
                    struct lat_margin *ret_margin)
 {
-    for (size_t i = 0; i < LAT_COUNT(rules); i++) {
+    return lat_rules_find_from(frame, request, row, 0, ret_margin);
+}
+
+int lat_rules_find_from(const struct lat_frame *frame, const struct lat_request *request,
+                        size_t row, int first, struct lat_margin *ret_margin)
+{
+    for (size_t i = (size_t)first; i < LAT_COUNT(rules); i++) {
         const struct rule *rule = &rules[i];
 
         if (rule->refuses) {
@@ -276,5 +283,19 @@ void lat_rule_reason(int rule, const struct lat_margin *margin,
                  (long long)(margin->have / 1000000), (long long)(margin->of / 1000000));
         break;
     default: lat_text_bound(ret_reason, LAT_RULE_REASON_MAX, margin->reason); break;
+    }
+}
+
+void lat_rule_amount(int rule, int64_t amount, bool up, char ret_amount[LAT_RULE_REASON_MAX])
+{
+    const char *what = rules[rule].what;
+    int words = (int)(strrchr(what, ' ') - what); /* without "are" */
+    int64_t whole = rules[rule].unit == LAT_UNIT_BITS ? 1000000 : INT64_C(1) << 20;
+
+    if (rules[rule].unit == LAT_UNIT_MILLI) {
+        snprintf(ret_amount, LAT_RULE_REASON_MAX, "%.10g %.*s", (double)amount / 1000, words, what);
+    } else {
+        snprintf(ret_amount, LAT_RULE_REASON_MAX, "%lld %.*s",
+                 (long long)(amount / whole + (up && amount % whole ? 1 : 0)), words, what);
     }
 }

@@ -45,6 +45,10 @@ void lat_rules_narrow(const struct lat_frame *frame, const struct lat_request *r
 int lat_rules_find(const struct lat_frame *frame, const struct lat_request *request, size_t row,
                    struct lat_margin *ret_margin);
 
+/* The same, from rule `first` on. */
+int lat_rules_find_from(const struct lat_frame *frame, const struct lat_request *request,
+                        size_t row, int first, struct lat_margin *ret_margin);
+
 /* Return a rule's name ("memory") and unit, and how many rules there are. */
 const char *lat_rule_name(int rule);
 enum lat_unit lat_rule_unit(int rule);
@@ -56,5 +60,8 @@ int lat_rule_named(const char *name);
 /* Writes why a rule with a unit refused a node: "0.500 processors are wanted, 0.100 of 2.000 are free". */
 void lat_rule_reason(int rule, const struct lat_margin *margin,
                      char ret_reason[LAT_RULE_REASON_MAX]);
+
+/* Writes an amount of what a rule with a unit is about, rounded up or down to what people read: "0.25 processors". */
+void lat_rule_amount(int rule, int64_t amount, bool up, char ret_amount[LAT_RULE_REASON_MAX]);
 
 #endif

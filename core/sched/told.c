@@ -165,14 +165,21 @@ void lat__plan_gather(struct lat_plan *plan)
 
 void lat_plan_receipt(struct lat_plan *plan, struct lat_buf *out)
 {
+    struct lat_buf fix = {0};
+
+    if (plan->placed_count == 0) {
+        lat__plan_fix(plan, &fix);
+    }
     lat__ledger_pack(&plan->planner->ledger,
                      &(struct lat__packing){
                          .frame = plan->planner->frame,
                          .fallback = plan->fallback.code == LAT_OK ? "" : plan->fallback.sentence,
+                         .fix = lat_buf_text(&fix),
                          .placed = plan->placed,
                          .placed_count = plan->placed_count,
                      },
                      out);
+    lat_buf_done(&fix);
 }
 
 /* ---- the sentence ---- */
@@ -229,8 +236,7 @@ static void bring_forward(size_t *records, const size_t *nodes, size_t count, si
     records[at] = kept;
 }
 
-/* Writes why a record's nodes were refused, from the ledger. */
-static void add_reason(struct lat_plan *plan, size_t record, struct lat_buf *out)
+void lat__plan_reason(const struct lat_plan *plan, size_t record, struct lat_buf *out)
 {
     const struct lat__ledger *ledger = &plan->planner->ledger;
     const uint32_t *words = ledger->words + record * ledger->stride;
@@ -273,7 +279,7 @@ static void say_refused(struct lat_plan *plan, struct lat_buf *out)
         } else {
             lat_buf_addf(out, "%s: ", name_of(plan, first[records[i]]));
         }
-        add_reason(plan, records[i], out);
+        lat__plan_reason(plan, records[i], out);
     }
     if (count > REASONS_SHOWN) {
         lat_buf_addf(out, "; and %zu more reason%s", count - REASONS_SHOWN,

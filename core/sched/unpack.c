@@ -127,11 +127,18 @@ static const char *take_text(struct reader *reader, const struct lat_receipt *re
     return reader->is_bad ? "" : receipt->texts[index];
 }
 
+/* Reads a text that may be missing. */
+static const char *take_sentence(struct reader *reader, const struct lat_receipt *receipt)
+{
+    size_t index = take_below(reader, receipt->text_count + 1);
+
+    return index == 0 || reader->is_bad ? "" : receipt->texts[index - 1];
+}
+
 static void read_terms(struct reader *reader, struct lat_receipt *receipt)
 {
-    size_t fallback = take_below(reader, receipt->text_count + 1);
-
-    receipt->fallback = fallback == 0 || reader->is_bad ? "" : receipt->texts[fallback - 1];
+    receipt->fallback = take_sentence(reader, receipt);
+    receipt->fix = take_sentence(reader, receipt);
     receipt->term_count = take_below(reader, LAT_RECEIPT_TERMS_MAX + 1);
     for (size_t i = 0; i < receipt->term_count; i++) {
         receipt->terms[i].text = take_text(reader, receipt);
@@ -348,7 +355,7 @@ static bool read_bytes(const uint8_t *bytes, size_t len, struct lat_receipt *rec
 
 int lat_receipt_read(const char *packed, struct lat_receipt *ret_receipt, struct lat_err *err)
 {
-    struct lat_receipt receipt = {.fallback = ""};
+    struct lat_receipt receipt = {.fallback = "", .fix = ""};
     struct lat_buf bytes = {0};
     size_t len = strlen(packed);
     bool is_good = len <= LAT_RECEIPT_BYTES_MAX &&
@@ -373,7 +380,7 @@ void lat_receipt_done(struct lat_receipt *receipt)
     free(receipt->nodes);
     free(receipt->records);
     free(receipt->values);
-    *receipt = (struct lat_receipt){.fallback = ""};
+    *receipt = (struct lat_receipt){.fallback = "", .fix = ""};
 }
 
 void lat_receipt_reason(const struct lat_receipt_record *record,
@@ -390,89 +397,4 @@ void lat_receipt_reason(const struct lat_receipt_record *record,
                                          .of = (int64_t)record->of,
                                          .need = (int64_t)record->need},
                     ret_reason);
-}
-
-static void write_refusal(const struct lat_receipt_record *record, struct lat_json_writer *writer)
-{
-    char reason[LAT_RULE_REASON_MAX];
-
-    lat_receipt_reason(record, reason);
-    lat_json_add_text(writer, "rule", record->kind == LAT_RECEIPT_RULE ? record->rule : "policy");
-    lat_json_add_text(writer, "reason", reason);
-    lat_json_add_text(writer, "tense", lat_tense_name(record->tense));
-    if (record->kind == LAT_RECEIPT_POLICY && *record->rule) {
-        lat_json_add_text(writer, "condition", record->rule);
-        lat_json_add_int(writer, "line", record->line);
-    }
-    if (record->has_margin) {
-        lat_json_add_real(writer, "have", record->have);
-        lat_json_add_real(writer, "need", record->need);
-    }
-    if (record->unit != LAT_UNIT_NONE) {
-        lat_json_add_real(writer, "of", record->of);
-    }
-}
-
-static void write_node(const struct lat_receipt *receipt, const struct lat_receipt_node *node,
-                       const struct lat_node *row, struct lat_json_writer *writer)
-{
-    const struct lat_receipt_record *record = &receipt->records[node->record];
-
-    lat_json_object(writer, NULL);
-    lat_json_add_text(writer, "node", row ? row->row.id : *node->id ? node->id : NULL);
-    lat_json_add_text(writer, "name", row ? row->name : NULL);
-    lat_json_add_text(writer, "verdict",
-                      node->instances                        ? "taken"
-                      : record->kind == LAT_RECEIPT_POSSIBLE ? "possible"
-                                                             : "refused");
-    if (node->instances > 1) {
-        lat_json_add_int(writer, "instances", (int64_t)node->instances);
-    }
-    if (record->kind != LAT_RECEIPT_POSSIBLE) {
-        write_refusal(record, writer);
-    } else {
-        lat_json_add_real(writer, "score", record->score);
-        if (receipt->term_count > 0) {
-            lat_json_array(writer, "terms");
-            for (size_t i = 0; i < receipt->term_count; i++) {
-                lat_json_add_real(writer, NULL, record->terms[i]);
-            }
-            lat_json_end(writer, ']');
-        }
-    }
-    lat_json_end(writer, '}');
-}
-
-void lat_receipt_write(const char *packed, lat_receipt_find_fn *find, void *arg, const char *key,
-                       struct lat_json_writer *writer)
-{
-    struct lat_receipt receipt;
-
-    if (lat_receipt_read(packed, &receipt, NULL) != 0) {
-        lat_json_add_null(writer, key);
-        return;
-    }
-    lat_json_object(writer, key);
-    lat_json_array(writer, "nodes");
-    for (size_t i = 0; i < receipt.node_count; i++) {
-        const struct lat_receipt_node *node = &receipt.nodes[i];
-
-        write_node(&receipt, node, find(arg, node->number, node->id), writer);
-    }
-    lat_json_end(writer, ']');
-    if (receipt.term_count > 0) {
-        lat_json_array(writer, "terms");
-        for (size_t i = 0; i < receipt.term_count; i++) {
-            lat_json_object(writer, NULL);
-            lat_json_add_text(writer, "text", receipt.terms[i].text);
-            lat_json_add_int(writer, "line", receipt.terms[i].line);
-            lat_json_end(writer, '}');
-        }
-        lat_json_end(writer, ']');
-    }
-    if (*receipt.fallback) {
-        lat_json_add_text(writer, "fallback", receipt.fallback);
-    }
-    lat_json_end(writer, '}');
-    lat_receipt_done(&receipt);
 }

@@ -125,7 +125,7 @@ static const struct lat_node *find_node(void *arg, int64_t number, const char *i
     return row == SIZE_MAX ? NULL : lat_frame_node(fleet->frame, row);
 }
 
-static cJSON *receipt_of(struct fleet *fleet)
+static cJSON *part_of(struct fleet *fleet, size_t from, size_t max)
 {
     struct lat_buf packed = {0};
     struct lat_buf out = {0};
@@ -134,12 +134,28 @@ static cJSON *receipt_of(struct fleet *fleet)
 
     lat_plan_receipt(fleet->plan, &packed);
     lat_json_writer_init(&writer, &out);
-    lat_receipt_write(lat_buf_text(&packed), find_node, fleet, NULL, &writer);
+    lat_receipt_write(
+        lat_buf_text(&packed),
+        &(struct lat_receipt_view){.find = find_node, .arg = fleet, .from = from, .max = max}, NULL,
+        &writer);
     json = cJSON_Parse(lat_buf_text(&out));
     assert_non_null(json);
     lat_buf_done(&packed);
     lat_buf_done(&out);
     return json;
+}
+
+static cJSON *receipt_of(struct fleet *fleet)
+{
+    return part_of(fleet, 0, SIZE_MAX);
+}
+
+static void expect_fix(struct fleet *fleet, const char *wanted)
+{
+    cJSON *receipt = receipt_of(fleet);
+
+    assert_string_equal(lat_json_text(receipt, "fix", ""), wanted);
+    cJSON_Delete(receipt);
 }
 
 static void expect_sentence(struct fleet *fleet, const char *wanted)
@@ -358,18 +374,18 @@ static void the_receipt_has_a_line_for_every_node(void **state)
     choice(&fleet);
     receipt = receipt_of(&fleet);
     assert_int_equal(cJSON_GetArraySize(lat_json_get(receipt, "nodes")), 4);
-    node = cJSON_GetArrayItem(lat_json_get(receipt, "nodes"), 0);
+    node = cJSON_GetArrayItem(lat_json_get(receipt, "nodes"), 1);
     assert_string_equal(lat_json_text(node, "node", ""), "n1");
     assert_string_equal(lat_json_text(node, "verdict", ""), "possible");
     assert_true(lat_json_get(node, "score")->valuedouble == 1);
-    node = cJSON_GetArrayItem(lat_json_get(receipt, "nodes"), 1);
+    node = cJSON_GetArrayItem(lat_json_get(receipt, "nodes"), 0);
     assert_string_equal(lat_json_text(node, "verdict", ""), "taken");
     assert_true(lat_json_get(node, "score")->valuedouble == 4.5);
-    node = cJSON_GetArrayItem(lat_json_get(receipt, "nodes"), 2);
+    node = cJSON_GetArrayItem(lat_json_get(receipt, "nodes"), 3);
     assert_string_equal(lat_json_text(node, "verdict", ""), "refused");
     assert_string_equal(lat_json_text(node, "rule", ""), "policy");
     assert_string_equal(lat_json_text(node, "reason", ""), "no ssd");
-    node = cJSON_GetArrayItem(lat_json_get(receipt, "nodes"), 3);
+    node = cJSON_GetArrayItem(lat_json_get(receipt, "nodes"), 2);
     assert_string_equal(lat_json_text(node, "rule", ""), "cpu");
     assert_string_equal(lat_json_text(node, "reason", ""),
                         "0.500 processors are wanted, 0.100 of 2.000 are free");
@@ -378,7 +394,131 @@ static void the_receipt_has_a_line_for_every_node(void **state)
     assert_int_equal(lat_json_int(node, "need", 0), 500);
     assert_int_equal(lat_json_int(node, "of", 0), 2000);
     assert_null(lat_json_get(receipt, "fallback"));
+    assert_null(lat_json_get(receipt, "fix"));
+    assert_int_equal(lat_json_int(lat_json_get(receipt, "counts"), "refused", 0), 2);
+    assert_int_equal(lat_json_int(lat_json_get(receipt, "counts"), "possible", 0), 1);
     cJSON_Delete(receipt);
+    end(&fleet);
+}
+
+static void a_receipt_is_shown_in_parts_that_add_up(void **state)
+{
+    struct fleet fleet = fleet_of(1000, 0);
+    char shown[64] = "";
+    size_t from = 0;
+
+    (void)state;
+    add(&fleet, "n1", "ready", 1900, 0);
+    add(&fleet, "n2", "unreachable", 0, 0);
+    add(&fleet, "n3", "ready", 1100, 0);
+    add(&fleet, "n4", "revoked", 0, 0);
+    add(&fleet, "n5", "ready", 1100, 0);
+    begin(&fleet, 0);
+    choice(&fleet);
+    for (bool more = true; more;) {
+        cJSON *receipt = part_of(&fleet, from, 2);
+        const cJSON *next = lat_json_get(receipt, "next");
+        const cJSON *node;
+
+        cJSON_ArrayForEach (node, lat_json_get(receipt, "nodes")) {
+            strcat(shown, lat_json_text(node, "name", "?"));
+        }
+        strcat(shown, " ");
+        more = cJSON_IsNumber(next);
+        from = more ? (size_t)next->valuedouble : from;
+        cJSON_Delete(receipt);
+    }
+    assert_string_equal(shown, "n3n5 n1n2 n4 "); /* those that miss the least first */
+    {
+        cJSON *receipt = part_of(&fleet, 77, 2);
+        const cJSON *rules = lat_json_get(receipt, "rules");
+
+        assert_int_equal(cJSON_GetArraySize(lat_json_get(receipt, "nodes")), 0);
+        assert_true(cJSON_IsNull(lat_json_get(receipt, "next")));
+        assert_int_equal(cJSON_GetArraySize(rules), 3);
+        assert_string_equal(lat_json_text(cJSON_GetArrayItem(rules, 0), "rule", ""), "cpu");
+        assert_int_equal(lat_json_int(cJSON_GetArrayItem(rules, 0), "nodes", 0), 3);
+        cJSON_Delete(receipt);
+    }
+    end(&fleet);
+}
+
+/* ---- the nearest fix ---- */
+
+static void the_fix_is_what_the_nearest_node_lacks(void **state)
+{
+    struct fleet fleet = fleet_of(1500, 0);
+
+    (void)state;
+    add(&fleet, "n1", "ready", 1900, 0);
+    add(&fleet, "n2", "ready", 750, 0);
+    begin(&fleet, 0);
+    choice(&fleet);
+    expect_fix(&fleet, "n2 lacks 0.25 processors: ask for 1.25 processors or less, or free 0.25 "
+                       "processors there.");
+    end(&fleet);
+}
+
+static void a_node_that_lacks_more_than_one_thing_is_no_fix(void **state)
+{
+    struct fleet fleet = fleet_of(1000, (int64_t)500 * MB);
+
+    (void)state;
+    add(&fleet, "n1", "ready", 1100, (int64_t)800 * MB); /* nearest by processors alone */
+    add(&fleet, "n2", "ready", 1500, 0);
+    begin(&fleet, 0);
+    choice(&fleet);
+    expect_fix(&fleet, "n2 lacks 0.5 processors: ask for 0.5 processors or less, or free 0.5 "
+                       "processors there.");
+    fleet.plan = lat_plan_free(fleet.plan);
+    lat_frame_remove(fleet.frame, "n2");
+    begin(&fleet, 0);
+    choice(&fleet);
+    expect_fix(&fleet, "n1 comes nearest: it lacks 0.1 processors, 300 MB of memory.");
+    end(&fleet);
+}
+
+static void what_no_node_can_ever_take_wants_another_machine(void **state)
+{
+    struct fleet fleet = fleet_of(8000, 0);
+
+    (void)state;
+    add(&fleet, "n1", "ready", 500, 0);
+    begin(&fleet, 0);
+    choice(&fleet);
+    expect_fix(&fleet, "no node can ever take it as it is; n1 lacks 6.5 processors: ask for 1.5 "
+                       "processors or less, or join a machine with 8 processors.");
+    end(&fleet);
+}
+
+static void a_node_that_is_away_is_nearer_than_one_that_is_far_too_full(void **state)
+{
+    struct fleet fleet = fleet_of(1000, 0);
+
+    (void)state;
+    add(&fleet, "n1", "ready", 1900, 0);
+    add(&fleet, "n2", "unreachable", 0, 0);
+    begin(&fleet, 0);
+    choice(&fleet);
+    expect_fix(&fleet, "n2 comes nearest: it is not ready.");
+    end(&fleet);
+}
+
+static void the_fix_names_what_the_policy_says(void **state)
+{
+    struct fleet fleet = fleet_of(500, 0);
+
+    (void)state;
+    add(&fleet, "n1", "ready", 0, 0);
+    begin(&fleet, 0);
+    answer(&fleet, (struct word[]){{.refusal = "no ssd"}});
+    choice(&fleet);
+    expect_fix(&fleet, "n1 comes nearest: no ssd.");
+    fleet.plan = lat_plan_free(fleet.plan);
+    lat_frame_remove(fleet.frame, "n1");
+    begin(&fleet, 0);
+    choice(&fleet);
+    expect_fix(&fleet, "");
     end(&fleet);
 }
 
@@ -399,9 +539,9 @@ static void what_is_too_small_never_takes_it(void **state)
     assert_string_equal(lat_json_text(node, "tense", ""), "never");
     assert_int_equal(lat_json_int(node, "need", 0), (int64_t)1000 * MB + 1); /* to the byte */
     assert_int_equal(lat_json_int(node, "have", 0), (int64_t)1000 * MB);
-    node = cJSON_GetArrayItem(lat_json_get(receipt, "nodes"), 1);
-    assert_string_equal(lat_json_text(node, "tense", ""), "never");
     node = cJSON_GetArrayItem(lat_json_get(receipt, "nodes"), 2);
+    assert_string_equal(lat_json_text(node, "tense", ""), "never");
+    node = cJSON_GetArrayItem(lat_json_get(receipt, "nodes"), 1);
     assert_string_equal(lat_json_text(node, "tense", ""), "not_now");
     cJSON_Delete(receipt);
     end(&fleet);
@@ -486,6 +626,12 @@ int main(void)
         cmocka_unit_test(a_score_below_nothing_is_still_a_place),
         cmocka_unit_test(a_large_fleet_is_asked_about_in_parts),
         cmocka_unit_test(the_receipt_has_a_line_for_every_node),
+        cmocka_unit_test(a_receipt_is_shown_in_parts_that_add_up),
+        cmocka_unit_test(the_fix_is_what_the_nearest_node_lacks),
+        cmocka_unit_test(a_node_that_lacks_more_than_one_thing_is_no_fix),
+        cmocka_unit_test(what_no_node_can_ever_take_wants_another_machine),
+        cmocka_unit_test(a_node_that_is_away_is_nearer_than_one_that_is_far_too_full),
+        cmocka_unit_test(the_fix_names_what_the_policy_says),
         cmocka_unit_test(what_is_too_small_never_takes_it),
         cmocka_unit_test(the_receipt_says_why_the_built_in_policy_decided),
         cmocka_unit_test(the_sentence_names_the_commonest_reasons_first),

@@ -1,0 +1,131 @@
+/* Trials: evaluations that change nothing.
+ *
+ * A trial is decided by the evaluator as any workload is: same frame, same rules, same policy. What would be placed is reserved in the
+ * frame while the rest of it is decided, and given back before anything else is: a policy that is asked row by row places one instance
+ * a decision, and between two of them real evaluations have their turn. So a trial of a thousand instances delays no deploy by
+ * more than one question. Runs on the state loop. */
+#include "orch/trial_internal.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <stdlib.h>
+
+struct lat__trial *lat__trial_new(struct lat_workload *workload, lat_trial_fn *fn, void *arg)
+{
+    struct lat__trial *trial = LAT_NEW(struct lat__trial);
+
+    trial->workload = workload;
+    trial->instances = lat_alloc_array((size_t)workload->count + 1, sizeof(*trial->instances));
+    trial->fn = fn;
+    trial->arg = arg;
+    return trial;
+}
+
+struct lat__trial *lat__trial_free(struct lat__trial *trial)
+{
+    if (trial) {
+        LAT_ASSERT(!trial->fn);
+        for (size_t i = 0; i < trial->placed; i++) {
+            lat_row_unref(&trial->instances[i]->row);
+        }
+        free(trial->instances);
+        free(trial->reason);
+        free(trial->receipt);
+        free(trial->policy);
+        lat_row_unref(&trial->workload->row);
+        free(trial);
+    }
+    return NULL;
+}
+
+static void tell(struct lat__trial *trial, lat_trial_fn *fn)
+{
+    const char **nodes = lat_alloc_array(trial->placed + 1, sizeof(*nodes));
+
+    for (size_t i = 0; i < trial->placed; i++) {
+        nodes[i] = trial->instances[i]->node_id;
+    }
+    fn(trial->arg,
+       &(struct lat_trial){
+           .wanted = (size_t)trial->workload->count,
+           .placed = trial->placed,
+           .nodes = nodes,
+           .reason = trial->reason,
+           .receipt = trial->receipt,
+           .policy = trial->policy,
+       },
+       NULL);
+    free(nodes);
+}
+
+void lat__trial_end(struct lat__trial *trial, const struct lat_err *err)
+{
+    lat_trial_fn *fn = trial->fn;
+
+    trial->fn = NULL;
+    if (fn && err) {
+        fn(trial->arg, NULL, err);
+    } else if (fn) {
+        tell(trial, fn);
+    }
+}
+
+void lat__trial_count(const struct lat__trial *trial, size_t count, int64_t times,
+                      struct lat_frame *frame)
+{
+    struct lat_need need = lat_need_of_workload(trial->workload);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct lat_allocation *instance = trial->instances[i];
+
+        if (times > 0) {
+            lat_frame_reserve(frame, instance->node_id, &need);
+        } else {
+            lat_frame_release(frame, instance->node_id, &need);
+        }
+        lat_frame_claim(frame, instance, times);
+    }
+}
+
+void lat__trial_stand(const struct lat__trial *trial, struct lat_plan *plan)
+{
+    for (size_t i = 0; i < trial->placed; i++) {
+        lat_plan_stands(plan, trial->instances[i]->node_id);
+    }
+}
+
+/* Returns an instance as it would stand on a row's node; owned. */
+static struct lat_allocation *make_instance(const struct lat__trial *trial,
+                                            struct lat__fleet *fleet, size_t row)
+{
+    struct lat_allocation *instance = lat_allocation_new();
+
+    lat_row_set(instance->node_id, lat_frame_node(lat__fleet_frame(fleet), row)->row.id);
+    lat_row_set(instance->host_ports, trial->workload->host_ports);
+    lat_row_take(instance->gpus, lat__fleet_devices(fleet, trial->workload, row));
+    return instance;
+}
+
+bool lat__trial_note(struct lat__trial *trial, struct lat_plan *plan, struct lat__fleet *fleet,
+                     size_t placed)
+{
+    const uint32_t *rows = lat_plan_rows(plan);
+
+    if (placed == 0 || trial->placed == 0) { /* the first decision, or the one that ends it */
+        struct lat_buf receipt = {0};
+        struct lat_buf reason = {0};
+
+        lat_plan_receipt(plan, &receipt);
+        lat_plan_sentence(plan, &reason);
+        free(trial->receipt);
+        free(trial->reason);
+        trial->receipt = lat_buf_take_text(&receipt);
+        trial->reason = lat_buf_take_text(&reason);
+        lat_text_replace(&trial->policy, lat_plan_policy(plan));
+    }
+    for (size_t i = 0; i < placed; i++) {
+        trial->instances[trial->placed++] = make_instance(trial, fleet, rows[i]);
+    }
+    return placed > 0 && trial->placed < (size_t)trial->workload->count;
+}
