@@ -44,6 +44,8 @@ enum {
     O(and, B, "BB") O(or, B, "BB") O(xor, B, "BB") O(not, B, "B")                                       \
     O(select_b, B, "BBB") O(select_i, I, "BII") O(select_f, F, "BFF") O(select_s, S, "BSS")             \
     O(is_nil, B, "S") O(eq_s, B, "SS")                                                                  \
+    /* the number that a text is for tonumber: which, and its value; num_f is an integer's too; 0: none */ \
+    O(is_num_i, B, "S") O(is_num_f, B, "S") O(num_i, I, "S") O(num_f, F, "S")                           \
     /* 64 bits, wrapping; floor division and Lua's modulo, by 0 gives 0; fmod_i is C's %, by 0 gives 0 */ \
     O(add_i, I, "II") O(sub_i, I, "II") O(mul_i, I, "II") O(neg_i, I, "I") O(abs_i, I, "I")             \
     O(idiv_i, I, "II") O(mod_i, I, "II") O(fmod_i, I, "II")                                             \
@@ -166,6 +168,10 @@ int32_t lat_program_trapped(const struct lat_program *program,
                             const union lat_program_value *values);
 int32_t lat_program_refused(const struct lat_program *program,
                             const union lat_program_value *values);
+
+/* Tells whether an op looks into a text (is_num_i to num_f), and what it makes of one (NULL: nil). */
+bool lat_program_reads_text(enum lat_opcode code);
+union lat_program_value lat_program_numeral(enum lat_opcode code, const char *text);
 
 /* Returns the text of a value of type S, borrowed; NULL for nil. */
 const char *lat_program_text(const struct lat_program *program, const struct lat_columns *columns,

@@ -188,6 +188,8 @@ void lat_program_value(const struct lat_program *program, const struct lat_colum
     }
     if (this->code <= LAT_OP_map) {
         values[op] = leaf(&source, this, in[0]);
+    } else if (lat_program_reads_text(this->code)) {
+        values[op] = lat_program_numeral(this->code, lat_program_text(program, columns, in[0]));
     } else if (types[0] == LAT_VALUE_B || types[0] == LAT_VALUE_S) {
         values[op] = choose(this, in[0], in[1], in[2]);
     } else if (this->operand_count == 2 && types[0] != types[1]) {

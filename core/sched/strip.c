@@ -222,7 +222,7 @@ static void fill_step(struct maker *maker, struct lat__strip_step *step, uint32_
             shape |= 1U << (is_select ? k - 1 : k);
         }
     }
-    if (op->code != LAT_OP_map) {
+    if (op->code != LAT_OP_map && !lat_program_reads_text(op->code)) {
         step->kernel = strip->kernels->ops[op->code][shape];
         LAT_ASSERT(step->kernel != NULL);
     }

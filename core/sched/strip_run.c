@@ -127,10 +127,39 @@ static void look_up(const struct lat__strip *strip, uint32_t op, size_t word, si
     }
 }
 
+/* Reads numbers out of texts, row by row. */
+static void read_texts(const struct lat__strip *strip, uint32_t index, const void *in, size_t words,
+                       void *out)
+{
+    const struct lat_op *op = lat__strip_op(strip, index);
+    const int32_t *codes = in;
+    uint64_t *bits = out;
+
+    if (op->type == LAT_VALUE_B) {
+        memset(bits, 0, words * sizeof(*bits));
+    }
+    for (size_t i = 0; i < words * 64; i++) {
+        union lat_program_value text = {.s = codes[i]};
+        union lat_program_value value =
+            lat_program_numeral(op->code, lat_program_text(strip->program, strip->columns, text));
+
+        if (op->type == LAT_VALUE_B) {
+            bits[i / 64] |= (uint64_t)value.b << (i % 64);
+        } else {
+            ((union lat_program_value *)out)[i] = value;
+        }
+    }
+}
+
 static void run_steps(const struct lat__strip *strip, const struct lat__strip_step *step,
                       const struct lat__strip_step *end, size_t word, size_t words)
 {
     for (; step < end; step++) {
+        if (step->kernel == NULL && lat_program_reads_text(lat__strip_op(strip, step->op)->code)) {
+            read_texts(strip, step->op, step->in[0].base + word * step->in[0].stride, words,
+                       step->out.base + word * step->out.stride);
+            continue;
+        }
         if (step->kernel == NULL) {
             const union lat_program_value *key = (const void *)step->in[0].base;
 

@@ -275,6 +275,28 @@ end)
 
 -- ---- errors, lists
 
+on(tonumber, function(call)
+    local m, program, of = call.m, call.m.program, call.args[1]
+    if not of then
+        builtins.raise(call, 1)
+        return {}
+    elseif call.args[2] then
+        m.refuse(call.node.line, "tonumber is given a base", "leave the base out")
+    end
+    local result
+    for _, one in ipairs(value.apart(program, of)) do
+        local this = value.NIL
+        if one.kind == "int" or one.kind == "float" then this = value.new(one.kind, one.val)
+        elseif one.kind == "text" then this = operate.numeral(program, one.val)
+        elseif one.kind == "made" then
+            m.refuse(call.node.line, "a text that is put together here would become a number",
+                "keep numbers as numbers")
+        end
+        result = result and value.merge(program, one.guard, this, result) or this
+    end
+    return { result }
+end)
+
 local function message_of(call, index)
     local m, of = call.m, call.args[index] or value.NIL
     local known, message = value.known(m.program, of)
@@ -403,9 +425,7 @@ function builtins.call(call)
     if handler then return handler(call) end
     local name = names[call.fn] or call.name
     call.m.refuse(call.node.line, ("%s is called with what only a row knows"):format(name),
-        INSTEAD[name:match "^(%w+)%."] or (name == "tonumber" and
-            "compare text with ==, or give numbers by a table: ({ small = 1, large = 2 })[text]") or
-        "do it where the file is loaded, outside of the function")
+        INSTEAD[name:match "^(%w+)%."] or "do it where the file is loaded, outside of the function")
 end
 
 -- Whether a function is one of Lua's own.

@@ -31,6 +31,16 @@ function operations.log10(a) return math.log(a, 10) end
 function operations.f2i(a) return math.tointeger(a) or 0 end
 function operations.is_int_f(a) return math.tointeger(a) ~= nil end
 
+-- The number that a text is.
+local function numeral(text, type)
+    local number = text ~= nil and tonumber(text) or nil
+    return math.type(number) == type and number or nil
+end
+function operations.is_num_i(text) return numeral(text, "integer") ~= nil end
+function operations.is_num_f(text) return numeral(text, "float") ~= nil end
+function operations.num_i(text) return numeral(text, "integer") or 0 end
+function operations.num_f(text) return numeral(text, "float") or (numeral(text, "integer") or 0) + 0.0 end
+
 -- math.floor makes integers where it can; a zero keeps its sign here.
 function operations.floor_f(a)
     if a == 0 then return a end

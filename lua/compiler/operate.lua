@@ -51,6 +51,40 @@ local function refuse_text(m, node, of)
     end
 end
 
+-- Returns the number that a text is, or nil: alternatives, and where it is none.
+function operate.numeral(program, text)
+    local whole, real = program:make("is_num_i", text), program:make("is_num_f", text)
+    local none = program:lnot(program:lor(whole, real))
+    return { { kind = "int", guard = whole, val = program:make("num_i", text) },
+        { kind = "float", guard = real, val = program:make("num_f", text) },
+        { kind = "nil", guard = none }, wide = program:make("num_f", text) }, none
+end
+
+-- Returns the operands with texts that are numbers as such, as Lua's arithmetic takes them. Where one is none it raises.
+local function read_texts(m, node, a, b, say)
+    local program = m.program
+    local function read(of)
+        local text = value.find(of, "text")
+        if value.find(of, "made") then
+            m.refuse(node.line, "a text that is put together here would become a number", "keep numbers as numbers")
+        end
+        if not text then return of, FALSE end
+        local number, none = operate.numeral(program, text.val)
+        local rest = value.without(of, function(one) return one == text end)
+        return rest[1] and value.merge(program, text.guard, number, rest) or number, none, text
+    end
+    local left, none, text = read(a)
+    local right, nor, other_text = read(b)
+    for _, one in ipairs(a) do
+        for _, other in ipairs(b) do
+            local both = program:land(one.guard, other.guard)
+            local bad = program:lor(one == text and none or FALSE, other == other_text and nor or FALSE)
+            m:trap(program:land(both, bad), node.line, function() return say(one, other) end)
+        end
+    end
+    return left, right
+end
+
 -- The numbers among the alternatives: integer or nil, float or nil, and the value cut down to them.
 local function numbers(of)
     local only = value.without(of, function(one) return not NUMBER[one.kind] end)
@@ -334,13 +368,18 @@ function operate.binary(m, node, a, b)
     if op == "<=" then return compare(m, node, "le", a, b) end
     if op == ">" then return compare(m, node, "lt", b, a) end
     if op == ">=" then return compare(m, node, "le", b, a) end
-    a, b = check(m, node, a, b, function(one, other)
-        return not_numbers(one, other) and not text_kind(one.kind) and not text_kind(other.kind)
-    end, function(one, other) return sentences.binary(op, node.a, one, node.b, other) end)
+    local function say(one, other) return sentences.binary(op, node.a, one, node.b, other) end
+    local function unfit(one) return not NUMBER[one.kind] and not text_kind(one.kind) end
+    a, b = check(m, node, a, b, function(one, other) return unfit(one) or unfit(other) end, say)
     if m:dead() then return value.NIL end
-    refuse_text(m, node, a)
-    refuse_text(m, node, b)
-    return BITWISE[op] and bitwise(m, node, op, a, b) or arithmetic(m, node, op, a, b)
+    if BITWISE[op] then
+        refuse_text(m, node, a)
+        refuse_text(m, node, b)
+        return bitwise(m, node, op, a, b)
+    end
+    a, b = read_texts(m, node, a, b, say)
+    if m:dead() then return value.NIL end
+    return arithmetic(m, node, op, a, b)
 end
 
 -- Returns op a.
@@ -354,10 +393,13 @@ function operate.unary(m, node, a)
         end
     end
     if m:dead() then return value.NIL end
-    refuse_text(m, node, a)
     if op == "~" then
+        refuse_text(m, node, a)
         return value.new("int", program:make("bnot", integral(m, node, node.a, a)))
     end
+    a = read_texts(m, node, a, value.new("int", program:int(0)), function(one)
+        return sentences.unary(op, node.a, one)
+    end)
     local i, f, only = numbers(a)
     if not i and not f then
         m:finish()

@@ -12,6 +12,9 @@ local rehearse = {}
 local INTEGERS = { 0, 1, 2, 3, -1, 10, 100, 1 << 20, 1 << 30, 1 << 33, math.maxinteger, math.mininteger, (1 << 53) + 1 }
 local FLOATS = { 0.0, 0.5, 1.0, 2.0, 4.0, -1.0, 0.1, 1e9, -0.0, 1e300, 64.25 }
 
+local NUMERALS = { "0", "1", "12", "-3", "0.5", " 7 ", "0x10", "1e3", "-0", "-0.0", "9223372036854775808", "1e999",
+    "0x1p4", "nan", "12a", " ", "9223372036854775807", "-9223372036854775808", "0xffffffffffffffffff", ".5", "5.", "inf" }
+
 local function raised_by(fn)
     local _, message = pcall(fn, 1, 0)
     return (message:gsub("^.-:%d+: ", ""))
@@ -33,7 +36,9 @@ end
 local function vocabulary(program)
     local words = { texts = { "", "other" }, integers = { table.unpack(INTEGERS) }, floats = { table.unpack(FLOATS) },
         keys = {} }
+    local reads_numbers = false
     for _, op in ipairs(program.ops) do
+        reads_numbers = reads_numbers or op[1]:find "num_[if]$"
         if op[1] == "const_s" then
             words.texts[#words.texts + 1] = op[2]
         elseif op[1] == "const_i" then
@@ -53,6 +58,7 @@ local function vocabulary(program)
             end
         end
     end
+    if reads_numbers then table.move(NUMERALS, 1, #NUMERALS, #words.texts + 1, words.texts) end
     return words
 end
 

@@ -14,10 +14,10 @@ local VALUES_MAX = 20000 -- far more than a program may have: much of what is ma
 -- The type of what an operation makes.
 local TYPES = {
     B = [[const_b and or xor not select_b is_nil lt_i le_i eq_i ult_i lt_f le_f eq_f lt_if le_if lt_fi le_fi eq_if
-        is_int_f eq_s]],
-    I = "const_i select_i add_i sub_i mul_i neg_i idiv_i mod_i fmod_i band bor bxor bnot shl shr abs_i f2i",
+        is_int_f eq_s is_num_i is_num_f]],
+    I = "const_i select_i add_i sub_i mul_i neg_i idiv_i mod_i fmod_i band bor bxor bnot shl shr abs_i f2i num_i",
     F = [[const_f select_f add_f sub_f mul_f div_f idiv_f mod_f pow_f neg_f floor_f ceil_f sqrt_f abs_f fmod_f
-        exp log log2 log10 sin cos tan i2f]],
+        exp log log2 log10 sin cos tan i2f num_f]],
     S = "const_s select_s map",
 }
 local type_of = {}

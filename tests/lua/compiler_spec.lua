@@ -100,6 +100,18 @@ describe("a compiled score does what Lua does", function()
         })
     end)
 
+    it("with texts that are numbers", function()
+        each(score, {
+            "return tonumber(node.labels.weight) or -7.5",
+            "local w = tonumber(node.labels.weight) return math.type(w) == 'integer' and w // 2 or w or 'none'",
+            "return (tonumber(node.labels.a) or 1) < (tonumber(node.labels.b) or 2.5) and 1 or 2",
+            "return node.labels.weight + 1", "return node.labels.weight * node.labels.other - 2 ^ node.labels.x",
+            "return -node.labels.weight", "return (node.healthy and node.labels.a or node.cpu) * 2",
+            "return (node.healthy and node.labels.a) / (node.on_battery and node.labels.b)",
+            "return tonumber(node.healthy) == nil and tonumber(node.cpu) or 1",
+        })
+    end)
+
     it("with tables that are asked for what a row says", function()
         each(score, {
             "local W = { a = 1, b = 2.5, ['c d'] = 3 } return W[node.labels.zone] or 0",

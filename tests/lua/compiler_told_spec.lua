@@ -106,8 +106,10 @@ describe("what cannot be compiled", function()
             ["local z = node.name\nreturn #z"] = "the length of 'z' is known to a row only",
             ["local z = node.name\nreturn z:match '^a' and 1 or 2"] =
                 "string.match is called with what only a row knows",
-            ["local z = node.labels.w\nreturn tonumber(z) or 0"] = "tonumber is called with what only a row knows",
-            ["local z = node.labels.w\nreturn z + 1"] = "here text would become a number",
+            ["local z = node.labels.w\nreturn tonumber(z, 16) or 0"] = "tonumber is given a base",
+            ["local z = node.labels.w\nreturn z | 1"] = "here text would become a number",
+            ["local z = node.labels.w .. '1'\nreturn tonumber(z) or 0"] =
+                "a text that is put together here would become a number",
             ["local z = node.name .. 'x'\nreturn z == 'ax' and 1 or 2"] =
                 "a text that is put together here is compared",
             ["local z = node.name\nreturn node.labels[z] and 1 or 2"] =

@@ -10,7 +10,7 @@ from support.cloud import BIN
 from support.command import ROOT
 
 THIRTY = sorted((ROOT / "tests" / "policies").glob("*.lua"))
-COMPILED_AT_LEAST = 28
+COMPILED_AT_LEAST = 29
 
 
 def check(path: Path, *words: str) -> subprocess.CompletedProcess[str]:

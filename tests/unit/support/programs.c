@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-static const char *const words[] = {"",    "a",    "amd64", "zone",
-                                    "ssd", "gold", "A100",  "no such word"};
+static const char *const words[] = {"",    "12",   "amd64", "zone",
+                                    "ssd", "gold", " -0x1p-1", "no such word"};
 
 static const struct {
     const char *name;
