@@ -24,6 +24,7 @@ struct question {
 
 struct lat__admission {
     struct lat_api *api;
+    struct lat__holdings *holdings;
     TAILQ_HEAD(, question) waiting;
     struct question *asked; /* NULL while none is with the policy */
     struct lat_metric *refusals;
@@ -37,6 +38,7 @@ struct lat__admission *lat__admission_new(struct lat_api *api)
     struct lat__admission *admission = LAT_NEW(struct lat__admission);
 
     admission->api = api;
+    admission->holdings = lat__holdings_new(api->with.store);
     TAILQ_INIT(&admission->waiting);
     if (api->with.metrics) {
         admission->refusals =
@@ -54,6 +56,7 @@ struct lat__admission *lat__admission_free(struct lat__admission *admission)
 {
     if (admission) {
         LAT_ASSERT(TAILQ_EMPTY(&admission->waiting) && !admission->asked);
+        lat__holdings_free(admission->holdings);
         free(admission);
     }
     return NULL;
@@ -102,47 +105,28 @@ static void write_request(const struct question *question, struct lat_json_write
     lat_json_end(writer, '}');
 }
 
-static int64_t whole(double sum)
+/* Sums that no integer of JSON holds are as large as one can be. */
+static int64_t to_bytes(int64_t kib)
 {
-    return sum < (double)LAT_JSON_INT_MAX ? (int64_t)sum : LAT_JSON_INT_MAX;
+    return kib < LAT_JSON_INT_MAX / 1024 ? kib * 1024 : LAT_JSON_INT_MAX;
 }
 
-/* What the project has, the workload itself apart: rows as they are staged, whatever of them is durable already. Sums that no
- * integer of JSON holds are as large as one can be. */
+/* What the project has, the workload itself apart: rows as they are staged, whatever of them is durable already. */
 static void write_project(const struct question *question, struct lat_json_writer *writer)
 {
     struct lat_api *api = question->call->api;
     const struct lat_workload *wanted = question->workload;
-    struct lat_txn *txn = lat_txn_begin(api->with.store, "");
-    int64_t workloads = 0, instances = 0;
-    double cpu = 0, memory = 0, disk = 0, devices = 0;
-    const struct lat_row *row;
-    void *cursor = NULL;
+    struct lat__holding holding;
 
-    while ((row = lat_txn_each(txn, LAT_INDEX_WORKLOAD_PROJECT, wanted->project_id, &cursor))) {
-        const struct lat_workload *workload = (const struct lat_workload *)row;
-        double count = (double)workload->count;
-
-        if (lat_text_equal(row->id, wanted->row.id) ||
-            lat_text_equal(workload->desired, lat_want_name(LAT_WANT_REMOVED))) {
-            continue;
-        }
-        workloads++;
-        instances += workload->count;
-        cpu += count * processors(workload->cpu_milli);
-        memory += count * (double)workload->memory_bytes;
-        disk += count * (double)workload->disk_bytes;
-        devices += count * gpus(workload);
-    }
-    lat_txn_cancel(txn);
+    lat__holdings_of(api->admission->holdings, wanted->project_id, wanted->row.id, &holding);
     lat_json_object(writer, "project");
     lat_json_add_text(writer, "name", project_name(api, wanted));
-    lat_json_add_int(writer, "workloads", workloads);
-    lat_json_add_int(writer, "instances", instances);
-    lat_json_add_real(writer, "cpu", cpu);
-    lat_json_add_int(writer, "memory", whole(memory));
-    lat_json_add_int(writer, "disk", whole(disk));
-    lat_json_add_real(writer, "gpus", devices);
+    lat_json_add_int(writer, "workloads", holding.workloads);
+    lat_json_add_int(writer, "instances", holding.instances);
+    lat_json_add_real(writer, "cpu", processors(holding.cpu_milli));
+    lat_json_add_int(writer, "memory", to_bytes(holding.memory_kib));
+    lat_json_add_int(writer, "disk", to_bytes(holding.disk_kib));
+    lat_json_add_real(writer, "gpus", processors(holding.gpu_milli));
     lat_json_end(writer, '}');
 }
 

@@ -4,6 +4,22 @@
 
 #include "api/api_internal.h"
 
+/* ---- holdings.c ---- */
+
+/* What the workloads of a project reserve in all, those that are being removed apart. */
+struct lat__holding {
+    int64_t workloads, instances;
+    int64_t cpu_milli, gpu_milli;
+    int64_t memory_kib, disk_kib; /* those of each instance rounded up */
+};
+
+struct lat__holdings *lat__holdings_new(struct lat_store *store);
+struct lat__holdings *lat__holdings_free(struct lat__holdings *holdings);
+
+/* What a project holds as rows are staged, one workload ("": none) apart. */
+void lat__holdings_of(struct lat__holdings *holdings, const char *project_id,
+                      const char *except_workload_id, struct lat__holding *ret_holding);
+
 /* ---- admission.c ---- */
 
 struct lat__admission *lat__admission_new(struct lat_api *api);

@@ -1,6 +1,8 @@
 /* Admission: what the policy refuses is refused with its reason, quotas hold for many at once, and a policy that fails admits. */
 #include "support.h"
 
+#include "api/policy_internal.h"
+
 static void set_true(void *arg)
 {
     *(bool *)arg = true;
@@ -159,6 +161,78 @@ static void a_quota_holds_for_many_deploys_at_once(void **state)
     assert_int_equal(workloads(desk), 3);
 }
 
+/* ---- what projects hold ---- */
+
+/* The same by a walk over what is durable. */
+static void walk(struct desk *desk, const char *project_id, const char *except,
+                 struct lat__holding *ret)
+{
+    const struct lat_workload *workload;
+    void *cursor = NULL;
+
+    *ret = (struct lat__holding){0};
+    while ((workload = lat_store_next_workload(desk->console->store, &cursor))) {
+        if (lat_text_equal(workload->project_id, project_id) &&
+            !lat_text_equal(workload->row.id, except) &&
+            !lat_text_equal(workload->desired, "removed")) {
+            ret->workloads++;
+            ret->instances += workload->count;
+            ret->cpu_milli += workload->count * workload->cpu_milli;
+            ret->memory_kib += workload->count * ((workload->memory_bytes + 1023) / 1024);
+        }
+    }
+}
+
+static void assert_holds(struct desk *desk, struct lat__holdings *holdings, const char *except)
+{
+    struct lat__holding sums, walked;
+
+    lat__holdings_of(holdings, desk->alice_project, except, &sums);
+    walk(desk, desk->alice_project, except, &walked);
+    assert_memory_equal(&sums, &walked, sizeof(sums));
+}
+
+static void sums_are_what_a_walk_over_the_workloads_gives(void **state)
+{
+    struct desk *desk = *state;
+    struct lat__holdings *holdings = lat__holdings_new(desk->console->store);
+    struct lat__holdings *later;
+    char ids[40][LAT_ID_SIZE];
+    size_t count = 0;
+
+    for (int i = 0; i < 120; i++) {
+        size_t which = count ? (size_t)i * 7 % count : 0;
+        char *name = lat_text_format("w%d", i);
+
+        if (i % 3 == 0 && count < LAT_COUNT(ids)) {
+            struct reply reply = try_deploy(desk, i % 4 ? desk->alice : desk->bob, name, 1 + i % 5);
+
+            lat_text_bound(ids[count++], LAT_ID_SIZE, lat_json_text(reply.json, "id", ""));
+            reply_done(&reply);
+        } else {
+            char *path =
+                lat_text_format("/api/v1/workloads/%s%s", ids[which], i % 5 == 1 ? "" : "/scale");
+            char *body = lat_text_format("{\"count\":%d}", 1 + i % 9);
+            struct reply reply = ask(desk, desk->admin,
+                                     i % 5 != 1   ? "POST"
+                                     : i % 2 != 0 ? "DELETE"
+                                                  : "PATCH",
+                                     path, i % 5 == 1 && i % 2 != 0 ? NULL : body);
+
+            reply_done(&reply);
+            free(path);
+            free(body);
+        }
+        free(name);
+        assert_holds(desk, holdings, ids[which]);
+        assert_holds(desk, holdings, "");
+    }
+    later = lat__holdings_new(desk->console->store);
+    assert_holds(desk, later, ids[3]);
+    lat__holdings_free(later);
+    lat__holdings_free(holdings);
+}
+
 static int64_t fallbacks(struct desk *desk)
 {
     return lat_metric_value(lat_metrics_counter(desk->console->bed->metrics,
@@ -226,6 +300,8 @@ static int run(void)
         cmocka_unit_test_setup_teardown(more_instances_are_asked_for_and_fewer_are_not, open_ruled,
                                         desk_close),
         cmocka_unit_test_setup_teardown(a_quota_holds_for_many_deploys_at_once, open_ruled,
+                                        desk_close),
+        cmocka_unit_test_setup_teardown(sums_are_what_a_walk_over_the_workloads_gives, open_ruled,
                                         desk_close),
         cmocka_unit_test_setup_teardown(a_policy_that_gives_no_answer_admits_and_is_counted,
                                         open_ruled, desk_close),
