@@ -1,4 +1,4 @@
-/* Strips: the values that somebody wants of a program, as steps over blocks of 256 rows.
+/* Strips: the values that somebody wants of a program, as steps over 64 rows and more.
  *
  *   one value for all rows   computed once a decision, op by op (lat_program_value), and handed to kernels as one value
  *   of the node alone        the largest such subgraphs become columns of their own (derived), which are computed
@@ -8,7 +8,7 @@
  *   the workload
  *   all else                 steps, in the program's order, between registers, which stay in the processor's first
  *                            cache: a register is given again after its last use, and of few registers each
- *                            holds several blocks, so that a step's own cost counts less
+ *                            holds more rows, so that a step's own cost counts less
  *
  * Where no instance, image or data of the workload is, every PAIR field is zero; a plain strip takes that for granted,
  * and finds that much more depends on the node alone.
@@ -182,8 +182,8 @@ static struct lat__strip_name spread(struct lat__strip *strip, uint32_t op)
     if (i == strip->spread_count) {
         strip->spreads = lat_grow(strip->spreads, i + 1, sizeof(*strip->spreads));
         strip->spreads[i] = (struct lat__strip_spread){
-            op, lat__strip_memory(LAT__SPAN_MAX * LAT__WORDS *
-                                  lat__strip_bytes(lat__strip_op(strip, op)->type))};
+            op,
+            lat__strip_memory(LAT__SPAN_MAX * lat__strip_bytes(lat__strip_op(strip, op)->type))};
         strip->spread_count++;
     }
     return (struct lat__strip_name){LAT__AT_SPREAD, (uint32_t)i};
@@ -412,12 +412,13 @@ struct lat__strip *lat__strip_new(const struct lat_program *program, struct lat_
     make_main(&maker, wanted);
     make_kept(&maker);
     strip->span = LAT__SPAN_MAX;
-    while (strip->span > 1 &&
-           strip->span * strip->register_count * LAT__REGISTER_BYTES > LAT__SPAN_BYTES) {
+    while (strip->span > LAT__WORDS &&
+           strip->span * strip->register_count * lat__strip_bytes(LAT_VALUE_F) > LAT__SPAN_BYTES) {
         strip->span /= 2;
     }
-    strip->registers = lat__strip_memory(strip->register_count * strip->span * LAT__REGISTER_BYTES);
-    strip->bits = lat__strip_memory(strip->bits_count * strip->span * LAT__BITS_BYTES);
+    strip->registers =
+        lat__strip_memory(strip->register_count * strip->span * lat__strip_bytes(LAT_VALUE_F));
+    strip->bits = lat__strip_memory(strip->bits_count * strip->span * sizeof(uint64_t));
     strip->layout = UINT64_MAX;
     free(maker.group);
     free(maker.names);

@@ -7,8 +7,8 @@
 enum lat__where {
     LAT__AT_NOWHERE,
     LAT__AT_ONE_VALUE, /* index: the op */
-    LAT__AT_SPREAD,    /* one value, but as a whole block: bits, or because it is wanted */
-    LAT__AT_COLUMN,    /* index: the field */
+    LAT__AT_SPREAD, /* one value, but as often as there are rows: bits, or because it is wanted */
+    LAT__AT_COLUMN, /* index: the field */
     LAT__AT_DERIVED,
     LAT__AT_REGISTER, /* of numbers or texts */
     LAT__AT_BITS,     /* register of truths */
@@ -48,7 +48,7 @@ struct lat__strip_derived {
 
 struct lat__strip_spread {
     uint32_t op;
-    char *memory; /* owned, LAT__SPAN_MAX blocks */
+    char *memory; /* owned, LAT__SPAN_MAX words */
 };
 
 struct lat__strip_steps {
@@ -90,8 +90,8 @@ struct lat__strip {
     uint64_t *seen; /* stamps as the derived columns were made */
     uint64_t layout;
     size_t blocks; /* for which there is room */
-    size_t span;   /* blocks that a register holds */
-    size_t at;     /* first block of the span that was computed last */
+    size_t span;   /* words of 64 rows that a register holds */
+    size_t at;     /* first word of the span that was computed last */
 };
 
 /* Returns an op of the program. */

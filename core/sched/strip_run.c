@@ -43,9 +43,9 @@ static struct lat__strip_place place_of(const struct lat__strip *strip, struct l
     }
     case LAT__AT_REGISTER:
         return (struct lat__strip_place){
-            strip->registers + name.index * strip->span * LAT__REGISTER_BYTES, 0};
+            strip->registers + name.index * strip->span * lat__strip_bytes(LAT_VALUE_F), 0};
     case LAT__AT_BITS:
-        return (struct lat__strip_place){strip->bits + name.index * strip->span * LAT__BITS_BYTES,
+        return (struct lat__strip_place){strip->bits + name.index * strip->span * sizeof(uint64_t),
                                          0};
     default: break;
     }
@@ -89,7 +89,7 @@ static void make_room(struct lat__strip *strip, size_t blocks)
         }
         if (derived->is_wanted && lat__strip_op(strip, derived->op)->type == LAT_VALUE_F) {
             free(derived->wild);
-            derived->wild = lat_alloc_array(blocks + 1, LAT__BITS_BYTES);
+            derived->wild = lat_alloc_array(blocks + 1, LAT__WORDS * sizeof(*derived->wild));
         }
     }
 }
@@ -97,13 +97,13 @@ static void make_room(struct lat__strip *strip, size_t blocks)
 /* ---- running ---- */
 
 static void fill(char *memory, enum lat_program_type type, union lat_program_value value,
-                 size_t blocks)
+                 size_t words)
 {
     if (type == LAT_VALUE_B) {
-        memset(memory, value.b ? 0xff : 0, blocks * LAT__BITS_BYTES);
+        memset(memory, value.b ? 0xff : 0, words * sizeof(uint64_t));
         return;
     }
-    for (size_t i = 0; i < blocks * LAT__BLOCK; i++) {
+    for (size_t i = 0; i < words * 64; i++) {
         if (type == LAT_VALUE_S) {
             ((int32_t *)memory)[i] = value.s;
         } else {
@@ -277,14 +277,11 @@ void lat__strip_begin(struct lat__strip *strip, const struct lat_record *record)
     take_keys(strip);
 }
 
-void lat__strip_run(struct lat__strip *strip, size_t group, size_t block, size_t count)
+void lat__strip_run(struct lat__strip *strip, size_t group, size_t word, size_t words)
 {
     const struct lat__strip_step *middle = strip->main.items + strip->first_end;
 
-    size_t word = block * LAT__WORDS;
-    size_t words = count * LAT__WORDS;
-
-    LAT_ASSERT(count <= strip->span);
+    LAT_ASSERT(words <= strip->span);
     if (group == 1) {
         run_steps(strip, middle, strip->main.items + strip->main.count, word, words);
         return;

@@ -1,4 +1,4 @@
-/* Decisions over columns: runs the strips of a program over spans of blocks in which somebody is asked about, and takes
+/* Decisions over columns: runs the strips of a program over spans of rows in which somebody is asked about, and takes
  * the best. What decides comes twice: where no PAIR field is set, which is most of a large fleet, a plain strip does
  * less. Which rule refused and the terms of the score are strips of their own, made when they are first wanted. */
 #include "sched/vector_internal.h"
@@ -25,13 +25,13 @@ struct lat_vector {
     bool has_score;
 };
 
-/* Some blocks of a decision, which are computed at once. */
+/* Some rows of a decision, which are computed at once. */
 struct span {
-    size_t block;
-    size_t count;
+    size_t word; /* the first of its words of 64 rows */
+    size_t words;
     struct lat__strip *strip;
-    uint64_t asked[LAT__SPAN_MAX * LAT__WORDS];
-    uint64_t pass[LAT__SPAN_MAX * LAT__WORDS];
+    uint64_t asked[LAT__SPAN_MAX];
+    uint64_t pass[LAT__SPAN_MAX];
     const double *scores; /* NULL: every score is 0 */
 };
 
@@ -139,57 +139,110 @@ static bool any(const uint64_t *bits, size_t words)
     return sum != 0;
 }
 
-/* Prepares a decision. */
-static void begin(struct lat_vector *vector, const struct lat_record *record)
+static bool bit(const uint64_t *bits, size_t row)
 {
-    lat__strip_begin(vector->decide, record);
-    if (vector->plain != NULL) {
-        lat__strip_begin(vector->plain, record);
-    }
+    return bits[row / 64] >> (row % 64) & 1;
 }
 
-static bool is_plain(const struct lat_vector *vector, size_t block)
+static size_t all_words(const struct lat_vector *vector)
 {
-    return vector->plain != NULL &&
-           !any(lat_columns_paired(vector->columns) + block * LAT__WORDS, LAT__WORDS);
+    return lat_columns_blocks(vector->columns) * LAT__WORDS;
 }
 
-/* Takes the blocks from `block` on, before `end`, that are computed at once. */
-static void take_span(const struct lat_vector *vector, size_t block, size_t end,
-                      struct span *ret_span)
+/* Takes the rows from `word` on, before `end`, that a strip computes at once, and finds out who is asked about there;
+ * false: nobody. */
+static bool take_span(const struct lat_vector *vector, struct lat__strip *strip,
+                      const uint64_t *among, size_t word, size_t end, struct span *ret_span)
 {
-    bool plain = is_plain(vector, block);
+    const uint64_t *alive = lat_columns_alive(vector->columns) + word;
+    size_t words = lat__strip_span(strip);
 
-    ret_span->block = block;
-    ret_span->count = 1;
-    ret_span->strip = plain ? vector->plain : vector->decide;
-    end = end - block < lat__strip_span(ret_span->strip) ? end
-                                                         : block + lat__strip_span(ret_span->strip);
-    while (block + ret_span->count < end && is_plain(vector, block + ret_span->count) == plain) {
-        ret_span->count++;
-    }
-}
-
-/* Finds out who is asked about in a span; false: nobody. */
-static bool ask(const struct lat_vector *vector, const uint64_t *among, struct span *span)
-{
-    size_t words = span->count * LAT__WORDS;
-    size_t first = span->block * LAT__WORDS;
-    const uint64_t *alive = lat_columns_alive(vector->columns) + first;
-
+    words = words < end - word ? words : end - word;
+    ret_span->word = word;
+    ret_span->words = words;
+    ret_span->strip = strip;
     for (size_t i = 0; i < words; i++) {
-        span->asked[i] = among != NULL ? alive[i] & among[first + i] : alive[i];
+        ret_span->asked[i] = among != NULL ? alive[i] & among[word + i] : alive[i];
     }
-    return any(span->asked, words);
+    return any(ret_span->asked, words);
+}
+
+/* Takes out of the span, from word *at of it on, the next words in which PAIR fields are set and somebody is asked
+ * about, for the strip that knows of these; false when there are none left. */
+static bool take_paired(const struct lat_vector *vector, const struct span *span, size_t *at,
+                        struct span *ret_part)
+{
+    const uint64_t *paired = lat_columns_paired(vector->columns) + span->word;
+    size_t most = lat__strip_span(vector->decide);
+    size_t words = 0;
+
+    while (*at < span->words && (paired[*at] == 0 || span->asked[*at] == 0)) {
+        (*at)++;
+    }
+    while (*at + words < span->words && words < most && paired[*at + words] != 0) {
+        ret_part->asked[words] = span->asked[*at + words];
+        words++;
+    }
+    ret_part->word = span->word + *at;
+    ret_part->words = words;
+    ret_part->strip = vector->decide;
+    *at += words;
+    return words > 0;
+}
+
+/* Takes the part of a span in which no PAIR field is set; false when nobody is asked about there. */
+static bool take_plain(const struct lat_vector *vector, const struct span *span,
+                       struct span *ret_part)
+{
+    const uint64_t *paired = lat_columns_paired(vector->columns) + span->word;
+
+    ret_part->word = span->word;
+    ret_part->words = span->words;
+    ret_part->strip = span->strip;
+    for (size_t i = 0; i < span->words; i++) {
+        ret_part->asked[i] = span->strip == vector->decide || paired[i] == 0 ? span->asked[i] : 0;
+    }
+    return any(ret_part->asked, span->words);
+}
+
+/* Goes through the parts of a span: the plain one, then the others. Begin with *at == SIZE_MAX; false at the end. */
+static bool next_part(const struct lat_vector *vector, const struct span *span, size_t *at,
+                      struct span *ret_part)
+{
+    if (*at == SIZE_MAX) {
+        *at = span->strip == vector->decide ? span->words : 0;
+        if (take_plain(vector, span, ret_part)) {
+            return true;
+        }
+    }
+    return take_paired(vector, span, at, ret_part);
+}
+
+/* Tells whether one of the rows that pass has a score that is not finite. */
+static bool is_wild(const struct lat_vector *vector, const struct span *span, size_t index)
+{
+    const uint64_t *wild = lat__strip_wild(span->strip, index);
+    uint64_t found[LAT__SPAN_MAX];
+    uint64_t sum = 0;
+
+    if (wild == NULL) {
+        vector->kernels->wild(span->scores, found, span->words);
+        wild = found;
+    }
+    for (size_t i = 0; i < span->words; i++) {
+        sum |= wild[i] & span->pass[i];
+    }
+    return sum != 0;
 }
 
 /* Finds out who passes in a span, and the scores if anybody does; returns false when a row raises an error. */
 static bool decide(const struct lat_vector *vector, struct span *span)
 {
-    size_t words = span->count * LAT__WORDS;
+    size_t words = span->words;
     size_t rules_and_traps = vector->rule_count + vector->trap_count;
+    uint64_t trapped = 0;
 
-    lat__strip_run(span->strip, 0, span->block, span->count);
+    lat__strip_run(span->strip, 0, span->word, words);
     memcpy(span->pass, span->asked, words * sizeof(*span->pass));
     for (size_t rule = 0; rule < vector->rule_count; rule++) {
         const uint64_t *when = lat__strip_value(span->strip, rule);
@@ -200,43 +253,31 @@ static bool decide(const struct lat_vector *vector, struct span *span)
     }
     span->scores = NULL;
     if (vector->has_score && any(span->pass, words)) {
-        lat__strip_run(span->strip, 1, span->block, span->count);
+        lat__strip_run(span->strip, 1, span->word, words);
         span->scores = lat__strip_value(span->strip, rules_and_traps);
     }
     for (size_t trap = vector->rule_count; trap < rules_and_traps; trap++) {
         const uint64_t *when = lat__strip_value(span->strip, trap);
-        uint64_t trapped = 0;
 
         for (size_t i = 0; i < words; i++) {
             trapped |= when[i] & span->asked[i];
         }
-        if (trapped != 0) {
-            return false;
-        }
     }
-    if (span->scores != NULL) {
-        const uint64_t *wild = lat__strip_wild(span->strip, rules_and_traps);
-        uint64_t found[LAT__SPAN_MAX * LAT__WORDS];
-        uint64_t wild_and_passing = 0;
+    return trapped == 0 && (span->scores == NULL || !is_wild(vector, span, rules_and_traps));
+}
 
-        if (wild == NULL) {
-            vector->kernels->wild(span->scores, found, words);
-            wild = found;
-        }
-        for (size_t i = 0; i < words; i++) {
-            wild_and_passing |= wild[i] & span->pass[i];
-        }
-        return wild_and_passing == 0;
+/* Prepares a decision; returns what most of it is decided by. */
+static struct lat__strip *begin(struct lat_vector *vector, const struct lat_record *record)
+{
+    lat__strip_begin(vector->decide, record);
+    if (vector->plain == NULL) {
+        return vector->decide;
     }
-    return true;
+    lat__strip_begin(vector->plain, record);
+    return vector->plain;
 }
 
 /* ---- errors ---- */
-
-static bool bit(const uint64_t *bits, size_t row)
-{
-    return bits[row / 64] >> (row % 64) & 1;
-}
 
 /* Tells of the first row of a span, in order, that raises an error; 0 when none does. */
 static int blame_span(const struct lat_vector *vector, const struct span *span, struct lat_err *err)
@@ -245,8 +286,8 @@ static int blame_span(const struct lat_vector *vector, const struct span *span, 
     const struct lat_trap *traps = lat_program_traps(vector->program, &count);
     const int32_t *names = lat_columns_codes(vector->columns, LAT_FIELD_node_name);
 
-    for (size_t i = 0; i < span->count * LAT__BLOCK; i++) {
-        const char *name = lat_columns_text(vector->columns, names[span->block * LAT__BLOCK + i]);
+    for (size_t i = 0; i < span->words * 64; i++) {
+        const char *name = lat_columns_text(vector->columns, names[span->word * 64 + i]);
 
         for (size_t trap = 0; bit(span->asked, i) && trap < count; trap++) {
             if (bit(lat__strip_value(span->strip, vector->rule_count + trap), i)) {
@@ -271,13 +312,12 @@ static int blame_span(const struct lat_vector *vector, const struct span *span, 
 /* Tells of the first row of all that raises an error; one does. */
 static int blame(const struct lat_vector *vector, const uint64_t *among, struct lat_err *err)
 {
-    size_t blocks = lat_columns_blocks(vector->columns);
-    struct span span = {.count = 0};
+    size_t end = all_words(vector);
+    struct span span = {.words = 0};
     int rc = 0;
 
-    for (size_t block = 0; rc == 0 && block < blocks; block += span.count) {
-        take_span(vector, block, blocks, &span);
-        if (ask(vector, among, &span) && !decide(vector, &span)) {
+    for (size_t word = 0; rc == 0 && word < end; word += span.words) {
+        if (take_span(vector, vector->decide, among, word, end, &span) && !decide(vector, &span)) {
             rc = blame_span(vector, &span, err);
         }
     }
@@ -291,81 +331,51 @@ int lat_vector_run(struct lat_vector *vector, const struct lat_record *record,
                    const uint64_t *among, uint64_t *ret_pass, double *ret_scores,
                    struct lat_err *err)
 {
-    size_t blocks = lat_columns_blocks(vector->columns);
-    struct span span = {.count = 0};
+    struct lat__strip *strip = begin(vector, record);
+    size_t end = all_words(vector);
+    struct span span = {.words = 0};
+    struct span part;
 
-    begin(vector, record);
-    for (size_t block = 0; block < blocks; block += span.count) {
-        take_span(vector, block, blocks, &span);
-        size_t bytes = span.count * LAT__REGISTER_BYTES;
-        uint64_t *pass = ret_pass + block * LAT__WORDS;
-
-        if (!ask(vector, among, &span)) {
-            memset(pass, 0, span.count * LAT__BITS_BYTES);
+    memset(ret_pass, 0, end * sizeof(*ret_pass));
+    for (size_t word = 0; word < end; word += span.words) {
+        if (!take_span(vector, strip, among, word, end, &span)) {
             continue;
         }
-        if (!decide(vector, &span)) {
-            return blame(vector, among, err);
-        }
-        memcpy(pass, span.pass, span.count * LAT__BITS_BYTES);
-        if (ret_scores != NULL && span.scores != NULL) {
-            memcpy(ret_scores + block * LAT__BLOCK, span.scores, bytes);
-        } else if (ret_scores != NULL) {
-            memset(ret_scores + block * LAT__BLOCK, 0, bytes);
+        for (size_t at = SIZE_MAX; next_part(vector, &span, &at, &part);) {
+            if (!decide(vector, &part)) {
+                return blame(vector, among, err);
+            }
+            for (size_t i = 0; i < part.words; i++) {
+                ret_pass[part.word + i] |= part.pass[i];
+            }
+            if (ret_scores != NULL && part.scores != NULL) {
+                memcpy(ret_scores + part.word * 64, part.scores,
+                       part.words * 64 * sizeof(*ret_scores));
+            } else if (ret_scores != NULL) {
+                memset(ret_scores + part.word * 64, 0, part.words * 64 * sizeof(*ret_scores));
+            }
         }
     }
     return 0;
 }
 
-/* A part of a walk through all rows from an offset and around: whole blocks, but for the first and the last, which are
- * the two sides of the offset's block. */
-struct leg {
-    size_t begin; /* blocks */
-    size_t end;
-    size_t from; /* rows of its only block that are asked about, when there is one alone */
-    size_t to;
-};
-
-/* Leaves the rows that the leg is about. */
-static void narrow(const struct leg *leg, struct span *span)
-{
-    for (size_t row = 0; row < LAT__BLOCK; row++) {
-        if (row < leg->from || row >= leg->to) {
-            span->asked[row / 64] &= ~(UINT64_C(1) << (row % 64));
-        }
-    }
-}
-
-/* Takes a span of a leg; false when nobody is asked about there. */
-static bool take_of_leg(const struct lat_vector *vector, const uint64_t *among,
-                        const struct leg *leg, size_t block, struct span *ret_span)
-{
-    take_span(vector, block, leg->end, ret_span);
-    bool asked = ask(vector, among, ret_span);
-
-    if (leg->from > 0 || leg->to < LAT__BLOCK) {
-        narrow(leg, ret_span);
-        asked = any(ret_span->asked, LAT__WORDS);
-    }
-    return asked;
-}
-
-/* Returns the first row of a decided span with this score. */
+/* Returns the first row of all with this score that passes in a decided span. */
 static size_t first_with(const struct lat_vector *vector, const struct span *span, double score)
 {
-    size_t words = span->count * LAT__WORDS;
-    uint64_t same[LAT__SPAN_MAX * LAT__WORDS];
+    uint64_t same[LAT__SPAN_MAX];
     size_t word = 0;
 
-    memset(same, 0xff, sizeof(same));
     if (span->scores != NULL) {
-        vector->kernels->ops[LAT_OP_eq_f][LAT__SHAPE_VU](same, span->scores, &score, NULL, words);
+        vector->kernels->ops[LAT_OP_eq_f][LAT__SHAPE_VU](same, span->scores, &score, NULL,
+                                                         span->words);
+    } else {
+        memset(same, 0xff, sizeof(same));
     }
-    while (word < words && (same[word] & span->pass[word]) == 0) {
+    while (word < span->words && (same[word] & span->pass[word]) == 0) {
         word++;
     }
-    LAT_ASSERT(word < words);
-    return word * 64 + (size_t)__builtin_ctzll(same[word] & span->pass[word]);
+    LAT_ASSERT(word < span->words);
+    return (span->word + word) * 64 + (size_t)__builtin_ctzll(same[word] & span->pass[word]);
 }
 
 /* What a walk found so far. */
@@ -374,31 +384,55 @@ struct best {
     double score;
 };
 
-/* Walks a leg; returns false when a row raises an error. */
-static bool walk(const struct lat_vector *vector, const uint64_t *among, const struct leg *leg,
-                 struct best *best)
+/* Takes the best of a decided part of a span if it is better, or as good and before what was found in the same span. */
+static void take_best(const struct lat_vector *vector, const struct span *part, bool same_span,
+                      struct best *best)
 {
-    struct span span = {.count = 0};
+    double greatest =
+        part->scores != NULL ? vector->kernels->greatest(part->scores, part->pass, part->words) : 0;
 
-    for (size_t block = leg->begin; block < leg->end; block += span.count) {
-        if (!take_of_leg(vector, among, leg, block, &span)) {
+    if (best->row != SIZE_MAX && !(greatest > best->score) &&
+        !(same_span && greatest == best->score)) {
+        return;
+    }
+    size_t row = first_with(vector, part, greatest);
+
+    if (best->row == SIZE_MAX || greatest > best->score || row < best->row) {
+        best->row = row;
+        best->score = part->scores != NULL ? part->scores[row - part->word * 64] : 0;
+    }
+}
+
+/* A part of a walk through all rows from an offset and around. */
+struct leg {
+    size_t begin; /* words */
+    size_t end;
+    uint64_t mask; /* who is asked about in each word */
+};
+
+/* Walks a leg; returns false when a row raises an error. */
+static bool walk(const struct lat_vector *vector, struct lat__strip *strip, const uint64_t *among,
+                 const struct leg *leg, struct best *best)
+{
+    struct span span = {.words = 0};
+    struct span part;
+
+    for (size_t word = leg->begin; word < leg->end; word += span.words) {
+        size_t before = best->row;
+
+        if (!take_span(vector, strip, among, word, leg->end, &span)) {
             continue;
         }
-        if (!decide(vector, &span)) {
-            return false;
+        for (size_t i = 0; i < span.words; i++) {
+            span.asked[i] &= leg->mask;
         }
-        if (!any(span.pass, span.count * LAT__WORDS)) {
-            continue;
-        }
-        double greatest = span.scores != NULL ? vector->kernels->greatest(span.scores, span.pass,
-                                                                          span.count * LAT__WORDS)
-                                              : 0;
-
-        if (best->row == SIZE_MAX || greatest > best->score) {
-            size_t row = first_with(vector, &span, greatest);
-
-            best->row = block * LAT__BLOCK + row;
-            best->score = span.scores != NULL ? span.scores[row] : 0;
+        for (size_t at = SIZE_MAX; next_part(vector, &span, &at, &part);) {
+            if (!decide(vector, &part)) {
+                return false;
+            }
+            if (any(part.pass, part.words)) {
+                take_best(vector, &part, best->row != before, best);
+            }
         }
     }
     return true;
@@ -408,26 +442,21 @@ int lat_vector_best(struct lat_vector *vector, const struct lat_record *record,
                     const uint64_t *among, size_t offset, size_t *ret_row, double *ret_score,
                     struct lat_err *err)
 {
-    size_t blocks = lat_columns_blocks(vector->columns);
     size_t first = offset < lat_columns_rows(vector->columns) ? offset : 0;
-    size_t middle = first / LAT__BLOCK;
-    size_t inside = first % LAT__BLOCK;
+    size_t middle = first / 64;
+    uint64_t below = (UINT64_C(1) << (first % 64)) - 1;
+    /* The offset's word is at both ends, unless it is a whole one of the second leg. */
     const struct leg legs[] = {
-        {middle, middle + 1, inside, LAT__BLOCK},
-        {middle + (inside > 0), blocks, 0, LAT__BLOCK},
-        {0, middle, 0, LAT__BLOCK},
-        {middle, middle + 1, 0, inside},
+        {middle, middle + (below != 0), ~below},
+        {middle + (below != 0), all_words(vector), UINT64_MAX},
+        {0, middle, UINT64_MAX},
+        {middle, middle + (below != 0), below},
     };
+    struct lat__strip *strip = begin(vector, record);
     struct best best = {SIZE_MAX, 0};
 
-    begin(vector, record);
-    for (size_t i = 0; blocks > 0 && i < LAT_COUNT(legs); i++) {
-        bool is_side = i == 0 || i == LAT_COUNT(legs) - 1;
-
-        if (is_side && inside == 0) {
-            continue; /* the offset's block is a whole one of the second leg */
-        }
-        if (!walk(vector, among, &legs[i], &best)) {
+    for (size_t i = 0; i < LAT_COUNT(legs); i++) {
+        if (!walk(vector, strip, among, &legs[i], &best)) {
             return blame(vector, among, err);
         }
     }
@@ -438,24 +467,13 @@ int lat_vector_best(struct lat_vector *vector, const struct lat_record *record,
 
 /* ---- why ---- */
 
-/* Takes the blocks from `block` on that a strip computes at once. */
-static void take_explained(const struct lat_vector *vector, struct lat__strip *strip, size_t block,
-                           struct span *ret_span)
-{
-    size_t left = lat_columns_blocks(vector->columns) - block;
-
-    ret_span->block = block;
-    ret_span->count = left < lat__strip_span(strip) ? left : lat__strip_span(strip);
-    ret_span->strip = strip;
-}
-
 void lat_vector_rules(struct lat_vector *vector, const struct lat_record *record,
                       const uint64_t *among, uint16_t *ret_rules)
 {
     size_t count;
     const struct lat_rule *rules = lat_program_rules(vector->program, &count);
-    size_t blocks = lat_columns_blocks(vector->columns);
-    struct span span = {.count = 0};
+    size_t end = all_words(vector);
+    struct span span = {.words = 0};
 
     if (vector->rules == NULL) {
         uint32_t *ops = lat_alloc_array(count + 1, sizeof(*ops));
@@ -467,25 +485,24 @@ void lat_vector_rules(struct lat_vector *vector, const struct lat_record *record
         free(ops);
     }
     lat__strip_begin(vector->rules, record);
-    for (size_t block = 0; block < blocks; block += span.count) {
-        uint16_t *here = ret_rules + block * LAT__BLOCK;
+    for (size_t word = 0; word < end; word += span.words) {
+        uint16_t *here = ret_rules + word * 64;
 
-        take_explained(vector, vector->rules, block, &span);
-        if (!ask(vector, among, &span)) {
+        if (!take_span(vector, vector->rules, among, word, end, &span)) {
             continue;
         }
-        lat__strip_run(vector->rules, 0, block, span.count);
-        for (size_t i = 0; i < span.count * LAT__BLOCK; i++) {
+        lat__strip_run(vector->rules, 0, word, span.words);
+        for (size_t i = 0; i < span.words * 64; i++) {
             here[i] = bit(span.asked, i) ? LAT_VECTOR_PASSES : here[i];
         }
         for (size_t rule = 0; rule < count; rule++) {
             const uint64_t *when = lat__strip_value(vector->rules, rule);
 
-            for (size_t word = 0; word < span.count * LAT__WORDS; word++) {
-                for (uint64_t bits = when[word] & span.asked[word]; bits != 0; bits &= bits - 1) {
-                    here[word * 64 + (size_t)__builtin_ctzll(bits)] = (uint16_t)rule;
+            for (size_t i = 0; i < span.words; i++) {
+                for (uint64_t bits = when[i] & span.asked[i]; bits != 0; bits &= bits - 1) {
+                    here[i * 64 + (size_t)__builtin_ctzll(bits)] = (uint16_t)rule;
                 }
-                span.asked[word] &= ~when[word]; /* the first that holds */
+                span.asked[i] &= ~when[i]; /* the first that holds */
             }
         }
     }
@@ -496,8 +513,8 @@ void lat_vector_terms(struct lat_vector *vector, const struct lat_record *record
 {
     size_t count;
     const struct lat_term *terms = lat_program_terms(vector->program, &count);
-    size_t blocks = lat_columns_blocks(vector->columns);
-    struct span span = {.count = 0};
+    size_t end = all_words(vector);
+    struct span span = {.words = 0};
 
     if (vector->terms == NULL) {
         uint32_t *ops = lat_alloc_array(count + 1, sizeof(*ops));
@@ -509,15 +526,14 @@ void lat_vector_terms(struct lat_vector *vector, const struct lat_record *record
         free(ops);
     }
     lat__strip_begin(vector->terms, record);
-    for (size_t block = 0; block < blocks; block += span.count) {
-        take_explained(vector, vector->terms, block, &span);
-        if (!ask(vector, among, &span)) {
+    for (size_t word = 0; word < end; word += span.words) {
+        if (!take_span(vector, vector->terms, among, word, end, &span)) {
             continue;
         }
-        lat__strip_run(vector->terms, 0, block, span.count);
+        lat__strip_run(vector->terms, 0, word, span.words);
         for (size_t term = 0; term < count; term++) {
-            memcpy(ret_terms[term] + block * LAT__BLOCK, lat__strip_value(vector->terms, term),
-                   span.count * LAT__REGISTER_BYTES);
+            memcpy(ret_terms[term] + word * 64, lat__strip_value(vector->terms, term),
+                   span.words * 64 * sizeof(**ret_terms));
         }
     }
 }

@@ -5,13 +5,10 @@
 #include "sched/vector.h"
 
 enum {
-    LAT__BLOCK = LAT_COLUMNS_BLOCK,
     LAT__WORDS = LAT_COLUMNS_WORDS,
     LAT__ALIGNMENT = 64,
-    LAT__REGISTER_BYTES = LAT__BLOCK * sizeof(double), /* of a register of numbers or texts */
-    LAT__BITS_BYTES = LAT__WORDS * sizeof(uint64_t),   /* of a register of truths */
     LAT__DERIVED_MAX = 64, /* columns that a strip keeps of what depends on the node alone */
-    LAT__SPAN_MAX = 8,     /* blocks that are computed at once, */
+    LAT__SPAN_MAX = 32,    /* words of 64 rows that are computed at once, */
     LAT__SPAN_BYTES =
         16 * 1024, /* if the registers of numbers are no larger than this, all together */
 };
@@ -50,7 +47,7 @@ struct lat_vector *lat__vector_new_with(struct lat_program *program, struct lat_
 
 /* ---- strips ---- */
 
-/* Steps that compute some values of a program for some blocks at a time (a span). What is wanted stands in groups, so that
+/* Steps that compute some values of a program for some words of 64 rows at a time (a span). What is wanted stands in groups, so that
  * the second is not computed where the first leaves nothing to ask. */
 struct lat__strip;
 
@@ -58,7 +55,7 @@ struct lat__wanted {
     const uint32_t *ops;
     size_t count;
     size_t first_count; /* how many of them are in the first group */
-    bool is_plain;      /* for blocks alone in which every PAIR field is zero: more is kept then */
+    bool is_plain;      /* for rows alone of which every PAIR field is zero: more is kept then */
 };
 
 /* Returns an owned strip. `constants` holds the values of the program's constants, by op; borrowed for this call. */
@@ -71,7 +68,7 @@ struct lat__strip *lat__strip_free(struct lat__strip *strip);
 /* Tells whether anything in it depends on a PAIR field. */
 bool lat__strip_has_pairs(const struct lat__strip *strip);
 
-/* Returns how many blocks it computes at once, at most. */
+/* Returns how many words of 64 rows it computes at once, at most. */
 size_t lat__strip_span(const struct lat__strip *strip);
 
 /* Prepares a decision: computes what is one value for all rows. */
@@ -79,9 +76,9 @@ void lat__strip_begin(struct lat__strip *strip, const struct lat_record *record)
 
 /* Computes a group of a span: group 0 after renewing what is kept of rows that changed, group 1 of the same span
  * after it. */
-void lat__strip_run(struct lat__strip *strip, size_t group, size_t block, size_t count);
+void lat__strip_run(struct lat__strip *strip, size_t group, size_t word, size_t words);
 
-/* Returns the wanted value of that index for the span that was computed last: whole blocks of values, or of bits. */
+/* Returns the wanted value of that index for the span that was computed last: as many values, or bits. */
 const void *lat__strip_value(const struct lat__strip *strip, size_t index);
 
 /* Returns the bitmap of that value's rows that are not finite, as it was found when the value was kept; NULL when it is
