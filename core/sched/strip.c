@@ -22,8 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GROUPS = 2, NOT_NEEDED = GROUPS };
-
 const struct lat_op *lat__strip_op(const struct lat__strip *strip, uint32_t op)
 {
     return &strip->ops[op];
@@ -51,7 +49,7 @@ void *lat__strip_memory(size_t bytes)
 /* While steps are made. */
 struct maker {
     struct lat__strip *strip;
-    uint8_t *group;                /* by op: the first that needs it, or NOT_NEEDED */
+    bool *needed;                  /* by op */
     struct lat__strip_name *names; /* by op */
     uint32_t *last_use; /* by op: the step after which its register is free; UINT32_MAX: never */
     uint32_t *free_registers;
@@ -124,22 +122,18 @@ static bool name_without_step(struct maker *maker, uint32_t index)
     return false;
 }
 
-/* Finds out, from what is wanted down, which ops are needed, by which group, and where each one is. Users come after
+/* Finds out, from what is wanted down, which ops are needed, and where each one is. Users come after
  * what they use, so one walk from the end is enough; of what depends on the node alone it meets the largest part
  * first. */
 static void find_needed(struct maker *maker, const struct lat__wanted *wanted)
 {
     struct lat__strip *strip = maker->strip;
 
-    memset(maker->group, NOT_NEEDED, strip->op_count);
     for (size_t i = 0; i < wanted->count; i++) {
-        uint8_t group = i < wanted->first_count ? 0 : 1;
-        uint8_t *own = &maker->group[wanted->ops[i]];
-
-        *own = *own < group ? *own : group;
+        maker->needed[wanted->ops[i]] = true;
     }
     for (uint32_t i = (uint32_t)strip->op_count; i-- > 0;) {
-        if (maker->group[i] == NOT_NEEDED) {
+        if (!maker->needed[i]) {
             continue;
         }
         const struct lat_op *op = lat__strip_op(strip, i);
@@ -149,9 +143,7 @@ static void find_needed(struct maker *maker, const struct lat__wanted *wanted)
         for (uint32_t k = 0; k < op->operand_count; k++) {
             /* Under a derived column there is nothing for the main list to do, but for the key of a look-up. */
             if (!alone || is_one_value(strip, i) || is_keyed) {
-                uint8_t *group = &maker->group[op->operands[k]];
-
-                *group = *group < maker->group[i] ? *group : maker->group[i];
+                maker->needed[op->operands[k]] = true;
             }
         }
     }
@@ -163,7 +155,7 @@ static void find_uniforms(struct maker *maker)
 
     strip->uniforms = lat_alloc_array(strip->op_count + 1, sizeof(*strip->uniforms));
     for (uint32_t i = 0; i < strip->op_count; i++) {
-        if (maker->group[i] != NOT_NEEDED && strip->depends[i] == LAT_DEPENDS_UNIFORM) {
+        if (maker->needed[i] && strip->depends[i] == LAT_DEPENDS_UNIFORM) {
             strip->uniforms[strip->uniform_count++] = i;
         }
     }
@@ -316,13 +308,10 @@ static void make_main(struct maker *maker, const struct lat__wanted *wanted)
     for (size_t i = 0; i < wanted->count; i++) {
         lasting[wanted->ops[i]] = true;
     }
-    for (uint8_t group = 0; group < GROUPS; group++) {
-        for (uint32_t i = 0; i < strip->op_count; i++) {
-            if (maker->group[i] == group && maker->names[i].where == LAT__AT_NOWHERE) {
-                order[count++] = i;
-            }
+    for (uint32_t i = 0; i < strip->op_count; i++) {
+        if (maker->needed[i] && maker->names[i].where == LAT__AT_NOWHERE) {
+            order[count++] = i;
         }
-        strip->first_end = group == 0 ? count : strip->first_end;
     }
     make_steps(maker, &strip->main, order, count, lasting);
     strip->wanted_count = wanted->count;
@@ -402,7 +391,7 @@ struct lat__strip *lat__strip_new(const struct lat_program *program, struct lat_
     strip->depends = lat_alloc_array(room, sizeof(*strip->depends));
     strip->values = lat_alloc_array(room, sizeof(*strip->values));
     find_dependencies(strip, constants, wanted->is_plain);
-    maker.group = lat_alloc_array(room, sizeof(*maker.group));
+    maker.needed = lat_alloc_array(room, sizeof(*maker.needed));
     maker.names = lat_alloc_array(room, sizeof(*maker.names));
     maker.last_use = lat_alloc_array(room, sizeof(*maker.last_use));
     maker.free_registers = lat_alloc_array(room, sizeof(*maker.free_registers));
@@ -420,7 +409,7 @@ struct lat__strip *lat__strip_new(const struct lat_program *program, struct lat_
         lat__strip_memory(strip->register_count * strip->span * lat__strip_bytes(LAT_VALUE_F));
     strip->bits = lat__strip_memory(strip->bits_count * strip->span * sizeof(uint64_t));
     strip->layout = UINT64_MAX;
-    free(maker.group);
+    free(maker.needed);
     free(maker.names);
     free(maker.last_use);
     free(maker.free_registers);

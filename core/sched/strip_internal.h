@@ -75,8 +75,7 @@ struct lat__strip {
     size_t derived_count;
     struct lat__strip_spread *spreads;
     size_t spread_count;
-    struct lat__strip_steps main; /* group 0, then group 1 */
-    size_t first_end;             /* where group 0 ends */
+    struct lat__strip_steps main;
     struct lat__strip_steps kept; /* what computes the derived columns */
     struct lat__strip_name *wanted_names;
     struct lat__strip_place *wanted;

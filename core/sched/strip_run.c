@@ -277,18 +277,12 @@ void lat__strip_begin(struct lat__strip *strip, const struct lat_record *record)
     take_keys(strip);
 }
 
-void lat__strip_run(struct lat__strip *strip, size_t group, size_t word, size_t words)
+void lat__strip_run(struct lat__strip *strip, size_t word, size_t words)
 {
-    const struct lat__strip_step *middle = strip->main.items + strip->first_end;
-
     LAT_ASSERT(words <= strip->span);
-    if (group == 1) {
-        run_steps(strip, middle, strip->main.items + strip->main.count, word, words);
-        return;
-    }
     renew(strip, word, word + words);
     strip->at = word;
-    run_steps(strip, strip->main.items, middle, word, words);
+    run_steps(strip, strip->main.items, strip->main.items + strip->main.count, word, words);
 }
 
 const void *lat__strip_value(const struct lat__strip *strip, size_t index)

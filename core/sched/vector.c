@@ -1,5 +1,5 @@
 /* Decisions over columns: runs the strips of a program over spans of rows in which somebody is asked about, and takes
- * the best. What decides comes twice: where no PAIR field is set, which is most of a large fleet, a plain strip does
+ * the best. What depends on a PAIR field comes twice: where none is set, which is most of a large fleet, a plain strip does
  * less. Which rule refused and the terms of the score are strips of their own, made when they are first wanted. */
 #include "sched/vector_internal.h"
 
@@ -10,46 +10,70 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The same values twice. */
+struct pair {
+    struct lat__strip *plain;  /* owned or NULL; where no PAIR field is set, or everywhere */
+    struct lat__strip *paired; /* owned or NULL; where one is, if it makes a difference */
+};
+
 struct lat_vector {
     struct lat_program *program; /* held */
     struct lat_columns *columns; /* borrowed */
     const struct lat__kernels *kernels;
     union lat_program_value *constants;  /* owned, by op */
     union lat_program_value *row_values; /* owned, by op: of lat_vector_row */
-    struct lat__strip *decide;           /* owned: rules, traps; then the score */
-    struct lat__strip *plain;            /* owned or NULL: the same, where no PAIR field is set */
-    struct lat__strip *rules;            /* owned or NULL */
-    struct lat__strip *terms;            /* owned or NULL */
+    struct pair filter;                  /* rules, then traps */
+    struct pair score;
+    size_t span;              /* words that all of these compute at once */
+    struct lat__strip *rules; /* owned or NULL */
+    struct lat__strip *terms; /* owned or NULL */
     size_t rule_count;
     size_t trap_count;
-    bool has_score;
 };
 
 /* Some rows of a decision, which are computed at once. */
 struct span {
     size_t word; /* the first of its words of 64 rows */
     size_t words;
-    struct lat__strip *strip;
     uint64_t asked[LAT__SPAN_MAX];
     uint64_t pass[LAT__SPAN_MAX];
-    const double *scores; /* NULL: every score is 0 */
+};
+
+/* A part of a span, all of whose rows are computed by one strip. */
+struct part {
+    size_t word;
+    size_t words;
+    struct lat__strip *strip;
+    uint64_t bits[LAT__SPAN_MAX]; /* the rows that count */
+    const double *scores;         /* NULL: every score is 0 */
 };
 
 static struct lat__strip *strip_of(struct lat_vector *vector, const uint32_t *ops, size_t count,
-                                   size_t first_count, bool is_plain)
+                                   bool is_plain)
 {
-    const struct lat__wanted wanted = {ops, count, first_count, is_plain};
+    const struct lat__wanted wanted = {ops, count, is_plain};
 
     return lat__strip_new(vector->program, vector->columns, vector->kernels, vector->constants,
                           &wanted);
+}
+
+static struct pair pair_of(struct lat_vector *vector, const uint32_t *ops, size_t count)
+{
+    struct pair pair = {.plain = strip_of(vector, ops, count, false)};
+
+    if (lat__strip_has_pairs(pair.plain)) {
+        pair.paired = pair.plain;
+        pair.plain = strip_of(vector, ops, count, true);
+    }
+    return pair;
 }
 
 static void make_deciding(struct lat_vector *vector)
 {
     const struct lat_rule *rules = lat_program_rules(vector->program, &vector->rule_count);
     const struct lat_trap *traps = lat_program_traps(vector->program, &vector->trap_count);
-    size_t first_count = vector->rule_count + vector->trap_count;
-    uint32_t *ops = lat_alloc_array(first_count + 1, sizeof(*ops));
+    int32_t score = lat_program_score(vector->program);
+    uint32_t *ops = lat_alloc_array(vector->rule_count + vector->trap_count + 1, sizeof(*ops));
 
     for (size_t i = 0; i < vector->rule_count; i++) {
         ops[i] = rules[i].when;
@@ -57,17 +81,21 @@ static void make_deciding(struct lat_vector *vector)
     for (size_t i = 0; i < vector->trap_count; i++) {
         ops[vector->rule_count + i] = traps[i].when;
     }
-    vector->has_score = lat_program_score(vector->program) >= 0;
-    if (vector->has_score) {
-        ops[first_count] = (uint32_t)lat_program_score(vector->program);
-    }
-    size_t count = first_count + vector->has_score;
-
-    vector->decide = strip_of(vector, ops, count, first_count, false);
-    if (lat__strip_has_pairs(vector->decide)) {
-        vector->plain = strip_of(vector, ops, count, first_count, true);
+    vector->filter = pair_of(vector, ops, vector->rule_count + vector->trap_count);
+    if (score >= 0) {
+        vector->score = pair_of(vector, &(uint32_t){(uint32_t)score}, 1);
     }
     free(ops);
+
+    struct lat__strip *const strips[] = {vector->filter.plain, vector->filter.paired,
+                                         vector->score.plain, vector->score.paired};
+
+    vector->span = LAT__SPAN_MAX;
+    for (size_t i = 0; i < LAT_COUNT(strips); i++) {
+        if (strips[i] != NULL && lat__strip_span(strips[i]) < vector->span) {
+            vector->span = lat__strip_span(strips[i]);
+        }
+    }
 }
 
 struct lat_vector *lat__vector_new_with(struct lat_program *program, struct lat_columns *columns,
@@ -111,8 +139,10 @@ struct lat_vector *lat_vector_free(struct lat_vector *vector)
             lat_columns_release(vector->columns, vector->constants[i].s);
         }
     }
-    lat__strip_free(vector->decide);
-    lat__strip_free(vector->plain);
+    lat__strip_free(vector->filter.plain);
+    lat__strip_free(vector->filter.paired);
+    lat__strip_free(vector->score.plain);
+    lat__strip_free(vector->score.paired);
     lat__strip_free(vector->rules);
     lat__strip_free(vector->terms);
     lat_program_unref(vector->program);
@@ -149,180 +179,185 @@ static size_t all_words(const struct lat_vector *vector)
     return lat_columns_blocks(vector->columns) * LAT__WORDS;
 }
 
-/* Takes the rows from `word` on, before `end`, that a strip computes at once, and finds out who is asked about there;
- * false: nobody. */
-static bool take_span(const struct lat_vector *vector, struct lat__strip *strip,
-                      const uint64_t *among, size_t word, size_t end, struct span *ret_span)
+/* Takes at most `most` words from `word` on, before `end`, and finds out who is asked about there; false: nobody. */
+static bool take_span(const struct lat_vector *vector, size_t most, const uint64_t *among,
+                      size_t word, size_t end, struct span *ret_span)
 {
     const uint64_t *alive = lat_columns_alive(vector->columns) + word;
-    size_t words = lat__strip_span(strip);
+    size_t words = most < end - word ? most : end - word;
 
-    words = words < end - word ? words : end - word;
     ret_span->word = word;
     ret_span->words = words;
-    ret_span->strip = strip;
     for (size_t i = 0; i < words; i++) {
         ret_span->asked[i] = among != NULL ? alive[i] & among[word + i] : alive[i];
     }
     return any(ret_span->asked, words);
 }
 
-/* Takes out of the span, from word *at of it on, the next words in which PAIR fields are set and somebody is asked
- * about, for the strip that knows of these; false when there are none left. */
-static bool take_paired(const struct lat_vector *vector, const struct span *span, size_t *at,
-                        struct span *ret_part)
+/* Takes the part of a span that the plain strip is for; false when none of the rows in `bits` is there. */
+static bool take_plain(const struct lat_vector *vector, const struct pair *pair,
+                       const struct span *span, const uint64_t *bits, struct part *ret_part)
 {
     const uint64_t *paired = lat_columns_paired(vector->columns) + span->word;
-    size_t most = lat__strip_span(vector->decide);
+    bool all = pair->paired == NULL;
+
+    ret_part->word = span->word;
+    ret_part->words = span->words;
+    ret_part->strip = pair->plain;
+    for (size_t i = 0; i < span->words; i++) {
+        ret_part->bits[i] = all || paired[i] == 0 ? bits[i] : 0;
+    }
+    return any(ret_part->bits, span->words);
+}
+
+/* Takes, from word *at of a span on, the next words in which PAIR fields are set and there are rows in `bits`; false
+ * when there are none left. */
+static bool take_paired(const struct lat_vector *vector, const struct pair *pair,
+                        const struct span *span, const uint64_t *bits, size_t *at,
+                        struct part *ret_part)
+{
+    const uint64_t *paired = lat_columns_paired(vector->columns) + span->word;
     size_t words = 0;
 
-    while (*at < span->words && (paired[*at] == 0 || span->asked[*at] == 0)) {
+    while (*at < span->words && (paired[*at] == 0 || bits[*at] == 0)) {
         (*at)++;
     }
-    while (*at + words < span->words && words < most && paired[*at + words] != 0) {
-        ret_part->asked[words] = span->asked[*at + words];
-        words++;
+    for (; *at + words < span->words && paired[*at + words] != 0; words++) {
+        ret_part->bits[words] = bits[*at + words];
     }
     ret_part->word = span->word + *at;
     ret_part->words = words;
-    ret_part->strip = vector->decide;
+    ret_part->strip = pair->paired;
     *at += words;
     return words > 0;
 }
 
-/* Takes the part of a span in which no PAIR field is set; false when nobody is asked about there. */
-static bool take_plain(const struct lat_vector *vector, const struct span *span,
-                       struct span *ret_part)
-{
-    const uint64_t *paired = lat_columns_paired(vector->columns) + span->word;
-
-    ret_part->word = span->word;
-    ret_part->words = span->words;
-    ret_part->strip = span->strip;
-    for (size_t i = 0; i < span->words; i++) {
-        ret_part->asked[i] = span->strip == vector->decide || paired[i] == 0 ? span->asked[i] : 0;
-    }
-    return any(ret_part->asked, span->words);
-}
-
-/* Goes through the parts of a span: the plain one, then the others. Begin with *at == SIZE_MAX; false at the end. */
-static bool next_part(const struct lat_vector *vector, const struct span *span, size_t *at,
-                      struct span *ret_part)
+/* Goes through the parts of a span in which there are rows in `bits`: the plain one, then the others. Begin with
+ * *at == SIZE_MAX; false at the end. */
+static bool next_part(const struct lat_vector *vector, const struct pair *pair,
+                      const struct span *span, const uint64_t *bits, size_t *at,
+                      struct part *ret_part)
 {
     if (*at == SIZE_MAX) {
-        *at = span->strip == vector->decide ? span->words : 0;
-        if (take_plain(vector, span, ret_part)) {
+        *at = pair->paired == NULL ? span->words : 0;
+        if (take_plain(vector, pair, span, bits, ret_part)) {
             return true;
         }
     }
-    return take_paired(vector, span, at, ret_part);
+    return take_paired(vector, pair, span, bits, at, ret_part);
 }
 
-/* Tells whether one of the rows that pass has a score that is not finite. */
-static bool is_wild(const struct lat_vector *vector, const struct span *span, size_t index)
+/* ---- filter and score ---- */
+
+/* Prepares a decision. */
+static void begin(struct lat_vector *vector, const struct lat_record *record)
 {
-    const uint64_t *wild = lat__strip_wild(span->strip, index);
+    struct lat__strip *const strips[] = {vector->filter.plain, vector->filter.paired,
+                                         vector->score.plain, vector->score.paired};
+
+    for (size_t i = 0; i < LAT_COUNT(strips); i++) {
+        if (strips[i] != NULL) {
+            lat__strip_begin(strips[i], record);
+        }
+    }
+}
+
+/* Finds out who passes in a span; returns false when a row raises an error. */
+static bool filter(const struct lat_vector *vector, struct span *span)
+{
+    uint64_t trapped = 0;
+    struct part part;
+
+    memset(span->pass, 0, span->words * sizeof(*span->pass));
+    for (size_t at = SIZE_MAX; next_part(vector, &vector->filter, span, span->asked, &at, &part);) {
+        uint64_t *pass = span->pass + (part.word - span->word);
+
+        lat__strip_run(part.strip, part.word, part.words);
+        for (size_t i = 0; i < vector->trap_count; i++) {
+            const uint64_t *when = lat__strip_value(part.strip, vector->rule_count + i);
+
+            for (size_t word = 0; word < part.words; word++) {
+                trapped |= when[word] & part.bits[word];
+            }
+        }
+        for (size_t i = 0; i < vector->rule_count; i++) {
+            const uint64_t *when = lat__strip_value(part.strip, i);
+
+            for (size_t word = 0; word < part.words; word++) {
+                part.bits[word] &= ~when[word];
+            }
+        }
+        for (size_t word = 0; word < part.words; word++) {
+            pass[word] |= part.bits[word];
+        }
+    }
+    return trapped == 0;
+}
+
+/* Computes the scores of a part; returns false when one that counts is not finite. */
+static bool score(const struct lat_vector *vector, struct part *part)
+{
     uint64_t found[LAT__SPAN_MAX];
     uint64_t sum = 0;
 
+    part->scores = NULL;
+    if (part->strip == NULL) {
+        return true;
+    }
+    lat__strip_run(part->strip, part->word, part->words);
+    part->scores = lat__strip_value(part->strip, 0);
+    const uint64_t *wild = lat__strip_wild(part->strip, 0);
+
     if (wild == NULL) {
-        vector->kernels->wild(span->scores, found, span->words);
+        vector->kernels->wild(part->scores, found, part->words);
         wild = found;
     }
-    for (size_t i = 0; i < span->words; i++) {
-        sum |= wild[i] & span->pass[i];
+    for (size_t i = 0; i < part->words; i++) {
+        sum |= wild[i] & part->bits[i];
     }
-    return sum != 0;
-}
-
-/* Finds out who passes in a span, and the scores if anybody does; returns false when a row raises an error. */
-static bool decide(const struct lat_vector *vector, struct span *span)
-{
-    size_t words = span->words;
-    size_t rules_and_traps = vector->rule_count + vector->trap_count;
-    uint64_t trapped = 0;
-
-    lat__strip_run(span->strip, 0, span->word, words);
-    memcpy(span->pass, span->asked, words * sizeof(*span->pass));
-    for (size_t rule = 0; rule < vector->rule_count; rule++) {
-        const uint64_t *when = lat__strip_value(span->strip, rule);
-
-        for (size_t i = 0; i < words; i++) {
-            span->pass[i] &= ~when[i];
-        }
-    }
-    span->scores = NULL;
-    if (vector->has_score && any(span->pass, words)) {
-        lat__strip_run(span->strip, 1, span->word, words);
-        span->scores = lat__strip_value(span->strip, rules_and_traps);
-    }
-    for (size_t trap = vector->rule_count; trap < rules_and_traps; trap++) {
-        const uint64_t *when = lat__strip_value(span->strip, trap);
-
-        for (size_t i = 0; i < words; i++) {
-            trapped |= when[i] & span->asked[i];
-        }
-    }
-    return trapped == 0 && (span->scores == NULL || !is_wild(vector, span, rules_and_traps));
-}
-
-/* Prepares a decision; returns what most of it is decided by. */
-static struct lat__strip *begin(struct lat_vector *vector, const struct lat_record *record)
-{
-    lat__strip_begin(vector->decide, record);
-    if (vector->plain == NULL) {
-        return vector->decide;
-    }
-    lat__strip_begin(vector->plain, record);
-    return vector->plain;
+    return sum == 0;
 }
 
 /* ---- errors ---- */
 
-/* Tells of the first row of a span, in order, that raises an error; 0 when none does. */
-static int blame_span(const struct lat_vector *vector, const struct span *span, struct lat_err *err)
+/* Tells of the first row, in order, that raises an error; one does. Row by row: it is the end of the decision. */
+static int blame(struct lat_vector *vector, const struct lat_record *record, const uint64_t *among,
+                 struct lat_err *err)
 {
     size_t count;
     const struct lat_trap *traps = lat_program_traps(vector->program, &count);
     const int32_t *names = lat_columns_codes(vector->columns, LAT_FIELD_node_name);
+    const uint64_t *alive = lat_columns_alive(vector->columns);
+    int32_t score_op = lat_program_score(vector->program);
 
-    for (size_t i = 0; i < span->words * 64; i++) {
-        const char *name = lat_columns_text(vector->columns, names[span->word * 64 + i]);
-
-        for (size_t trap = 0; bit(span->asked, i) && trap < count; trap++) {
-            if (bit(lat__strip_value(span->strip, vector->rule_count + trap), i)) {
-                return lat_err_set(err, LAT_E_POLICY, "line %d: %s (for node '%s')",
-                                   traps[trap].line, traps[trap].message, name);
-            }
+    for (size_t row = 0; row < lat_columns_rows(vector->columns); row++) {
+        if (!bit(alive, row) || (among != NULL && !bit(among, row))) {
+            continue;
         }
-        if (bit(span->pass, i) && span->scores != NULL && !isfinite(span->scores[i])) {
+        const char *name = lat_columns_text(vector->columns, names[row]);
+        const union lat_program_value *values = lat_vector_row(vector, record, row);
+        int32_t trap = lat_program_trapped(vector->program, values);
+
+        if (trap >= 0) {
+            return lat_err_set(err, LAT_E_POLICY, "line %d: %s (for node '%s')", traps[trap].line,
+                               traps[trap].message, name);
+        }
+        if (score_op >= 0 && lat_program_refused(vector->program, values) < 0 &&
+            !isfinite(values[score_op].f)) {
+            double value = values[score_op].f;
+
             return lat_err_set(
                 err, LAT_E_POLICY,
                 "line %d: score returned %s for node '%s'; it returns a finite number",
                 lat_program_score_line(vector->program),
-                isnan(span->scores[i]) ? "nan"
-                : span->scores[i] > 0  ? "inf"
-                                       : "-inf",
+                isnan(value) ? "nan"
+                : value > 0  ? "inf"
+                             : "-inf",
                 name);
         }
     }
-    return 0;
-}
-
-/* Tells of the first row of all that raises an error; one does. */
-static int blame(const struct lat_vector *vector, const uint64_t *among, struct lat_err *err)
-{
-    size_t end = all_words(vector);
-    struct span span = {.words = 0};
-    int rc = 0;
-
-    for (size_t word = 0; rc == 0 && word < end; word += span.words) {
-        if (take_span(vector, vector->decide, among, word, end, &span) && !decide(vector, &span)) {
-            rc = blame_span(vector, &span, err);
-        }
-    }
-    LAT_ASSERT(rc != 0);
-    return rc;
+    return lat_err_set(err, LAT_E_INTERNAL,
+                       "A node raises an error in the policy's kernels alone.");
 }
 
 /* ---- decisions ---- */
@@ -331,51 +366,54 @@ int lat_vector_run(struct lat_vector *vector, const struct lat_record *record,
                    const uint64_t *among, uint64_t *ret_pass, double *ret_scores,
                    struct lat_err *err)
 {
-    struct lat__strip *strip = begin(vector, record);
     size_t end = all_words(vector);
     struct span span = {.words = 0};
-    struct span part;
+    struct part part;
 
+    begin(vector, record);
     memset(ret_pass, 0, end * sizeof(*ret_pass));
     for (size_t word = 0; word < end; word += span.words) {
-        if (!take_span(vector, strip, among, word, end, &span)) {
+        if (!take_span(vector, vector->span, among, word, end, &span)) {
             continue;
         }
-        for (size_t at = SIZE_MAX; next_part(vector, &span, &at, &part);) {
-            if (!decide(vector, &part)) {
-                return blame(vector, among, err);
-            }
-            for (size_t i = 0; i < part.words; i++) {
-                ret_pass[part.word + i] |= part.pass[i];
+        if (!filter(vector, &span)) {
+            return blame(vector, record, among, err);
+        }
+        memcpy(ret_pass + word, span.pass, span.words * sizeof(*ret_pass));
+        for (size_t at = SIZE_MAX;
+             next_part(vector, &vector->score, &span, span.pass, &at, &part);) {
+            size_t bytes = part.words * 64 * sizeof(*ret_scores);
+
+            if (!score(vector, &part)) {
+                return blame(vector, record, among, err);
             }
             if (ret_scores != NULL && part.scores != NULL) {
-                memcpy(ret_scores + part.word * 64, part.scores,
-                       part.words * 64 * sizeof(*ret_scores));
+                memcpy(ret_scores + part.word * 64, part.scores, bytes);
             } else if (ret_scores != NULL) {
-                memset(ret_scores + part.word * 64, 0, part.words * 64 * sizeof(*ret_scores));
+                memset(ret_scores + part.word * 64, 0, bytes);
             }
         }
     }
     return 0;
 }
 
-/* Returns the first row of all with this score that passes in a decided span. */
-static size_t first_with(const struct lat_vector *vector, const struct span *span, double score)
+/* Returns the first row of all with this score that counts in a part. */
+static size_t first_with(const struct lat_vector *vector, const struct part *part, double value)
 {
     uint64_t same[LAT__SPAN_MAX];
     size_t word = 0;
 
-    if (span->scores != NULL) {
-        vector->kernels->ops[LAT_OP_eq_f][LAT__SHAPE_VU](same, span->scores, &score, NULL,
-                                                         span->words);
+    if (part->scores != NULL) {
+        vector->kernels->ops[LAT_OP_eq_f][LAT__SHAPE_VU](same, part->scores, &value, NULL,
+                                                         part->words);
     } else {
         memset(same, 0xff, sizeof(same));
     }
-    while (word < span->words && (same[word] & span->pass[word]) == 0) {
+    while (word < part->words && (same[word] & part->bits[word]) == 0) {
         word++;
     }
-    LAT_ASSERT(word < span->words);
-    return (span->word + word) * 64 + (size_t)__builtin_ctzll(same[word] & span->pass[word]);
+    LAT_ASSERT(word < part->words);
+    return (part->word + word) * 64 + (size_t)__builtin_ctzll(same[word] & part->bits[word]);
 }
 
 /* What a walk found so far. */
@@ -384,12 +422,12 @@ struct best {
     double score;
 };
 
-/* Takes the best of a decided part of a span if it is better, or as good and before what was found in the same span. */
-static void take_best(const struct lat_vector *vector, const struct span *part, bool same_span,
+/* Takes the best of a part if it is better, or as good and before what was found in the same span. */
+static void take_best(const struct lat_vector *vector, const struct part *part, bool same_span,
                       struct best *best)
 {
     double greatest =
-        part->scores != NULL ? vector->kernels->greatest(part->scores, part->pass, part->words) : 0;
+        part->scores != NULL ? vector->kernels->greatest(part->scores, part->bits, part->words) : 0;
 
     if (best->row != SIZE_MAX && !(greatest > best->score) &&
         !(same_span && greatest == best->score)) {
@@ -411,28 +449,30 @@ struct leg {
 };
 
 /* Walks a leg; returns false when a row raises an error. */
-static bool walk(const struct lat_vector *vector, struct lat__strip *strip, const uint64_t *among,
-                 const struct leg *leg, struct best *best)
+static bool walk(const struct lat_vector *vector, const uint64_t *among, const struct leg *leg,
+                 struct best *best)
 {
     struct span span = {.words = 0};
-    struct span part;
+    struct part part;
 
     for (size_t word = leg->begin; word < leg->end; word += span.words) {
         size_t before = best->row;
 
-        if (!take_span(vector, strip, among, word, leg->end, &span)) {
+        if (!take_span(vector, vector->span, among, word, leg->end, &span)) {
             continue;
         }
         for (size_t i = 0; i < span.words; i++) {
             span.asked[i] &= leg->mask;
         }
-        for (size_t at = SIZE_MAX; next_part(vector, &span, &at, &part);) {
-            if (!decide(vector, &part)) {
+        if (!filter(vector, &span)) {
+            return false;
+        }
+        for (size_t at = SIZE_MAX;
+             next_part(vector, &vector->score, &span, span.pass, &at, &part);) {
+            if (!score(vector, &part)) {
                 return false;
             }
-            if (any(part.pass, part.words)) {
-                take_best(vector, &part, best->row != before, best);
-            }
+            take_best(vector, &part, best->row != before, best);
         }
     }
     return true;
@@ -452,12 +492,12 @@ int lat_vector_best(struct lat_vector *vector, const struct lat_record *record,
         {0, middle, UINT64_MAX},
         {middle, middle + (below != 0), below},
     };
-    struct lat__strip *strip = begin(vector, record);
     struct best best = {SIZE_MAX, 0};
 
+    begin(vector, record);
     for (size_t i = 0; i < LAT_COUNT(legs); i++) {
-        if (!walk(vector, strip, among, &legs[i], &best)) {
-            return blame(vector, among, err);
+        if (!walk(vector, among, &legs[i], &best)) {
+            return blame(vector, record, among, err);
         }
     }
     *ret_row = best.row;
@@ -481,17 +521,17 @@ void lat_vector_rules(struct lat_vector *vector, const struct lat_record *record
         for (size_t i = 0; i < count; i++) {
             ops[i] = rules[i].when;
         }
-        vector->rules = strip_of(vector, ops, count, count, false);
+        vector->rules = strip_of(vector, ops, count, false);
         free(ops);
     }
     lat__strip_begin(vector->rules, record);
     for (size_t word = 0; word < end; word += span.words) {
         uint16_t *here = ret_rules + word * 64;
 
-        if (!take_span(vector, vector->rules, among, word, end, &span)) {
+        if (!take_span(vector, lat__strip_span(vector->rules), among, word, end, &span)) {
             continue;
         }
-        lat__strip_run(vector->rules, 0, word, span.words);
+        lat__strip_run(vector->rules, word, span.words);
         for (size_t i = 0; i < span.words * 64; i++) {
             here[i] = bit(span.asked, i) ? LAT_VECTOR_PASSES : here[i];
         }
@@ -522,15 +562,15 @@ void lat_vector_terms(struct lat_vector *vector, const struct lat_record *record
         for (size_t i = 0; i < count; i++) {
             ops[i] = terms[i].value;
         }
-        vector->terms = strip_of(vector, ops, count, count, false);
+        vector->terms = strip_of(vector, ops, count, false);
         free(ops);
     }
     lat__strip_begin(vector->terms, record);
     for (size_t word = 0; word < end; word += span.words) {
-        if (!take_span(vector, vector->terms, among, word, end, &span)) {
+        if (!take_span(vector, lat__strip_span(vector->terms), among, word, end, &span)) {
             continue;
         }
-        lat__strip_run(vector->terms, 0, word, span.words);
+        lat__strip_run(vector->terms, word, span.words);
         for (size_t term = 0; term < count; term++) {
             memcpy(ret_terms[term] + word * 64, lat__strip_value(vector->terms, term),
                    span.words * 64 * sizeof(**ret_terms));

@@ -54,8 +54,7 @@ struct lat__strip;
 struct lat__wanted {
     const uint32_t *ops;
     size_t count;
-    size_t first_count; /* how many of them are in the first group */
-    bool is_plain;      /* for rows alone of which every PAIR field is zero: more is kept then */
+    bool is_plain; /* for rows alone of which every PAIR field is zero: more is kept then */
 };
 
 /* Returns an owned strip. `constants` holds the values of the program's constants, by op; borrowed for this call. */
@@ -74,9 +73,8 @@ size_t lat__strip_span(const struct lat__strip *strip);
 /* Prepares a decision: computes what is one value for all rows. */
 void lat__strip_begin(struct lat__strip *strip, const struct lat_record *record);
 
-/* Computes a group of a span: group 0 after renewing what is kept of rows that changed, group 1 of the same span
- * after it. */
-void lat__strip_run(struct lat__strip *strip, size_t group, size_t word, size_t words);
+/* Computes a span, after renewing what is kept of rows that changed. */
+void lat__strip_run(struct lat__strip *strip, size_t word, size_t words);
 
 /* Returns the wanted value of that index for the span that was computed last: as many values, or bits. */
 const void *lat__strip_value(const struct lat__strip *strip, size_t index);
