@@ -44,6 +44,10 @@ struct lat__judge {
     uint16_t *rules;
     double *terms[LAT_RECEIPT_TERMS_MAX];
     size_t terms_room;
+    union lat_program_value *values; /* by op, of the row that was judged last */
+    bool has_values;                 /* for this request */
+    uint32_t *varying;               /* ops that depend on the row */
+    size_t varying_count;
 };
 
 /* ---- life ---- */
@@ -84,6 +88,8 @@ struct lat__judge *lat__judge_free(struct lat__judge *judge)
         free(judge->todo);
         free(judge->pass);
         free(judge->rules);
+        free(judge->values);
+        free(judge->varying);
         free(judge);
     }
     return NULL;
@@ -284,11 +290,39 @@ static bool has_pairs(const struct lat_frame *frame, size_t block)
 
 static void bind(struct lat__judge *judge, struct lat_program *program)
 {
-    if (judge->program != program) {
-        forget_classes(judge);
-        lat_vector_free(judge->vector);
-        judge->vector = lat_vector_new(program, judge->frame->columns);
-        judge->program = program;
+    size_t count;
+    const struct lat_op *ops = lat_program_ops(program, &count);
+
+    if (judge->program == program) {
+        return;
+    }
+    forget_classes(judge);
+    lat_vector_free(judge->vector);
+    judge->vector = lat_vector_new(program, judge->frame->columns);
+    judge->program = program;
+    judge->values = lat_grow(judge->values, count + 1, sizeof(*judge->values));
+    judge->varying = lat_grow(judge->varying, count + 1, sizeof(*judge->varying));
+    judge->varying_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (ops[i].depends >= LAT_DEPENDS_ROW) {
+            judge->varying[judge->varying_count++] = i;
+        }
+    }
+}
+
+/* Computes the values of a row; what depends on the workload alone is there from the row before. */
+static void compute_row(struct lat__judge *judge, size_t row)
+{
+    const struct lat_columns *columns = judge->frame->columns;
+
+    if (!judge->has_values) {
+        lat_program_row(judge->program, columns, judge->record, row, judge->values);
+        judge->has_values = true;
+        return;
+    }
+    for (size_t i = 0; i < judge->varying_count; i++) {
+        lat_program_value(judge->program, columns, judge->record, row, judge->varying[i],
+                          judge->values);
     }
 }
 
@@ -304,6 +338,7 @@ int lat__judge_run(struct lat__judge *judge, struct lat_program *program,
     int rc;
 
     bind(judge, program);
+    judge->has_values = false;
     set_record(judge, request);
     make_key(judge, request, &key);
     class = class_of(judge, &key);
@@ -343,7 +378,7 @@ int lat__judge_run(struct lat__judge *judge, struct lat_program *program,
 int lat__judge_row(struct lat__judge *judge, const struct lat_request *request, size_t row,
                    bool *ret_pass, double *ret_score, struct lat_err *err)
 {
-    const union lat_program_value *values;
+    const union lat_program_value *values = judge->values;
     int32_t score = lat_program_score(judge->program);
     struct lat_margin margin;
     int32_t trap;
@@ -352,7 +387,7 @@ int lat__judge_row(struct lat__judge *judge, const struct lat_request *request, 
         *ret_pass = false;
         return 0;
     }
-    values = lat_vector_row(judge->vector, judge->record, row);
+    compute_row(judge, row);
     trap = lat_program_trapped(judge->program, values);
     if (trap >= 0) {
         size_t count;

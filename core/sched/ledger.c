@@ -10,23 +10,6 @@
 
 enum { LAT__TABLE_FIRST = 1024 };
 
-uint32_t lat__float_bits(double value)
-{
-    float narrow = (float)value;
-    uint32_t bits;
-
-    memcpy(&bits, &narrow, sizeof(bits));
-    return bits;
-}
-
-uint32_t lat__term_bits(double value)
-{
-    uint32_t bits = lat__float_bits(value);
-
-    /* Rounded to 15 bits of the fraction; there is one 0. */
-    return value == 0 ? 0 : (bits + 0x7f + (bits >> 8 & 1)) & ~UINT32_C(0xff);
-}
-
 void lat__ledger_begin(struct lat__ledger *ledger, size_t term_count)
 {
     LAT_ASSERT(term_count <= LAT_RECEIPT_TERMS_MAX);
@@ -37,6 +20,7 @@ void lat__ledger_begin(struct lat__ledger *ledger, size_t term_count)
     ledger->node_count = 0;
     ledger->term_count = term_count;
     ledger->stride = LAT__RECORD_HEAD + (term_count + 1 < 5 ? 5 : term_count + 1);
+    ledger->stride += ledger->stride % 2;
     if (ledger->table_size == 0) {
         ledger->table_size = LAT__TABLE_FIRST;
         ledger->table = lat_alloc_array(ledger->table_size, sizeof(*ledger->table));
@@ -101,11 +85,11 @@ static size_t hash_of(const uint32_t *words, size_t count)
 {
     uint64_t hash = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        hash = (hash ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
-        hash ^= hash >> 32;
+    for (size_t i = 0; i < count; i += 2) { /* the stride is even */
+        hash = (hash ^ (words[i] | (uint64_t)words[i + 1] << 32)) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 29;
     }
-    return (size_t)hash;
+    return (size_t)(hash >> 16);
 }
 
 static bool is_record(const struct lat__ledger *ledger, size_t record, const uint32_t *words)

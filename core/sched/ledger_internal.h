@@ -5,10 +5,12 @@
 #include "base/map.h"
 #include "sched/receipt.h"
 
+#include <string.h>
+
 /* How records are compared and packed: a word each for kind and tense, then what the kind has. A possible node: its score and its terms as
  * floats' bits. One that a rule with a unit refuses: the rule's slot, have and of in two words each. Others: slot, index of
  * the reason, and have and need as floats' bits. */
-enum { LAT__RECORD_HEAD = 1, LAT__RECORD_WORDS_MAX = LAT__RECORD_HEAD + 1 + LAT_RECEIPT_TERMS_MAX };
+enum { LAT__RECORD_HEAD = 1, LAT__RECORD_WORDS_MAX = LAT__RECORD_HEAD + 2 + LAT_RECEIPT_TERMS_MAX };
 
 /* A rule of the machine or of the policy that refused somebody. */
 struct lat__slot {
@@ -60,8 +62,22 @@ static inline uint32_t lat__word_of(enum lat_receipt_kind kind, enum lat_tense t
     return (uint32_t)kind | (uint32_t)tense << 8;
 }
 
-uint32_t lat__float_bits(double value);
-uint32_t lat__term_bits(double value);
+static inline uint32_t lat__float_bits(double value)
+{
+    float narrow = (float)value;
+    uint32_t bits;
+
+    memcpy(&bits, &narrow, sizeof(bits));
+    return bits;
+}
+
+/* Rounded to 15 bits of the fraction; there is one 0. */
+static inline uint32_t lat__term_bits(double value)
+{
+    uint32_t bits = lat__float_bits(value);
+
+    return value == 0 ? 0 : (bits + 0x7f + (bits >> 8 & 1)) & ~UINT32_C(0xff);
+}
 
 /* Packs what was gathered. `placed` are the rows that instances were placed on, one an instance. */
 struct lat__packing {

@@ -25,17 +25,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void add_number(struct lat_buf *out, uint64_t value)
-{
-    uint8_t *at = lat_buf_reserve(out, 10);
-    size_t len = 0;
+enum { NUMBER_MAX = 10 }; /* bytes of a varint */
 
+static uint8_t *write_number(uint8_t *at, uint64_t value)
+{
     while (value >= 0x80) {
-        at[len++] = (uint8_t)(value | 0x80);
+        *at++ = (uint8_t)(value | 0x80);
         value >>= 7;
     }
-    at[len++] = (uint8_t)value;
-    out->len += len;
+    *at++ = (uint8_t)value;
+    return at;
+}
+
+static void add_number(struct lat_buf *out, uint64_t value)
+{
+    uint8_t *at = lat_buf_reserve(out, NUMBER_MAX);
+
+    out->len += (size_t)(write_number(at, value) - at);
 }
 
 static void add_signed(struct lat_buf *out, int64_t value)
@@ -224,6 +230,8 @@ static void add_records(const struct lat__ledger *ledger, struct lat_buf *out)
 
 static void add_codes(const struct lat__ledger *ledger, struct lat_buf *out)
 {
+    uint8_t *begin = lat_buf_reserve(out, ledger->node_count * NUMBER_MAX * 2);
+    uint8_t *at = begin;
     uint32_t known = 0;
     size_t length;
 
@@ -234,13 +242,14 @@ static void add_codes(const struct lat__ledger *ledger, struct lat_buf *out)
         while (place + length < ledger->node_count && ledger->record_of[place + length] == record) {
             length++;
         }
-        add_number(out, record == known ? 0 : record + 2);
+        at = write_number(at, record == known ? 0 : (uint64_t)record + 2);
         known += record == known;
         if (length > 1) {
-            add_number(out, 1);
-            add_number(out, length - 1);
+            at = write_number(at, 1);
+            at = write_number(at, length - 1);
         }
     }
+    out->len += (size_t)(at - begin);
 }
 
 static int compare_rows(const void *a, const void *b)

@@ -291,18 +291,52 @@ static bool is_better(const struct lat__candidate *a, const struct lat__candidat
 static void sift_down(struct lat__candidate *heap, size_t count, size_t at)
 {
     struct lat__candidate moved = heap[at];
+    size_t top = at;
 
+    /* What was just taken is mostly worse than all others then: it goes to the bottom, and from there up again. */
     for (size_t child = at * 2 + 1; child < count; child = at * 2 + 1) {
-        if (child + 1 < count && is_better(&heap[child + 1], &heap[child])) {
-            child++;
-        }
-        if (!is_better(&heap[child], &moved)) {
-            break;
-        }
+        child += child + 1 < count && is_better(&heap[child + 1], &heap[child]);
         heap[at] = heap[child];
         at = child;
     }
+    while (at > top && is_better(&moved, &heap[(at - 1) / 2])) {
+        heap[at] = heap[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
     heap[at] = moved;
+}
+
+static void swap(struct lat__candidate *a, struct lat__candidate *b)
+{
+    struct lat__candidate kept = *a;
+
+    *a = *b;
+    *b = kept;
+}
+
+/* Brings the best `most` of the candidates to the front, in no order. A node that was not taken yet is taken only after all that
+ * were better than it at first: so no other one can be among as many choices. */
+static void keep_best(struct lat__candidate *all, size_t count, size_t most, uint64_t seed)
+{
+    size_t first = 0;
+
+    while (count - first > 1 && first < most && most < count) {
+        size_t split = first;
+
+        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407; /* nobody aims at it */
+        swap(&all[first + (seed >> 33) % (count - first)], &all[count - 1]);
+        for (size_t i = first; i + 1 < count; i++) {
+            if (is_better(&all[i], &all[count - 1])) {
+                swap(&all[i], &all[split++]);
+            }
+        }
+        swap(&all[split], &all[count - 1]);
+        if (split < most) {
+            first = split + 1;
+        } else {
+            count = split;
+        }
+    }
 }
 
 /* Puts what passed into the heap's array, in no order; returns how many. */
@@ -318,7 +352,7 @@ static size_t gather_candidates(struct lat_plan *plan)
             size_t row = word * 64 + (size_t)__builtin_ctzll(bits);
 
             planner->heap[count++] = (struct lat__candidate){
-                .points = lat_fit_points(plan->request.fit, row),
+                .points = plan->request.fit ? lat_fit_points(plan->request.fit, row) : 0,
                 .score = plan->found.scores[row],
                 .order = (uint32_t)(row >= offset ? row - offset : row + rows - offset),
                 .row = (uint32_t)row,
@@ -351,6 +385,8 @@ static int place_many(struct lat_plan *plan, size_t count, size_t candidates, st
 {
     struct lat__candidate *heap = plan->planner->heap;
 
+    keep_best(heap, candidates, count, plan->seed);
+    candidates = candidates < count ? candidates : count;
     for (size_t at = candidates / 2; at-- > 0;) {
         sift_down(heap, candidates, at);
     }

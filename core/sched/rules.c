@@ -13,6 +13,7 @@
 struct rule {
     const char *name;
     enum lat_unit unit;
+    bool is_of_fit;             /* says something only of requests that have one */
     const char *what;           /* is wanted, of rules with a unit: "processors are" */
     enum lat_resource resource; /* that has to suffice, of rules with a unit */
     /* Of others. Takes out what it refuses of 64 rows; and says why it refuses a row, or false. */
@@ -152,7 +153,11 @@ static const struct rule rules[] = {OWN("ready", narrow_ready, is_not_ready),
                                     ENOUGH("disk", DISK, BYTES, "MB of disk are"),
                                     OWN("disk_space", narrow_disk_space, is_full),
                                     ENOUGH("bandwidth", BANDWIDTH, BITS, "Mbit/s are"),
-#define X(NAME, name) OWN(name, narrow_fit_##NAME, refuses_fit_##NAME),
+#define X(NAME, fit_name)                                                                          \
+    {.name = (fit_name),                                                                           \
+     .is_of_fit = true,                                                                            \
+     .narrow = narrow_fit_##NAME,                                                                  \
+     .refuses = refuses_fit_##NAME},
                                     LAT_FIT_RULES(X)
 #undef X
 };
@@ -179,6 +184,9 @@ void lat_rules_narrow(const struct lat_frame *frame, const struct lat_request *r
         const struct rule *rule = &rules[i];
         int64_t need = rule->unit == LAT_UNIT_NONE ? 0 : request->need.of[rule->resource];
 
+        if (rule->is_of_fit && !request->fit) {
+            continue;
+        }
         for (size_t word = 0; word < words; word++) {
             if (among[word] == 0) {
                 continue;
@@ -205,6 +213,9 @@ int lat_rules_find_from(const struct lat_frame *frame, const struct lat_request 
     for (size_t i = (size_t)first; i < LAT_COUNT(rules); i++) {
         const struct rule *rule = &rules[i];
 
+        if (rule->is_of_fit && !request->fit) {
+            continue;
+        }
         if (rule->refuses) {
             if (rule->refuses(frame, request, row, ret_margin)) {
                 return (int)i;
