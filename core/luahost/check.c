@@ -106,7 +106,7 @@ void lat_luahost_check(struct lat_luahost *host, const struct lat_luahost_source
                          LAT_LUAHOST_CHECKS_MAX);
     }
     rc = rc != 0 ? rc
-                 : lat__child_start(host->loop, &host->options, check->kind, &events, check,
+                 : lat__child_start(host->loop, &host->options, check->kind, NULL, &events, check,
                                     &check->child, &check->err);
     TAILQ_INSERT_TAIL(&host->checks, check, link);
     host->check_count++;

@@ -36,6 +36,7 @@ struct lat__child {
     uint32_t magic;
     enum state state;
     struct lat_loop *loop;
+    struct lat__rows *rows;      /* owned; NULL: none */
     struct lat_process *process; /* NULL once it has ended, and where there is none */
     struct lat_stream *stream;   /* NULL once it has closed */
     struct lat_timer deadline;
@@ -76,6 +77,7 @@ static void finish(struct lat__child *child)
     lat_timer_done(&child->deadline);
     lat_timer_done(&child->patience);
     lat_buf_done(&child->received);
+    lat__rows_free(child->rows);
     child->magic = 0;
     free(child);
 }
@@ -244,9 +246,15 @@ static void on_stream_end(void *arg)
 static int start_process(struct lat__child *child, const struct lat_luahost_options *options,
                          struct lat_err *err)
 {
-    const char *const argv[] = {"lattice-lua-host", LAT_LUAHOST_WORD, NULL};
+    const char *const argv[] = {"lattice-lua-host", LAT_LUAHOST_WORD,
+                                child->rows != NULL ? LAT_ROWS_WORD : NULL, NULL};
     struct lat_process_options process = {
-        .file = options->program, .argv = argv, .pipes = true, .stderr_fd = options->stderr_fd};
+        .file = options->program,
+        .argv = argv,
+        .pipes = true,
+        .stderr_fd = options->stderr_fd,
+        .shared_fd = child->rows != NULL ? lat__rows_fd(child->rows) : 0,
+    };
     int rc = lat_process_start(child->loop, &process, on_exit_status, child, &child->process, err);
 
     if (rc == 0) {
@@ -256,7 +264,8 @@ static int start_process(struct lat__child *child, const struct lat_luahost_opti
 }
 
 int lat__child_start(struct lat_loop *loop, const struct lat_luahost_options *options,
-                     enum lat_luahost_kind kind, const struct lat__child_events *events, void *arg,
+                     enum lat_luahost_kind kind, struct lat__rows *rows,
+                     const struct lat__child_events *events, void *arg,
                      struct lat__child **ret_child, struct lat_err *err)
 {
     static const struct lat_stream_events stream_events = {
@@ -264,10 +273,14 @@ int lat__child_start(struct lat_loop *loop, const struct lat_luahost_options *op
     struct lat__child *child = LAT_NEW(struct lat__child);
 
     child->loop = loop;
-    int rc = options->start != NULL ? options->start(options->start_arg, kind, &child->stream, err)
-                                    : start_process(child, options, err);
+    child->rows = rows;
+    int rc = options->start != NULL
+                 ? options->start(options->start_arg, kind,
+                                  rows != NULL ? lat__rows_memory(rows) : NULL, &child->stream, err)
+                 : start_process(child, options, err);
 
     if (rc != 0) {
+        lat__rows_free(rows);
         free(child);
         return rc;
     }
@@ -317,6 +330,11 @@ void lat__child_send(struct lat__child *child, struct lat_buf *frame, int64_t de
         frame->bytes[i] = (uint8_t)(len >> (8 * (LAT_LUAHOST_HEAD - 1 - i)));
     }
     lat_stream_write(child->stream, frame->bytes, frame->len);
+}
+
+struct lat__rows *lat__child_rows(const struct lat__child *child)
+{
+    return child->rows;
 }
 
 bool lat__child_is_worn(const struct lat__child *child)

@@ -3,6 +3,7 @@
 #define LAT_LUAHOST_CHILD_INTERNAL_H
 
 #include "luahost/luahost.h"
+#include "rows_internal.h"
 
 #include <stdbool.h>
 
@@ -20,10 +21,14 @@ struct lat__child_events {
 typedef void lat__child_answer_fn(void *arg, const cJSON *answer, const struct lat_err *err);
 
 /* Starts a process (or what stands for one, see lat_luahost_options) that becomes ready or goes. All arguments are borrowed for
- * its life. */
+ * its life, but for `rows`, which it takes, also when it fails: the memory of a child that is asked about rows, or NULL. */
 int lat__child_start(struct lat_loop *loop, const struct lat_luahost_options *options,
-                     enum lat_luahost_kind kind, const struct lat__child_events *events, void *arg,
+                     enum lat_luahost_kind kind, struct lat__rows *rows,
+                     const struct lat__child_events *events, void *arg,
                      struct lat__child **ret_child, struct lat_err *err) LAT_MUST_USE;
+
+/* Returns the memory, borrowed; NULL where there is none. */
+struct lat__rows *lat__child_rows(const struct lat__child *child);
 
 /* Empties the buffer and leaves room for the head of a frame; the request's JSON is then added. */
 void lat__frame_begin(struct lat_buf *frame);

@@ -4,6 +4,7 @@
 
 #include "child_internal.h"
 #include "luahost/luahost.h"
+#include "rows_internal.h"
 
 #include <stdbool.h>
 #include <sys/queue.h>
@@ -59,7 +60,10 @@ struct lat__ask {
     int64_t expires_ms; /* boot time: until when it waits for a child */
     bool again;         /* its first child died with it */
     int64_t sent_ns;
-    lat_luahost_ask_fn *fn;
+    lat_luahost_ask_fn *fn; /* NULL for rows */
+    lat_luahost_rows_fn *rows_fn;
+    uint8_t *
+        rows; /* owned; what is asked about, unless it stands in the memory of the child that is asked */
     void *arg;
     struct lat_err err; /* of one that is answered without a child */
 };
@@ -102,6 +106,9 @@ struct lat_luahost {
     struct lat_luahost_options options; /* as given; `program` is ours */
     int64_t deadline_ms;
     int64_t last_id;
+    struct lat__rows
+        *draft; /* where rows are written that have to wait; NULL until there were some */
+    uint64_t last_token;
     struct lat__lane lanes[LAT__LANES];
     TAILQ_HEAD(, lat__check) checks;
     size_t check_count;
@@ -132,6 +139,9 @@ void lat__lane_init(struct lat__lane *lane, struct lat_luahost *host, enum lat_l
 void lat__lane_close(struct lat__lane *lane);
 void lat__lane_done(struct lat__lane *lane);
 struct lat__source *lat__lane_find(const struct lat__lane *lane, const char *name);
+
+/* Returns the memory of the active child when an ask would be sent at once, else NULL. */
+struct lat__rows *lat__lane_ready_rows(const struct lat__lane *lane);
 
 /* Takes the ask. */
 void lat__lane_ask(struct lat__lane *lane, struct lat__ask *ask);

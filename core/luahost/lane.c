@@ -18,13 +18,18 @@ static void ask_free(struct lat__ask *ask)
 {
     lat_wipe(ask->frame.bytes, ask->frame.len); /* may hold secrets of a spec */
     lat_buf_done(&ask->frame);
+    free(ask->rows);
     free(ask->name);
     free(ask);
 }
 
 static void ask_finish(struct lat__ask *ask, const cJSON *value, const struct lat_err *err)
 {
-    ask->fn(ask->arg, value, err);
+    if (ask->rows_fn != NULL) {
+        ask->rows_fn(ask->arg, NULL, err); /* those that were answered never get here */
+    } else {
+        ask->fn(ask->arg, value, err);
+    }
     ask_free(ask);
 }
 
@@ -92,6 +97,14 @@ static void on_wait_over(void *arg)
 
 /* ---- answers ---- */
 
+/* Takes what was asked about out of the memory of the child that is gone, where it stands there. */
+static void keep_rows(struct lat__ask *ask, const struct lat__child *child)
+{
+    if (ask->rows_fn != NULL && ask->rows == NULL) {
+        ask->rows = lat__rows_copy(lat__child_rows(child));
+    }
+}
+
 static void put_again(struct lat__lane *lane, struct lat__ask *ask)
 {
     ask->again = true;
@@ -147,9 +160,18 @@ static void on_answer(void *arg, const cJSON *answer, const struct lat_err *err)
     struct lat__ask *ask = lane->current;
     struct lat__source *source = lat__lane_find(lane, ask->name);
     const cJSON *value = answer == NULL ? NULL : lat_json_get(answer, "value");
+    struct lat__child *child = lane->active;
+    struct lat_luahost_rows *rows = NULL;
     struct lat_err failure;
+    struct lat_err broken;
 
     lane->current = NULL;
+    if (value != NULL && ask->rows_fn != NULL &&
+        lat__rows_read(lat__child_rows(child), &rows, &broken) != 0) {
+        lat__child_kill(child);
+        value = NULL;
+        err = &broken;
+    }
     if (err != NULL) {
         lane->active = NULL; /* it is on its way out: nothing more may be sent to it */
         lat__describe_loss(lane->kind, ask->name, "gave no answer", err, &failure);
@@ -169,12 +191,19 @@ static void on_answer(void *arg, const cJSON *answer, const struct lat_err *err)
         lat__stage_soon(lane);
     }
     if (err != NULL && err->code == LAT_E_CLOSED && !ask->again) {
+        keep_rows(ask, child);
         put_again(lane, ask);
     } else {
         if (source != NULL) {
             count_trip(lane, source, err != NULL);
         }
-        ask_finish(ask, value, value == NULL ? &failure : NULL);
+        if (rows != NULL) {
+            ask->rows_fn(ask->arg, rows, NULL);
+            lat__rows_answer_free(rows);
+            ask_free(ask);
+        } else {
+            ask_finish(ask, value, value == NULL ? &failure : NULL);
+        }
     }
     if (err == NULL) {
         lat__lane_pump(lane);
@@ -200,6 +229,22 @@ static struct lat__ask *next_ask(struct lat__lane *lane)
     return NULL;
 }
 
+static void prepare_rows(const struct lat__ask *ask, struct lat__rows *rows)
+{
+    if (ask->rows != NULL) {
+        lat__rows_put(rows, ask->rows);
+    }
+    lat__rows_clear(rows);
+}
+
+struct lat__rows *lat__lane_ready_rows(const struct lat__lane *lane)
+{
+    bool is_ready =
+        lane->active != NULL && lane->current == NULL && lane->first == NULL && !lane->staged;
+
+    return is_ready ? lat__child_rows(lane->active) : NULL;
+}
+
 void lat__lane_pump(struct lat__lane *lane)
 {
     if (lane->host->closing || lane->current != NULL) {
@@ -218,6 +263,9 @@ void lat__lane_pump(struct lat__lane *lane)
     }
     lane->current->sent_ns = lat_clock_boot_ns(lat_loop_clock(lane->host->loop));
     watch_queue(lane);
+    if (lane->current->rows_fn != NULL) {
+        prepare_rows(lane->current, lat__child_rows(lane->active));
+    }
     lat__child_send(lane->active, &lane->current->frame, lane->host->deadline_ms, on_answer, lane);
 }
 

@@ -111,6 +111,7 @@ static void finish_close(void *arg)
         lat__lane_done(&host->lanes[i]);
     }
     free((char *)host->options.program);
+    lat__rows_free(host->draft);
     host->magic = 0;
     free(host);
     on_closed(on_closed_arg);

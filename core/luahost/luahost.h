@@ -16,6 +16,7 @@
 #include "base/metrics.h"
 #include "base/random.h"
 #include "io/stream.h"
+#include "policy/columns.h"
 #include "policy/policy.h"
 #include "policy/program.h"
 
@@ -39,8 +40,9 @@ struct lat_luahost_options {
     int64_t deadline_ms; /* 0: LAT_LUAHOST_DEADLINE_MS */
     int stderr_fd;       /* where the children's stderr goes; -1: nowhere */
     /* Stands for starting a process: gives a stream (of the host's loop) to a child that speaks luahost/protocol.h, the first frame its
-     * own. To close the stream is to kill the child; a child that dies closes it. For simulation; NULL: a process. */
-    int (*start)(void *arg, enum lat_luahost_kind kind, struct lat_stream **ret_stream,
+     * own. To close the stream is to kill the child; a child that dies closes it. `rows` is its memory as luahost/rows.h lays it out,
+     * there as long as the stream is open; NULL for a child that is not asked about rows. For simulation; NULL: a process. */
+    int (*start)(void *arg, enum lat_luahost_kind kind, void *rows, struct lat_stream **ret_stream,
                  struct lat_err *err);
     void *start_arg;
 };
@@ -119,6 +121,29 @@ void lat_luahost_use(const struct lat_luahost *host, enum lat_luahost_kind kind,
 /* Calls a decision of a loaded source; input is JSON text (copied). Known: policy NAME "decide", plugin TYPE "render". */
 void lat_luahost_ask(struct lat_luahost *host, enum lat_luahost_kind kind, const char *name,
                      const char *decision, const char *input, lat_luahost_ask_fn *fn, void *arg);
+
+/* What a placement policy says of each row of columns. */
+struct lat_luahost_rows {
+    size_t count;      /* rows of the columns when they were asked about */
+    uint8_t *verdicts; /* LAT_ROWS_UNASKED, _POSSIBLE, _REFUSED (luahost/rows.h) */
+    double *scores;    /* finite; 0 where it is not possible */
+    uint32_t *reasons; /* see lat_luahost_rows_reason */
+    char *texts;
+};
+
+/* Returns why a row is refused, one line; "" where that is not said. Borrowed from the answer. */
+const char *lat_luahost_rows_reason(const struct lat_luahost_rows *answer, size_t row);
+
+/* The answer is borrowed for the call; or NULL and err, as for asks, and LIMIT: more rows than fit. */
+typedef void lat_luahost_rows_fn(void *arg, const struct lat_luahost_rows *answer,
+                                 const struct lat_err *err);
+
+/* Puts the placement policy in force, as it is written and not compiled, to the living rows of columns (`among`: a bitmap of the
+ * rows that are meant, NULL: all) for the workload of the record. Everything is copied: the columns, PAIR fields included, may be
+ * changed at once. An error about one row is one about the whole decision. Comes exactly once, on a later turn. */
+void lat_luahost_rows(struct lat_luahost *host, struct lat_columns *columns,
+                      const struct lat_record *record, const uint64_t *among,
+                      lat_luahost_rows_fn *fn, void *arg);
 
 /* Asks the plugin of the spec's type to render it and checks the answer with lat_rendered_check. `credentials` are those of the
  * last rendering of the same workload (kept by plugins), or NULL. UNKNOWN_TYPE when there is no such plugin. */

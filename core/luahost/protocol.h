@@ -3,6 +3,7 @@
  *   frame:    4 bytes, big-endian: length of what follows; then that many bytes of JSON
  *   request:  {"op":"load","kind":"policy"|"plugin","name","source","manifest"?}
  *             {"op":"ask","id","kind","name","decision","input"}
+ *             {"op":"rows","id","kind":"policy","name"}: what is asked about, and the answer beside "value", stand in rows.h
  *   answer:   {"ok":true, "tests"?, "program"?, "functions"?, "defect"?} | {"id","value"} |
  *             {"id"?,"error":{"code","sentence","line"?,"field"?,"hint"?}}
  *             program: see policy/program.h; functions: [{"name","compiled","ops"?,"line"?,"why"?,"instead"?}]

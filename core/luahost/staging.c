@@ -160,7 +160,11 @@ static void stage(void *arg)
     }
     lane->staged_good = 0;
     lat_timer_stop(&lane->retry);
-    if (lat__child_start(host->loop, &host->options, lane->kind, &events, lane, &lane->next,
+    struct lat__rows *rows = NULL;
+    bool has_rows = lane == &host->lanes[LAT__LANE_PLACEMENT];
+
+    if ((has_rows && lat__rows_new(false, &rows, &err) != 0) ||
+        lat__child_start(host->loop, &host->options, lane->kind, rows, &events, lane, &lane->next,
                          &err) != 0) {
         try_again(lane, &err);
         return;

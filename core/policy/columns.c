@@ -18,6 +18,7 @@ struct lat_columns {
     uint64_t *fine_stamps;             /* owned, one for each 64 rows */
     uint64_t stamp;                    /* the greatest given out */
     uint64_t layout;
+    uint64_t token; /* whoever keeps a copy set it */
     size_t rows;
     size_t room;
     size_t *dead; /* owned; rows to be used again, the last first */
@@ -361,6 +362,25 @@ int32_t lat_columns_lookup(const struct lat_columns *columns, enum lat_policy_fi
 
     LAT_ASSERT(row < columns->room);
     return lat__codes_lookup(&maps[row], key);
+}
+
+size_t lat_columns_entries(const struct lat_columns *columns, enum lat_policy_field field,
+                           size_t row, const int32_t **ret_entries)
+{
+    const struct lat__codes *maps = cells_of(columns, field, LAT_POLICY_TYPE_MAP);
+
+    LAT_ASSERT(row < columns->room);
+    return lat__codes_entries(&maps[row], ret_entries);
+}
+
+void lat_columns_set_token(struct lat_columns *columns, uint64_t token)
+{
+    columns->token = token;
+}
+
+uint64_t lat_columns_token(const struct lat_columns *columns)
+{
+    return columns->token;
 }
 
 const uint64_t *lat_columns_stamps(const struct lat_columns *columns)

@@ -82,6 +82,15 @@ const uint64_t *lat_columns_paired(const struct lat_columns *columns);
 int32_t lat_columns_lookup(const struct lat_columns *columns, enum lat_policy_field field,
                            size_t row, int32_t key);
 
+/* Returns how many entries a row's map has, and in *ret_entries their keys and values by turns, in the order of the keys' codes,
+ * borrowed until that map is set. */
+size_t lat_columns_entries(const struct lat_columns *columns, enum lat_policy_field field,
+                           size_t row, const int32_t **ret_entries);
+
+/* A mark of whoever keeps a copy of the columns, to know them again by; 0 until it is set. */
+void lat_columns_set_token(struct lat_columns *columns, uint64_t token);
+uint64_t lat_columns_token(const struct lat_columns *columns);
+
 /* Return the stamps, one a block, and one for each 64 rows: where a ROW field or a living row changed it is greater than
  * any that was seen before; 0 where there never was a row. */
 const uint64_t *lat_columns_stamps(const struct lat_columns *columns);
@@ -121,5 +130,7 @@ double lat_record_float(const struct lat_record *record, enum lat_policy_field f
 int32_t lat_record_code(const struct lat_record *record, enum lat_policy_field field);
 int32_t lat_record_lookup(const struct lat_record *record, enum lat_policy_field field,
                           int32_t key);
+size_t lat_record_entries(const struct lat_record *record, enum lat_policy_field field,
+                          const int32_t **ret_entries);
 
 #endif

@@ -33,6 +33,7 @@ struct lat__codes {
 bool lat__codes_set(struct lat__codes *codes, struct lat__dictionary *dictionary,
                     const cJSON *object);
 void lat__codes_clear(struct lat__codes *codes, struct lat__dictionary *dictionary);
+size_t lat__codes_entries(const struct lat__codes *codes, const int32_t **ret_entries);
 int32_t lat__codes_lookup(const struct lat__codes *codes, int32_t key);
 
 /* Returns the dictionary of columns. */

@@ -176,6 +176,13 @@ bool lat__codes_set(struct lat__codes *codes, struct lat__dictionary *dictionary
     return !same;
 }
 
+size_t lat__codes_entries(const struct lat__codes *codes, const int32_t **ret_entries)
+{
+    _Static_assert(sizeof(struct lat__pair) == 2 * sizeof(int32_t), "a pair is two codes");
+    *ret_entries = codes->count == 0 ? NULL : &codes->pairs->key;
+    return codes->count;
+}
+
 int32_t lat__codes_lookup(const struct lat__codes *codes, int32_t key)
 {
     uint32_t low = 0;

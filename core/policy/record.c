@@ -116,3 +116,9 @@ int32_t lat_record_lookup(const struct lat_record *record, enum lat_policy_field
 {
     return lat__codes_lookup(&record->cells[cell_of(field, LAT_POLICY_TYPE_MAP)].map, key);
 }
+
+size_t lat_record_entries(const struct lat_record *record, enum lat_policy_field field,
+                          const int32_t **ret_entries)
+{
+    return lat__codes_entries(&record->cells[cell_of(field, LAT_POLICY_TYPE_MAP)].map, ret_entries);
+}

@@ -9,8 +9,10 @@
 
 #include "lua/host/jail.h"
 #include "lua/host/json.h"
+#include "lua/host/rows.h"
 #include "lua/host/state.h"
 #include "luahost/protocol.h"
+#include "luahost/rows.h"
 
 #include "base/mem.h"
 
@@ -34,6 +36,7 @@ enum {
 struct host {
     lua_State *L;
     int handle; /* reference of lib.host's handle() */
+    int rows;   /* reference of the module over the console's rows; nil where there are none */
     struct lat_buf request;
     struct lat_buf answer;
 };
@@ -128,7 +131,8 @@ static int handle_request(lua_State *L)
 
     lua_rawgeti(L, LUA_REGISTRYINDEX, host->handle);
     lat_lua_push_json(L, turn->request);
-    lua_call(L, 1, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, host->rows);
+    lua_call(L, 2, 1);
     begin_frame(&host->answer);
     turn->rc = lat_lua_write_json(L, -1, LAT_LUAHOST_ANSWER_MAX - LAT_LUAHOST_HEAD, &host->answer,
                                   &turn->err);
@@ -196,6 +200,25 @@ static int load_library(lua_State *L)
     return 0;
 }
 
+/* Opens the console's rows, where it shares some. */
+static int open_rows(struct host *host, int argc, char **argv, struct lat_err *err)
+{
+    const uint8_t *input;
+    uint8_t *result;
+
+    host->rows = LUA_REFNIL;
+    if (argc < 3 || strcmp(argv[2], LAT_ROWS_WORD) != 0) {
+        return 0;
+    }
+    int rc = lat_lua_rows_map(&input, &result, err);
+
+    if (rc == 0) {
+        lat_lua_push_rows(host->L, input, result);
+        host->rows = luaL_ref(host->L, LUA_REGISTRYINDEX);
+    }
+    return rc;
+}
+
 static int make_blocking(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
@@ -204,7 +227,7 @@ static int make_blocking(int fd)
 }
 
 /* Everything that opens, loads or allocates for good, and then the jail. */
-static int start(struct host *host, struct lat_err *err)
+static int start(struct host *host, int argc, char **argv, struct lat_err *err)
 {
     if (make_blocking(STDIN_FILENO) != 0 || make_blocking(STDOUT_FILENO) != 0) {
         return lat_err_errno(err, errno, "preparing stdin and stdout");
@@ -216,7 +239,9 @@ static int start(struct host *host, struct lat_err *err)
     if (lua_pcall(host->L, 1, 0, 0) != LUA_OK) {
         return lat_err_set(err, LAT_E_INTERNAL, "%s", lua_tostring(host->L, -1));
     }
-    return lat_jail_enter(err);
+    int rc = open_rows(host, argc, argv, err);
+
+    return rc != 0 ? rc : lat_jail_enter(err);
 }
 
 int lat_lua_host_main(int argc, char **argv)
@@ -224,9 +249,7 @@ int lat_lua_host_main(int argc, char **argv)
     struct host host = {0};
     struct lat_err err;
 
-    (void)argc;
-    (void)argv;
-    if (start(&host, &err) != 0) {
+    if (start(&host, argc, argv, &err) != 0) {
         fprintf(stderr, "lua-host: %s\n", err.sentence);
         return EXIT_JAIL;
     }

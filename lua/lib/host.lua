@@ -77,10 +77,21 @@ local function ask(request)
     return { id = request.id, value = value }
 end
 
-local operations = { load = load_file, ask = ask }
+-- Decides about the rows that the console shares with this process.
+local function ask_rows(request, rows)
+    local entry, file = loaded.policy[request.name], file_of("policy", request.name)
+    local ok, value = errors.catch("policy", file, function()
+        return placement.rows(file, sandbox.run(entry.chunk), rows)
+    end)
+    if not ok then return { id = request.id, error = value } end
+    return { id = request.id, value = value }
+end
 
-function host.handle(request)
-    return operations[request.op](request)
+local operations = { load = load_file, ask = ask, rows = ask_rows }
+
+-- Answers a request; `rows` is the module over shared rows, nil where none are shared.
+function host.handle(request, rows)
+    return operations[request.op](request, rows)
 end
 
 return host

@@ -13,6 +13,7 @@ local descriptions = {}
 for _, description in ipairs(api.objects) do descriptions[description.name] = description end
 local as_node = strict.object(descriptions.node)
 local as_workload = strict.object(descriptions.workload)
+local read_unknown, set_field = strict.handlers(descriptions.node)
 
 -- Raises an error at the line where a decision function begins.
 local function blame(file, fn, format, ...)
@@ -28,7 +29,8 @@ local function bounded(reason)
     return reason:sub(1, last)
 end
 
-local function filter_node(file, filter, node, workload)
+-- Returns why the file's filter refuses a node; nil when it does not.
+local function refusal(file, filter, node, workload)
     local verdict, reason = filter(node, workload)
     if type(verdict) ~= "boolean" and verdict ~= nil then
         blame(file, filter, "filter returned a %s; it returns true, or false and a reason", type(verdict))
@@ -36,25 +38,24 @@ local function filter_node(file, filter, node, workload)
     if type(reason) ~= "string" and reason ~= nil then
         blame(file, filter, "filter returned a %s as reason; a reason is text", type(reason))
     end
-    if verdict then return nil end
-    return { ok = false, reason = bounded(reason or "refused by the filter of " .. file) }
+    if not verdict then return bounded(reason or "refused by the filter of " .. file) end
 end
 
-local function score_node(file, score, node, workload)
+local function score_of(file, score, node, workload)
     local value = score(node, workload)
     if type(value) ~= "number" or value ~= value or value == math.huge or value == -math.huge then
         blame(file, score, "score returned a %s; it returns a finite number",
             type(value) == "number" and "number that is not finite" or type(value))
     end
-    return { ok = true, score = value }
+    return value
 end
 
 -- Decides about one node: {ok = true, score = n} or {ok = false, reason = text}. Raises what a function of the file
 -- raises, or that it returned something else than it should.
 function placement.answer(file, globals, node, workload)
-    return (globals.filter and filter_node(file, globals.filter, node, workload))
-        or (globals.score and score_node(file, globals.score, node, workload))
-        or { ok = true, score = 0.0 }
+    local reason = globals.filter and refusal(file, globals.filter, node, workload)
+    if reason then return { ok = false, reason = reason } end
+    return { ok = true, score = globals.score and score_of(file, globals.score, node, workload) or 0.0 }
 end
 
 -- Answers {workload = ..., nodes = {...}} with {nodes = {...}}, an answer for each node.
@@ -65,6 +66,21 @@ function placement.decide(file, globals, input)
         answers[index] = placement.answer(file, globals, as_node(raw), workload)
     end
     return { nodes = answers }
+end
+
+-- Decides about the rows that the console shares (lua/host/rows.h), where the answers go as well.
+function placement.rows(file, globals, rows)
+    local filter, score = globals.filter, globals.score
+    local workload = as_workload(rows.begin(read_unknown, set_field))
+    for node in rows.next do
+        local reason = filter and refusal(file, filter, node, workload)
+        if reason then
+            rows.refuse(reason)
+        else
+            rows.score(score and score_of(file, score, node, workload) or 0.0)
+        end
+    end
+    return {}
 end
 
 -- Checks what a file defined, and runs it on one node and workload made of the API's examples, so that a
@@ -80,8 +96,8 @@ function placement.check(file, globals)
     end
     local node = as_node(strict.example(descriptions.node))
     local workload = as_workload(strict.example(descriptions.workload))
-    if globals.filter then filter_node(file, globals.filter, node, workload) end
-    if globals.score then score_node(file, globals.score, node, workload) end
+    if globals.filter then refusal(file, globals.filter, node, workload) end
+    if globals.score then score_of(file, globals.score, node, workload) end
 end
 
 return placement

@@ -51,6 +51,12 @@ function strict.object(description)
     end
 end
 
+-- Returns what reading an unknown field of the described object does, and what setting one does.
+function strict.handlers(description)
+    local metatable = strict.metatable(description.name, names_of(description.fields))
+    return metatable.__index, metatable.__newindex
+end
+
 -- Returns an object with the examples of its description as values. Tables are copies: who gets them may write to them.
 function strict.example(description)
     local object = {}

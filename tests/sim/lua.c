@@ -2,6 +2,7 @@
 #include "lua.h"
 
 #include "luahost/protocol.h"
+#include "luahost/rows.h"
 
 #include "base/buf.h"
 #include "base/json.h"
@@ -17,6 +18,7 @@ struct child {
     TAILQ_ENTRY(child) link;
     struct sim_lua *lua;
     struct lat_stream *stream;
+    uint8_t *rows; /* borrowed */
     struct lat_buf received;
     struct lat_buf answer;
     struct lat_timer later;
@@ -129,7 +131,35 @@ static void load(const struct sim_lua *lua, const cJSON *request, struct lat_jso
     }
 }
 
-static void write_answer(const struct sim_lua *lua, const cJSON *request, bool rubbish,
+/* The same of the rows in the child's memory. */
+static void decide_rows(uint8_t *rows)
+{
+    const struct lat_rows_head *head = (const struct lat_rows_head *)rows;
+    struct lat_rows_result *result = (struct lat_rows_result *)(rows + LAT_ROWS_INPUT_MAX);
+    const uint64_t *among = (const uint64_t *)(rows + head->among);
+    const uint64_t *healthy = (const uint64_t *)(rows + head->columns[LAT_FIELD_node_healthy]);
+    const int64_t *instances =
+        (const int64_t *)(rows + head->columns[LAT_FIELD_node_workload_instances]);
+    const int64_t *allocations =
+        (const int64_t *)(rows + head->columns[LAT_FIELD_node_allocations]);
+    static const char reason[] = "it is not healthy";
+
+    memcpy(result->reason_texts, reason, sizeof(reason));
+    result->reason_bytes = sizeof(reason);
+    for (uint32_t row = 0; row < head->rows; row++) {
+        if (!(among[row / 64] >> (row % 64) & 1)) {
+            continue;
+        }
+        bool is_healthy = healthy[row / 64] >> (row % 64) & 1;
+
+        result->verdicts[row] = is_healthy ? LAT_ROWS_POSSIBLE : LAT_ROWS_REFUSED;
+        result->scores[row] = (double)(-10 * instances[row] - allocations[row]);
+        result->reasons[row] = 1;
+        result->rows++;
+    }
+}
+
+static void write_answer(struct child *child, const cJSON *request, bool rubbish,
                          struct lat_buf *out)
 {
     const cJSON *input = lat_json_get(request, "input");
@@ -138,12 +168,16 @@ static void write_answer(const struct sim_lua *lua, const cJSON *request, bool r
     lat_json_writer_init(&writer, out);
     lat_json_object(&writer, NULL);
     if (lat_text_equal(lat_json_text(request, "op", ""), "load")) {
-        load(lua, request, &writer);
+        load(child->lua, request, &writer);
     } else {
         lat_json_add_int(&writer, "id", lat_json_int(request, "id", 0));
         if (rubbish) {
             lat_json_object(&writer, "value");
             lat_json_add_text(&writer, "container", "none");
+            lat_json_end(&writer, '}');
+        } else if (lat_text_equal(lat_json_text(request, "op", ""), "rows")) {
+            decide_rows(child->rows);
+            lat_json_object(&writer, "value");
             lat_json_end(&writer, '}');
         } else if (lat_text_equal(lat_json_text(request, "kind", ""), "plugin")) {
             render(lat_json_get(input, "spec"), &writer);
@@ -214,7 +248,7 @@ static void take_request(struct child *child, const cJSON *request)
     if (mood == SIM_LUA_RUBBISH && sim_chance(lua->random, 50)) {
         put_frame(child, "rubbish", 7);
     } else {
-        write_answer(lua, request, mood == SIM_LUA_RUBBISH, &value);
+        write_answer(child, request, mood == SIM_LUA_RUBBISH, &value);
         put_frame(child, value.bytes, value.len);
     }
     lat_buf_done(&value);
@@ -261,7 +295,7 @@ static void on_close(void *arg, const struct lat_err *err)
     free(child);
 }
 
-int sim_lua_start(void *arg, enum lat_luahost_kind kind, struct lat_stream **ret_stream,
+int sim_lua_start(void *arg, enum lat_luahost_kind kind, void *rows, struct lat_stream **ret_stream,
                   struct lat_err *err)
 {
     static const struct lat_stream_events events = {
@@ -272,6 +306,7 @@ int sim_lua_start(void *arg, enum lat_luahost_kind kind, struct lat_stream **ret
     (void)kind;
     (void)err;
     child->lua = lua;
+    child->rows = rows;
     TAILQ_INSERT_TAIL(&lua->children, child, link);
     lat_stream_pair(lua->process->loop, ret_stream, &child->stream);
     lat_stream_set_events(child->stream, &events, child);

@@ -27,7 +27,7 @@ struct sim_lua *sim_lua_new(struct sim_process *process);
 struct sim_lua *sim_lua_free(struct sim_lua *lua);
 
 /* A luahost `start` hook: gives the stream to a new child. */
-int sim_lua_start(void *arg, enum lat_luahost_kind kind, struct lat_stream **ret_stream,
+int sim_lua_start(void *arg, enum lat_luahost_kind kind, void *rows, struct lat_stream **ret_stream,
                   struct lat_err *err);
 
 /* The next `times` requests are taken in that mood. */

@@ -1,10 +1,12 @@
 /* Children that are no processes: scripted ones in this one, on a clock that the test moves. */
 #include "luahost/luahost.h"
 #include "luahost/protocol.h"
+#include "luahost/rows.h"
 
 #include "base/mem.h"
 #include "base/text.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -28,6 +30,8 @@ struct world {
     int alive;
     int asked;
     int loaded;     /* loads that were taken so far */
+    int forgery;    /* enum forgery */
+    uint8_t *rows;  /* memory of the last child that has some */
     int hang_loads; /* those of a source that says "-- text" hang from this one on; 0: none */
 };
 
@@ -64,6 +68,8 @@ static void pass_until(struct world *world, const bool *done)
 
 /* ---- the child ---- */
 
+static void write_result(struct world *world);
+
 static void say(struct child *child, const char *json)
 {
     size_t len = strlen(json);
@@ -76,7 +82,7 @@ static void say(struct child *child, const char *json)
 static void take_request(struct child *child, const cJSON *request)
 {
     struct world *world = child->world;
-    bool is_ask = strcmp(lat_json_text(request, "op", ""), "ask") == 0;
+    bool is_ask = strcmp(lat_json_text(request, "op", ""), "load") != 0;
 
     world->asked += is_ask;
     world->loaded += !is_ask;
@@ -87,6 +93,9 @@ static void take_request(struct child *child, const cJSON *request)
     if (!is_ask) {
         say(child, "{\"ok\":true}");
     } else if (world->manner == ANSWERS) {
+        if (strcmp(lat_json_text(request, "op", ""), "rows") == 0) {
+            write_result(world);
+        }
         char *answer = lat_text_format("{\"id\":%lld,\"value\":{\"fine\":true}}",
                                        (long long)lat_json_int(request, "id", 0));
 
@@ -130,13 +139,14 @@ static void on_close(void *arg, const struct lat_err *err)
     free(child);
 }
 
-static int start(void *arg, enum lat_luahost_kind kind, struct lat_stream **ret_stream,
+static int start(void *arg, enum lat_luahost_kind kind, void *rows, struct lat_stream **ret_stream,
                  struct lat_err *err)
 {
     static const struct lat_stream_events events = {.on_data = on_data, .on_close = on_close};
     struct world *world = arg;
 
     assert_int_equal(kind, LAT_LUAHOST_POLICY);
+    world->rows = rows != NULL ? rows : world->rows;
     world->started++;
     if (world->manner == CANNOT_START) {
         return lat_err_set(err, LAT_E_IO, "There are too many processes.");
@@ -364,6 +374,93 @@ static void a_policy_that_hangs_does_not_keep_another_one_waiting(void **state)
     pass_until(world, &hanging.done);
 }
 
+/* ---- rows ---- */
+
+/* What a process that is not ours any more might write. */
+enum forgery {
+    HONEST,
+    NO_VERDICT,
+    VERDICT_OF_ANOTHER,
+    NO_SUCH_VERDICT,
+    NO_NUMBER,
+    REASON_NOWHERE,
+    REASON_INSIDE,
+    REASON_TOO_LONG,
+    REASON_NO_TEXT,
+    TOO_MANY_REASONS,
+    FORGERIES
+};
+
+static void write_result(struct world *world)
+{
+    struct lat_rows_result *result = (struct lat_rows_result *)(world->rows + LAT_ROWS_INPUT_MAX);
+
+    /* Of three rows the second is dead. */
+    result->verdicts[0] = world->forgery == NO_VERDICT        ? LAT_ROWS_UNASKED
+                          : world->forgery == NO_SUCH_VERDICT ? 77
+                                                              : LAT_ROWS_POSSIBLE;
+    result->verdicts[1] =
+        world->forgery == VERDICT_OF_ANOTHER ? LAT_ROWS_POSSIBLE : LAT_ROWS_UNASKED;
+    result->verdicts[2] = LAT_ROWS_REFUSED;
+    result->scores[0] = world->forgery == NO_NUMBER ? NAN : 4.5;
+    memset(result->reason_texts, 'x', 1000);
+    memcpy(result->reason_texts, "no\0why\n\033", 9);
+    if (world->forgery == REASON_NO_TEXT) {
+        result->reason_texts[4] = '\xff';
+    }
+    result->reason_bytes = world->forgery == TOO_MANY_REASONS  ? UINT32_MAX
+                           : world->forgery == REASON_TOO_LONG ? 1000
+                                                               : 9;
+    result->reasons[2] = world->forgery == REASON_NOWHERE  ? 4000000
+                         : world->forgery == REASON_INSIDE ? 6
+                                                           : 4;
+}
+
+static void on_rows(void *arg, const struct lat_luahost_rows *answer, const struct lat_err *err)
+{
+    struct result *result = arg;
+
+    result->done = true;
+    result->err = err != NULL ? *err : (struct lat_err){0};
+    if (err == NULL) {
+        result->fine = answer->count == 3 && answer->scores[0] == 4.5 &&
+                       answer->verdicts[1] == LAT_ROWS_UNASKED &&
+                       answer->verdicts[2] == LAT_ROWS_REFUSED &&
+                       strcmp(lat_luahost_rows_reason(answer, 2), "why  ") == 0 &&
+                       lat_luahost_rows_reason(answer, 0)[0] == '\0';
+    }
+}
+
+static void what_a_child_writes_about_rows_is_checked(void **state)
+{
+    struct world *world = *state;
+    struct lat_columns *columns = lat_columns_new();
+    struct lat_record *record = lat_record_new(columns);
+    size_t row;
+
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(lat_columns_add(columns, &row, NULL), 0);
+    }
+    lat_columns_remove(columns, 1);
+    assert_int_equal(load(world), 0);
+    for (int forgery = FORGERIES - 1; forgery >= HONEST; forgery--) {
+        struct result result = {0};
+        int started = world->started;
+
+        world->forgery = forgery;
+        assert_int_equal(load(world), 0); /* ends the pause that three of them bring */
+        lat_luahost_rows(world->host, columns, record, NULL, on_rows, &result);
+        pass_until(world, &result.done);
+        if (result.err.code != (forgery == HONEST ? LAT_OK : LAT_E_POLICY)) {
+            fail_msg("forgery %d: %d %s", forgery, result.err.code, result.err.sentence);
+        }
+        assert_int_equal(result.fine, forgery == HONEST);
+        assert_true(world->started > started);
+    }
+    lat_record_free(record);
+    lat_columns_free(columns);
+}
+
 static void one_that_dies_costs_its_ask_only_when_it_dies_twice(void **state)
 {
     struct world *world = *state;
@@ -410,6 +507,7 @@ int main(void)
         T(a_good_source_that_hangs_when_loaded_again_lets_its_successor_by),
         T(a_good_source_that_cannot_be_loaded_any_more_is_an_error_of_its_own),
         T(a_policy_that_hangs_does_not_keep_another_one_waiting),
+        T(what_a_child_writes_about_rows_is_checked),
         T(one_that_dies_costs_its_ask_only_when_it_dies_twice),
         T(one_that_talks_rubbish_is_replaced),
         T(one_that_cannot_start_fails_the_load_after_some_tries),

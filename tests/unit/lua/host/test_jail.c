@@ -1,6 +1,9 @@
 /* The jail: each attempt runs in a process of its own, which the kernel must kill or hinder. */
 #include "lua/host/jail.h"
 
+#include "lua/host/rows.h"
+#include "luahost/rows.h"
+
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -164,6 +167,51 @@ static void other_descriptors_are_closed(void **state)
     assert_int_equal(WEXITSTATUS(status), HINDERED);
 }
 
+static uint8_t *rows_input;
+static uint8_t *rows_result;
+
+static void write_to_input(void)
+{
+    *(volatile uint8_t *)rows_input = 1;
+}
+
+static void unprotect_input(void)
+{
+    _exit(mprotect(rows_input, 4096, PROT_READ | PROT_WRITE));
+}
+
+static void write_to_result(void)
+{
+    *(volatile uint8_t *)rows_result = 7;
+}
+
+static void of_shared_rows_the_result_alone_can_be_written(void **state)
+{
+    int fd = memfd_create("rows", MFD_CLOEXEC);
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, (off_t)LAT_ROWS_BYTES), 0);
+    assert_int_equal(dup2(fd, LAT_ROWS_FD), LAT_ROWS_FD);
+    assert_int_equal(lat_lua_rows_map((const uint8_t **)&rows_input, &rows_result, NULL), 0);
+    int status = jailed(write_to_input);
+
+    assert_false(WIFEXITED(status) && WEXITSTATUS(status) == ENTERED);
+    status = jailed(unprotect_input);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+    status = jailed(write_to_result);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == ENTERED);
+    uint8_t read_back = 0;
+
+    assert_int_equal(pread(fd, &read_back, 1, LAT_ROWS_INPUT_MAX), 1);
+    assert_int_equal(read_back, 7);
+    assert_int_equal(pread(fd, &read_back, 1, 0), 1);
+    assert_int_equal(read_back, 0);
+    if (fd != LAT_ROWS_FD) {
+        close(fd);
+    }
+}
+
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 static void take_memory(void)
 {
@@ -190,6 +238,7 @@ int main(void)
         cmocka_unit_test(forbidden_calls_kill),
         cmocka_unit_test(what_lua_needs_is_allowed),
         cmocka_unit_test(other_descriptors_are_closed),
+        cmocka_unit_test(of_shared_rows_the_result_alone_can_be_written),
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
         cmocka_unit_test(memory_is_limited),
 #endif

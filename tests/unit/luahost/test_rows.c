@@ -1,0 +1,624 @@
+/* Rows in shared memory: the same answers as a question in JSON gives, and as the compiled program gives; and nothing that a process
+ * writes is believed. */
+#include "tests/unit/luahost/fixture.h"
+#include "tests/unit/luahost/hostile.h"
+#include "tests/unit/luahost/question.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "io/file.h"
+#include "luahost/rows.h"
+#include "policy/program.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { NODES = 300, LONG_MS = 60000 };
+
+struct world {
+    struct fixture *fixture;
+    struct lat_columns *columns;
+    struct lat_record *record;
+};
+
+static int setup(void **state)
+{
+    struct world *world = LAT_NEW(struct world);
+
+    fixture_setup((void **)&world->fixture);
+    lat_luahost_set_deadline(world->fixture->host, LONG_MS);
+    world->columns = lat_columns_new();
+    world->record = lat_record_new(world->columns);
+    *state = world;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *world = *state;
+
+    lat_record_free(world->record);
+    lat_columns_free(world->columns);
+    fixture_teardown((void **)&world->fixture);
+    free(world);
+    return 0;
+}
+
+/* ---- nodes ---- */
+
+static const char *const words[] = {"",    "default",       "gpu",    "amd64", "arm64",
+                                    "ssd", "zone-a",        "zone-b", "x",     "true",
+                                    "17",  "\u00e9t\u00e9", "edge",   "A100",  "node-1"};
+
+static const char *some_word(struct world *world)
+{
+    return words[lat_random_below(world->fixture->random, LAT_COUNT(words))];
+}
+
+static int64_t some_number(struct world *world)
+{
+    switch (lat_random_below(world->fixture->random, 6)) {
+    case 0: return 0;
+    case 1: return 1;
+    case 2: return -(int64_t)lat_random_below(world->fixture->random, 5);
+    case 3: return (int64_t)1 << 50;
+    default: return (int64_t)lat_random_below(world->fixture->random, UINT64_C(1) << 34);
+    }
+}
+
+static cJSON *some_map(struct world *world)
+{
+    static const char *const keys[] = {"zone", "disk", "tier", "rack", "power"};
+    cJSON *map = cJSON_CreateObject();
+
+    for (size_t i = 0; i < LAT_COUNT(keys); i++) {
+        if (lat_random_below(world->fixture->random, 2) == 0) {
+            cJSON_AddStringToObject(map, keys[i], some_word(world));
+        }
+    }
+    return map;
+}
+
+static void set_field(struct world *world, size_t row, enum lat_policy_field field)
+{
+    struct lat_columns *columns = world->columns;
+    bool is_node = field < LAT_NODE_FIELD_COUNT;
+    int64_t number = some_number(world);
+    double real = (double)lat_random_below(world->fixture->random, 64) / 7;
+    const char *word = some_word(world);
+    cJSON *map;
+
+    switch (lat_policy_field_row(field)->type) {
+    case LAT_POLICY_TYPE_BOOL: lat_columns_set_bool(columns, row, field, number % 3 != 0); break;
+    case LAT_POLICY_TYPE_INT:
+        is_node ? lat_columns_set_int(columns, row, field, number)
+                : lat_record_set_int(world->record, field, number);
+        break;
+    case LAT_POLICY_TYPE_FLOAT:
+        is_node ? lat_columns_set_float(columns, row, field, real)
+                : lat_record_set_float(world->record, field, real);
+        break;
+    case LAT_POLICY_TYPE_OPTION: word = number % 2 == 0 ? NULL : word; /* fall through */
+    case LAT_POLICY_TYPE_TEXT:
+        is_node ? lat_columns_set_text(columns, row, field, word)
+                : lat_record_set_text(world->record, field, word);
+        break;
+    case LAT_POLICY_TYPE_MAP:
+        map = some_map(world);
+        is_node ? lat_columns_set_map(columns, row, field, map)
+                : lat_record_set_map(world->record, field, map);
+        cJSON_Delete(map);
+        break;
+    }
+}
+
+static void set_node(struct world *world, size_t row)
+{
+    char name[32];
+
+    for (size_t field = 0; field < LAT_NODE_FIELD_COUNT; field++) {
+        set_field(world, row, (enum lat_policy_field)field);
+    }
+    snprintf(name, sizeof(name), "node-%" PRIu64, lat_random_below(world->fixture->random, 100000));
+    lat_columns_set_text(world->columns, row, LAT_FIELD_node_name, name);
+}
+
+static void set_workload(struct world *world)
+{
+    for (size_t field = LAT_NODE_FIELD_COUNT; field < LAT_FIELD_COUNT; field++) {
+        set_field(world, 0, (enum lat_policy_field)field);
+    }
+}
+
+static void add_nodes(struct world *world, size_t count)
+{
+    size_t row;
+
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(lat_columns_add(world->columns, &row, NULL), 0);
+        set_node(world, row);
+    }
+}
+
+static bool is_alive(const struct world *world, size_t row)
+{
+    return lat_columns_alive(world->columns)[row / 64] >> (row % 64) & 1;
+}
+
+/* ---- the same as a question in JSON ---- */
+
+/* Asks in JSON about all living rows. The answer is owned; NULL when the policy failed. */
+static cJSON *ask_in_json(struct world *world, struct lat_err *ret_err)
+{
+    struct lat_buf input = {0};
+    struct lat_json_writer writer;
+    cJSON *value = NULL;
+
+    lat_json_writer_init(&writer, &input);
+    lat_json_object(&writer, NULL);
+    question_write_workload(&writer, world->columns, world->record);
+    lat_json_array(&writer, "nodes");
+    for (size_t row = 0; row < lat_columns_rows(world->columns); row++) {
+        if (is_alive(world, row)) {
+            question_write_node(&writer, world->columns, row);
+        }
+    }
+    lat_json_end(&writer, ']');
+    lat_json_end(&writer, '}');
+    struct result result = fixture_ask(world->fixture, LAT_LUAHOST_POLICY, "placement", "decide",
+                                       lat_buf_text(&input));
+
+    lat_buf_done(&input);
+    *ret_err = result.err;
+    if (result.value != NULL) {
+        assert_int_equal(lat_json_parse(result.value, strlen(result.value), &value, NULL), 0);
+        free(result.value);
+    }
+    return value;
+}
+
+/* ---- asking about rows ---- */
+
+struct rows_result {
+    bool done;
+    struct lat_err err;
+    struct lat_luahost_rows answer; /* owned copies */
+    char **reasons;
+};
+
+static void on_rows(void *arg, const struct lat_luahost_rows *answer, const struct lat_err *err)
+{
+    struct rows_result *result = arg;
+
+    assert_false(result->done);
+    assert_true((answer == NULL) == (err != NULL));
+    result->done = true;
+    if (err != NULL) {
+        result->err = *err;
+        return;
+    }
+    result->answer.count = answer->count;
+    result->answer.verdicts = lat_alloc(answer->count + 1);
+    result->answer.scores = lat_alloc_array(answer->count + 1, sizeof(double));
+    result->reasons = lat_alloc_array(answer->count + 1, sizeof(char *));
+    memcpy(result->answer.verdicts, answer->verdicts, answer->count);
+    memcpy(result->answer.scores, answer->scores, answer->count * sizeof(double));
+    for (size_t row = 0; row < answer->count; row++) {
+        result->reasons[row] = lat_text_copy(lat_luahost_rows_reason(answer, row));
+    }
+}
+
+static void rows_result_done(struct rows_result *result)
+{
+    for (size_t row = 0; row < result->answer.count; row++) {
+        free(result->reasons[row]);
+    }
+    free(result->reasons);
+    free(result->answer.verdicts);
+    free(result->answer.scores);
+}
+
+static void wait_rows(struct world *world, struct rows_result *result)
+{
+    assert_true(lat_loop_run_until(world->fixture->loop, &result->done, LONG_MS));
+}
+
+static struct rows_result ask_rows(struct world *world, const uint64_t *among)
+{
+    struct rows_result result = {0};
+
+    lat_luahost_rows(world->fixture->host, world->columns, world->record, among, on_rows, &result);
+    assert_false(result.done);
+    wait_rows(world, &result);
+    return result;
+}
+
+/* ---- comparing ---- */
+
+static void check_row(const struct rows_result *rows, size_t row, bool ok, double score,
+                      const char *reason, const char *what)
+{
+    double got = rows->answer.scores[row];
+
+    if (rows->answer.verdicts[row] != (ok ? LAT_ROWS_POSSIBLE : LAT_ROWS_REFUSED) ||
+        (ok && memcmp(&got, &score, sizeof(got)) != 0) ||
+        (!ok && strcmp(rows->reasons[row], reason) != 0)) {
+        fail_msg("%s, row %zu: verdict %d score %.17g (%.17g) reason '%s' ('%s')", what, row,
+                 rows->answer.verdicts[row], got, score, rows->reasons[row], reason);
+    }
+}
+
+static void compare_with_json(const struct world *world, const struct rows_result *rows,
+                              const cJSON *value, const char *what)
+{
+    const cJSON *node = lat_json_get(value, "nodes")->child;
+
+    for (size_t row = 0; row < rows->answer.count; row++) {
+        if (!is_alive(world, row)) {
+            assert_int_equal(rows->answer.verdicts[row], LAT_ROWS_UNASKED);
+            continue;
+        }
+        check_row(rows, row, lat_json_bool(node, "ok", false), lat_json_real(node, "score", 0),
+                  lat_json_text(node, "reason", ""), what);
+        node = node->next;
+    }
+    assert_null(node);
+}
+
+static void compare_with_program(const struct world *world, const struct rows_result *rows,
+                                 const struct lat_program *program, const char *what)
+{
+    size_t ops;
+
+    lat_program_ops(program, &ops);
+    union lat_program_value *values = lat_alloc_array(ops + 1, sizeof(*values));
+
+    for (size_t row = 0; row < rows->answer.count; row++) {
+        if (!is_alive(world, row)) {
+            continue;
+        }
+        struct lat_buf reason = {0};
+
+        lat_program_row(program, world->columns, world->record, row, values);
+        int32_t rule = lat_program_refused(program, values);
+        int32_t score = lat_program_score(program);
+
+        if (rule >= 0 &&
+            !lat_program_reason(program, world->columns, (uint32_t)rule, values, &reason)) {
+            lat_buf_add_text(&reason, "refused by the filter of placement.lua");
+        }
+        check_row(rows, row, rule < 0, rule < 0 && score >= 0 ? values[score].f : 0,
+                  lat_buf_text(&reason), what);
+        lat_buf_done(&reason);
+    }
+    free(values);
+}
+
+static void compare(struct world *world, const char *what)
+{
+    struct rows_result rows = ask_rows(world, NULL);
+    struct lat_err err;
+    int64_t revision;
+    cJSON *value = ask_in_json(world, &err);
+    const struct lat_program *program =
+        lat_luahost_program(world->fixture->host, "placement", &revision);
+
+    if (rows.err.code != err.code || strcmp(rows.err.sentence, err.sentence) != 0) {
+        fail_msg("%s: %s, and in JSON: %s", what, rows.err.sentence, err.sentence);
+    }
+    if (value != NULL) {
+        compare_with_json(world, &rows, value, what);
+        if (program != NULL) {
+            compare_with_program(world, &rows, program, what);
+        }
+    }
+    cJSON_Delete(value);
+    rows_result_done(&rows);
+}
+
+static void load_file(struct world *world, const char *name)
+{
+    char *path = lat_text_format("%s/tests/policies/%s", LAT_TEST_ROOT, name);
+    struct lat_buf text = {0};
+    struct lat_err err;
+
+    assert_int_equal(lat_file_read(path, LAT_LUAHOST_SOURCE_MAX, &text, NULL), 0);
+    if (fixture_load_policy(world->fixture, lat_buf_text(&text), &err) != 0) {
+        fail_msg("%s: %s", name, err.sentence);
+    }
+    lat_buf_done(&text);
+    free(path);
+}
+
+static void thirty_policies_say_of_rows_what_they_say_in_json_and_compiled(void **state)
+{
+    struct world *world = *state;
+    char *path = lat_text_format("%s/tests/policies", LAT_TEST_ROOT);
+    DIR *folder = opendir(path);
+    size_t files = 0;
+
+    assert_non_null(folder);
+    add_nodes(world, NODES);
+    lat_columns_remove(world->columns, 7);
+    lat_columns_remove(world->columns, 255);
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        if (!lat_text_ends(entry->d_name, ".lua")) {
+            continue;
+        }
+        files++;
+        load_file(world, entry->d_name);
+        for (int round = 0; round < 3; round++) {
+            set_workload(world);
+            set_node(world, lat_random_below(world->fixture->random, 7));
+            compare(world, entry->d_name);
+        }
+    }
+    assert_true(files >= 30);
+    closedir(folder);
+    free(path);
+}
+
+/* ---- what is shared ---- */
+
+/* Makes a number of everything that a policy can read of a node and a workload. */
+static const char says_everything[] =
+    "local function sorted(t)\n"
+    "  local names = {}\n"
+    "  for name in pairs(t) do names[#names + 1] = name end\n"
+    "  table.sort(names)\n"
+    "  return names\n"
+    "end\n"
+    "local function mix(hash, value)\n"
+    "  if type(value) == 'table' then\n"
+    "    for _, name in ipairs(sorted(value)) do hash = mix(mix(hash, name), value[name]) end\n"
+    "    return hash\n"
+    "  end\n"
+    "  local text = math.type(value) == 'float' and ('%.17g'):format(value) or tostring(value)\n"
+    "  for i = 1, #text do hash = (hash * 31 + text:byte(i)) % 1000000007 end\n"
+    "  return hash\n"
+    "end\n"
+    "function score(node, workload)\n"
+    "  local hash = 7\n"
+    "  for _, name in ipairs(sorted(node)) do hash = mix(mix(hash, name), node[name]) end\n"
+    "  for _, name in ipairs(sorted(workload)) do hash = mix(mix(hash, name), workload[name]) end\n"
+    "  return hash\n"
+    "end\n";
+
+static void load_text(struct world *world, const char *text)
+{
+    struct lat_err err;
+
+    if (fixture_load_policy(world->fixture, text, &err) != 0) {
+        fail_msg("%s", err.sentence);
+    }
+}
+
+static void every_field_is_read_as_it_is_after_any_change(void **state)
+{
+    struct world *world = *state;
+    struct lat_random *random = world->fixture->random;
+
+    load_text(world, says_everything);
+    add_nodes(world, NODES);
+    for (int round = 0; round < 40; round++) {
+        size_t changes = lat_random_below(random, 6);
+
+        for (size_t i = 0; i < changes; i++) {
+            size_t row = lat_random_below(random, lat_columns_rows(world->columns));
+
+            switch (lat_random_below(random, 4)) {
+            case 0: add_nodes(world, lat_random_below(random, 40)); break;
+            case 1:
+                if (is_alive(world, row)) {
+                    lat_columns_remove(world->columns, row);
+                }
+                break;
+            default:
+                if (is_alive(world, row)) {
+                    set_node(world, row);
+                }
+                break;
+            }
+        }
+        lat_columns_clear_pairs(world->columns);
+        set_workload(world);
+        compare(world, "everything");
+    }
+}
+
+static void only_rows_that_are_meant_are_asked_about(void **state)
+{
+    struct world *world = *state;
+    uint64_t among[8] = {0};
+
+    add_nodes(world, NODES);
+    lat_columns_remove(world->columns, 3);
+    among[0] = 0xd; /* 0, 2, 3; and 3 is dead */
+    among[4] = 1;   /* 256 */
+    load_text(world, "function score(node) return 1 end");
+    struct rows_result rows = ask_rows(world, among);
+
+    assert_int_equal(rows.err.code, 0);
+    assert_int_equal(rows.answer.count, NODES);
+    for (size_t row = 0; row < NODES; row++) {
+        bool asked = row == 0 || row == 2 || row == 256;
+
+        assert_int_equal(rows.answer.verdicts[row], asked ? LAT_ROWS_POSSIBLE : LAT_ROWS_UNASKED);
+    }
+    rows_result_done(&rows);
+}
+
+static void no_rows_is_an_answer(void **state)
+{
+    struct world *world = *state;
+
+    load_text(world, "function score(node) return 1 end");
+    struct rows_result rows = ask_rows(world, NULL);
+
+    assert_int_equal(rows.err.code, 0);
+    assert_int_equal(rows.answer.count, 0);
+    rows_result_done(&rows);
+}
+
+static void what_waits_is_answered_as_it_was_when_it_was_asked(void **state)
+{
+    struct world *world = *state;
+    struct rows_result results[6] = {0};
+
+    add_nodes(world, 10);
+    load_text(world, "function score(node) return node.rank end");
+    for (int i = 0; i < 6; i++) {
+        lat_columns_set_int(world->columns, 4, LAT_FIELD_node_rank, 100 + i);
+        lat_luahost_rows(world->fixture->host, world->columns, world->record, NULL, on_rows,
+                         &results[i]);
+    }
+    lat_columns_set_int(world->columns, 4, LAT_FIELD_node_rank, 999);
+    for (int i = 0; i < 6; i++) {
+        wait_rows(world, &results[i]);
+        assert_int_equal(results[i].err.code, 0);
+        assert_true(results[i].answer.scores[4] == 100 + i);
+        rows_result_done(&results[i]);
+    }
+}
+
+/* Kills every process of ours. */
+static void kill_children(void)
+{
+    char path[64];
+    char pids[256] = "";
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+    FILE *file = fopen(path, "r");
+
+    assert_non_null(file);
+    assert_non_null(fgets(pids, sizeof(pids), file));
+    fclose(file);
+    char *at = pids;
+
+    for (long pid; (pid = strtol(at, &at, 10)) > 0;) {
+        kill((pid_t)pid, SIGKILL);
+    }
+}
+
+static void rows_of_a_process_that_was_killed_are_put_to_the_next(void **state)
+{
+    struct world *world = *state;
+    struct rows_result rows = {0};
+
+    add_nodes(world, 100);
+    load_text(world,
+              "function score(node) for i = 1, 100000 do local x = i end return node.rank end");
+    lat_luahost_rows(world->fixture->host, world->columns, world->record, NULL, on_rows, &rows);
+    kill_children();
+    lat_columns_set_int(world->columns, 4, LAT_FIELD_node_rank, 999);
+    wait_rows(world, &rows);
+    assert_int_equal(rows.err.code, 0);
+    assert_int_equal(rows.answer.verdicts[4], LAT_ROWS_POSSIBLE);
+    assert_true(rows.answer.scores[4] != 999);
+    rows_result_done(&rows);
+    compare(world, "after it was killed");
+}
+
+static void a_node_cannot_be_read_in_anothers_turn(void **state)
+{
+    struct world *world = *state;
+
+    add_nodes(world, 2);
+    load_text(world, "local kept function score(node) kept = kept or node return kept.rank end");
+    struct rows_result rows = ask_rows(world, NULL);
+
+    assert_int_equal(rows.err.code, LAT_E_POLICY);
+    assert_non_null(
+        strstr(rows.err.sentence, "placement.lua:1: a node is read in another one's turn"));
+}
+
+static void what_is_wrong_with_a_field_is_told_as_ever(void **state)
+{
+    static const char *const sources[] = {
+        "function score(node) if node.name:find 'node' then return node.memroy end return 1 end",
+        "function score(node) if node.name:find 'node%-%d' then node.mine = 1 end return 1 end",
+        "function score(node, workload) if node.name ~= 'node-1' then return workload.cpus end return 1 end",
+    };
+    struct world *world = *state;
+
+    add_nodes(world, 2);
+    lat_columns_set_text(world->columns, 0, LAT_FIELD_node_name, "node-22");
+    for (size_t i = 0; i < LAT_COUNT(sources); i++) {
+        if (fixture_load_policy(world->fixture, sources[i], NULL) == 0) {
+            compare(world, sources[i]);
+        }
+    }
+}
+
+/* ---- hostile ones ---- */
+
+static void hostile_scripts_cost_their_own_question_about_rows(void **state)
+{
+    static const char *const kinds[] = {"memory", "depth", "state", "results", "errors", "endless"};
+    enum { ENDLESS = 6 }; /* of that kind: each takes its deadline */
+    struct world *world = *state;
+
+    add_nodes(world, 3);
+    for (size_t row = 0; row < 3; row++) {
+        lat_columns_set_float(world->columns, row, LAT_FIELD_node_free_cpu, 1.5);
+    }
+    for (size_t kind = 0; kind < LAT_COUNT(kinds); kind++) {
+        size_t count;
+        struct hostile *scripts = hostile_read(kinds[kind], &count);
+
+        for (size_t i = 0; i < (kind == 5 ? ENDLESS : count); i++) {
+            char *text = hostile_at_ask(&scripts[i]);
+
+            lat_columns_set_text(world->columns, 1, LAT_FIELD_node_name, "victim");
+            load_text(world, text);
+            free(text);
+            lat_luahost_set_deadline(world->fixture->host, kind == 5 ? 40 : LONG_MS);
+            struct rows_result rows = ask_rows(world, NULL);
+            int code = rows.err.code;
+
+            lat_luahost_set_deadline(world->fixture->host, LONG_MS);
+            if (code != LAT_OK && code != (kind == 5 ? LAT_E_TIMEOUT : LAT_E_POLICY)) {
+                fail_msg("%s: %d %s", scripts[i].name, code, rows.err.sentence);
+            }
+            if (scripts[i].end == HOSTILE_FAILS && code == LAT_OK) {
+                fail_msg("%s: it did not fail", scripts[i].name);
+            }
+            rows_result_done(&rows);
+            lat_columns_set_text(world->columns, 1, LAT_FIELD_node_name, "honest");
+            rows = ask_rows(world, NULL);
+            if (rows.err.code != LAT_OK || rows.answer.scores[1] != HOSTILE_HONEST_SCORE) {
+                fail_msg("%s: afterwards %s", scripts[i].name, rows.err.sentence);
+            }
+            rows_result_done(&rows);
+        }
+        hostile_free(scripts, count);
+    }
+}
+
+static int run(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(thirty_policies_say_of_rows_what_they_say_in_json_and_compiled),
+        T(every_field_is_read_as_it_is_after_any_change),
+        T(only_rows_that_are_meant_are_asked_about),
+        T(no_rows_is_an_answer),
+        T(what_waits_is_answered_as_it_was_when_it_was_asked),
+        T(rows_of_a_process_that_was_killed_are_put_to_the_next),
+        T(a_node_cannot_be_read_in_anothers_turn),
+        T(what_is_wrong_with_a_field_is_told_as_ever),
+        T(hostile_scripts_cost_their_own_question_about_rows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    return fixture_main(argc, argv, run);
+}
