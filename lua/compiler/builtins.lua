@@ -358,6 +358,61 @@ on(select, function(call)
     return table.move(call.args, math.tointeger(from) + 1, #call.args, 1, {})
 end)
 
+-- Returns the table of the decision that an argument is, and how long its list is; refuses anything else.
+local function list_at(call, index)
+    local m, of = call.m, call.args[index]
+    local one = of and of[1]
+    if not one or #of > 1 or one.kind ~= "table" then
+        m.refuse(call.node.line, ("%s is given a table that is not made in this call"):format(names[call.fn]),
+            "make the table in the function, by local, or do it where the file is loaded")
+    end
+    local length = call.walker:length(call.node.line, one)
+    if not length then
+        m.refuse(call.node.line, "how long a list is, is known to a row only", "count by a number, and use if")
+    end
+    return one.val, length
+end
+
+on(table.insert, function(call)
+    local m, list, length = call.m, list_at(call, 1)
+    if #call.args ~= 2 then
+        m.refuse(call.node.line, "table.insert is told a place", "append, by table.insert(list, value)")
+    end
+    list.cells[length + 1] = list.cells[length + 1] or m.cell()
+    m:write(list.cells[length + 1], call.args[2])
+    return {}
+end)
+
+on(table.unpack, function(call)
+    local list, length = list_at(call, 1)
+    if call.args[2] then call.m.refuse(call.node.line, "table.unpack is told places", "name the values by [1], [2]") end
+    local values = {}
+    for index = 1, length do values[index] = list.cells[index].of end
+    return values
+end)
+
+on(table.concat, function(call)
+    local m, list, length = call.m, list_at(call, 1)
+    local known, between = value.known(m.program, call.args[2] or value.constant(m.program, ""))
+    if call.args[3] or not known or type(between) ~= "string" then
+        m.refuse(call.node.line, "table.concat is told what only a row knows", "give it a list and a text")
+    end
+    local result = value.constant(m.program, "")
+    local line = call.node.line
+    for index = 1, length do
+        local item = list.cells[index].of
+        for _, one in ipairs(item) do
+            if one.kind ~= "text" and one.kind ~= "made" and one.kind ~= "int" and one.kind ~= "float" then
+                m.refuse(line, "table.concat is given what is no text on some rows", "put texts into the list")
+            end
+        end
+        local joint = value.constant(m.program, index > 1 and between or "")
+        local node = { op = "..", line = line, a = call.node, b = call.node }
+        result = operate.binary(m, node, operate.binary(m, node, result, joint), item)
+    end
+    return { result }
+end)
+
 local function refused(why, instead)
     return function(call) call.m.refuse(call.node.line, why, instead) end
 end

@@ -60,7 +60,8 @@ function operate.numeral(program, text)
         { kind = "nil", guard = none }, wide = program:make("num_f", text) }, none
 end
 
--- Returns the operands with texts that are numbers as such, as Lua's arithmetic takes them. Where one is none it raises.
+-- Returns the operands with texts that are numbers as such, as Lua's arithmetic takes them. Where one is none it
+-- raises.
 local function read_texts(m, node, a, b, say)
     local program = m.program
     local function read(of)

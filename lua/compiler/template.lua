@@ -67,8 +67,10 @@ local function directive(call, spec, letter, index, number_at, integer_at)
         local forms = forms_of(m, line, call.args[index])
         for _, form in ipairs(forms) do
             local only = form.parts[1]
-            if spec ~= "%" and (#form.parts > 1 or type(only) == "table") then
-                m.refuse(line, ("%ss is given a width"):format(spec), "write %s")
+            if spec ~= "%" and (#form.parts > 1 or (type(only) == "table" and only.format)) then
+                m.refuse(line, ("%ss is given a width for a text that is put together"):format(spec), "write %s")
+            elseif spec ~= "%" and type(only) == "table" then
+                form.parts = { { val = only.val, format = spec .. "s" } }
             elseif spec ~= "%" then
                 form.parts = { (spec .. "s"):format(only or "") }
             end

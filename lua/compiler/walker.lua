@@ -15,6 +15,7 @@ local walker = {}
 walker.__index = walker
 
 local CALLS_MAX = 40 -- calls within calls
+local FUNCTIONS_MAX = 16 -- of which a row chooses one to call
 local CHAIN_MAX = 256 -- entries of a table that is asked for what only a row knows
 local TEXT_MAX = 120 -- bytes of source that a rule or a term shows
 
@@ -236,11 +237,29 @@ function walker:call(node, callee, args, frame)
     end
     if #fits == 0 then m:finish() end
     if m:dead() then return {}, true end
-    if #fits > 1 then
-        m.refuse(node.line, "which function is called is known to a row only",
-            "call each in a branch of its own")
-    end
+    if #fits > 1 then return self:call_each(node, fits, args, frame) end
     return self:call_one(node, fits[1], args, frame)
+end
+
+-- Calls on each row its own one of several functions.
+function walker:call_each(node, fits, args, frame)
+    local m = self.m
+    if #fits > FUNCTIONS_MAX then
+        m.refuse(node.line, "which of too many functions is called is known to a row only", "call fewer")
+    end
+    local target = not frame and m:target()
+    local function try(index)
+        local function this()
+            local values = self:call_one(node, fits[index], args, frame)
+            if frame and not m:dead() then self:leave(node, frame, values) end
+            if target then m:jump(target, values) end
+        end
+        if index == #fits then return this() end
+        m:fork(fits[index].guard, this, function() try(index + 1) end)
+    end
+    try(1)
+    if frame then return {}, true end
+    return m:join(target)
 end
 
 -- Returns the values of arguments; the last may be several.
@@ -376,9 +395,7 @@ function evaluators.Unary(self, node, frame)
     local m, of = self.m, self:eval(node.a, frame)
     if node.op ~= "#" then return operate.unary(m, node, of) end
     local known, constant = value.known(self.program, of)
-    if known and (type(constant) == "string" or type(constant) == "table") then
-        return value.constant(self.program, #constant)
-    end
+    if known and type(constant) == "string" then return value.constant(self.program, #constant) end
     local result
     for _, one in ipairs(value.apart(self.program, of)) do
         local length

@@ -120,6 +120,7 @@ describe("a compiled score does what Lua does", function()
             "local W = { 10, 20, 30 } return (W[node.allocations] or 0) + (W[node.cpu] or 7)",
             "local W = { [true] = 1, [false] = 2 } return W[node.healthy]",
             "local t = { node.cpu, node.memory, 3 } return t[1] + t[2] + #t",
+            "local t = {} table.insert(t, node.cpu) table.insert(t, 3) return math.max(table.unpack(t)) + #t",
             "local t = {} t.x = node.cpu if node.healthy then t.x, t.y = 1, 2 end return t.x + (t.y or 0)",
         })
     end)
@@ -196,6 +197,16 @@ describe("a compiled score does what Lua does", function()
                 .. "return f(node.cpu) + f(1, 2, 3) + f()",
             "local o = { k = 2 } function o:get(x) return self.k * x end return o:get(node.cpu)",
             "local function f() return 1, 2 end return (f()) + node.cpu",
+            [[local rules = {
+                a = function(n) return n.cpu end,
+                b = function(n) if n.healthy then return 5 end return n.memory end,
+            }
+            local rule = rules[node.labels.zone]
+            return rule and rule(node) or -1]],
+            "return (node.healthy and math.abs or math.sqrt)(node.cpu)",
+            [[local f = node.healthy and function(x) return x, 2 end or function() return 7 end
+            local a, b = f(node.cpu)
+            return a + (b or 0)]],
             "local function f(n) if n.healthy then return 1 end return n.cpu end return f(node)",
             "local abs = math.abs return abs(node.cpu)",
         })
@@ -243,10 +254,29 @@ describe("a compiled filter does what Lua does", function()
             "return false, string.format('%d %s %s %s', node.cpu, node.healthy, node.labels.x, node.cpu)",
             "local x = node.healthy and 1 or 2.5 return false, ('%s %f'):format(x, x) .. x",
             "local x = node.healthy and 1 or 2.0 return false, ('%d'):format(x)",
+            "local t = { node.name, 'a', node.cpu } t[#t + 1] = 5 return false, table.concat(t, ', ') .. '!'",
+            "return false, ('%5s|%-8s|%3s|%.2s'):format(node.name, workload.name, node.cpu, node.pool)",
             "return false, tostring(node.cpu) .. tostring(node.labels.a) .. tostring(node.healthy)",
             "local why = 'a' if node.healthy then why = 'b' .. node.cpu end return false, why",
             "return false, ('x'):rep(300)", "return false, ('é'):rep(79) .. 'abcé' .. node.name",
         })
+    end)
+
+    it("with a function for each kind, which refuses by itself", function()
+        local program = agrees [[
+local RULES = {
+    service = function(node) return node.healthy, "ill" end,
+    task = function(node)
+        if node.cpu < 2 then return false, "small" end
+        return true
+    end,
+}
+function filter(node, workload)
+    local rule = RULES[workload.kind]
+    if not rule then return false, "no rule for " .. workload.kind end
+    return rule(node)
+end]]
+        assert.equal(3, #program.rules)
     end)
 
     it("with helpers that say why", function()
