@@ -47,7 +47,7 @@ function walker:walk_table(node, frame, list)
         return
     end
     local entries = {}
-    for _, entry in ipairs(self:entries(one)) do
+    for _, entry in ipairs(self:entries(node.line, one)) do
         if not (#entry.of == 1 and entry.of[1].kind == "nil") then entries[#entries + 1] = entry end
         if value.find(value.apart(program, entry.of), "nil") and #entry.of > 1 then
             m.refuse(node.line, "what the table has is known to a row only", INSTEAD)

@@ -93,17 +93,28 @@ local function entry_order(a, b)
     return a.key < b.key
 end
 
--- Returns the entries {key, of} of a table of the file or of the decision, in order.
-function walker:entries(one)
+-- Returns the entries {key, of} of a table of the file or of the decision, in order. There may be CHAIN_MAX.
+function walker:entries(line, one)
     local entries = {}
+    local function check()
+        if #entries > CHAIN_MAX then
+            self.m.refuse(line, ("a table of more than %d entries is gone through"):format(CHAIN_MAX),
+                "keep such a table smaller")
+        end
+    end
     if one.kind == "static" then
         for key, real in next, one.val do
+            self.m:step(line)
             if type(key) == "string" or type(key) == "number" or type(key) == "boolean" then
                 entries[#entries + 1] = { key = key, of = self:lift(real) }
+                check()
             end
         end
     else
-        for key, cell in pairs(one.val.cells) do entries[#entries + 1] = { key = key, of = cell.of } end
+        for key, cell in pairs(one.val.cells) do
+            entries[#entries + 1] = { key = key, of = cell.of }
+            check()
+        end
     end
     table.sort(entries, entry_order)
     return entries
@@ -128,11 +139,7 @@ function walker:look_up(node, one, key)
         local cell = one.val.cells[constant]
         return cell and cell.of or value.NIL
     end
-    local entries, result = self:entries(one), value.NIL
-    if #entries > CHAIN_MAX then
-        m.refuse(node.line, ("a table of %d entries is asked for what a row says"):format(#entries),
-            ("keep such a table to %d entries"):format(CHAIN_MAX))
-    end
+    local entries, result = self:entries(node.line, one), value.NIL
     for _, entry in ipairs(entries) do
         m:step(node.line)
         local same = operate.equal(m, node, key, value.constant(program, entry.key))
@@ -220,6 +227,9 @@ function walker:call_one(node, one, args, frame)
             m = self.m, node = node, args = args, fn = one.val, name = type(name) == "string" and name or "?",
             method = node.k == "Method", walker = self,
         }, true
+    end
+    if debug.getinfo(one.val, "S").what ~= "Lua" then
+        self.m.refuse(node.line, "a function is called that remembers something", "call functions of the file")
     end
     local proto, cells = self:open_function(one.val)
     return self:enter(node, proto, cells, args, frame)

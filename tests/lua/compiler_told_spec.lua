@@ -136,6 +136,16 @@ describe("what cannot be compiled", function()
             "local T = {} function score(node) T.x = node.cpu return T.x end").why)
     end)
 
+    it("includes functions that are not the file's, and tables of any size", function()
+        assert.equal("a function is called that remembers something", compiling.refused [[
+local next_word = ("a b c"):gmatch "%a"
+function score() return next_word() and 1 or 2 end]].why)
+        assert.equal("a table of more than 256 entries is gone through", compiling.refused [[
+local T = {}
+for i = 1, 100000 do T[i] = i end
+function score(node) return T[node.allocations] or 0 end]].why)
+    end)
+
     it("leaves the other function compiled, and gives no program", function()
         local result = compiler.compile [[
 function filter(node) return node.name:find "a" ~= nil end
