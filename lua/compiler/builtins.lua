@@ -160,9 +160,9 @@ for fn, factor in pairs { [math.deg] = 180.0 / math.pi, [math.rad] = math.pi / 1
 end
 
 on(math.fmod, function(call)
-    local program, a = call.m.program, number_at(call, 1)
-    local b = a and number_at(call, 2)
-    if not b then return {} end
+    local program, b = call.m.program, number_at(call, 2) -- the second is looked at first, as Lua's own does
+    local a = b and number_at(call, 1)
+    if not a then return {} end
     local i, j = value.find(a, "int"), value.find(b, "int")
     local real = program:make("fmod_f", value.wide(program, a), value.wide(program, b))
     if not i or not j then return { value.new("float", real) } end
@@ -182,8 +182,9 @@ on(math.modf, function(call)
     local negative = program:make("lt_f", f.val, zero)
     local part = program:select(negative, program:make("ceil_f", f.val), program:make("floor_f", f.val))
     local rest = program:select(program:make("eq_f", f.val, part), zero, program:make("sub_f", f.val, part))
-    if not i then return { value.new("float", part), value.new("float", rest) } end
-    return { value.merge(program, i.guard, value.new("int", i.val), value.new("float", part)),
+    local whole = whole_if_fits(program, part)
+    if not i then return { whole, value.new("float", rest) } end
+    return { value.merge(program, i.guard, value.new("int", i.val), whole),
         value.new("float", program:select(i.guard, zero, rest)) }
 end)
 

@@ -120,6 +120,7 @@ function emit.program(program, found)
     for index, term in ipairs(found.terms) do
         out.terms[index] = { value = self.number[term.val], line = term.line, text = self:count_text(term.text) }
     end
+    if #out.ops == 0 then out.ops[1] = { "const_b", true } end -- nothing is asked: every row passes
     -- A list without items cannot be told from an object in JSON.
     for _, list in ipairs { "traps", "rules", "terms" } do
         if #out[list] == 0 then out[list] = nil end

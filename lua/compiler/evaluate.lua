@@ -64,6 +64,7 @@ local function constant(op)
     if op[1] == "const_i" then return math.tointeger(tonumber(op[2])) end
     if op[1] ~= "const_f" then return op[2] end
     if op[2] == "inf" then return math.huge elseif op[2] == "-inf" then return -math.huge end
+    if op[2] == "nan" then return 0.0 / 0.0 end
     return tonumber(op[2]) -- with an exponent, so that it is a float, and -0 stays what it is
 end
 

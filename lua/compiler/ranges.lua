@@ -95,7 +95,7 @@ function ranges.of(name, x, y, z)
     elseif name == "f2i" then
         local known = x.range
         if not known or not known.integral or known[1] < -EXACT or known[2] > EXACT then return nil end
-        return { math.tointeger(known[1]), math.tointeger(known[2]) }
+        return { math.floor(known[1]), math.ceil(known[2]) } -- bounds are rounded, where what they bound is integral
     end
     local rule = rules[name]
     if not rule or not x.range or (y and not y.range) then return nil end

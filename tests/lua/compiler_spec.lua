@@ -71,6 +71,8 @@ describe("a compiled score does what Lua does", function()
             "return math.sin(node.cpu) + math.cos(node.cpu) + math.tan(node.cpu) + math.rad(node.cpu) + math.deg(3)",
             "return math.fmod(node.cpu, 3) + math.fmod(node.memory, workload.memory)",
             "local x = node.healthy and node.memory or node.cpu return math.fmod(x, workload.count)",
+            "return 7 // math.modf(node.cpu)", "return 3 * math.floor(1e-10 * node.memory)",
+                "local x = math.tointeger(node.cpu) return math.fmod(x, x)",
             "local a, b = math.modf(node.cpu) local c, d = math.modf(node.memory) return a + b + c + d",
             "return (math.tointeger(node.cpu) or -5) + (math.tointeger(node.memory) or 0)",
             "return math.ult(node.memory, workload.memory) and 1 or 0",
@@ -233,6 +235,10 @@ describe("a compiled score does what Lua does", function()
 end)
 
 describe("a compiled filter does what Lua does", function()
+    it("with nothing to ask of a node", function()
+        agrees "function filter(node, workload) return true end"
+    end)
+
     it("with a verdict of any form", function()
         each(filter, {
             "return node.healthy", "return node.healthy and node.pool == 'x' and node.free_cpu >= workload.cpu",
