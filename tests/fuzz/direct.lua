@@ -1,0 +1,180 @@
+-- Programs that no compiler made, for the evaluators: they have every operation feed every other one whose operand it
+-- can be, which a compiler that simplifies does not. What they mean is said by Lua (compiler/evaluate.lua).
+
+local evaluate = require "compiler.evaluate"
+local frame = require "fuzz.frame"
+local native = require "fuzz.native"
+
+local direct = {}
+
+local CONSTANTS = {
+    B = { true, false },
+    I = { "0", "1", "-1", "2", "3", "-7", "63", "64", "-64", "4294967296", "9007199254740993", "9223372036854775807",
+        "-9223372036854775808" },
+    F = { "0x0p+0", "-0x0p+0", "0x1p+0", "-0x1.8p+0", "0x1p-1", "0x1p+53", "0x1p+63", "-0x1p+63", "inf", "-inf",
+        "nan", "0x0.0000000000001p-1022",
+        "0x1.4p+3", "0x1.fffffffffffffp+1023" },
+    S = frame.TEXTS,
+}
+local FIELDS = {
+    B = { "node.healthy", "node.has_image", "node.on_battery", "node.has_data" },
+    I = { "node.memory", "node.rank", "node.workload_instances", "workload.memory", "workload.count",
+        "node.available_seconds" },
+    F = { "node.cpu", "node.free_cpu", "workload.cpu", "node.free_gpu_share" },
+    S = { "node.pool", "node.gpu_model", "workload.pool", "workload.name", "node.architecture" },
+}
+local MAPS = { "node.labels", "node.attributes", "workload.labels" }
+
+local builder = {}
+builder.__index = builder
+
+-- Adds an op; returns its index, from 0. uniform: it is the same for every node.
+function builder:add(op, type, uniform)
+    self.ops[#self.ops + 1] = op
+    local index = #self.ops - 1
+    self.uniform[index] = uniform
+    table.insert(self.made[type], index)
+    return index
+end
+
+function builder:leaf(type, uniform)
+    local random = self.random
+    if random:once_in(3) then return self:add({ "const_" .. type:lower(), random:pick(CONSTANTS[type]) }, type,
+        true) end
+    local path = random:pick(FIELDS[type])
+    if uniform then path = type == "S" and "workload.pool" or path end
+    return self:add({ "field", path }, type, path:find "^workload" ~= nil)
+end
+
+-- Returns a value of a type: one that is there, or a new one.
+function builder:value(type, uniform)
+    local made = self.made[type]
+    if uniform then
+        for _ = 1, 4 do
+            local index = #made > 0 and self.random:pick(made)
+            if index and self.uniform[index] then return index end
+        end
+        return self:leaf(type, true)
+    end
+    if #made == 0 or self.random:once_in(3) then return self:leaf(type) end
+    return self.random:pick(made)
+end
+
+-- Adds an op by name; `first`: the index of its operand number `at`.
+function builder:op(name, first, at)
+    local types, operands = native.OPS[name].operands, {}
+    local uniform = true
+    if name == "map" then
+        local path = self.random:pick(MAPS)
+        local key = first and self.uniform[first] and first or self:value("S", true)
+        return self:add({ "map", path, key }, "S", path:find "^workload" ~= nil)
+    end
+    for index = 1, #types do
+        operands[index] = index == at and first or self:value(types:sub(index, index))
+        uniform = uniform and self.uniform[operands[index]]
+    end
+    return self:add({ name, table.unpack(operands) }, native.OPS[name].type, uniform)
+end
+
+-- Adds the op `name` with operands that are uniform: for what feeds a map.
+function builder:uniform_op(name)
+    if name == "select_s" then
+        local condition = self:op("is_nil", self:leaf("S", true), 1)
+        return self:add({ name, condition, self:leaf("S", true), self:leaf("S", true) }, "S", true)
+    elseif name == "map" then
+        return self:add({ "map", "workload.labels", self:leaf("S", true) }, "S", true)
+    elseif name == "field" then
+        return self:add({ "field", "workload.pool" }, "S", true)
+    end
+    return self:add({ name, self.random:pick(CONSTANTS.S) }, "S", true)
+end
+
+-- Has one operation feed another.
+function builder:feed(producer, consumer)
+    local types = native.OPS[consumer].operands
+    local type = native.OPS[producer].type
+    local first
+    local places = {}
+    for at = 1, #types do
+        if type == "_" or types:sub(at, at) == type then places[#places + 1] = at end
+    end
+    local at = self.random:pick(places)
+    local wanted = types:sub(at, at)
+    if consumer == "map" then
+        first = self:uniform_op(producer)
+    elseif producer == "field" then
+        first = self:add({ "field", self.random:pick(FIELDS[wanted]) }, wanted, false)
+    elseif producer:find "^const_" then
+        first = self:add({ producer, self.random:pick(CONSTANTS[wanted]) }, wanted, true)
+    else
+        first = self:op(producer)
+    end
+    return self:op(consumer, first, at)
+end
+
+local NAMES = {}
+for name, op in pairs(native.OPS) do
+    if op.operands ~= "" then NAMES[#NAMES + 1] = name end
+end
+table.sort(NAMES)
+
+local PARTS = { B = {}, I = { "%d", "%x", "%5d" }, F = { "%.2f", "%g", "%.14g", "%e" }, S = {} }
+
+function builder:reason(type)
+    local formats = PARTS[type]
+    local part = { value = self:value(type) }
+    if #formats > 0 and self.random:once_in(2) then part.format = self.random:pick(formats) end
+    return { "it has ", part }
+end
+
+-- Returns a program. pairs: of names of ops, the first of which is to feed the second.
+function direct.program(random, pairs_wanted)
+    local self = setmetatable({ random = random, ops = {}, uniform = {}, made = { B = {}, I = {}, F = {}, S = {} } },
+        builder)
+    local shown = {}
+    for _, pair in ipairs(pairs_wanted) do shown[#shown + 1] = self:feed(pair[1], pair[2]) end
+    for _ = 1, random:below(8) do self:op(random:pick(NAMES)) end
+    local kinds = {}
+    for type, list in pairs(self.made) do
+        for _, index in ipairs(list) do kinds[index] = type end
+    end
+    local program = { version = 1, rules = {}, terms = {}, traps = {} }
+    local left
+    for _, index in ipairs(shown) do
+        local type, truth = kinds[index]
+        if type == "F" then
+            program.terms[#program.terms + 1] = { value = index, line = 1, text = "" }
+            truth = self:op("lt_f", index, random:below(2))
+        elseif type == "I" then
+            program.terms[#program.terms + 1] = { value = self:op("i2f", index, 1), line = 1, text = "" }
+            truth = self:op("lt_i", index, random:below(2))
+        elseif type == "S" then
+            truth = self:op("eq_s", index, 1)
+        else
+            truth = index
+        end
+        local when = left and self:add({ "and", left, truth }, "B", false) or truth
+        program.rules[#program.rules + 1] = {
+            when = when, line = #program.rules + 1, text = "", reason = { "it has ", { value = index } },
+        }
+        local nothing = self:add({ "not", truth }, "B", false)
+        left = left and self:add({ "and", left, nothing }, "B", false) or nothing
+    end
+    if random:once_in(3) then program.traps[1] = { when = self:value "B", line = 9, message = "attempt to be here" } end
+    program.score, program.score_line = self:value "F", 10
+    program.ops = self.ops
+    for _, list in ipairs { "rules", "terms", "traps" } do
+        if #program[list] == 0 then program[list] = nil end
+    end
+    return program
+end
+
+-- Returns what the program says of a row, as fuzz.expected has it of a policy's functions.
+function direct.answer(program, file, node, workload)
+    local made = evaluate.row(program, node, workload)
+    if made.trap then return { line = made.line, sentence = ("%s:%d: %s"):format(file, made.line, made.trap) } end
+    if not made.ok then return made.reason end
+    return made.score
+end
+
+return direct

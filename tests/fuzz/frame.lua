@@ -1,0 +1,91 @@
+-- Nodes and workloads with nasty values: the same in Lua's tables, for the functions themselves, and in columns, for
+-- their program. JSON brings no NaN and no infinity to a column, so none is put there; policies make their own.
+
+local api = require "api.api"
+local native = require "fuzz.native"
+local strict = require "lib.strict"
+
+local frame = {}
+
+frame.KEYS = { "zone", "disk", "a" }
+frame.TEXTS = { "", "a", "b", "gold", "zone", "10", "\u{fc}ber" }
+
+local INTEGERS = { 0, 0, 1, 2, 3, 5, -1, -2, -7, 10, 63, 64, 100, 500, 1 << 20, 1 << 31, 1 << 33, (1 << 53) - 1,
+    1 << 53,
+    (1 << 53) + 1, -(1 << 53) - 1, math.maxinteger, math.maxinteger - 1, math.mininteger, math.mininteger + 1 }
+local FLOATS = { 0.0, -0.0, 0.5, 1.0, 2.0, 4.0, -1.0, -2.5, 0.1, 64.0, 1e9, 1e15, 2.0 ^ 53, 2.0 ^ 53 + 2, -2.0 ^ 53,
+    2.0 ^ 63, -2.0 ^ 63, 2.0 ^ 62, 1e300, -1e300, 5e-324, 1e-300, 1.7976931348623157e308, 3.9999999999999996 }
+
+local makers = {}
+
+function makers.boolean(random) return random:once_in(2) end
+function makers.integer(random) return random:pick(INTEGERS) end
+function makers.number(random) return random:pick(FLOATS) end
+makers["string"] = function(random) return random:pick(frame.TEXTS) end
+makers["string|nil"] = function(random) return not random:once_in(3) and random:pick(frame.TEXTS) or nil end
+makers["table<string, string>"] = function(random)
+    local map = {}
+    for _, key in ipairs(frame.KEYS) do
+        if not random:once_in(3) then map[key] = random:pick(frame.TEXTS) end
+    end
+    return map
+end
+
+local described = {}
+for _, object in ipairs(api.objects) do described[object.name] = object end
+local as_node, as_workload = strict.object(described.node), strict.object(described.workload)
+
+-- Returns an object of chance, and tells the columns by `set`. It is filled behind `as_object`, which takes the sign
+-- of a
+-- zero away.
+local function made(random, object, as_object, set, at)
+    local values = as_object {}
+    for _, field in ipairs(object.fields) do
+        local value = field.name == "name" and "n" .. at or makers[field.type](random)
+        rawset(values, field.name, value)
+        set(at, object.name .. "." .. field.name, value)
+    end
+    return values
+end
+
+-- Returns {nodes, workloads}; the columns hold the same from now on.
+function frame.new(random)
+    local self = { nodes = {}, workloads = {} }
+    for row = 1, native.ROWS do
+        self.nodes[row] = made(random, described.node, as_node, native.node, row)
+    end
+    for which = 1, 2 do
+        self.workloads[which] = made(random, described.workload, as_workload, native.workload, which)
+    end
+    return self
+end
+
+local CHANGED_ROWS, CHANGED_FIELDS = 2, 4
+
+-- Changes a few fields of a few nodes, in both. Returns what frame.restore takes back.
+function frame.change(self, random)
+    local changes, fields = {}, described.node.fields
+    for _ = 1, CHANGED_ROWS do
+        local row = random:below(native.ROWS)
+        for _ = 1, CHANGED_FIELDS do
+            local field = random:pick(fields)
+            if field.name ~= "name" then
+                local node = self.nodes[row]
+                changes[#changes + 1] = { row, field.name, rawget(node, field.name) }
+                rawset(node, field.name, makers[field.type](random))
+                native.node(row, "node." .. field.name, rawget(node, field.name))
+            end
+        end
+    end
+    return changes
+end
+
+function frame.restore(self, changes)
+    for index = #changes, 1, -1 do
+        local row, name, value = changes[index][1], changes[index][2], changes[index][3]
+        rawset(self.nodes[row], name, value)
+        native.node(row, "node." .. name, value)
+    end
+end
+
+return frame
