@@ -127,7 +127,8 @@ static void look_up(const struct lat__strip *strip, uint32_t op, size_t word, si
     }
 }
 
-/* Reads numbers out of texts, row by row. */
+/* Reads numbers out of texts, row by row. From the last on: `out` may be the register of the codes, which are half as
+ * wide. */
 static void read_texts(const struct lat__strip *strip, uint32_t index, const void *in, size_t words,
                        void *out)
 {
@@ -138,7 +139,7 @@ static void read_texts(const struct lat__strip *strip, uint32_t index, const voi
     if (op->type == LAT_VALUE_B) {
         memset(bits, 0, words * sizeof(*bits));
     }
-    for (size_t i = 0; i < words * 64; i++) {
+    for (size_t i = words * 64; i-- > 0;) {
         union lat_program_value text = {.s = codes[i]};
         union lat_program_value value =
             lat_program_numeral(op->code, lat_program_text(strip->program, strip->columns, text));

@@ -341,6 +341,27 @@ static void what_is_wanted_outlives_its_use_by_others(void **state)
     lat_random_free(random);
 }
 
+/* The text is in a register that is free after its last use, for the number, which is wider. */
+static void a_number_is_read_of_a_text_that_was_chosen(void **state)
+{
+    struct lat_random *random = lat_random_new_seeded(12);
+    struct lat_columns *columns = test_columns(random, ROWS);
+    size_t decided = 0;
+    cJSON *json = cJSON_Parse(
+        "{\"version\":1,\"ops\":[[\"field\",\"node.has_image\"],[\"field\",\"node.pool\"],[\"field\",\"node.gpu_model\"],"
+        "[\"select_s\",0,1,2],[\"num_f\",3],[\"select_s\",0,2,1],[\"num_i\",5],[\"i2f\",6]],"
+        "\"terms\":[{\"value\":4,\"line\":1,\"text\":\"\"},{\"value\":7,\"line\":1,\"text\":\"\"}]}");
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        hold_equal(random, json, columns, &decided);
+    }
+    assert_int_equal(decided, 20);
+    cJSON_Delete(json);
+    lat_columns_free(columns);
+    lat_random_free(random);
+}
+
 /* ---- decisions ---- */
 
 static struct lat_columns *plain_columns(size_t rows)
@@ -538,6 +559,7 @@ int main(void)
         cmocka_unit_test(every_processor_gives_what_the_reference_gives),
         cmocka_unit_test(every_operation_is_right_in_every_shape),
         cmocka_unit_test(what_is_wanted_outlives_its_use_by_others),
+        cmocka_unit_test(a_number_is_read_of_a_text_that_was_chosen),
         cmocka_unit_test(equals_are_taken_in_order_from_the_offset),
         cmocka_unit_test(a_change_renews_what_is_kept_of_its_block),
         cmocka_unit_test(the_first_row_that_raises_an_error_is_told),
