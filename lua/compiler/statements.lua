@@ -109,7 +109,8 @@ function executors.Assign(self, node, frame)
     local writes = {}
     for index, target in ipairs(node.targets) do writes[index] = self:assignment(target, frame) end
     local values = self:adjusted(node.values, frame, #node.targets)
-    for index, write in ipairs(writes) do write(self:kept(values[index], node.values[index])) end
+    -- From the last to the first, as Lua does it: one that is assigned twice keeps the first value.
+    for index = #writes, 1, -1 do writes[index](self:kept(values[index], node.values[index])) end
 end
 
 function executors.CallStatement(self, node, frame)

@@ -139,6 +139,11 @@ describe("a compiled score does what Lua does", function()
             "if node.healthy then return 1 elseif node.os == '' then return 2.5 end do return node.memory end",
             "local x = 1 do local x = 2 x = x + 1 end return x + node.cpu",
             "local a, b, c = node.cpu, node.memory a, b = b, a return a - b + (c or 0)",
+            "local a, t = 0, {} a, a = node.cpu, 7 t.x, t.x = a, 9 return a + t.x",
+            [[local fs = {}
+            for i = 1, 3 do fs[i] = function() i = i + 1 return i end end
+            return fs[1]() * 9 + fs[1]() + fs[3]()]],
+            "local x = 5 local f = function() return x end if node.healthy then x = node.cpu end return f()",
             "if node.healthy then goto done end do return 5 end ::done:: return 7",
         })
     end)
