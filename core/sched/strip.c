@@ -174,8 +174,9 @@ static struct lat__strip_name spread(struct lat__strip *strip, uint32_t op)
     if (i == strip->spread_count) {
         strip->spreads = lat_grow(strip->spreads, i + 1, sizeof(*strip->spreads));
         strip->spreads[i] = (struct lat__strip_spread){
-            op,
-            lat__strip_memory(LAT__SPAN_MAX * lat__strip_bytes(lat__strip_op(strip, op)->type))};
+            .op = op,
+            .memory = lat__strip_memory(LAT__SPAN_MAX *
+                                        lat__strip_bytes(lat__strip_op(strip, op)->type))};
         strip->spread_count++;
     }
     return (struct lat__strip_name){LAT__AT_SPREAD, (uint32_t)i};

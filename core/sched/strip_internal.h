@@ -48,7 +48,9 @@ struct lat__strip_derived {
 
 struct lat__strip_spread {
     uint32_t op;
-    char *memory; /* owned, LAT__SPAN_MAX words */
+    char *memory;                  /* owned, LAT__SPAN_MAX words */
+    union lat_program_value value; /* that it is filled with */
+    bool is_filled;
 };
 
 struct lat__strip_steps {

@@ -272,8 +272,13 @@ void lat__strip_begin(struct lat__strip *strip, const struct lat_record *record)
     for (size_t i = 0; i < strip->spread_count; i++) {
         uint32_t op = strip->spreads[i].op;
 
-        fill(strip->spreads[i].memory, lat__strip_op(strip, op)->type, strip->values[op],
-             strip->span);
+        if (!strip->spreads[i].is_filled ||
+            memcmp(&strip->spreads[i].value, &strip->values[op], sizeof(strip->values[op])) != 0) {
+            fill(strip->spreads[i].memory, lat__strip_op(strip, op)->type, strip->values[op],
+                 strip->span);
+            strip->spreads[i].value = strip->values[op];
+            strip->spreads[i].is_filled = true;
+        }
     }
     take_keys(strip);
 }

@@ -16,6 +16,8 @@ struct pair {
     struct lat__strip *paired; /* owned or NULL; where one is, if it makes a difference */
 };
 
+enum { GAP = 4 }; /* words without a row that are computed along: what a part of its own costs */
+
 struct lat_vector {
     struct lat_program *program; /* held */
     struct lat_columns *columns; /* borrowed */
@@ -87,8 +89,7 @@ static void make_deciding(struct lat_vector *vector)
     }
     free(ops);
 
-    struct lat__strip *const strips[] = {vector->filter.plain, vector->filter.paired,
-                                         vector->score.plain, vector->score.paired};
+    struct lat__strip *const strips[] = {vector->filter.plain, vector->score.plain};
 
     vector->span = LAT__SPAN_MAX;
     for (size_t i = 0; i < LAT_COUNT(strips); i++) {
@@ -194,20 +195,32 @@ static bool take_span(const struct lat_vector *vector, size_t most, const uint64
     return any(ret_span->asked, words);
 }
 
-/* Takes the part of a span that the plain strip is for; false when none of the rows in `bits` is there. */
+/* Takes the next rows that the plain strip is for, from word *at of a span on: up to a gap in which no row is in `bits`,
+ * so that nothing is computed for nobody. False when there are none left. */
 static bool take_plain(const struct lat_vector *vector, const struct pair *pair,
-                       const struct span *span, const uint64_t *bits, struct part *ret_part)
+                       const struct span *span, const uint64_t *bits, size_t *at,
+                       struct part *ret_part)
 {
     const uint64_t *paired = lat_columns_paired(vector->columns) + span->word;
     bool all = pair->paired == NULL;
+    size_t begin = *at;
 
-    ret_part->word = span->word;
-    ret_part->words = span->words;
-    ret_part->strip = pair->plain;
-    for (size_t i = 0; i < span->words; i++) {
-        ret_part->bits[i] = all || paired[i] == 0 ? bits[i] : 0;
+    while (begin < span->words && (bits[begin] == 0 || (!all && paired[begin] != 0))) {
+        begin++;
     }
-    return any(ret_part->bits, span->words);
+    size_t end = begin;
+
+    for (size_t i = begin; i < span->words && i <= end + GAP; i++) {
+        uint64_t own = all || paired[i] == 0 ? bits[i] : 0;
+
+        ret_part->bits[i - begin] = own;
+        end = own != 0 ? i + 1 : end;
+    }
+    ret_part->word = span->word + begin;
+    ret_part->words = end - begin;
+    ret_part->strip = pair->plain;
+    *at = end;
+    return end > begin;
 }
 
 /* Takes, from word *at of a span on, the next words in which PAIR fields are set and there are rows in `bits`; false
@@ -217,12 +230,13 @@ static bool take_paired(const struct lat_vector *vector, const struct pair *pair
                         struct part *ret_part)
 {
     const uint64_t *paired = lat_columns_paired(vector->columns) + span->word;
+    size_t most = lat__strip_span(pair->paired);
     size_t words = 0;
 
     while (*at < span->words && (paired[*at] == 0 || bits[*at] == 0)) {
         (*at)++;
     }
-    for (; *at + words < span->words && paired[*at + words] != 0; words++) {
+    for (; *at + words < span->words && words < most && paired[*at + words] != 0; words++) {
         ret_part->bits[words] = bits[*at + words];
     }
     ret_part->word = span->word + *at;
@@ -232,19 +246,20 @@ static bool take_paired(const struct lat_vector *vector, const struct pair *pair
     return words > 0;
 }
 
-/* Goes through the parts of a span in which there are rows in `bits`: the plain one, then the others. Begin with
- * *at == SIZE_MAX; false at the end. */
+/* Where a walk through the parts of a span is. */
+struct parts {
+    size_t plain;
+    size_t paired;
+};
+
+/* Goes through the parts of a span in which there are rows in `bits`: the plain ones, then the others. Begin with {0};
+ * false at the end. */
 static bool next_part(const struct lat_vector *vector, const struct pair *pair,
-                      const struct span *span, const uint64_t *bits, size_t *at,
+                      const struct span *span, const uint64_t *bits, struct parts *at,
                       struct part *ret_part)
 {
-    if (*at == SIZE_MAX) {
-        *at = pair->paired == NULL ? span->words : 0;
-        if (take_plain(vector, pair, span, bits, ret_part)) {
-            return true;
-        }
-    }
-    return take_paired(vector, pair, span, bits, at, ret_part);
+    return take_plain(vector, pair, span, bits, &at->plain, ret_part) ||
+           (pair->paired != NULL && take_paired(vector, pair, span, bits, &at->paired, ret_part));
 }
 
 /* ---- filter and score ---- */
@@ -269,7 +284,8 @@ static bool filter(const struct lat_vector *vector, struct span *span)
     struct part part;
 
     memset(span->pass, 0, span->words * sizeof(*span->pass));
-    for (size_t at = SIZE_MAX; next_part(vector, &vector->filter, span, span->asked, &at, &part);) {
+    for (struct parts at = {0, 0};
+         next_part(vector, &vector->filter, span, span->asked, &at, &part);) {
         uint64_t *pass = span->pass + (part.word - span->word);
 
         lat__strip_run(part.strip, part.word, part.words);
@@ -380,7 +396,7 @@ int lat_vector_run(struct lat_vector *vector, const struct lat_record *record,
             return blame(vector, record, among, err);
         }
         memcpy(ret_pass + word, span.pass, span.words * sizeof(*ret_pass));
-        for (size_t at = SIZE_MAX;
+        for (struct parts at = {0, 0};
              next_part(vector, &vector->score, &span, span.pass, &at, &part);) {
             size_t bytes = part.words * 64 * sizeof(*ret_scores);
 
@@ -467,7 +483,7 @@ static bool walk(const struct lat_vector *vector, const uint64_t *among, const s
         if (!filter(vector, &span)) {
             return false;
         }
-        for (size_t at = SIZE_MAX;
+        for (struct parts at = {0, 0};
              next_part(vector, &vector->score, &span, span.pass, &at, &part);) {
             if (!score(vector, &part)) {
                 return false;

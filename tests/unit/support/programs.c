@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-static const char *const words[] = {"",    "12",   "amd64", "zone",
+static const char *const words[] = {"",    "12",   "amd64",    "zone",
                                     "ssd", "gold", " -0x1p-1", "no such word"};
 
 static const struct {
