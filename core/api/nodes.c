@@ -1,5 +1,8 @@
 /* Nodes as people see them. Who may see a node's name may see what it is; only an administrator removes one. */
-#include "api/api_internal.h"
+#include "api/workload_internal.h"
+
+#include "base/clock.h"
+#include "model/spec.h"
 
 static void count_use(struct lat_api *api, const char *node_id, int64_t *ret_cpu,
                       int64_t *ret_memory, int64_t *ret_count)
@@ -83,6 +86,84 @@ void lat__nodes_get(struct lat__call *call)
     write_node(call->api, node, &writer);
     lat__call_answer(call, 200, &answer);
 }
+
+/* ---- changing: what administrators say of a node ---- */
+
+/* Reads `available_until`: a time, or null for always. */
+static int read_until(struct lat__call *call, int64_t *ret_until, struct lat_err *err)
+{
+    const cJSON *until = lat_json_get(call->body, "available_until");
+
+    if (!until) {
+        return 0;
+    }
+    if (cJSON_IsNull(until)) {
+        *ret_until = 0;
+        return 0;
+    }
+    if (!cJSON_IsString(until) || lat_time_parse(until->valuestring, ret_until)) {
+        lat_err_field(err, LAT_E_INVALID_FIELD, "available_until",
+                      "available_until is not a time.");
+        lat_err_hint(err, "Write it as 2026-11-21T22:00:00Z; null is always.");
+        return LAT_E_INVALID_FIELD;
+    }
+    return 0;
+}
+
+static int change_node(struct lat__call *call, struct lat_node *node, struct lat_err *err)
+{
+    const char *pool = node->pool;
+    char *labels;
+    int code = lat_json_read_text(call->body, "pool", &pool, err);
+
+    code = code || lat_text_equal(pool, node->pool) ? code : lat_name_check(pool, "pool", err);
+    code = code ? code : read_until(call, &node->available_until, err);
+    code = code
+               ? code
+               : lat__labels_change(node->labels, lat_json_get(call->body, "labels"), &labels, err);
+    if (code == 0) {
+        lat_row_take(node->labels, labels);
+        lat_row_set(node->pool, pool);
+    }
+    return code;
+}
+
+void lat__nodes_change(struct lat__call *call)
+{
+    static const char *const known[] = {"pool", "labels", "available_until", NULL};
+    const struct lat_node *found;
+    struct lat_json_writer writer;
+    struct lat_buf answer = {0};
+    struct lat_node *node;
+    struct lat_txn *txn;
+    struct lat_err err;
+
+    if (lat__node_find(call, &found, &err) || lat__call_read_body(call, known, &err)) {
+        lat__call_fail(call, &err);
+        return;
+    }
+    txn = lat__call_begin(call);
+    found = (const struct lat_node *)lat_txn_get(txn, LAT_TABLE_NODE, found->row.id);
+    if (!found) {
+        lat_err_set(&err, LAT_E_NOT_FOUND, "The node has just been removed.");
+        lat_txn_cancel(txn);
+        lat__call_fail(call, &err);
+        return;
+    }
+    node = lat_node_edit(found);
+    if (change_node(call, node, &err)) {
+        lat_row_unref(&node->row);
+        lat_txn_cancel(txn);
+        lat__call_fail(call, &err);
+        return;
+    }
+    found = (const struct lat_node *)lat_txn_put(txn, &node->row);
+    lat_json_writer_init(&writer, &answer);
+    write_node(call->api, found, &writer);
+    lat__call_commit(call, txn, "node.change", &found->row, 200, &answer);
+}
+
+/* ---- removing ---- */
 
 /* Stages the removal of what stands on a node, what is being placed there at this moment included. Its workloads are placed anew,
  * without the data that the node holds; finished tasks stay as they are, for they are not to be run again. */

@@ -20,6 +20,7 @@
     X(GET, "/api/v1/nodes", USERS, nodes_list)                                                     \
     X(GET, "/api/v1/nodes/{id}", USERS, nodes_get)                                                 \
     X(GET, "/api/v1/nodes/{id}/metrics", USERS, node_metrics)                                      \
+    X(PATCH, "/api/v1/nodes/{id}", ADMINS, nodes_change)                                           \
     X(DELETE, "/api/v1/nodes/{id}", ADMINS, nodes_remove)                                          \
     X(POST, "/api/v1/nodes/{id}/approve", ADMINS, nodes_approve)                                   \
     X(POST, "/api/v1/nodes/{id}/reject", ADMINS, nodes_reject)                                     \

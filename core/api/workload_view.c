@@ -154,6 +154,7 @@ static void write_allocations(struct lat_api *api, struct lat_txn *txn,
         lat_json_add_text(writer, "desired", allocation->desired);
         lat_json_add_text(writer, "status", allocation->status);
         lat_json_add_text(writer, "reason", allocation->reason);
+        lat_json_add_raw(writer, "gpus", *allocation->gpus ? allocation->gpus : "[]");
         lat_json_add_raw(writer, "observed", allocation->observed);
         lat_json_add_time(writer, "created_at", allocation->created_at);
         lat_json_add_time(writer, "updated_at", allocation->updated_at);

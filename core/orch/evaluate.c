@@ -506,6 +506,8 @@ static void begin_plan(struct lat__evaluator *evaluator, struct lat_txn *txn)
         lat__trial_count(evaluator->trial, evaluator->trial->placed, 1,
                          lat__fleet_frame(evaluator->fleet));
     }
+    lat_frame_tell_time(lat__fleet_frame(evaluator->fleet),
+                        lat_clock_wall_ms(lat_loop_clock(evaluator->orch->with.loop)));
     begin_fit(evaluator, txn);
     lat_text_bound(evaluator->project_name, sizeof(evaluator->project_name),
                    project ? project->name : "");

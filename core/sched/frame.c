@@ -57,11 +57,16 @@ struct lat_frame *lat_frame_new(void)
 
     frame->columns = lat_columns_new();
     frame->rows = lat_map_new();
+    frame->images = lat_map_new();
     return frame;
 }
 
 struct lat_frame *lat_frame_free(struct lat_frame *frame)
 {
+    void *cursor = NULL;
+    const char *name;
+    void *value;
+
     if (!frame) {
         return NULL;
     }
@@ -80,6 +85,13 @@ struct lat_frame *lat_frame_free(struct lat_frame *frame)
     }
     free(frame->claims);
     free(frame->numbers);
+    while (lat_map_next(frame->images, &cursor, &name, &value)) {
+        struct lat__image *image = value;
+
+        free(image->rows);
+        free(image);
+    }
+    lat_map_free(frame->images);
     lat_map_free(frame->rows);
     lat_columns_free(frame->columns);
     free(frame);
@@ -144,6 +156,51 @@ static void publish_devices(struct lat_frame *frame, size_t row)
                           (double)largest / LAT_GPU_WHOLE);
 }
 
+static void set_image(struct lat_frame *frame, size_t row, const char *name, bool has)
+{
+    struct lat__image *image = lat_map_get(frame->images, name);
+    uint64_t bit = UINT64_C(1) << row % 64;
+
+    if (!image && !has) {
+        return;
+    }
+    if (!image) {
+        image = LAT_NEW(struct lat__image);
+        lat_map_put(frame->images, name, image);
+    }
+    if (row / 64 >= image->words) {
+        size_t words = row / 64 + 4;
+
+        image->rows = lat_grow(image->rows, words, sizeof(*image->rows));
+        memset(image->rows + image->words, 0, (words - image->words) * sizeof(*image->rows));
+        image->words = words;
+    }
+    image->count += has && !(image->rows[row / 64] & bit);
+    image->count -= !has && (image->rows[row / 64] & bit);
+    image->rows[row / 64] = has ? image->rows[row / 64] | bit : image->rows[row / 64] & ~bit;
+    if (image->count == 0) {
+        lat_map_remove(frame->images, name);
+        free(image->rows);
+        free(image);
+    }
+}
+
+/* Notes the images of a node, or forgets them. */
+static void note_images(struct lat_frame *frame, size_t row, const char *images, bool has)
+{
+    cJSON *json = NULL;
+    const cJSON *name;
+
+    if (*images && lat_json_parse(images, strlen(images), &json, NULL) == 0) {
+        cJSON_ArrayForEach (name, json) {
+            if (cJSON_IsString(name)) {
+                set_image(frame, row, name->valuestring, has);
+            }
+        }
+        cJSON_Delete(json);
+    }
+}
+
 /* Writes what a node is into the columns; `before` is what they say now, NULL of a new row. */
 static void publish(struct lat_frame *frame, size_t row, const struct lat_node *before,
                     const struct lat_node *node)
@@ -164,7 +221,15 @@ static void publish(struct lat_frame *frame, size_t row, const struct lat_node *
     lat_columns_set_int(columns, row, LAT_FIELD_node_bandwidth, node->bandwidth_bps);
     lat_columns_set_bool(columns, row, LAT_FIELD_node_on_battery, node->on_battery);
     lat_columns_set_int(columns, row, LAT_FIELD_node_rank, node->rank);
-    lat_columns_set_int(columns, row, LAT_FIELD_node_available_seconds, INT64_MAX);
+    if (node->available_until == 0) { /* of others lat_frame_tell_time says it */
+        lat_columns_set_int(columns, row, LAT_FIELD_node_available_seconds, INT64_MAX);
+    }
+    frame->bounded += node->available_until != 0;
+    frame->bounded -= before != NULL && before->available_until != 0;
+    if (before == NULL || !lat_text_equal(before->images, node->images)) {
+        note_images(frame, row, before ? before->images : "", false);
+        note_images(frame, row, node->images, true);
+    }
     if (before == NULL || !lat_text_equal(before->labels, node->labels)) {
         publish_map(frame, row, LAT_FIELD_node_labels, node->labels);
     }
@@ -268,10 +333,24 @@ void lat_frame_remove(struct lat_frame *frame, const char *node_id)
         return;
     }
     lat_map_remove(frame->rows, node_id);
+    note_images(frame, row, frame->nodes[row]->images, false);
+    frame->bounded -= frame->nodes[row]->available_until != 0;
     lat_row_unref(&frame->nodes[row]->row);
     frame->nodes[row] = NULL;
     forget_claims(&frame->claims[row]);
     lat_columns_remove(frame->columns, row);
+}
+
+void lat_frame_tell_time(struct lat_frame *frame, int64_t wall_ms)
+{
+    for (size_t row = 0; frame->bounded > 0 && row < lat_columns_rows(frame->columns); row++) {
+        int64_t until = frame->nodes[row] ? frame->nodes[row]->available_until : 0;
+
+        if (until != 0) {
+            lat_columns_set_int(frame->columns, row, LAT_FIELD_node_available_seconds,
+                                until > wall_ms ? (until - wall_ms) / 1000 : 0);
+        }
+    }
 }
 
 /* ---- what is reserved ---- */
@@ -353,6 +432,14 @@ void lat_frame_claim(struct lat_frame *frame, const struct lat_allocation *alloc
 }
 
 /* ---- reading ---- */
+
+const uint64_t *lat_frame_image(const struct lat_frame *frame, const char *image, size_t *ret_words)
+{
+    const struct lat__image *found = lat_map_get(frame->images, image);
+
+    *ret_words = found ? found->words : 0;
+    return found ? found->rows : NULL;
+}
 
 const struct lat_devices *lat_frame_devices(const struct lat_frame *frame, size_t row)
 {

@@ -55,6 +55,14 @@ void lat_frame_remove(struct lat_frame *frame, const char *node_id);
 void lat_frame_reserve(struct lat_frame *frame, const char *node_id, const struct lat_need *need);
 void lat_frame_release(struct lat_frame *frame, const char *node_id, const struct lat_need *need);
 
+/* Says what time it is, so that policies and rules see how long nodes are still available. */
+void lat_frame_tell_time(struct lat_frame *frame, int64_t wall_ms);
+
+/* Returns the rows of nodes whose engine has an image (as engines list it), as a bitmap of *ret_words words; borrowed until the frame changes, NULL
+ * for none. */
+const uint64_t *lat_frame_image(const struct lat_frame *frame, const char *image,
+                                size_t *ret_words);
+
 /* Counts (times 1) or gives back (-1) the devices and ports that an allocation reserves on its node. */
 void lat_frame_claim(struct lat_frame *frame, const struct lat_allocation *allocation,
                      int64_t times);

@@ -12,6 +12,13 @@ struct lat__claims {
     size_t port_count;
 };
 
+/* Which rows have an image. */
+struct lat__image {
+    uint64_t *rows; /* bitmap; owned */
+    size_t words;
+    size_t count; /* of bits that are set */
+};
+
 struct lat_frame {
     struct lat_columns *columns;
     struct lat_map *rows;                 /* id of a node -> its row + 1 */
@@ -21,6 +28,8 @@ struct lat_frame {
     int64_t *allocations;                 /* by row */
     struct lat__claims *claims;           /* by row */
     int64_t *numbers;                     /* by row: NODE.number */
+    struct lat_map *images;               /* name -> struct lat__image, owned */
+    size_t bounded;                       /* nodes whose availability ends */
 };
 
 /* Count one instance on a row. */

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -174,9 +175,41 @@ const char *lat_plan_policy(const struct lat_plan *plan)
 
 /* ---- judging ---- */
 
+/* Sets has_image of the nodes whose engine has the workload's image. */
+static void mark_images(struct lat_plan *plan)
+{
+    struct lat_frame *frame = plan->planner->frame;
+    size_t words;
+    const uint64_t *rows = lat_frame_image(frame, plan->request.workload->image, &words);
+
+    for (size_t word = 0; word < words; word++) {
+        for (uint64_t bits = rows[word]; bits != 0; bits &= bits - 1) {
+            lat_columns_set_bool(frame->columns, word * 64 + (size_t)__builtin_ctzll(bits),
+                                 LAT_FIELD_node_has_image, true);
+        }
+    }
+}
+
+/* Tells whether a program reads a field. */
+static bool reads(const struct lat_program *program, enum lat_policy_field field)
+{
+    size_t count;
+    const struct lat_op *ops = lat_program_ops(program, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (ops[i].code == LAT_OP_field && ops[i].field == field) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int lat_plan_judge(struct lat_plan *plan, struct lat_program *program, const char *policy,
                    struct lat_err *err)
 {
+    if (reads(program, LAT_FIELD_node_has_image)) { /* rows that are marked are judged each time */
+        mark_images(plan);
+    }
     int rc = lat__judge_run(plan->planner->judge, program, &plan->request, &plan->found, err);
 
     if (rc == 0) {
@@ -189,6 +222,8 @@ int lat_plan_judge(struct lat_plan *plan, struct lat_program *program, const cha
 static struct lat_placement_node describe(const struct lat_frame *frame, size_t row)
 {
     const struct lat_node *node = frame->nodes[row];
+    const struct lat_columns *columns = frame->columns;
+    int64_t seconds = lat_columns_ints(columns, LAT_FIELD_node_available_seconds)[row];
 
     return (struct lat_placement_node){
         .id = node->row.id,
@@ -207,6 +242,17 @@ static struct lat_placement_node describe(const struct lat_frame *frame, size_t 
         .free_cpu_milli = frame->free_of[LAT_RESOURCE_CPU][row],
         .free_memory_bytes = frame->free_of[LAT_RESOURCE_MEMORY][row],
         .free_disk_bytes = node->disk_free_bytes,
+        .bandwidth_bps = node->bandwidth_bps,
+        .free_bandwidth_bps = frame->free_of[LAT_RESOURCE_BANDWIDTH][row],
+        .gpus = lat_columns_ints(columns, LAT_FIELD_node_gpus)[row],
+        .free_gpus = lat_columns_ints(columns, LAT_FIELD_node_free_gpus)[row],
+        .gpu_model =
+            lat_columns_text(columns, lat_columns_codes(columns, LAT_FIELD_node_gpu_model)[row]),
+        .gpu_memory_bytes = lat_columns_ints(columns, LAT_FIELD_node_gpu_memory)[row],
+        .free_gpu_share_milli =
+            llrint(lat_columns_floats(columns, LAT_FIELD_node_free_gpu_share)[row] * LAT_GPU_WHOLE),
+        .available_seconds = seconds == INT64_MAX ? 0 : seconds,
+        .has_image = lat__bit(lat_columns_bits(columns, LAT_FIELD_node_has_image), row),
         .allocations = frame->allocations[row],
         .workload_instances =
             lat_columns_ints(frame->columns, LAT_FIELD_node_workload_instances)[row],
@@ -223,6 +269,9 @@ bool lat_plan_ask(struct lat_plan *plan, struct lat_placement *ret_placement)
     if (!planner->question) {
         planner->question = lat_alloc_array(LAT_PLACEMENT_NODES_MAX, sizeof(*planner->question));
         planner->asked = lat_alloc_array(LAT_PLACEMENT_NODES_MAX, sizeof(*planner->asked));
+    }
+    if (plan->asked == 0) {
+        mark_images(plan);
     }
     narrow(plan);
     for (; plan->asked < rows && count < LAT_PLACEMENT_NODES_MAX; plan->asked++) {

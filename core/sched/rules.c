@@ -50,6 +50,33 @@ static bool is_not_ready(const struct lat_frame *frame, const struct lat_request
     return true;
 }
 
+/* Nothing begins on a node whose owner's hours have ended. */
+static uint64_t narrow_hours(const struct lat_frame *frame, const struct lat_request *request,
+                             size_t word, uint64_t among)
+{
+    const int64_t *seconds =
+        lat_columns_ints(frame->columns, LAT_FIELD_node_available_seconds) + word * 64;
+    uint64_t left = 0;
+
+    (void)request;
+    for (uint64_t bits = frame->bounded > 0 ? among : 0; bits != 0; bits &= bits - 1) {
+        left |= (uint64_t)(seconds[__builtin_ctzll(bits)] > 0) << __builtin_ctzll(bits);
+    }
+    return frame->bounded > 0 ? left : among;
+}
+
+static bool is_after_hours(const struct lat_frame *frame, const struct lat_request *request,
+                           size_t row, struct lat_margin *ret_margin)
+{
+    (void)request;
+    if (lat_columns_ints(frame->columns, LAT_FIELD_node_available_seconds)[row] > 0) {
+        return false;
+    }
+    *ret_margin =
+        (struct lat_margin){.tense = LAT_TENSE_NOT_NOW, .reason = "its owner's hours have ended"};
+    return true;
+}
+
 /* The node's own word about its disk: what is not reserved may be full all the same. */
 static uint64_t narrow_disk_space(const struct lat_frame *frame, const struct lat_request *request,
                                   size_t word, uint64_t among)
@@ -148,6 +175,7 @@ LAT_FIT_RULES(X)
     }
 
 static const struct rule rules[] = {OWN("ready", narrow_ready, is_not_ready),
+                                    OWN("hours", narrow_hours, is_after_hours),
                                     ENOUGH("cpu", CPU, MILLI, "processors are"),
                                     ENOUGH("memory", MEMORY, BYTES, "MB of memory are"),
                                     ENOUGH("disk", DISK, BYTES, "MB of disk are"),

@@ -2,6 +2,7 @@
 
 local past = require "cli.past"
 local problem = require "cli.problem"
+local spec = require "cli.spec"
 local units = require "cli.units"
 
 local SECTION = "Nodes"
@@ -48,6 +49,21 @@ local function stats(context, options, operands)
     past.show(context, options, past.target(path_of(context, operands.NAME) .. "/metrics", options))
 end
 
+-- "T4 16 GiB, T4 16 GiB"
+local function devices(node)
+    local parts = {}
+    for _, device in ipairs(type(node.gpus) == "table" and node.gpus or {}) do
+        local model = device.model ~= "" and device.model or device.vendor
+        local memory = (device.memory_bytes or 0) > 0 and " " .. units.size(device.memory_bytes) or ""
+        parts[#parts + 1] = units.clean(model or "") .. memory
+    end
+    return table.concat(parts, ", ")
+end
+
+local function available(node)
+    return type(node.available_until) == "string" and "until " .. units.moment(node.available_until) or ""
+end
+
 local function show(context, options, operands)
     local node, text = context:console():get(path_of(context, operands.NAME))
     if options.json then
@@ -64,6 +80,11 @@ local function show(context, options, operands)
         { "architecture", units.clean(node.architecture or "") },
         { "engine", units.clean(node.engine_version or "") },
         { "agent", units.clean(node.agent_version or "") },
+        { "attributes", units.labels(node.attributes) },
+        { "devices", devices(node) },
+        { "line", (node.bandwidth_bps or 0) > 0 and units.rate(node.bandwidth_bps) or "" },
+        { "power", node.on_battery and "on battery" or "" },
+        { "available", available(node) },
         { "instances", tostring(node.allocations or "") },
         { "cpu", used(node.reserved_cpu_milli, node.cpu_milli, units.cpu) },
         { "memory", used(node.reserved_memory_bytes, node.memory_bytes, units.size) },
@@ -72,6 +93,23 @@ local function show(context, options, operands)
         { "seen", units.moment(node.seen_at) },
         { "id", units.clean(node.id) },
     }, 2)
+end
+
+-- What administrators say of a node.
+local function set(context, options, operands)
+    local labels = options.label and spec.labels_change(options.label, context.json.null)
+    local change = { pool = options.pool, labels = labels }
+    local until_when = options.available_until
+    if until_when == "always" then
+        change.available_until = context.json.null
+    elseif until_when then
+        change.available_until = until_when
+    end
+    if not next(change) then
+        problem.usage("Nothing was said of the node.", "Say --label, --pool or --available-until.")
+    end
+    local node, text = context:console():call("PATCH", path_of(context, operands.NAME), change)
+    context.out:line(options.json and text or units.clean(node.name))
 end
 
 -- A command that decides about a node that waits.
@@ -130,6 +168,21 @@ return {
     {
         name = "node stats", section = SECTION, summary = "Show what a node has used",
         operands = { { name = "NAME" } }, flags = past.FLAGS, run = stats,
+    },
+    {
+        name = "node set",
+        section = SECTION,
+        summary = "Say of a node what policies and placements go by",
+        operands = { { name = "NAME" } },
+        flags = {
+            { name = "label", value = "NAME=VALUE", kind = "list", help = "a label; NAME- removes one" },
+            { name = "pool", value = "NAME", help = "the pool that it belongs to" },
+            { name = "available-until", value = "TIME",
+                help = "when its owner's hours end: 2026-11-21T22:00:00Z, or always; nothing begins on it then" },
+        },
+        details = "What runs there goes on. Labels that its agent was started with come back when it connects.",
+        examples = { "lattice node set attic --label zone=home --label ssd-" },
+        run = set,
     },
     {
         name = "node approve",

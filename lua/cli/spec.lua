@@ -71,6 +71,20 @@ function spec.labels(list)
     return labels
 end
 
+-- The change of labels out of NAME=VALUE words, and NAME- to remove one.
+function spec.labels_change(list, null)
+    local labels = {}
+    for _, word in ipairs(list) do
+        local gone = word:match("^([^=]+)%-$")
+        local name, value = word:match("^([^=]+)=(.*)$")
+        if not gone and not name then
+            problem.usage(("A label is NAME=VALUE, not '%s'."):format(word), "To remove one: NAME-")
+        end
+        labels[gone or name] = gone and null or value
+    end
+    return labels
+end
+
 -- Returns the spec. options: of `deploy` (cli/deploy.lua); rest: the words behind --.
 function spec.build(kind, name, options, rest, getenv)
     local params = {}

@@ -1,6 +1,7 @@
 -- Commands that change workloads which are there: stop, start, restart, scale, label, rm.
 
 local problem = require "cli.problem"
+local spec = require "cli.spec"
 local units = require "cli.units"
 local wait = require "cli.wait"
 local workload = require "cli.workload"
@@ -76,15 +77,7 @@ end
 
 -- NAME=VALUE sets a label, NAME- removes it.
 local function label(context, options, operands)
-    local labels = {}
-    for _, word in ipairs(operands.LABEL) do
-        local gone = word:match("^([^=]+)%-$")
-        local name, value = word:match("^([^=]+)=(.*)$")
-        if not gone and not name then
-            problem.usage(("A label is NAME=VALUE, not '%s'."):format(word), "To remove one: NAME-")
-        end
-        labels[gone or name] = gone and context.json.null or value
-    end
+    local labels = spec.labels_change(operands.LABEL, context.json.null)
     local item, text = send(context, "PATCH", workload.path(context.system, operands.NAME), { labels = labels })
     context.out:line(options.json and text or item.name)
 end
