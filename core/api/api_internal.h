@@ -210,6 +210,7 @@ int lat__node_find(struct lat__call *call, const struct lat_node **ret_node,
 
 void lat__nodes_list(struct lat__call *call);
 void lat__nodes_get(struct lat__call *call);
+void lat__nodes_change(struct lat__call *call);
 void lat__nodes_remove(struct lat__call *call);
 
 /* ---- join.c ---- */

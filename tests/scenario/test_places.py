@@ -89,6 +89,14 @@ def test_a_node_says_what_it_offers_and_is_chosen_by_it(day: Cloud) -> None:
         day.cli("deploy", "custom", name, *IMAGE, *flag, "--detach", "--", "-c", "sleep 600")
         waits(day, name, because)
     day.cli("deploy", "custom", "close", *IMAGE, "--near", "good", "--", "-c", "sleep 600")
+    for words, because in ((("--label", "zone=b", "--label", "extra=1"), "its owner's hours"), (("--label", "extra-"), "its owner's hours")):
+        day.cli("node", "set", "node-1", *words, "--available-until", "2020-01-01T00:00:00Z")
+        day.cli("deploy", "custom", f"late-{len(words)}", *IMAGE, "--detach", "--", "-c", "sleep 600")
+        waits(day, f"late-{len(words)}", because)
+    assert day.node("node-1")["labels"] == {"zone": "b"}
+    day.cli("node", "set", "node-1", "--available-until", "always")
+    for name in ("late-2", "late-4", "elsewhere"):
+        day.api.wait(name, "running")
     day.cli("rm", "good", "close", "--yes")
     day.api.wait("busy", "running")
     day.api.wait("lonely", "running")

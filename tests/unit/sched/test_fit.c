@@ -330,6 +330,49 @@ static void disk_and_line_have_to_suffice(void **state)
                   "1 Mbit/s are wanted, 0 of 0 are free");
 }
 
+static void put_node(struct world *world, const char *name, int64_t until, const char *images)
+{
+    const struct lat_node *before = lat_frame_node(world->frame, lat_frame_row(world->frame, name));
+    struct lat_node *node = lat_node_edit(before);
+    struct lat_err err;
+
+    node->available_until = until;
+    lat_row_set(node->images, images);
+    assert_int_equal(lat_frame_put(world->frame, node, &err), 0);
+    lat_row_unref(&node->row);
+}
+
+static void nothing_begins_after_hours(void **state)
+{
+    struct world *world = *state;
+
+    ask(world, "");
+    put_node(world, "a2", 5000, "");
+    lat_frame_tell_time(world->frame, 3000);
+    expect(world, "a1 a2 b1 c0");
+    lat_frame_tell_time(world->frame, 5000);
+    expect(world, "a1 b1 c0");
+    expect_reason(world, "a2", "hours", LAT_TENSE_NOT_NOW, "its owner's hours have ended");
+    put_node(world, "a2", 0, "");
+    expect(world, "a1 a2 b1 c0");
+}
+
+static void who_has_an_image_is_known(void **state)
+{
+    struct world *world = *state;
+    size_t words;
+
+    assert_null(lat_frame_image(world->frame, "nginx:1", &words));
+    put_node(world, "a2", 0, "[\"nginx:1\",\"redis:7\"]");
+    put_node(world, "c0", 0, "[\"nginx:1\"]");
+    assert_int_equal(lat_frame_image(world->frame, "nginx:1", &words)[0], 0xa);
+    put_node(world, "a2", 0, "[\"redis:7\"]");
+    assert_int_equal(lat_frame_image(world->frame, "nginx:1", &words)[0], 0x8);
+    assert_int_equal(lat_frame_image(world->frame, "redis:7", &words)[0], 0x2);
+    lat_frame_remove(world->frame, "c0");
+    assert_null(lat_frame_image(world->frame, "nginx:1", &words));
+}
+
 static void a_placement_that_cannot_be_read_is_placed_nowhere(void **state)
 {
     struct world *world = *state;
@@ -355,6 +398,8 @@ int main(void)
         CASE(preferences_are_points_and_refuse_nobody),
         CASE(ports_and_devices_are_taken_by_those_that_have_them),
         CASE(disk_and_line_have_to_suffice),
+        CASE(nothing_begins_after_hours),
+        CASE(who_has_an_image_is_known),
         CASE(a_placement_that_cannot_be_read_is_placed_nowhere),
     };
 
