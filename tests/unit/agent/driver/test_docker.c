@@ -436,6 +436,8 @@ static void memory_of_the_machine_is_no_limit(void **state)
     engine_answer(f->engine, LIST, 200, listed);
     engine_answer(f->engine, "GET /v1.41/info", 200,
                   "{\"NCPU\":2,\"MemTotal\":25276510208,\"DockerRootDir\":\"/\"}");
+    engine_answer(f->engine, "GET /v1.41/images/json", 200, "[{\"RepoTags\":[\"web:1\"]},{}]");
+    engine_answer(f->engine, "GET /v1.41/volumes", 200, "{\"Volumes\":[]}");
     f->driver->class->facts(f->driver, heard_facts, &f->heard);
     expect_answer(f->loop, &f->heard, LAT_OK);
     assert_int_equal(2000, f->heard.facts.cpu_milli);
