@@ -115,6 +115,19 @@ local function agrees(program, op, whole, i, j)
     return op == "*" and x[1] >= 0 and y[1] >= 0
 end
 
+-- Whether Lua computes an expression while it reads it.
+local function is_literal(node)
+    if node.k == "Paren" or (node.k == "Unary" and node.op ~= "not") then return is_literal(node.a) end
+    if node.k == "Local" then return node.var.value ~= nil and is_literal(node.var.value) end
+    if node.k == "Binary" then return is_literal(node.a) and is_literal(node.b) end
+    return node.k == "Number"
+end
+
+-- Lua makes x + -0 of x - 0 where the 0 is written down, and an integer: that is 0, not -0, for an x of -0.
+local function takes_nothing(program, node, op, j)
+    return op == "-" and j and program:is_const(j.val) and program:value(j.val) == 0 and is_literal(node.b)
+end
+
 local function arithmetic(m, node, op, a, b)
     local program, name = m.program, ARITHMETIC[op]
     local i, f, left = numbers(a)
@@ -125,6 +138,7 @@ local function arithmetic(m, node, op, a, b)
         return value.NIL
     end
     local real = program:make(name .. "_f", x, y)
+    if takes_nothing(program, node, op, not g and j) then real = program:make("add_f", x, y) end
     if FLOAT_ONLY[op] or not i or not j then return value.new("float", real) end
     local both = program:land(f and i.guard or TRUE, g and j.guard or TRUE)
     if op == "//" or op == "%" then
@@ -228,14 +242,29 @@ local function equal_numbers(program, one, other)
     return program:make("eq_if", other.val, one.val)
 end
 
+-- Whether a truth or an integer, written by tostring, is this text; nil for other things that are written.
+local function written_is(program, parts, text)
+    local only = #parts == 1 and type(parts[1]) == "table" and not parts[1].format and parts[1].val
+    local type = only and program.ops[only].type
+    if type == "B" then
+        return (text == "true" and only) or (text == "false" and program:lnot(only)) or FALSE
+    elseif type == "I" then
+        local number = math.tointeger(tonumber(text))
+        if not number or tostring(number) ~= text then return FALSE end
+        return program:make("eq_i", only, program:int(number))
+    end
+end
+
 -- Whether two alternatives are equal, or nil when that cannot be told here.
 local function equal_alternatives(program, one, other)
     if NUMBER[one.kind] and NUMBER[other.kind] then return equal_numbers(program, one, other) end
     if one.kind == "option" and other.kind == "nil" then return program:is_nil(one.val) end
     if one.kind == "nil" and other.kind == "option" then return program:is_nil(other.val) end
     if one.kind == "made" or other.kind == "made" then
-        if text_kind(one.kind) and text_kind(other.kind) then return nil end
-        return FALSE
+        if not text_kind(one.kind) or not text_kind(other.kind) then return FALSE end
+        if one.kind ~= "made" then one, other = other, one end
+        return other.kind == "text" and program:is_const(other.val)
+            and written_is(program, one.val, program:value(other.val)) or nil
     end
     if text_kind(one.kind) and text_kind(other.kind) then return program:eq_s(one.val, other.val) end
     if one.kind ~= other.kind then return FALSE end

@@ -20,6 +20,10 @@ describe("a compiled score does what Lua does", function()
             "return -node.cpu - -node.memory",
             "return -math.mininteger + node.cpu",
             "return 1 / (0.0 * -node.cpu) > 0 and 1 or 2",
+            -- Of -0.0 Lua makes 0.0 by taking a 0 from it that is written down, and only then.
+            "local z = 0 return (1 / (node.cpu - 0) > 0 and 1 or 2) + (1 / (node.cpu - z) > 0 and 4 or 8)",
+            [[local z <const> = 0
+            return (1 / (node.cpu - (2 >> 2)) > 0 and 1 or 2) + (1 / (node.cpu - z) > 0 and 4 or 8)]],
             "local n = 0/0 return n ~= n and 1 or 2",
             "return math.huge - math.huge ~= 0 and 1 or 2",
             "return math.maxinteger // 2 + math.mininteger % 7 + math.pi + (math.huge > node.cpu and 1 or 0)",
@@ -97,6 +101,8 @@ describe("a compiled score does what Lua does", function()
             "return node.labels.zone == workload.labels.zone and 10 or 0",
             "return node.labels[workload.labels.want] == 'yes' and 10 or node.labels['a b'] and 3 or 1",
             "local key = node.healthy and 'a' or 'b' return node.labels[key] == 'x' and 1 or 2",
+            "return tostring(node.healthy) == 'true' and 1 or 'false' == tostring(node.on_battery) and 2 or 3",
+            "return tostring(node.allocations) == '1' and 1 or tostring(node.rank) == '01' and 2 or 3",
             "return node.name == 5 and 1 or node.labels[1] == nil and 2 or 3",
             "return ('a' < 'b' and 1 or 2) + #'abc' + ('10' + 5) + tonumber('7') + ('x'):rep(3):len()",
         })
