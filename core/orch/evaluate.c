@@ -142,6 +142,19 @@ static int decide_trial(struct lat__evaluator *evaluator, struct lat_err *err)
 
 /* ---- evaluations ---- */
 
+/* Has a workload looked at again whose plan was not written. */
+static void plan_failed(struct lat__evaluator *evaluator, const char *workload_id,
+                        const struct lat_err *err)
+{
+    if (err->code == LAT_E_CONFLICT) {
+        lat__orch_mark(evaluator->orch, workload_id); /* what it read has changed */
+    } else {
+        lat_log(evaluator->orch->with.log, LAT_LOG_WARN, "a placement could not be written",
+                LAT_STR("workload", workload_id), LAT_ERR(err));
+        lat__orch_mark_later(evaluator->orch, workload_id);
+    }
+}
+
 static void plan_committed(void *arg, const struct lat_err *err)
 {
     struct staged_plan *staged = arg;
@@ -149,12 +162,8 @@ static void plan_committed(void *arg, const struct lat_err *err)
 
     if (!lat__orch_release(evaluator->orch)) {
         evaluator->staged -= staged->instances;
-        if (err && err->code == LAT_E_CONFLICT) {
-            lat__orch_mark(evaluator->orch, staged->workload_id); /* what it read has changed */
-        } else if (err) {
-            lat_log(evaluator->orch->with.log, LAT_LOG_WARN, "a placement could not be written",
-                    LAT_STR("workload", staged->workload_id), LAT_ERR(err));
-            lat__orch_mark_later(evaluator->orch, staged->workload_id);
+        if (err) {
+            plan_failed(evaluator, staged->workload_id, err);
         }
         lat__evaluator_run(evaluator);
     }
@@ -294,7 +303,9 @@ static bool stage_plan(struct lat__evaluator *evaluator, struct lat_txn *txn,
     return wrote;
 }
 
-static void commit_plan(struct lat__evaluator *evaluator, struct lat_txn *txn, size_t placed)
+/* Stages the plan. What it left missing is evaluated next; of one that is refused at once everything is, later. */
+static void commit_plan(struct lat__evaluator *evaluator, struct lat_txn *txn, size_t placed,
+                        bool is_partial)
 {
     struct staged_plan *staged = LAT_NEW(struct staged_plan);
     struct lat_err err;
@@ -303,10 +314,15 @@ static void commit_plan(struct lat__evaluator *evaluator, struct lat_txn *txn, s
     staged->instances = placed;
     lat_text_bound(staged->workload_id, sizeof(staged->workload_id), evaluator->workload->row.id);
     finish(evaluator);
+    if (lat_txn_commit(txn, plan_committed, staged, &err)) {
+        plan_failed(evaluator, staged->workload_id, &err);
+        free(staged);
+        return;
+    }
     evaluator->staged += placed;
     lat__orch_hold(evaluator->orch);
-    if (lat_txn_commit(txn, plan_committed, staged, &err)) {
-        plan_committed(staged, &err);
+    if (is_partial) {
+        lat_map_put(evaluator->queue, staged->workload_id, evaluator);
     }
 }
 
@@ -332,10 +348,7 @@ static int decide_evaluation(struct lat__evaluator *evaluator, struct lat_err *e
     if (missing == 0) { /* while the policy was asked */
         lat_map_remove(orch->waiting, evaluator->workload->row.id);
     } else if (stage_plan(evaluator, txn, workload, ordinals, placed)) {
-        if (placed > 0 && placed < missing) {
-            lat_map_put(evaluator->queue, workload->row.id, evaluator);
-        }
-        commit_plan(evaluator, txn, placed);
+        commit_plan(evaluator, txn, placed, placed > 0 && placed < missing);
         return 0;
     }
     lat_txn_cancel(txn);

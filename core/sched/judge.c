@@ -46,7 +46,7 @@ struct lat__judge {
     size_t terms_room;
     union lat_program_value *values; /* by op, of the row that was judged last */
     bool has_values;                 /* for this request */
-    uint32_t *varying;               /* ops that depend on the row */
+    uint32_t *varying;               /* ops that depend on the row and decide */
     size_t varying_count;
 };
 
@@ -288,8 +288,34 @@ static bool has_pairs(const struct lat_frame *frame, size_t block)
 
 /* ---- judging ---- */
 
+/* Marks what decides whether a row passes and how good it is; what is left are reasons and margins. */
+static void mark_deciding(const struct lat_program *program, bool *reached)
+{
+    size_t op_count, count;
+    const struct lat_op *ops = lat_program_ops(program, &op_count);
+    const struct lat_trap *traps = lat_program_traps(program, &count);
+    const struct lat_rule *rules;
+
+    for (size_t i = 0; i < count; i++) {
+        reached[traps[i].when] = true;
+    }
+    rules = lat_program_rules(program, &count);
+    for (size_t i = 0; i < count; i++) {
+        reached[rules[i].when] = true;
+    }
+    if (lat_program_score(program) >= 0) {
+        reached[lat_program_score(program)] = true;
+    }
+    for (size_t i = op_count; i-- > 0;) {
+        for (uint32_t operand = 0; reached[i] && operand < ops[i].operand_count; operand++) {
+            reached[ops[i].operands[operand]] = true;
+        }
+    }
+}
+
 static void bind(struct lat__judge *judge, struct lat_program *program)
 {
+    bool reached[LAT_PROGRAM_OPS_MAX] = {false};
     size_t count;
     const struct lat_op *ops = lat_program_ops(program, &count);
 
@@ -303,14 +329,15 @@ static void bind(struct lat__judge *judge, struct lat_program *program)
     judge->values = lat_grow(judge->values, count + 1, sizeof(*judge->values));
     judge->varying = lat_grow(judge->varying, count + 1, sizeof(*judge->varying));
     judge->varying_count = 0;
+    mark_deciding(program, reached);
     for (uint32_t i = 0; i < count; i++) {
-        if (ops[i].depends >= LAT_DEPENDS_ROW) {
+        if (reached[i] && ops[i].depends >= LAT_DEPENDS_ROW) {
             judge->varying[judge->varying_count++] = i;
         }
     }
 }
 
-/* Computes the values of a row; what depends on the workload alone is there from the row before. */
+/* Computes the values that decide about a row; what depends on the workload alone is there from the row before. */
 static void compute_row(struct lat__judge *judge, size_t row)
 {
     const struct lat_columns *columns = judge->frame->columns;

@@ -166,6 +166,25 @@ static void a_disk_that_refuses_a_plan_delays_it(void **state)
     await_allocations(cloud, id, 1);
 }
 
+static void while_the_disk_refuses_everything_nothing_is_planned_in_a_hurry(void **state)
+{
+    struct cloud *cloud = *state;
+    struct lat_metric *placed = lat_metrics_counter(
+        cloud->bed->metrics, "lattice_evaluations_total", "outcome=\"placed\"", "");
+    char node[LAT_ID_SIZE], id[LAT_ID_SIZE];
+
+    add_node(cloud, "n1", node);
+    orch_stop(cloud);
+    deploy(cloud, "web", 4, 0, id); /* placed one by one where no program decides */
+    cloud->bed->script->fail_commit = cloud->bed->script->commits + 1;
+    cloud->bed->script->fail_code = LAT_E_NO_SPACE;
+    cloud->bed->script->fail_proofs = 1;
+    orch_start(cloud);
+    run_for(cloud, 900); /* less than the store takes to try again */
+    assert_in_range(lat_metric_value(placed), 1, 12);
+    await_allocations(cloud, id, 4);
+}
+
 static void a_wish_that_changes_while_it_waits_is_respected(void **state)
 {
     struct cloud *cloud = *state;
@@ -427,6 +446,7 @@ int main(void)
         TEST(the_receipt_names_every_node),
         TEST(the_newest_twenty_receipts_are_kept),
         TEST(a_disk_that_refuses_a_plan_delays_it),
+        TEST(while_the_disk_refuses_everything_nothing_is_planned_in_a_hurry),
         TEST(a_wish_that_changes_while_it_waits_is_respected),
         TEST(a_workload_is_placed_while_the_disk_works_on_it),
         TEST(a_plan_fails_with_the_workload_that_it_is_for),
