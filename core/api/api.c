@@ -1,5 +1,6 @@
 /* The table of routes, and the way of a request from its I/O loop to its handler. */
 #include "api/api_internal.h"
+#include "api/evaluation_internal.h"
 #include "api/past_internal.h"
 #include "api/policy_internal.h"
 #include "api/routes_internal.h"

@@ -14,6 +14,7 @@
 #include "dispatch/dispatch.h"
 #include "http/router.h"
 #include "luahost/luahost.h"
+#include "sched/trial.h"
 #include "store/history.h"
 #include "store/store.h"
 
@@ -21,11 +22,19 @@ struct lat_api;
 struct lat_policies;
 
 enum {
-    LAT_API_PAGE_MAX = 500,         /* items in one page of a list */
-    LAT_API_LABEL_FILTERS_MAX = 16, /* labels that one list is narrowed by */
-    LAT_API_FOLLOWERS_MAX = 1000,   /* event streams and followed logs at once */
-    LAT_API_LOGINS_MAX = 64,        /* passwords being checked or waiting for it */
-    LAT_API_LOGINS_SOURCE_MAX = 8,  /* of these, from one source */
+    LAT_API_PAGE_MAX = 500,          /* items in one page of a list */
+    LAT_API_EVALUATIONS_LISTED = 64, /* of a workload; more are not kept */
+    LAT_API_RECEIPT_NODES = 100,     /* nodes of each receipt in such a list */
+    LAT_API_RECEIPTS_LISTED_BYTES =
+        256 * 1024,               /* packed, of the receipts in it; the newest is always shown */
+    LAT_API_NODE_DECISIONS = 200, /* newest decisions that are looked through for a node */
+    LAT_API_NODE_DECISIONS_BYTES = 2 << 20, /* and of their receipts, packed */
+    LAT_API_NODE_RULES_SHOWN = 32,          /* rules that refused something on a node, by tense */
+    LAT_API_RULE_NAME_MAX = 32,             /* bytes of a rule's name there */
+    LAT_API_LABEL_FILTERS_MAX = 16,         /* labels that one list is narrowed by */
+    LAT_API_FOLLOWERS_MAX = 1000,           /* event streams and followed logs at once */
+    LAT_API_LOGINS_MAX = 64,                /* passwords being checked or waiting for it */
+    LAT_API_LOGINS_SOURCE_MAX = 8,          /* of these, from one source */
     LAT_API_LOGINS_KEPT = 16,  /* of these, for sources from which somebody has logged in before */
     LAT_API_MISTAKES_USER = 5, /* wrong passwords of a source for one name, before it has to wait */
     LAT_API_MISTAKES_SOURCE = 30,  /* and for any names together */
@@ -47,6 +56,9 @@ struct lat_api_config {
     struct lat_policies *policies; /* until lat_api_end_streams */
     struct lat_dispatch *dispatch;
     struct lat_history *history; /* NULL: none is kept */
+    /* Finds out where the instances of a workload (taken) would go; NULL: dry runs are UNAVAILABLE. */
+    void (*try_placement)(void *arg, struct lat_workload *workload, lat_trial_fn *fn, void *fn_arg);
+    void *try_arg;
     const struct lat_authority *authority;
     struct lat_sealer *sealer;
     struct lat_random *random; /* of the state loop */

@@ -43,6 +43,8 @@
     X(GET, "/api/v1/workloads/{id}/metrics", USERS, workload_metrics)                              \
     X(GET, "/api/v1/workloads/{id}/history", USERS, workload_history)                              \
     X(GET, "/api/v1/workloads/{id}/evaluations", USERS, workload_evaluations)                      \
+    X(GET, "/api/v1/evaluations/{id}", USERS, evaluations_get)                                     \
+    X(GET, "/api/v1/nodes/{id}/decisions", USERS, node_decisions)                                  \
     X(GET, "/api/v1/events", USERS, events_follow)                                                 \
     X(GET, "/api/v1/audit", USERS, audit_list)                                                     \
     X(GET, "/api/v1/audit/verify", ADMINS, audit_verify)                                           \

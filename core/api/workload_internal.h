@@ -24,7 +24,6 @@ int lat__workload_rendered(struct lat_api *api, const struct lat_workload *workl
 void lat__workloads_list(struct lat__call *call);
 void lat__workloads_get(struct lat__call *call);
 void lat__workload_history(struct lat__call *call);
-void lat__workload_evaluations(struct lat__call *call);
 
 /* ---- workloads.c ---- */
 void lat__workloads_create(struct lat__call *call);

@@ -1,8 +1,6 @@
 /* Workloads as people see them: the row, its allocations, its addresses, and to those who ask for it, its credentials. */
 #include "api/workload_internal.h"
 
-#include "sched/receipt.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -381,57 +379,4 @@ void lat__workload_history(struct lat__call *call)
     }
     lat_history_read(call->api->with.history, workload->row.id, LAT__HISTORY_MAX, history_read,
                      call);
-}
-
-/* A node may be gone, and its number another one's since. */
-struct decided {
-    const struct lat_store *store;
-    int64_t at; /* when */
-};
-
-static const struct lat_node *find_node(void *arg, int64_t number, const char *id)
-{
-    const struct decided *decided = arg;
-    const struct lat_node *node;
-    char key[24];
-
-    if (number == 0) {
-        return lat_store_node(decided->store, id);
-    }
-    snprintf(key, sizeof(key), "%lld", (long long)number);
-    node = (const struct lat_node *)lat_store_find(decided->store, LAT_INDEX_NODE_NUMBER, key);
-    return node && node->joined_at <= decided->at ? node : NULL;
-}
-
-void lat__workload_evaluations(struct lat__call *call)
-{
-    const struct lat_workload *workload;
-    struct lat_json_writer writer;
-    struct lat_buf answer = {0};
-    const struct lat_row *row;
-    void *cursor = NULL;
-    struct lat_err err;
-
-    if (lat__workload_find(call, &workload, &err)) {
-        lat__call_fail(call, &err);
-        return;
-    }
-    lat_json_writer_init(&writer, &answer);
-    lat_json_object(&writer, NULL);
-    lat_json_array(&writer, "items");
-    while ((row = lat_store_each(call->api->with.store, LAT_INDEX_EVALUATION_WORKLOAD,
-                                 workload->row.id, &cursor))) {
-        const struct lat_evaluation *evaluation = (const struct lat_evaluation *)row;
-        struct decided decided = {.store = call->api->with.store, .at = evaluation->created_at};
-        struct lat_receipt_view view = {
-            .find = find_node, .arg = &decided, .max = LAT_API_PAGE_MAX};
-
-        lat_json_object(&writer, NULL);
-        lat_row_write(row, &writer);
-        lat_receipt_write(evaluation->receipt, &view, "receipt", &writer);
-        lat_json_end(&writer, '}');
-    }
-    lat_json_end(&writer, ']');
-    lat_json_end(&writer, '}');
-    lat__call_answer(call, 200, &answer);
 }

@@ -4,6 +4,7 @@
  *
  * A change renders the whole spec again with the credentials that are there, so that a database keeps its password. Labels
  * are no part of what is rendered and sealed: they go into a column of their own (workload_labels.c). */
+#include "api/evaluation_internal.h"
 #include "api/policy_internal.h"
 #include "api/workload_internal.h"
 
@@ -20,6 +21,7 @@ struct rendering {
     cJSON *rendered;               /* owned; what the plugin made of it */
     char workload_id[LAT_ID_SIZE]; /* "" for a new one */
     int64_t generation, count;     /* of the workload that a change was made from */
+    bool is_dry;                   /* of a new one: nothing is to be changed */
 };
 
 static struct rendering *free_rendering(struct rendering *rendering)
@@ -331,20 +333,6 @@ static void change(struct rendering *rendering, const cJSON *rendered)
     lat__workload_commit(call, txn, "workload.change", (const struct lat_workload *)row, 200);
 }
 
-static void admitted(void *arg, const struct lat_err *err)
-{
-    struct rendering *rendering = arg;
-
-    if (err) {
-        lat__call_fail(rendering->call, err);
-    } else if (*rendering->workload_id) {
-        change(rendering, rendering->rendered);
-    } else {
-        create(rendering, rendering->rendered);
-    }
-    free_rendering(rendering);
-}
-
 /* The workload as it would be, as far as the admission policy is told of it; owned. */
 static int wanted_workload(const struct rendering *rendering, struct lat_workload **ret_workload,
                            struct lat_err *err)
@@ -371,6 +359,42 @@ static int wanted_workload(const struct rendering *rendering, struct lat_workloa
     return 0;
 }
 
+/* Answers what would become of a new workload that was admitted. */
+static void try_out(struct rendering *rendering)
+{
+    struct lat__call *call = rendering->call;
+    struct lat_workload *workload = NULL;
+    struct lat_err err;
+
+    if (check_plain(rendering->spec, rendering->rendered, &err) ||
+        name_taken(call, lat_json_text(rendering->spec, "name", ""), &err) ||
+        wanted_workload(rendering, &workload, &err)) {
+        lat__call_fail(call, &err);
+        return;
+    }
+    lat_store_make_id(call->api->with.store, workload->row.id);
+    lat_row_set(workload->desired, lat_want_name(LAT_WANT_RUNNING));
+    lat_row_set(workload->request_id, lat_http_request_id(call->req));
+    workload->generation = 1;
+    lat__dry_run(call, workload);
+}
+
+static void admitted(void *arg, const struct lat_err *err)
+{
+    struct rendering *rendering = arg;
+
+    if (err) {
+        lat__call_fail(rendering->call, err);
+    } else if (rendering->is_dry) {
+        try_out(rendering);
+    } else if (*rendering->workload_id) {
+        change(rendering, rendering->rendered);
+    } else {
+        create(rendering, rendering->rendered);
+    }
+    free_rendering(rendering);
+}
+
 static void rendered_by_plugin(void *arg, const cJSON *value, const struct lat_err *err)
 {
     struct rendering *rendering = arg;
@@ -395,14 +419,17 @@ void lat__workloads_create(struct lat__call *call)
 {
     struct rendering *rendering;
     struct lat_err err;
+    bool is_dry;
 
-    if (lat__call_read_body(call, NULL, &err) || lat_spec_check(call->body, &err) ||
+    if (lat__call_read_flag(call, "dry_run", &is_dry, &err) ||
+        lat__call_read_body(call, NULL, &err) || lat_spec_check(call->body, &err) ||
         name_taken(call, lat_json_text(call->body, "name", ""), &err)) {
         lat__call_fail(call, &err);
         return;
     }
     rendering = LAT_NEW(struct rendering);
     rendering->call = call;
+    rendering->is_dry = is_dry;
     rendering->spec = call->body;
     rendering->labels = cJSON_DetachItemFromObjectCaseSensitive(rendering->spec, "labels");
     call->body = NULL;

@@ -231,6 +231,21 @@ static void make_deciders(struct lat_stages *stages)
     });
 }
 
+/* Where a workload would go; those who decide may have ended. */
+static void try_placement(void *arg, struct lat_workload *workload, lat_trial_fn *fn, void *fn_arg)
+{
+    struct lat_stages *stages = arg;
+    struct lat_err err;
+
+    if (stages->orch) {
+        lat_orch_try(stages->orch, workload, fn, fn_arg);
+        return;
+    }
+    lat_err_set(&err, LAT_E_CANCELLED, "The console stops.");
+    lat_row_unref(&workload->row);
+    fn(fn_arg, NULL, &err);
+}
+
 static void make_api(struct lat_stages *stages)
 {
     const struct lat_stages_config *with = &stages->with;
@@ -241,6 +256,8 @@ static void make_api(struct lat_stages *stages)
         .policies = stages->policies,
         .dispatch = stages->dispatch,
         .history = with->history,
+        .try_placement = try_placement,
+        .try_arg = stages,
         .authority = with->authority,
         .sealer = with->sealer,
         .random = with->random,

@@ -93,20 +93,43 @@ static double misses(const struct lat_plan *plan, size_t record)
 
 /* ---- what a node misses ---- */
 
-/* Tells whether the policy, and the rules without a unit, let an instance onto a row. */
+/* What a row misses of each resource. */
+static struct lat_need lacks_of(const struct lat_plan *plan, size_t row)
+{
+    struct lat_need lacks = {.of = {0}};
+
+    for (size_t i = 0; i < LAT_RESOURCE_COUNT; i++) {
+        int64_t need = plan->request.need.of[i];
+        int64_t have = plan->planner->frame->free_of[i][row];
+
+        lacks.of[i] = need > 0 && have < need ? need - have : 0;
+    }
+    return lacks;
+}
+
+/* Tells whether an instance would be let onto a row if there were as much of everything as it lacks: policies look at what is free, too.
+ * The frame is given that for the time of the question. */
 static bool is_let_in(struct lat_plan *plan, size_t row)
 {
-    struct lat_request small = plan->request;
+    static const struct lat_need nothing = {.of = {0}};
+    struct lat_frame *frame = plan->planner->frame;
+    struct lat_need lacks = lacks_of(plan, row);
     struct lat_margin margin;
     struct lat_err err;
     bool passes = false;
     double score;
 
-    small.need = (struct lat_need){.of = {0}};
+    lat__frame_give(frame, row, &lacks);
+    lat__frame_take(frame, row, &nothing); /* as many instances as before */
     if (!plan->program) {
-        return lat_rules_find(plan->planner->frame, &small, row, &margin) < 0;
+        passes =
+            lat_rules_find(frame, &plan->request, row, &margin) < 0; /* as far as is known here */
+    } else if (lat__judge_row(plan->planner->judge, &plan->request, row, &passes, &score, &err)) {
+        passes = false;
     }
-    return lat__judge_row(plan->planner->judge, &small, row, &passes, &score, &err) == 0 && passes;
+    lat__frame_give(frame, row, &nothing);
+    lat__frame_take(frame, row, &lacks);
+    return passes;
 }
 
 /* Tells whether a rule of the machine is all that refuses a row. */
@@ -159,7 +182,6 @@ static void say_all_lacking(struct lat_plan *plan, const struct near *near, stru
     struct lat_margin margin;
     int rule = -1;
     bool any = false;
-    bool more = false;
 
     lat_buf_addf(out, "%s comes nearest", name_of(plan, near));
     while ((rule = lat_rules_find_from(plan->planner->frame, &plan->request, near->row, rule + 1,
@@ -170,11 +192,9 @@ static void say_all_lacking(struct lat_plan *plan, const struct near *near, stru
             lat_rule_amount(rule, margin.need - margin.have, true, lack);
             lat_buf_addf(out, "%s%s", any ? ", " : ": it lacks ", lack);
             any = true;
-        } else {
-            more = true;
         }
     }
-    if (more || !is_let_in(plan, near->row)) {
+    if (!is_let_in(plan, near->row)) {
         lat_buf_add_text(out, ", and that is not all that is in its way");
     }
     lat_buf_add_text(out, ".");

@@ -1,15 +1,45 @@
 -- deploy: one workload, from flags until its address answers.
 
 local demand = require "cli.demand"
+local explain = require "cli.explain"
+local problem = require "cli.problem"
 local spec = require "cli.spec"
+local units = require "cli.units"
 local wait = require "cli.wait"
 local workload = require "cli.workload"
 
 local RETRY_MS = 30 * 1000
+local NO_NODE_STATUS = 7 -- of no_node in the table of errors
+
+-- Says where it would go; ends with the exit status of no_node where not all of it would.
+local function dry_run(context, options, body)
+    local answer, text = context:console():call("POST", "/api/v1/workloads?dry_run=true", body)
+    if options.json then
+        context.out:line(text)
+    else
+        local nodes = {}
+        for index, node in ipairs(answer.nodes or {}) do
+            nodes[index] = units.clean(node.name or node.node) .. (node.instances > 1 and " x" .. node.instances or "")
+        end
+        local receipt = type(answer.receipt) == "table" and answer.receipt or {}
+        context.out:fields({
+            { "dry run", ("%d of %s would be placed; nothing was changed"):format(answer.placed,
+                units.count(answer.count, "instance")) },
+            { "on", table.concat(nodes, ", ") },
+            { "decision", answer.would_place and "" or units.clean(answer.reason or "") },
+            { "fix", type(receipt.fix) == "string" and units.clean(receipt.fix) or "" },
+            { "policy", explain.decider(answer) },
+            { "fallback", type(receipt.fallback) == "string" and units.clean(receipt.fallback) or "" },
+        }, 0)
+        explain.receipt(context, answer.receipt, false, true)
+    end
+    if not answer.would_place then problem.leave(NO_NODE_STATUS) end
+end
 
 local function deploy(context, options, operands, rest)
     local body = spec.build(operands.TYPE, operands.NAME, options, rest, context.parts.getenv)
     local timeout_ms = wait.timeout_ms(context, options)
+    if options.dry_run then return dry_run(context, options, body) end
     local console = context:console()
     console.on_retry = function() context.out:progress("send", "the connection was lost; sending it again") end
     local item, text = console:call("POST", "/api/v1/workloads", body, { patience_ms = RETRY_MS })
@@ -56,6 +86,7 @@ local flags = {
     { name = "label", value = "NAME=VALUE", kind = "list", help = "a label, by which lists are narrowed" },
     { name = "plain", value = "ENDPOINT", kind = "optional",
         help = "do not encrypt towards clients: one endpoint, or all without a name" },
+    { name = "dry-run", help = "say where it would go, and why not elsewhere; change nothing" },
 }
 table.move(demand.flags, 1, #demand.flags, #flags + 1, flags)
 table.move(wait.flags, 1, #wait.flags, #flags + 1, flags)
@@ -73,6 +104,7 @@ return {
 --entrypoint, --health, --user and --workdir are parameters under a shorter name.
 Prints the addresses, one a line. What the console accepted goes on when the command is interrupted.
 What has no health check is looked at once more after a second: whether it ended by itself.
+With --dry-run all is checked and decided and nothing changed; the exit status is 7 unless all would be placed.
 A task is waited for until all its instances have ended; the exit status is not 0 when one of them failed.]],
         examples = {
             "lattice deploy postgres my-db --param database=shop",

@@ -1,5 +1,6 @@
 -- Commands that look at workloads: ps, show, logs, stats, explain.
 
+local explain = require "cli.explain"
 local past = require "cli.past"
 local problem = require "cli.problem"
 local units = require "cli.units"
@@ -210,40 +211,6 @@ local function stats(context, options, operands)
     }, 0)
 end
 
--- ---- explain
-
-local function explain(context, options, operands)
-    local answer, text = context:console():get(workload.path(context.system, operands.NAME, "evaluations"))
-    local items = answer.items or {}
-    local newest = items[#items]
-    if options.json then
-        local raw = problem.check(context.system.items(text, "items"))
-        context.out:line(raw[#raw] or "null")
-        return
-    end
-    if not newest then
-        context.out:note(("Nothing was decided about '%s' yet."):format(operands.NAME))
-        return
-    end
-    context.out:fields({
-        { "decision", units.clean(newest.reason or newest.status or "") },
-        { "because", (units.clean(newest.trigger or ""):gsub("_", " ")) },
-        { "policy", units.clean(newest.policy or "") },
-        { "when", ("%s (%s ago)"):format(units.moment(newest.created_at), age(context, newest.created_at)) },
-        { "fallback", type(newest.receipt) == "table" and units.clean(newest.receipt.fallback or "") or "" },
-    }, 0)
-    local rows = {}
-    for index, node in ipairs(type(newest.receipt) == "table" and newest.receipt.nodes or {}) do
-        rows[index] = {
-            units.clean(node.name), units.clean(node.verdict), node.score and ("%.5g"):format(node.score) or "",
-            units.clean(node.rule or ""), units.clean(node.reason or ""),
-        }
-    end
-    if #rows == 0 then return end
-    context.out:line("")
-    context.out:table({ "NODE", "VERDICT", "SCORE", "RULE", "REASON" }, rows)
-end
-
 local NAME = { { name = "NAME" } }
 local INSTANCE = { name = "instance", value = "NUMBER", kind = "integer", help = "which instance, from 0 (default 0)" }
 
@@ -284,8 +251,5 @@ return {
         operands = NAME, flags = { INSTANCE, past.FLAGS[1], past.FLAGS[2] },
         examples = { "lattice stats --since 6h web" }, run = stats,
     },
-    {
-        name = "explain", section = SECTION, summary = "Show why a workload is where it is, or nowhere, node by node",
-        operands = NAME, run = explain,
-    },
+    explain.commands[1],
 }

@@ -1,5 +1,6 @@
--- Commands about nodes: node ls, show, stats, approve, reject, rm, join-token.
+-- Commands about nodes: node ls, show, stats, explain, approve, reject, rm, join-token.
 
+local explain = require "cli.explain"
 local past = require "cli.past"
 local problem = require "cli.problem"
 local spec = require "cli.spec"
@@ -169,6 +170,7 @@ return {
         name = "node stats", section = SECTION, summary = "Show what a node has used",
         operands = { { name = "NAME" } }, flags = past.FLAGS, run = stats,
     },
+    explain.commands[2],
     {
         name = "node set",
         section = SECTION,

@@ -177,10 +177,92 @@ describe("explain", function()
         assert.are.same({ "", "Nothing was decided about 'web' yet.\n" }, { stdout, stderr })
     end)
 
+    it("names the fix, who decided, the terms of a score, and when a refusal ends", function()
+        local item = {
+            reason = "no node can take it", trigger = "workload_created", policy = "placement 3", created_at = AT,
+            decided_by = { policy = "placement", revision = 3, author = "alice" },
+            receipt = {
+                fix = "n2 lacks 0.25 processors: ask for 1 processors or less.", counts = { nodes = 2 },
+                terms = { { text = "600 * node.free_cpu", line = 4 }, { text = "rank", line = 5 } },
+                nodes = {
+                    { name = "n1", verdict = "taken", instances = 2, score = 600, terms = { 600, 0 } },
+                    { name = "n2", verdict = "refused", rule = "policy", line = 7, tense = "not_now", reason = "full" },
+                },
+            },
+        }
+        local stdout = got("explain web", { [TARGET] = { 200, { items = { item } } } })
+        for _, line in ipairs { "fix        n2 lacks 0.25 processors: ask for 1 processors or less.",
+            "policy     placement 3, by alice", "a = 600 * node.free_cpu (line 4)", "b = rank (line 5)" } do
+            assert.matches(line .. "\n", stdout, 1, true)
+        end
+        assert.matches("n1     taken 2 times      600     a 600\n", stdout, 1, true)
+        assert.matches("n2     refused, not now%s+policy line 7   full\n", stdout)
+    end)
+
+    it("shows a large fleet by rules and its nearest nodes, and every node with --all", function()
+        local function nodes(from, to)
+            local all = {}
+            for index = from, to do
+                all[#all + 1] = { name = "n" .. index, verdict = "refused", rule = "cpu", tense = "never" }
+            end
+            return all
+        end
+        local rules = { { rule = "cpu", tense = "never", nodes = 300, reason = "too small" } }
+        local function item(list, following)
+            return { id = "e1", reason = "no", trigger = "node_changed", created_at = AT,
+                receipt = { counts = { nodes = 300 }, rules = rules, nodes = list, next = following } }
+        end
+        local answers = {
+            [TARGET] = { 200, { items = { item(nodes(1, 100), 100) } } },
+            ["GET /api/v1/evaluations/e1"] = { 200, item(nodes(1, 200), 200) },
+            ["GET /api/v1/evaluations/e1?cursor=200"] = { 200, item(nodes(201, 300)) },
+        }
+        local stdout, stderr = got("explain web", answers)
+        assert.matches("300     cpu    never   too small\n", stdout, 1, true)
+        assert.matches("\nn10 ", stdout, 1, true)
+        assert.is_nil(stdout:find("\nn11 "))
+        assert.matches("290 more nodes: --all", stderr, 1, true)
+        stdout, stderr = got("explain web --all", answers)
+        assert.matches("\nn300 ", stdout, 1, true)
+        assert.are.equal("", stderr)
+        assert.are.equal(300, #JSON.decode((got("explain web --all --json", answers))).receipt.nodes)
+    end)
+
     it("is the newest receipt with --json, or null", function()
         local answer = { [TARGET] = { 200, { items = { OLD, NEW } } } }
         assert.are.same(NEW, JSON.decode((got("explain web --json", answer))))
         assert.are.equal("null\n", (got("explain web --json", { [TARGET] = { 200, { items = {} } } })))
+    end)
+end)
+
+describe("node explain", function()
+    local TARGET = "GET /api/v1/nodes/n1/decisions"
+
+    it("tells what was taken, what was refused and why", function()
+        local answer = {
+            node = "n1", read = 7, looked_at = 3, taken = 1, possible = 1, refused = 1, since = AT,
+            rules = { { rule = "memory", tense = "not_now", times = 1, reason = "too little", last_at = AT } },
+            items = {
+                { at = AT, workload = "web", verdict = "refused", rule = "memory", reason = "too little" },
+                { at = AT, verdict = "possible", score = 5, taken_score = 9 },
+                { at = AT, workload = "db", verdict = "taken", score = 8 },
+            },
+        }
+        local stdout = got("node explain n1", { [TARGET] = { 200, answer } })
+        for _, line in ipairs {
+            "looked at   by 3 of the last 7 decisions, since 2026-11-21 01:02:03",
+            "possible    1, another was better", "1       memory   not now   too little",
+            "1m    web        refused            memory   too little",
+        } do
+            assert.matches(line .. "\n", stdout, 1, true)
+        end
+        assert.matches("possible   5 < 9\n", stdout, 1, true)
+        assert.are.equal(7, JSON.decode((got("node explain n1 --json", { [TARGET] = { 200, answer } }))).read)
+    end)
+
+    it("says when nothing has looked at it", function()
+        local _, stderr = got("node explain n1", { [TARGET] = { 200, { node = "n1", read = 0, items = {} } } })
+        assert.matches("No decision has looked at it lately.", stderr, 1, true)
     end)
 end)
 

@@ -350,6 +350,31 @@ describe("logs", function()
     end)
 end)
 
+describe("deploy --dry-run", function()
+    local function answer(placed)
+        return { dry_run = true, would_place = placed == 2, count = 2, placed = placed, reason = "no room",
+            policy = "placement 1", nodes = { { name = "n1", instances = placed } }, receipt = { fix = "n1 lacks a lot." } }
+    end
+
+    it("says where it would go, and sends nothing else", function()
+        local ran = fakes.run("deploy custom web --count 2 --dry-run", { script = { { 200, answer(2) } } })
+        assert.is_true(ran.ok)
+        assert.are.same({ "POST /api/v1/workloads?dry_run=true" }, targets(ran))
+        assert.matches("dry run   2 of 2 instances would be placed; nothing was changed\n", ran.stdout, 1, true)
+        assert.matches("on        n1 x2\n", ran.stdout, 1, true)
+    end)
+
+    it("ends with the status of no_node where not all would be placed", function()
+        local ran = fakes.run("deploy custom web --count 2 --dry-run", { script = { { 200, answer(1) } } })
+        assert.is_false(ran.ok)
+        assert.are.equal(7, ran.raised.status)
+        assert.matches("fix        n1 lacks a lot.", ran.stdout, 1, true)
+        ran = fakes.run("deploy custom web --count 2 --dry-run --json", { script = { { 200, answer(1) } } })
+        assert.are.equal(7, ran.raised.status)
+        assert.is_true(fakes.json.decode(ran.stdout).dry_run)
+    end)
+end)
+
 describe("label", function()
     it("sets and removes", function()
         local ran = fakes.run("label web tier=front url=a=b owner-", { script = { { 200, item "running" } } })

@@ -1,5 +1,7 @@
 #include "support.h"
 
+#include "sched/plan.h"
+
 #include "lua/host/host.h"
 #include "luahost/protocol.h"
 
@@ -92,6 +94,64 @@ static void open_history(struct desk *desk)
     free(path);
 }
 
+char *make_receipt(struct desk *desk, const struct lat_workload *workload)
+{
+    struct lat_frame *frame = lat_frame_new();
+    struct lat_planner *planner = lat_planner_new(frame);
+    const struct lat_request request = {
+        .workload = workload, .project = "p", .need = lat_need_of_workload(workload)};
+    const struct lat_node *node;
+    struct lat_placement placement;
+    struct lat_buf out = {0};
+    struct lat_plan *plan;
+    void *cursor = NULL;
+    size_t placed;
+
+    while ((node = lat_store_next_node(desk->console->store, &cursor))) {
+        assert_int_equal(lat_frame_put(frame, node, NULL), 0);
+    }
+    plan = lat_plan_new(planner, &request, 0);
+    while (lat_plan_ask(plan, &placement)) {
+        struct lat_decision decision = {.policy = "placement 1",
+                                        .node_count = placement.node_count};
+
+        decision.nodes = lat_alloc_array(placement.node_count, sizeof(*decision.nodes));
+        for (size_t i = 0; i < placement.node_count; i++) {
+            decision.nodes[i].verdict = LAT_VERDICT_POSSIBLE;
+        }
+        lat_plan_answer(plan, &decision);
+        lat_decision_done(&decision);
+    }
+    assert_int_equal(lat_plan_place(plan, 1, &placed, NULL), 0);
+    lat_plan_receipt(plan, &out);
+    lat_plan_free(plan);
+    lat_planner_free(planner);
+    lat_frame_free(frame);
+    return lat_buf_take_text(&out);
+}
+
+void desk_try(void *arg, struct lat_workload *workload, lat_trial_fn *fn, void *fn_arg)
+{
+    struct desk *desk = arg;
+    char *receipt = make_receipt(desk, workload);
+    const char *nodes[8];
+    size_t wanted = (size_t)workload->count;
+
+    for (size_t i = 0; i < LAT_COUNT(nodes); i++) {
+        nodes[i] = desk->console->node;
+    }
+    fn(fn_arg,
+       &(struct lat_trial){.wanted = wanted,
+                           .placed = desk->trial_room < wanted ? desk->trial_room : wanted,
+                           .nodes = nodes,
+                           .reason = "because",
+                           .receipt = receipt,
+                           .policy = "placement 1"},
+       NULL);
+    free(receipt);
+    lat_row_unref(&workload->row);
+}
+
 int desk_open(void **state)
 {
     struct desk *desk = LAT_NEW(struct desk);
@@ -109,6 +169,8 @@ int desk_open(void **state)
                                                      .luahost = desk->luahost,
                                                      .dispatch = desk->console->dispatch,
                                                      .history = desk->history,
+                                                     .try_placement = desk_try,
+                                                     .try_arg = desk,
                                                      .authority = desk->authority,
                                                      .sealer = desk->sealer,
                                                      .random = desk->random,

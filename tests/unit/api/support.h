@@ -22,7 +22,15 @@ struct desk {
     char *admin, *alice, *bob; /* tokens */
     char admin_id[LAT_ID_SIZE], alice_id[LAT_ID_SIZE], bob_id[LAT_ID_SIZE];
     char alice_project[LAT_ID_SIZE];
+    size_t trial_room; /* instances that a dry run finds room for, on the console's node */
 };
+
+/* What answers dry runs here: every node has refused, but for trial_room instances. */
+void desk_try(void *arg, struct lat_workload *workload, lat_trial_fn *fn, void *fn_arg);
+
+/* Returns the packed receipt of a decision about the workload, over all nodes of the store; owned. Nobody is asked: where no rule refuses, the
+ * first node is taken. */
+char *make_receipt(struct desk *desk, const struct lat_workload *workload);
 
 /* Puts the shipped policies in force. */
 void desk_rule(struct desk *desk);

@@ -339,6 +339,34 @@ static void a_score_is_told_by_its_terms_and_a_refusal_by_its_margin(void **stat
     end(&fleet);
 }
 
+/* The program looks at free memory itself: what is promised is asked of it as if there were enough. */
+static void the_fix_is_tried_against_the_program(void **state)
+{
+    struct fleet fleet = fleet_of(spreading, 1000, (int64_t)500 * MB);
+    struct lat_receipt receipt;
+    struct lat_err err;
+    size_t placed = 0;
+
+    (void)state;
+    add(&fleet, 0, 4000, (int64_t)450 * MB, "closed"); /* nearest, but closed */
+    add(&fleet, 1, 4000, (int64_t)400 * MB, "open");
+    for (int round = 0; round < 2; round++) { /* nothing is left of the question */
+        begin(&fleet, fleet.planner, 0);
+        assert_int_equal(place(&fleet, 1, &placed, &err), 0);
+        assert_int_equal(placed, 0);
+        receipt = receipt_of(&fleet);
+        assert_string_equal(receipt.fix,
+                            "no node can ever take it as it is; n1 lacks 100 MB of memory: ask for "
+                            "400 MB of memory or less, or join a machine with 500 MB of memory.");
+        lat_receipt_done(&receipt);
+        fleet.plan = lat_plan_free(fleet.plan);
+        assert_int_equal(lat_frame_free_of(fleet.frame, 1, LAT_RESOURCE_MEMORY), (int64_t)400 * MB);
+        assert_int_equal(
+            lat_columns_ints(lat_frame_columns(fleet.frame), LAT_FIELD_node_allocations)[1], 0);
+    }
+    end(&fleet);
+}
+
 static void a_receipt_of_a_thousand_nodes_is_small(void **state)
 {
     struct fleet fleet = fleet_of(spreading, 100, (int64_t)10 * MB);
@@ -424,6 +452,7 @@ int main(void)
         cmocka_unit_test(a_program_that_fails_on_the_way_places_nothing),
         cmocka_unit_test(what_was_judged_before_is_not_believed_of_what_has_changed),
         cmocka_unit_test(a_score_is_told_by_its_terms_and_a_refusal_by_its_margin),
+        cmocka_unit_test(the_fix_is_tried_against_the_program),
         cmocka_unit_test(a_receipt_of_a_thousand_nodes_is_small),
         cmocka_unit_test(rubbish_is_no_receipt),
     };
