@@ -217,6 +217,20 @@ int64_t lat_metric_value(const struct lat_metric *metric)
     return count;
 }
 
+int64_t lat_metric_quantile_ns(const struct lat_metric *metric, int percent)
+{
+    int64_t all = lat_metric_value(metric);
+    int64_t count = 0;
+
+    for (size_t i = 0; metric != NULL && i < BUCKETS - 1; i++) {
+        count += atomic_load_explicit(&metric->buckets[i], memory_order_relaxed);
+        if (count > 0 && count * 100 >= all * percent) {
+            return bounds[i].ns;
+        }
+    }
+    return all == 0 ? 0 : INT64_MAX;
+}
+
 /* Adds text with backslash, newline and, in a label, the quote escaped. */
 static void add_escaped(struct lat_buf *out, const char *text, bool quote)
 {

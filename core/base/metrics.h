@@ -41,6 +41,10 @@ void lat_metric_observe_ns(struct lat_metric *metric,
 int64_t lat_metric_value(
     const struct lat_metric *metric); /* of a histogram: how many were observed */
 
+/* Returns the upper bound of the bucket in which that many percent of what a histogram observed end: "99 of 100 took at most so
+ * long". 0 when nothing was observed, INT64_MAX past the last bound. */
+int64_t lat_metric_quantile_ns(const struct lat_metric *metric, int percent);
+
 /* Adds all series to out, grouped by name with HELP and TYPE, in order of registration. */
 void lat_metrics_render(struct lat_metrics *metrics, struct lat_buf *out);
 

@@ -301,7 +301,8 @@ void lat_luahost_use(const struct lat_luahost *host, enum lat_luahost_kind kind,
     if (source != NULL && source->asks != NULL) {
         *ret_use = (struct lat_luahost_use){.asks = lat_metric_value(source->asks),
                                             .errors = lat_metric_value(source->errors),
-                                            .kills = lat_metric_value(source->kills)};
+                                            .kills = lat_metric_value(source->kills),
+                                            .p99_ns = lat_metric_quantile_ns(source->seconds, 99)};
     }
 }
 

@@ -114,6 +114,8 @@ void lat_luahost_check(struct lat_luahost *host, const struct lat_luahost_source
 struct lat_luahost_use {
     int64_t asks, errors;
     int64_t kills; /* of these, how many cost the process its life: late, or out of memory */
+    int64_t
+        p99_ns; /* 99 of 100 answers took at most so long; 0: none was asked for, INT64_MAX: more than a minute */
 };
 void lat_luahost_use(const struct lat_luahost *host, enum lat_luahost_kind kind, const char *name,
                      struct lat_luahost_use *ret_use);

@@ -387,7 +387,9 @@ int lat_vector_run(struct lat_vector *vector, const struct lat_record *record,
     struct part part;
 
     begin(vector, record);
-    memset(ret_pass, 0, end * sizeof(*ret_pass));
+    if (end > 0) { /* there may be no node, and then no bitmap */
+        memset(ret_pass, 0, end * sizeof(*ret_pass));
+    }
     for (size_t word = 0; word < end; word += span.words) {
         if (!take_span(vector, vector->span, among, word, end, &span)) {
             continue;

@@ -64,8 +64,9 @@ local function show(context, options, operands)
         return
     end
     local use = type(policy.use) == "table" and policy.use or {}
-    local used = ("%s, %s, %s"):format(units.count(use.asks or 0, "question"), units.count(use.errors or 0, "error"),
-        units.count(use.kills or 0, "time") .. " stopped")
+    local used = ("%s, %s, %s%s"):format(units.count(use.asks or 0, "question"), units.count(use.errors or 0, "error"),
+        units.count(use.kills or 0, "time") .. " stopped",
+        (use.p99_ms or 0) > 0 and (", 99 of 100 within %g ms"):format(use.p99_ms) or "")
     context.out:line(("%s   revision %s%s"):format(context.out:paint("bold", text(policy.name)), text(policy.revision),
         policy.in_force == false and " (not in force)" or ""))
     context.out:fields({

@@ -101,6 +101,24 @@ static void a_histogram_counts_each_duration_in_its_bucket(void **state)
     lat_metrics_free(metrics);
 }
 
+static void a_histogram_says_how_long_most_took(void **state)
+{
+    (void)state;
+    struct lat_metrics *metrics = lat_metrics_new();
+    struct lat_metric *h = lat_metrics_histogram(metrics, "wait_seconds", "", "Waits.");
+    assert_int_equal(lat_metric_quantile_ns(NULL, 99), 0);
+    assert_int_equal(lat_metric_quantile_ns(h, 99), 0);
+    for (int i = 0; i < 99; i++)
+        lat_metric_observe_ns(h, 400000);
+    assert_int_equal(lat_metric_quantile_ns(h, 99), 500000);
+    lat_metric_observe_ns(h, 3000000000);
+    assert_int_equal(lat_metric_quantile_ns(h, 99), 500000);
+    assert_int_equal(lat_metric_quantile_ns(h, 100), 5000000000);
+    lat_metric_observe_ns(h, INT64_MAX);
+    assert_int_equal(lat_metric_quantile_ns(h, 100), INT64_MAX);
+    lat_metrics_free(metrics);
+}
+
 static void a_histogram_keeps_its_labels(void **state)
 {
     (void)state;
@@ -230,6 +248,7 @@ int main(void)
         cmocka_unit_test(series_are_grouped_by_name_in_order_of_registration),
         cmocka_unit_test(the_same_name_and_labels_are_the_same_series),
         cmocka_unit_test(a_histogram_counts_each_duration_in_its_bucket),
+        cmocka_unit_test(a_histogram_says_how_long_most_took),
         cmocka_unit_test(a_histogram_keeps_its_labels),
         cmocka_unit_test(label_values_are_escaped),
         cmocka_unit_test(no_metric_counts_nothing),
