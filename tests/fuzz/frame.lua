@@ -35,15 +35,22 @@ local described = {}
 for _, object in ipairs(api.objects) do described[object.name] = object end
 local as_node, as_workload = strict.object(described.node), strict.object(described.workload)
 
+-- What depends on the workload, too; where it is all zero, the evaluator takes another way.
+local ZERO = { workload_instances = 0, has_image = false, has_data = false }
+
 -- Returns an object of chance, and tells the columns by `set`. It is filled behind `as_object`, which takes the sign
 -- of a
 -- zero away.
-local function made(random, object, as_object, set, at)
+local function made(random, object, as_object, set, at, without_pairs)
     local values = as_object {}
     for _, field in ipairs(object.fields) do
         local value = field.name == "name" and "n" .. at or makers[field.type](random)
-        rawset(values, field.name, value)
-        set(at, object.name .. "." .. field.name, value)
+        if without_pairs and ZERO[field.name] ~= nil then
+            rawset(values, field.name, ZERO[field.name])
+        else
+            rawset(values, field.name, value)
+            set(at, object.name .. "." .. field.name, value)
+        end
     end
     return values
 end
@@ -51,8 +58,10 @@ end
 -- Returns {nodes, workloads}; the columns hold the same from now on.
 function frame.new(random)
     local self = { nodes = {}, workloads = {} }
+    local share = random:below(4) -- of the nodes that have what depends on the workload: none, few, half, all
+    native.clear_pairs()
     for row = 1, native.ROWS do
-        self.nodes[row] = made(random, described.node, as_node, native.node, row)
+        self.nodes[row] = made(random, described.node, as_node, native.node, row, random:below(4) > share)
     end
     for which = 1, 2 do
         self.workloads[which] = made(random, described.workload, as_workload, native.workload, which)

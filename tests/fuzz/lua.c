@@ -72,6 +72,13 @@ static int set_node(lua_State *L)
     return 0;
 }
 
+/* clear_pairs(): what depends on the workload, too, is zero for every node. */
+static int clear_pairs(lua_State *L)
+{
+    lat_columns_clear_pairs(fuzz_world_columns(world_of(L)));
+    return 0;
+}
+
 /* workload(number, path, value) */
 static int set_workload(lua_State *L)
 {
@@ -181,11 +188,8 @@ static void push_operations(lua_State *L)
 static int open_native(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"node", set_node},
-        {"workload", set_workload},
-        {"program", take_program},
-        {"compare", compare},
-        {NULL, NULL},
+        {"node", set_node},   {"workload", set_workload},   {"program", take_program},
+        {"compare", compare}, {"clear_pairs", clear_pairs}, {NULL, NULL},
     };
 
     lua_newtable(L);
