@@ -228,7 +228,7 @@ static void write_decision(struct survey *survey, const struct lat_evaluation *e
         lat_store_workload(survey->call->api->with.store, evaluation->workload_id);
     bool may_see = workload && lat__access_project(survey->call, workload->project_id);
     struct lat_json_writer *writer = survey->writer;
-    double score;
+    double score = 0;
 
     survey->taken += node->instances > 0;
     survey->possible += node->instances == 0 && record->kind == LAT_RECEIPT_POSSIBLE;

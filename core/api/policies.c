@@ -21,6 +21,7 @@ static void write_use(struct lat_api *api, const char *name, struct lat_json_wri
     lat_json_add_int(writer, "asks", use.asks);
     lat_json_add_int(writer, "errors", use.errors);
     lat_json_add_int(writer, "kills", use.kills);
+    lat_json_add_int(writer, "pauses", use.pauses);
     lat_json_add_real(writer, "p99_ms",
                       use.p99_ns == INT64_MAX ? 60000.0 : (double)use.p99_ns / 1e6);
     lat_json_end(writer, '}');

@@ -39,6 +39,7 @@ struct lat__source {
     struct lat_metric *asks;
     struct lat_metric *errors;
     struct lat_metric *kills;
+    struct lat_metric *pauses;
     struct lat_metric *seconds;
 };
 

@@ -130,6 +130,7 @@ static void count_trip(struct lat__lane *lane, struct lat__source *source, bool 
         pause_ms = LAT__PAUSE_MS_MAX;
     }
     source->paused_ms = lat_clock_boot_ms(lat_loop_clock(lane->host->loop)) + pause_ms;
+    lat_metric_add(source->pauses, 1);
     lat_log(lane->host->log, LAT_LOG_WARN, "lua file paused, it cost its process again and again",
             LAT_STR("kind", lat__kind_name(lane->kind)), LAT_STR("name", source->name),
             LAT_INT("times", source->trips), LAT_INT("pause_ms", pause_ms));

@@ -157,6 +157,9 @@ static void open_metrics(struct lat_luahost *host, struct lat__source *source,
                                          "Questions that failed");
     source->kills = lat_metrics_counter(host->metrics, "lattice_lua_kills_total", labels,
                                         "Questions that cost the Lua process its life");
+    source->pauses =
+        lat_metrics_counter(host->metrics, "lattice_lua_pauses_total", labels,
+                            "Times a Lua file was not asked for a while, for what it had cost");
     source->seconds = lat_metrics_histogram(host->metrics, "lattice_lua_ask_seconds", labels,
                                             "Time from question to answer");
     free(labels);
@@ -302,6 +305,7 @@ void lat_luahost_use(const struct lat_luahost *host, enum lat_luahost_kind kind,
         *ret_use = (struct lat_luahost_use){.asks = lat_metric_value(source->asks),
                                             .errors = lat_metric_value(source->errors),
                                             .kills = lat_metric_value(source->kills),
+                                            .pauses = lat_metric_value(source->pauses),
                                             .p99_ns = lat_metric_quantile_ns(source->seconds, 99)};
     }
 }

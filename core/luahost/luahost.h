@@ -115,6 +115,8 @@ struct lat_luahost_use {
     int64_t asks, errors;
     int64_t kills; /* of these, how many cost the process its life: late, or out of memory */
     int64_t
+        pauses; /* times it was not asked for a while, because it cost its process again and again */
+    int64_t
         p99_ns; /* 99 of 100 answers took at most so long; 0: none was asked for, INT64_MAX: more than a minute */
 };
 void lat_luahost_use(const struct lat_luahost *host, enum lat_luahost_kind kind, const char *name,

@@ -112,6 +112,11 @@ static void late_ask_fails_and_the_next_is_answered(void **state)
                                                    "kind=\"policy\",name=\"placement\"", "");
 
     assert_int_equal(lat_metric_value(kills), 2);
+    struct lat_luahost_use use;
+
+    lat_luahost_use(fixture->host, LAT_LUAHOST_POLICY, "placement", &use);
+    assert_int_equal(use.kills, 2);
+    assert_true(use.asks >= 3 && use.errors == 2 && use.pauses == 0 && use.p99_ns > 0);
 }
 
 static void full_queue_is_busy(void **state)
