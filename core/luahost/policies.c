@@ -209,8 +209,13 @@ static void on_loaded(void *arg, const struct lat_err *err)
         return;
     }
     if (policy->attempt == LAT__ATTEMPT_RESTORE && err != NULL) {
+        if (err->code == LAT_E_TIMEOUT && ++policy->late < LAT__RESTORE_TRIES) {
+            lat__policy_end_step(policy); /* and begins the next one with the same */
+            return;
+        }
         policy->given_up = revision;
     }
+    policy->late = 0;
     if (err != NULL) {
         lat__policy_refused(policy, err);
         return;

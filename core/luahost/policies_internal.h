@@ -7,7 +7,11 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
-enum { LAT__POLICIES_MAGIC = 0x506f6c69, LAT__POLICIES_COUNT = 3 };
+enum {
+    LAT__POLICIES_MAGIC = 0x506f6c69,
+    LAT__POLICIES_COUNT = 3,
+    LAT__RESTORE_TRIES = 3, /* of what was accepted once and is late now: the machine may be slow */
+};
 
 /* What the column `origin` says of a text that came with the program, and of one that came through the API. */
 #define LAT__ORIGIN_SHIPPED "shipped"
@@ -37,6 +41,7 @@ struct lat__policy {
     bool looked;      /* at the file, since the start */
     int64_t loaded;   /* revision that the host runs; 0: none */
     int64_t given_up; /* revision that could not be restored: not tried again */
+    int late;         /* how often in a row it was late when it was restored */
     bool starting;    /* its first steps have not ended */
     bool busy;        /* a step is under way: a load, a commit, a look at the folder */
     bool look_again;  /* the file may have changed meanwhile */
