@@ -188,9 +188,25 @@ on(math.modf, function(call)
         value.new("float", program:select(i.guard, zero, rest)) }
 end)
 
+-- Raises where neither of the first two arguments is a number: Lua's sentence names both.
+local function two_wrong(call)
+    local program = call.m.program
+    for _, one in ipairs(call.args[2] and value.apart(program, call.args[1]) or {}) do
+        for _, other in ipairs(value.apart(program, call.args[2])) do
+            if value.type(one) ~= "number" and value.type(other) ~= "number" then
+                call.m:trap(program:land(one.guard, other.guard), call.node.line, function()
+                    local samples = { n = 2, [1] = sentences.sample(one), [2] = sentences.sample(other) }
+                    return sentences.builtin(call.name, call.method, call.fn, samples)
+                end)
+            end
+        end
+    end
+end
+
 -- math.max(a, b, ...): the first that no other is greater than, itself; a NaN stays or goes as in Lua.
 local function extreme(greater)
     return function(call)
+        two_wrong(call)
         local m, best = call.m, number_at(call, 1)
         for index = 2, #call.args do
             local other = best and number_at(call, index)
