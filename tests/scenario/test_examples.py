@@ -46,7 +46,7 @@ def test_a_plugin_of_ones_own(cloud: Cloud, bed: Bed) -> None:
 
 def test_a_policy_that_keeps_workloads_in_a_zone(cloud: Cloud) -> None:
     shutil.copy(EXAMPLES / "policies" / "stay-in-zone.lua", cloud.console.data / "policies" / "placement.lua")
-    wait_until(lambda: cloud.api("GET", "/api/v1/policies")["items"][0]["revision"] == 2, "the policy is in force")
+    wait_until(lambda: cloud.api("GET", "/api/v1/policies/placement")["revision"] == 2, "the policy is in force")
     cloud.api.deploy("custom", "home-web", wait=False, params={"image": "lattice-test/web:1"})
     shown = cloud.api.wait("home-web", "pending")
     assert "is not in the zone home" in wait_until(lambda: cloud.api.show("home-web")["reason"], "it has a reason"), shown

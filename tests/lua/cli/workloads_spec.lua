@@ -353,7 +353,8 @@ end)
 describe("deploy --dry-run", function()
     local function answer(placed)
         return { dry_run = true, would_place = placed == 2, count = 2, placed = placed, reason = "no room",
-            policy = "placement 1", nodes = { { name = "n1", instances = placed } }, receipt = { fix = "n1 lacks a lot." } }
+            policy = "placement 1", nodes = { { name = "n1", instances = placed } },
+            receipt = { fix = "n1 lacks a lot." } }
     end
 
     it("says where it would go, and sends nothing else", function()

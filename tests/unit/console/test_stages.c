@@ -69,10 +69,11 @@ static void pass_ms(struct world *world, int64_t ms)
     world->now_ns = until_ns;
 }
 
-static int start_lua(void *arg, enum lat_luahost_kind kind, struct lat_stream **ret_stream,
-                     struct lat_err *err)
+static int start_lua(void *arg, enum lat_luahost_kind kind, void *rows,
+                     struct lat_stream **ret_stream, struct lat_err *err)
 {
     (void)kind;
+    (void)rows;
     (void)ret_stream;
     ((struct world *)arg)->lua_starts++;
     return lat_err_set(err, LAT_E_IO, "There is no Lua here.");
