@@ -31,6 +31,7 @@ static const struct {
     {"POST", "/api/v1/workloads/{id}/scale", "{\"count\":2}", 202, "workload.scale"},
     {"DELETE", "/api/v1/workloads/{id}", NULL, 202, "workload.remove"},
     {"DELETE", "/api/v1/join-tokens/{id}", NULL, 204, "join_token.remove"},
+    {"PATCH", "/api/v1/nodes/{id}", "{\"labels\":{\"zone\":\"a\"}}", 200, "node.change"},
     {"DELETE", "/api/v1/nodes/{id}", NULL, 204, "node.remove"},
     {"PUT", "/api/v1/policies/{id}", "{\"source\":\"function score() return 1 end\"}", 200,
      "policy.apply"},
