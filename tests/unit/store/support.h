@@ -22,8 +22,9 @@ struct script {
         commits; /* calls with changes or rows of the audit trail; also looked at while the worker works */
     int proofs; /* calls without */
     int reopens;
-    int reads;  /* steps of the audit trail */
-    int tidies; /* calls of tidy; the journal is untidy until there were so many */
+    int reads; /* steps of the audit trail */
+    atomic_int
+        tidies; /* calls of tidy, also looked at while the worker works; the journal is untidy until there were so many */
     int tidy_until;
     int fail_tidy;     /* this call of tidy (from 1) fails; 0: none */
     int forgets;       /* commits that forgot changes */
