@@ -23,7 +23,7 @@ struct script {
     int proofs; /* calls without */
     int reopens;
     int reads; /* steps of the audit trail */
-    atomic_int
+    _Atomic int
         tidies; /* calls of tidy, also looked at while the worker works; the journal is untidy until there were so many */
     int tidy_until;
     int fail_tidy;     /* this call of tidy (from 1) fails; 0: none */
