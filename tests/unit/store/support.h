@@ -18,13 +18,12 @@
 struct script {
     struct lat_journal journal;
     struct lat_journal *real;
-    _Atomic int
-        commits; /* calls with changes or rows of the audit trail; also looked at while the worker works */
-    int proofs; /* calls without */
-    int reopens;
-    int reads; /* steps of the audit trail */
-    _Atomic int
-        tidies; /* calls of tidy, also looked at while the worker works; the journal is untidy until there were so many */
+    /* What is counted is looked at while the worker works. */
+    _Atomic int commits; /* calls with changes or rows of the audit trail */
+    int proofs;          /* calls without */
+    _Atomic int reopens;
+    int reads;          /* steps of the audit trail */
+    _Atomic int tidies; /* calls of tidy; the journal is untidy until there were so many */
     int tidy_until;
     int fail_tidy;     /* this call of tidy (from 1) fails; 0: none */
     int forgets;       /* commits that forgot changes */
