@@ -78,17 +78,19 @@ void lat__evaluator_unsettle(struct lat__evaluator *evaluator);
 /* Evaluates what is queued, as far as that goes without waiting. */
 void lat__evaluator_run(struct lat__evaluator *evaluator);
 
-/* Takes a trial, which is decided in its turn; BUSY when too many wait already. */
-void lat__evaluator_try(struct lat__evaluator *evaluator, struct lat__trial *trial);
-
-/* Ends all trials: CANCELLED. */
-void lat__evaluator_cancel_trials(struct lat__evaluator *evaluator);
-
 /* Brings its frame up to date, if no plan is under way, so that what has happened need not be remembered. */
 void lat__evaluator_settle(struct lat__evaluator *evaluator);
 
 /* Returns its picture of the nodes, which has to be told what happens; borrowed. */
 struct lat__fleet *lat__evaluator_fleet(struct lat__evaluator *evaluator);
+
+/* ---- trial.c ---- */
+
+/* Takes a trial, which is decided in its turn; BUSY when too many wait already. */
+void lat__evaluator_try(struct lat__evaluator *evaluator, struct lat__trial *trial);
+
+/* Ends all trials: CANCELLED. */
+void lat__evaluator_cancel_trials(struct lat__evaluator *evaluator);
 
 /* ---- retention.c ---- */
 

@@ -4,7 +4,7 @@
  * frame while the rest of it is decided, and given back before anything else is: a policy that is asked row by row places one instance
  * a decision, and between two of them real evaluations have their turn. So a trial of a thousand instances delays no deploy by
  * more than one question. Runs on the state loop. */
-#include "orch/trial_internal.h"
+#include "orch/evaluate_internal.h"
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -128,4 +128,78 @@ bool lat__trial_note(struct lat__trial *trial, struct lat_plan *plan, struct lat
         trial->instances[trial->placed++] = make_instance(trial, fleet, rows[i]);
     }
     return placed > 0 && trial->placed < (size_t)trial->workload->count;
+}
+
+/* ---- taking turns with evaluations ---- */
+
+void lat__evaluator_try(struct lat__evaluator *evaluator, struct lat__trial *trial)
+{
+    struct lat_err err;
+
+    if (evaluator->trial_count == LAT_ORCH_TRIALS_MAX) {
+        lat_err_set(&err, LAT_E_BUSY, "Too many dry runs wait already.");
+        lat__trial_end(trial, &err);
+        lat__trial_free(trial);
+        return;
+    }
+    TAILQ_INSERT_TAIL(&evaluator->trials, trial, link);
+    evaluator->trial_count++;
+}
+
+void lat__evaluator_cancel_trials(struct lat__evaluator *evaluator)
+{
+    struct lat__trial *trial;
+    struct lat_err err;
+
+    lat_err_set(&err, LAT_E_CANCELLED, "The console stops.");
+    if (evaluator->trial) {
+        lat__trial_end(evaluator->trial, &err); /* its plan may be with the policy */
+    }
+    while ((trial = TAILQ_FIRST(&evaluator->trials))) {
+        TAILQ_REMOVE(&evaluator->trials, trial, link);
+        lat__trial_end(trial, &err);
+        lat__trial_free(trial);
+    }
+    evaluator->trial_count = 0;
+}
+
+bool lat__evaluator_take_trial(struct lat__evaluator *evaluator, bool may_evaluate)
+{
+    struct lat__trial *trial = TAILQ_FIRST(&evaluator->trials);
+
+    evaluator->was_trial = trial && !(may_evaluate && evaluator->was_trial);
+    if (!evaluator->was_trial) {
+        return false;
+    }
+    TAILQ_REMOVE(&evaluator->trials, trial, link);
+    evaluator->trial_count--;
+    evaluator->trial = trial;
+    evaluator->workload = trial->workload;
+    lat_row_ref(&trial->workload->row);
+    return true;
+}
+
+int lat__evaluator_tell(struct lat__evaluator *evaluator, struct lat_err *err)
+{
+    struct lat__trial *trial = evaluator->trial;
+    size_t stood = trial->placed;
+    size_t placed = 0;
+    bool has_more;
+    int rc = lat_plan_place(evaluator->plan, (size_t)trial->workload->count - stood, &placed, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    has_more = lat__trial_note(trial, evaluator->plan, evaluator->fleet, placed);
+    lat__evaluator_finish(evaluator);
+    lat__trial_count(trial, stood, -1, lat__fleet_frame(evaluator->fleet));
+    evaluator->trial = NULL;
+    if (has_more) {
+        TAILQ_INSERT_TAIL(&evaluator->trials, trial, link);
+        evaluator->trial_count++;
+    } else {
+        lat__trial_end(trial, NULL);
+        lat__trial_free(trial);
+    }
+    return 0;
 }

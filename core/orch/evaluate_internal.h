@@ -1,0 +1,53 @@
+/* Inside of core/orch: the evaluator's state, for the files that carry a decision on.
+ *
+ *   evaluate.c: queue, policy ─► begin.c: a plan is made ready ─► stage.c: what it placed becomes rows
+ *                                                             └─► trial.c: or is told, and nothing is written */
+#ifndef LAT_ORCH_EVALUATE_INTERNAL_H
+#define LAT_ORCH_EVALUATE_INTERNAL_H
+
+#include "orch/orch_internal.h"
+#include "orch/trial_internal.h"
+
+struct lat__evaluator {
+    struct lat_orch *orch;
+    struct lat__fleet *fleet;
+    struct lat_planner *planner;
+    struct lat_map *queue;               /* ids of workloads, in order of arrival */
+    struct lat_plan *plan;               /* under way, or NULL */
+    struct lat_fit *fit;                 /* of its request, or NULL */
+    const struct lat_workload *workload; /* it is about this one, held */
+    bool early;                          /* whose row was not durable when it began */
+    char project_name[LAT_NAME_MAX + 1];
+    int64_t started_ns;
+    size_t staged;                   /* instances that wait for the disk */
+    TAILQ_HEAD(, lat__trial) trials; /* that wait */
+    size_t trial_count;              /* of these */
+    struct lat__trial *trial;        /* that the plan is of; NULL: an evaluation */
+    bool was_trial;                  /* the last plan was; they take turns with evaluations */
+    struct lat_metric *placed, *blocked, *fallbacks, *seconds;
+};
+
+/* ---- evaluate.c ---- */
+
+/* Ends the decision under way, whatever came of it. */
+void lat__evaluator_finish(struct lat__evaluator *evaluator);
+
+/* ---- begin.c ---- */
+
+/* Begins the plan of the workload that was taken: the frame as it is now, and where its instances are. */
+void lat__evaluator_begin(struct lat__evaluator *evaluator, struct lat_txn *txn);
+
+/* ---- stage.c ---- */
+
+/* Places what is missing now, and stages that. LAT_E_POLICY, and the plan is still under way, when its program fails. */
+int lat__evaluator_stage(struct lat__evaluator *evaluator, struct lat_err *err) LAT_MUST_USE;
+
+/* ---- trial.c ---- */
+
+/* Takes the next trial, if it is its turn. */
+bool lat__evaluator_take_trial(struct lat__evaluator *evaluator, bool may_evaluate);
+
+/* Decides where the rest of a trial's instances would go, as far as one plan says. LAT_E_POLICY as lat__evaluator_stage. */
+int lat__evaluator_tell(struct lat__evaluator *evaluator, struct lat_err *err) LAT_MUST_USE;
+
+#endif
