@@ -2,6 +2,8 @@
  * nothing is allocated that the bytes there could not fill. The format is described in pack.c. Pure. */
 #include "sched/receipt.h"
 
+#include "policy/arith.h"
+#include "policy/program.h"
 #include "sched/pack_internal.h"
 
 #include "base/mem.h"
@@ -62,10 +64,16 @@ static size_t take_below(struct reader *reader, size_t bound)
     return (size_t)value;
 }
 
-/* Reads how many things follow of which each takes a byte or more. */
-static size_t take_count(struct reader *reader)
+/* Reads how many things follow of which each takes so many bytes or more. */
+static size_t take_count(struct reader *reader, size_t bytes)
 {
-    return take_below(reader, (size_t)(reader->end - reader->at) + 1);
+    uint64_t count = take_number(reader);
+
+    if (count > (size_t)(reader->end - reader->at) / bytes) {
+        reader->is_bad = true;
+        return 0;
+    }
+    return (size_t)count;
 }
 
 static int64_t take_signed(struct reader *reader)
@@ -97,9 +105,12 @@ static double take_float(struct reader *reader, size_t bytes)
 
 /* ---- texts, terms, rules ---- */
 
+/* A text repeats the one before it for next to nothing, so that what is there bounds their number alone: beside a policy's
+ * conditions they are reasons, which are short, and so is the sum. */
 static void read_texts(struct reader *reader, struct lat_receipt *receipt)
 {
-    size_t count = take_count(reader);
+    size_t count = take_count(reader, 3);
+    size_t room = count * LAT_RULE_REASON_MAX + 2 * LAT_PROGRAM_TEXT_MAX;
     const char *before = "";
 
     receipt->texts = lat_alloc_array(count + 1, sizeof(*receipt->texts));
@@ -107,7 +118,13 @@ static void read_texts(struct reader *reader, struct lat_receipt *receipt)
         size_t len_before = strlen(before);
         size_t front = take_below(reader, len_before + 1);
         size_t behind = take_below(reader, len_before - front + 1);
-        size_t len = take_count(reader);
+        size_t len = take_count(reader, 1);
+
+        if (front + len + behind > room) {
+            reader->is_bad = true;
+            return;
+        }
+        room -= front + len + behind;
         char *text = lat_alloc(front + len + behind + 1);
 
         memcpy(text, before, front);
@@ -149,7 +166,7 @@ static void read_terms(struct reader *reader, struct lat_receipt *receipt)
 static struct slot *read_slots(struct reader *reader, const struct lat_receipt *receipt,
                                size_t *ret_count)
 {
-    size_t count = take_count(reader);
+    size_t count = take_count(reader, 4);
     struct slot *slots = lat_alloc_array(count + 1, sizeof(*slots));
 
     for (size_t i = 0; i < count && !reader->is_bad; i++) {
@@ -205,7 +222,7 @@ static void read_run(struct reader *reader, struct lat_receipt *receipt, size_t 
 static void read_nodes(struct reader *reader, struct lat_receipt *receipt)
 {
     size_t count = take_below(reader, LAT_RECEIPT_NODES_MAX + 1);
-    size_t runs = take_count(reader);
+    size_t runs = take_count(reader, 1);
     size_t place = 0;
     int64_t last = 0;
 
@@ -274,8 +291,12 @@ static void read_refused(struct reader *reader, const struct lat_receipt *receip
 static void read_records(struct reader *reader, struct lat_receipt *receipt,
                          const struct slot *slots, size_t slot_count)
 {
-    size_t count = take_count(reader);
+    size_t count = take_count(reader, 3);
 
+    if (count > receipt->node_count) { /* each is somebody's */
+        reader->is_bad = true;
+        return;
+    }
     receipt->records = lat_alloc_array(count + 1, sizeof(*receipt->records));
     receipt->values = lat_alloc_array(count * receipt->term_count + 1, sizeof(double));
     receipt->record_count = count;
@@ -322,7 +343,7 @@ static void read_codes(struct reader *reader, struct lat_receipt *receipt)
 
 static void read_placed(struct reader *reader, struct lat_receipt *receipt)
 {
-    size_t count = take_count(reader);
+    size_t count = take_count(reader, 2);
     size_t place = 0;
 
     for (size_t i = 0; i < count && !reader->is_bad; i++) {
@@ -388,13 +409,14 @@ void lat_receipt_reason(const struct lat_receipt_record *record,
 {
     int rule = record->unit == LAT_UNIT_NONE ? -1 : lat_rule_named(record->rule);
 
-    if (rule < 0) {
+    /* A base that others wrote may give amounts to a rule that has none. */
+    if (rule < 0 || lat_rule_unit(rule) != record->unit) {
         lat_text_bound(ret_reason, LAT_RULE_REASON_MAX, record->reason);
         return;
     }
     lat_rule_reason(rule,
-                    &(struct lat_margin){.have = (int64_t)record->have,
-                                         .of = (int64_t)record->of,
-                                         .need = (int64_t)record->need},
+                    &(struct lat_margin){.have = lat_arith_f2i(record->have),
+                                         .of = lat_arith_f2i(record->of),
+                                         .need = lat_arith_f2i(record->need)},
                     ret_reason);
 }
