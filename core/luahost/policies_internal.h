@@ -1,4 +1,4 @@
-/* Shared by policies.c (steps), policy_rows.c (what is durable) and policy_files.c (the folder). */
+/* Shared by policies.c (steps), policy_changes.c (what is asked for), policy_rows.c (what is durable) and policy_files.c (the folder). */
 #ifndef LAT_LUAHOST_POLICIES_INTERNAL_H
 #define LAT_LUAHOST_POLICIES_INTERNAL_H
 
@@ -10,7 +10,12 @@
 enum {
     LAT__POLICIES_MAGIC = 0x506f6c69,
     LAT__POLICIES_COUNT = 3,
-    LAT__RESTORE_TRIES = 3, /* of what was accepted once and is late now: the machine may be slow */
+    LAT__RESTORE_TRIES =
+        3, /* at once, of what was accepted once and is late now: the machine may be slow */
+    LAT__LATE_TRIES =
+        8, /* more of what was late, after a pause that doubles from the next to the one after it */
+    LAT__LATE_MS = 1000,
+    LAT__LATE_MS_MAX = 60000,
 };
 
 /* What the column `origin` says of a text that came with the program, and of one that came through the API. */
@@ -38,13 +43,16 @@ struct lat__policy {
     char *path;       /* NULL: there is no folder */
     char *tried;      /* what the file said when it was looked at or written last; NULL: nothing */
     char *refused;    /* why that was refused; NULL: it was not */
-    bool looked;      /* at the file, since the start */
+    bool looked;      /* at the file, while what is in force ran */
     int64_t loaded;   /* revision that the host runs; 0: none */
-    int64_t given_up; /* revision that could not be restored: not tried again */
-    int late;         /* how often in a row it was late when it was restored */
-    bool starting;    /* its first steps have not ended */
-    bool busy;        /* a step is under way: a load, a commit, a look at the folder */
-    bool look_again;  /* the file may have changed meanwhile */
+    int64_t given_up; /* revision that could not be restored: not tried again, unless it was late */
+    int restores;     /* how often in a row it was late when it was restored */
+    int late;         /* how often in a row it was put off because it was late */
+    struct lat_timer again; /* runs until what was late is tried again */
+    bool is_due;            /* now */
+    bool starting;          /* its first steps have not ended */
+    bool busy;              /* a step is under way: a load, a commit, a look at the folder */
+    bool look_again;        /* the file may have changed meanwhile */
     enum lat__attempt attempt;
     char *text;                               /* of the step under way */
     struct lat__policy_change *change;        /* that the step under way is for; NULL: for none */
@@ -70,20 +78,41 @@ struct lat_policies {
 
 /* ---- policies.c ---- */
 
-/* The step under way has ended; what waits is looked at. */
+/* Finds one; NULL when there is none of that name. */
+struct lat__policy *lat__policy_named(struct lat_policies *all, const char *name);
+
+/* Begins what is to be done next, if no step is under way. */
+void lat__policy_next_step(struct lat__policy *policy);
+
+/* A step is under way, and has ended: what waits is looked at. */
+void lat__policy_begin_step(struct lat__policy *policy);
 void lat__policy_end_step(struct lat__policy *policy);
 
-/* Begins a step with a look at the policy's file, if none is under way; otherwise after it. */
-void lat__policy_look(struct lat__policy *policy);
+/* A call that was deferred has come, or a step has ended. Returns true when the object was stopped; it may be gone then. */
+bool lat__policies_is_over(struct lat_policies *all);
 
 /* Tries a text as the step under way. */
 void lat__policy_load(struct lat__policy *policy, enum lat__attempt attempt, const char *text);
+
+/* Commits that the text of the step under way is in force, as lat__policy_stage() says, and ends the step. */
+void lat__policy_put_in_force(struct lat__policy *policy, int64_t revision, bool is_old);
 
 /* A text of the step under way was refused. */
 void lat__policy_refused(struct lat__policy *policy, const struct lat_err *err);
 
 /* Returns the text inside the program. */
 const char *lat__policy_shipped(const struct lat__policy *policy);
+
+/* ---- policy_changes.c ---- */
+
+/* Begins the step of the change that waits longest. */
+void lat__policy_begin_change(struct lat__policy *policy);
+
+/* Tells whoever asked for the change of the step under way, if somebody did. */
+void lat__policy_finish_change(struct lat__policy *policy, const struct lat_err *err);
+
+/* Tells everybody whose change waits that it is cancelled. */
+void lat__policy_cancel_changes(struct lat__policy *policy);
 
 /* ---- policy_rows.c ---- */
 

@@ -176,12 +176,14 @@ static void forget_versions(const struct lat__policy *policy, struct lat_txn *tx
     }
 }
 
-/* What the file says as long as it does not say what is in force; "" when it does, or there is none. */
+/* What the file says until it is written; "" when it is not to be: it says what is in force, there is none, or its author's draft
+ * is left alone. */
 static void set_file_digest(const struct lat__policy *policy, struct lat_policy *row)
 {
     char digest[65] = "";
 
-    if (policy->tried != NULL && strcmp(policy->tried, policy->text) != 0) {
+    if (policy->change != NULL && policy->tried != NULL &&
+        strcmp(policy->tried, policy->text) != 0) {
         lat_digest_hex(policy->tried, strlen(policy->tried), digest);
     }
     lat_row_set(row->file_digest, digest);

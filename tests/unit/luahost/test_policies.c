@@ -131,6 +131,16 @@ static void save(struct house *house, const char *text)
     assert_int_equal(lat_file_replace(house->file, text, strlen(text), 0644, NULL), 0);
 }
 
+static char *file_text(const char *path)
+{
+    struct lat_buf text = {0};
+
+    if (lat_file_read(path, 1 << 20, &text, NULL) != 0) {
+        return NULL;
+    }
+    return lat_buf_take_text(&text);
+}
+
 /* Waits until the row's revision and refusal are so. */
 static void wait_for_row(struct house *house, int64_t revision, bool is_refused)
 {
@@ -300,6 +310,25 @@ static void first_file_that_is_broken_gives_way_to_the_shipped_text(void **state
     assert_non_null(strstr(row(house)->refused, "fre_cpu"));
 }
 
+static void first_file_that_is_broken_is_left_to_its_author(void **state)
+{
+    struct house *house = *state;
+    char *folder = lat_text_format("%s/policies", house->dir);
+
+    assert_int_equal(lat_dir_make(folder, 0755, NULL), 0);
+    free(folder);
+    save(house, broken);
+    start(house);
+    restart(house);
+    assert_non_null(strstr(row(house)->refused, "fre_cpu"));
+    char *text = file_text(house->file);
+
+    assert_string_equal(text, broken);
+    free(text);
+    save(house, scores_2);
+    wait_for_row(house, 2, false);
+}
+
 static void many_saves_end_with_the_last(void **state)
 {
     struct house *house = *state;
@@ -375,16 +404,6 @@ static int change_now(struct house *house, struct lat_policies_change change,
 static int apply(struct house *house, const char *text)
 {
     return change_now(house, (struct lat_policies_change){.source = text}, NULL);
-}
-
-static char *file_text(const char *path)
-{
-    struct lat_buf text = {0};
-
-    if (lat_file_read(path, 1 << 20, &text, NULL) != 0) {
-        return NULL;
-    }
-    return lat_buf_take_text(&text);
 }
 
 /* Waits until the file says so and the row knows it. */
@@ -635,6 +654,8 @@ static int run(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(first_file_that_is_broken_gives_way_to_the_shipped_text,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(first_file_that_is_broken_is_left_to_its_author, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(many_saves_end_with_the_last, setup, teardown),
         cmocka_unit_test_setup_teardown(applied_text_is_in_force_and_in_the_file, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_text_is_refused_with_its_line_and_changes_nothing,
