@@ -32,6 +32,14 @@ static bool may_tell(struct lat__session *session)
     return true;
 }
 
+static const struct lat_node *node_of(struct lat__session *session, struct lat_txn *txn)
+{
+    const struct lat_node *row =
+        (const struct lat_node *)lat_txn_get(txn, LAT_TABLE_NODE, session->node_id);
+    bool shut_out = !row || lat_text_equal(row->status, lat_node_state_name(LAT_NODE_REVOKED));
+    return shut_out ? NULL : row;
+}
+
 /* ---- allocations ---- */
 
 /* Prints observed without its progress; owned. */
@@ -134,6 +142,30 @@ static bool is_end(struct lat_txn *txn, const struct lat_allocation *row,
            workload && lat_text_equal(workload->kind, lat_workload_kind_name(LAT_RUN_TASK));
 }
 
+/* The volumes of an instance went with it: whoever is placed next does not look for them there until the node tells anew what it keeps. */
+static void forget_data(struct lat__session *session, struct lat_txn *txn,
+                        const struct lat_allocation *allocation)
+{
+    const struct lat_node *node = node_of(session, txn);
+    char *told =
+        lat_text_format("%s/%lld", allocation->workload_id, (long long)allocation->ordinal);
+    cJSON *volumes = node && *node->volumes ? cJSON_Parse(node->volumes) : NULL;
+    cJSON *volume;
+
+    cJSON_ArrayForEach (volume, volumes) {
+        if (lat_text_equal(cJSON_GetStringValue(volume), told))
+            break;
+    }
+    if (volume) {
+        struct lat_node *edited = lat_node_edit(node);
+        cJSON_Delete(cJSON_DetachItemViaPointer(volumes, volume));
+        lat_row_take(edited->volumes, lat_json_print(volumes));
+        lat_txn_put(txn, &edited->row);
+    }
+    cJSON_Delete(volumes);
+    free(told);
+}
+
 static bool apply_observed(struct lat__session *session, struct lat_txn *txn,
                            const struct lat__report *report)
 {
@@ -157,6 +189,8 @@ static bool apply_observed(struct lat__session *session, struct lat_txn *txn,
     edited->finished = is_end(txn, row, report);
     edited->updated_at = now;
     lat_txn_put(txn, &edited->row);
+    if (report->status == LAT_ALLOCATION_REMOVED && !row->keep_data)
+        forget_data(session, txn, row);
     return true;
 }
 
@@ -224,14 +258,6 @@ static void fill_node(struct lat_node *node, const struct lat__report *report)
         lat_row_set(node->labels, labels);
         free(labels);
     }
-}
-
-static const struct lat_node *node_of(struct lat__session *session, struct lat_txn *txn)
-{
-    const struct lat_node *row =
-        (const struct lat_node *)lat_txn_get(txn, LAT_TABLE_NODE, session->node_id);
-    bool shut_out = !row || lat_text_equal(row->status, lat_node_state_name(LAT_NODE_REVOKED));
-    return shut_out ? NULL : row;
 }
 
 static bool apply_node(struct lat__session *session, struct lat_txn *txn,

@@ -64,11 +64,49 @@ static void begin_fit(struct lat__evaluator *evaluator, struct lat_txn *txn)
     lat_fit_ready(evaluator->fit);
 }
 
+/* Chooses which of the missing instances the plan is of: one whose data lives somewhere, which goes there or nowhere, or in the end all
+ * the others. Returns the rows of the nodes where its data is. */
+static const uint64_t *choose_instances(struct lat__evaluator *evaluator, struct lat_txn *txn,
+                                        size_t *ret_words)
+{
+    const struct lat_frame *frame = lat__fleet_frame(evaluator->fleet);
+    const struct lat_workload *workload = evaluator->workload;
+    int64_t ordinals[LAT_PLAN_INSTANCES_MAX];
+    size_t missing =
+        evaluator->trial ? 0 : lat__orch_missing(txn, workload, ordinals, LAT_PLAN_INSTANCES_MAX);
+    const uint64_t *first = NULL;
+    size_t others = 0;
+
+    evaluator->ordinal = -1;
+    *ret_words = 0;
+    for (size_t i = 0; i < missing; i++) {
+        size_t words;
+        const uint64_t *rows = lat_frame_data(frame, workload->row.id, ordinals[i], &words);
+
+        others += rows == NULL;
+        if (rows &&
+            (!first || (evaluator->ordinal < evaluator->from && ordinals[i] >= evaluator->from))) {
+            first = rows;
+            evaluator->ordinal = ordinals[i];
+            *ret_words = words;
+        }
+    }
+    if (evaluator->ordinal < evaluator->from && others > 0) {
+        evaluator->ordinal = -1;
+        *ret_words = 0;
+        first = NULL;
+    }
+    return first;
+}
+
 void lat__evaluator_begin(struct lat__evaluator *evaluator, struct lat_txn *txn)
 {
     const struct lat_workload *workload = evaluator->workload;
     const struct lat_project *project =
         lat_store_project(evaluator->orch->with.store, workload->project_id);
+    struct lat_request request = {.workload = workload,
+                                  .project = evaluator->project_name,
+                                  .need = lat_need_of_workload(workload)};
     const struct lat_row *row;
     void *cursor = NULL;
 
@@ -82,14 +120,9 @@ void lat__evaluator_begin(struct lat__evaluator *evaluator, struct lat_txn *txn)
     begin_fit(evaluator, txn);
     lat_text_bound(evaluator->project_name, sizeof(evaluator->project_name),
                    project ? project->name : "");
-    evaluator->plan = lat_plan_new(evaluator->planner,
-                                   &(struct lat_request){
-                                       .workload = workload,
-                                       .project = evaluator->project_name,
-                                       .need = lat_need_of_workload(workload),
-                                       .fit = evaluator->fit,
-                                   },
-                                   seed_of(workload->row.id));
+    request.fit = evaluator->fit;
+    request.data = choose_instances(evaluator, txn, &request.data_words);
+    evaluator->plan = lat_plan_new(evaluator->planner, &request, seed_of(workload->row.id));
     while ((row = lat_txn_each(txn, LAT_INDEX_ALLOCATION_WORKLOAD, workload->row.id, &cursor))) {
         lat_plan_stands(evaluator->plan, ((const struct lat_allocation *)row)->node_id);
     }

@@ -103,6 +103,11 @@ static bool decide_now(struct lat__evaluator *evaluator)
 
 /* ---- the queue ---- */
 
+void lat__evaluator_again(struct lat__evaluator *evaluator, const char *workload_id, int64_t from)
+{
+    lat_map_put(evaluator->queue, workload_id, (void *)(uintptr_t)(from + 1));
+}
+
 /* Takes the next workload that lacks an instance out of the queue, and holds its latest row. */
 static const struct lat_workload *take_next(struct lat__evaluator *evaluator, struct lat_txn *txn)
 {
@@ -121,6 +126,7 @@ static const struct lat_workload *take_next(struct lat__evaluator *evaluator, st
             evaluator->early =
                 found != lat_store_workload(evaluator->orch->with.store, workload_id);
         }
+        evaluator->from = (int64_t)(uintptr_t)value - 1;
         lat_map_remove(evaluator->queue, workload_id);
     }
     return found;
@@ -187,7 +193,7 @@ void lat__evaluator_queue(struct lat__evaluator *evaluator, const char *workload
             return; /* its commit, most likely */
         }
     }
-    lat_map_put(evaluator->queue, workload_id, evaluator);
+    lat__evaluator_again(evaluator, workload_id, 0);
 }
 
 void lat__evaluator_unsettle(struct lat__evaluator *evaluator)

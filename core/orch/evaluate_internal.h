@@ -12,11 +12,13 @@ struct lat__evaluator {
     struct lat_orch *orch;
     struct lat__fleet *fleet;
     struct lat_planner *planner;
-    struct lat_map *queue;               /* ids of workloads, in order of arrival */
-    struct lat_plan *plan;               /* under way, or NULL */
-    struct lat_fit *fit;                 /* of its request, or NULL */
+    struct lat_map *queue; /* ids of workloads, in order of arrival -> lat__evaluator_again */
+    struct lat_plan *plan; /* under way, or NULL */
+    struct lat_fit *fit;   /* of its request, or NULL */
     const struct lat_workload *workload; /* it is about this one, held */
     bool early;                          /* whose row was not durable when it began */
+    int64_t from;    /* of its instances with data, those before this one were tried */
+    int64_t ordinal; /* the one with data that the plan is of; -1: all without */
     char project_name[LAT_NAME_MAX + 1];
     int64_t started_ns;
     size_t staged;                   /* instances that wait for the disk */
@@ -31,6 +33,9 @@ struct lat__evaluator {
 
 /* Ends the decision under way, whatever came of it. */
 void lat__evaluator_finish(struct lat__evaluator *evaluator);
+
+/* Queues a workload; of its instances whose data lives somewhere, those before `from` were just tried. */
+void lat__evaluator_again(struct lat__evaluator *evaluator, const char *workload_id, int64_t from);
 
 /* ---- begin.c ---- */
 

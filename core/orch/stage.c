@@ -196,8 +196,36 @@ static void commit_plan(struct lat__evaluator *evaluator, struct lat_txn *txn, s
     evaluator->staged += placed;
     lat__orch_hold(evaluator->orch);
     if (is_partial) {
-        lat_map_put(evaluator->queue, staged->workload_id, evaluator);
+        lat__evaluator_again(evaluator, staged->workload_id, 0);
     }
+}
+
+/* Leaves of the missing instances those that the plan is of. *ret_more: others are tried after them. */
+static size_t keep_chosen(const struct lat__evaluator *evaluator, int64_t *ordinals, size_t missing,
+                          bool *ret_more)
+{
+    const struct lat_frame *frame = lat__fleet_frame(evaluator->fleet);
+    size_t kept = 0;
+    size_t words;
+
+    *ret_more = false;
+    for (size_t i = 0; i < missing; i++) {
+        bool has_data =
+            lat_frame_data(frame, evaluator->workload->row.id, ordinals[i], &words) != NULL;
+
+        if (evaluator->ordinal < 0 ? !has_data : ordinals[i] == evaluator->ordinal) {
+            ordinals[kept++] = ordinals[i];
+        } else if (evaluator->ordinal >= 0 && (!has_data || ordinals[i] > evaluator->ordinal)) {
+            *ret_more = true;
+        }
+    }
+    return kept;
+}
+
+/* Goes on to the instances behind those that the plan found no place for. */
+static void go_on(struct lat__evaluator *evaluator)
+{
+    lat__evaluator_again(evaluator, evaluator->workload->row.id, evaluator->ordinal + 1);
 }
 
 int lat__evaluator_stage(struct lat__evaluator *evaluator, struct lat_err *err)
@@ -209,8 +237,10 @@ int lat__evaluator_stage(struct lat__evaluator *evaluator, struct lat_err *err)
     int64_t ordinals[LAT_PLAN_INSTANCES_MAX];
     size_t missing =
         workload ? lat__orch_missing(txn, workload, ordinals, LAT_PLAN_INSTANCES_MAX) : 0;
+    bool has_more;
+    size_t chosen = keep_chosen(evaluator, ordinals, missing, &has_more);
     size_t placed = 0;
-    int rc = missing > 0 ? lat_plan_place(evaluator->plan, missing, &placed, err) : 0;
+    int rc = chosen > 0 ? lat_plan_place(evaluator->plan, chosen, &placed, err) : 0;
 
     if (rc != 0) {
         lat_txn_cancel(txn);
@@ -220,6 +250,8 @@ int lat__evaluator_stage(struct lat__evaluator *evaluator, struct lat_err *err)
                                                   evaluator->started_ns);
     if (missing == 0) { /* while the policy was asked */
         lat_map_remove(orch->waiting, evaluator->workload->row.id);
+    } else if (placed == 0 && (has_more || chosen == 0)) {
+        go_on(evaluator);
     } else if (stage_plan(evaluator, txn, workload, ordinals, placed)) {
         commit_plan(evaluator, txn, placed, placed > 0 && placed < missing);
         return 0;

@@ -10,6 +10,8 @@
 #include "base/text.h"
 #include "model/states.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,15 +60,27 @@ struct lat_frame *lat_frame_new(void)
     frame->columns = lat_columns_new();
     frame->rows = lat_map_new();
     frame->images = lat_map_new();
+    frame->data = lat_map_new();
     return frame;
 }
 
-struct lat_frame *lat_frame_free(struct lat_frame *frame)
+static void free_holders(struct lat_map *map)
 {
     void *cursor = NULL;
     const char *name;
     void *value;
 
+    while (lat_map_next(map, &cursor, &name, &value)) {
+        struct lat__holders *holders = value;
+
+        free(holders->rows);
+        free(holders);
+    }
+    lat_map_free(map);
+}
+
+struct lat_frame *lat_frame_free(struct lat_frame *frame)
+{
     if (!frame) {
         return NULL;
     }
@@ -85,13 +99,8 @@ struct lat_frame *lat_frame_free(struct lat_frame *frame)
     }
     free(frame->claims);
     free(frame->numbers);
-    while (lat_map_next(frame->images, &cursor, &name, &value)) {
-        struct lat__image *image = value;
-
-        free(image->rows);
-        free(image);
-    }
-    lat_map_free(frame->images);
+    free_holders(frame->images);
+    free_holders(frame->data);
     lat_map_free(frame->rows);
     lat_columns_free(frame->columns);
     free(frame);
@@ -156,48 +165,58 @@ static void publish_devices(struct lat_frame *frame, size_t row)
                           (double)largest / LAT_GPU_WHOLE);
 }
 
-static void set_image(struct lat_frame *frame, size_t row, const char *name, bool has)
+/* Notes that a row has a thing, or forgets it. */
+static void set_holder(struct lat_map *map, size_t row, const char *name, bool has)
 {
-    struct lat__image *image = lat_map_get(frame->images, name);
+    struct lat__holders *holders = lat_map_get(map, name);
     uint64_t bit = UINT64_C(1) << row % 64;
 
-    if (!image && !has) {
+    if (!holders && !has) {
         return;
     }
-    if (!image) {
-        image = LAT_NEW(struct lat__image);
-        lat_map_put(frame->images, name, image);
+    if (!holders) {
+        holders = LAT_NEW(struct lat__holders);
+        lat_map_put(map, name, holders);
     }
-    if (row / 64 >= image->words) {
+    if (row / 64 >= holders->words) {
         size_t words = row / 64 + 4;
 
-        image->rows = lat_grow(image->rows, words, sizeof(*image->rows));
-        memset(image->rows + image->words, 0, (words - image->words) * sizeof(*image->rows));
-        image->words = words;
+        holders->rows = lat_grow(holders->rows, words, sizeof(*holders->rows));
+        memset(holders->rows + holders->words, 0,
+               (words - holders->words) * sizeof(*holders->rows));
+        holders->words = words;
     }
-    image->count += has && !(image->rows[row / 64] & bit);
-    image->count -= !has && (image->rows[row / 64] & bit);
-    image->rows[row / 64] = has ? image->rows[row / 64] | bit : image->rows[row / 64] & ~bit;
-    if (image->count == 0) {
-        lat_map_remove(frame->images, name);
-        free(image->rows);
-        free(image);
+    holders->count += has && !(holders->rows[row / 64] & bit);
+    holders->count -= !has && (holders->rows[row / 64] & bit);
+    holders->rows[row / 64] = has ? holders->rows[row / 64] | bit : holders->rows[row / 64] & ~bit;
+    if (holders->count == 0) {
+        lat_map_remove(map, name);
+        free(holders->rows);
+        free(holders);
     }
 }
 
-/* Notes the images of a node, or forgets them. */
-static void note_images(struct lat_frame *frame, size_t row, const char *images, bool has)
+/* Notes all that a node tells of in a list, or forgets it. */
+static void note_list(struct lat_map *map, size_t row, const char *list, bool has)
 {
     cJSON *json = NULL;
     const cJSON *name;
 
-    if (*images && lat_json_parse(images, strlen(images), &json, NULL) == 0) {
+    if (*list && lat_json_parse(list, strlen(list), &json, NULL) == 0) {
         cJSON_ArrayForEach (name, json) {
             if (cJSON_IsString(name)) {
-                set_image(frame, row, name->valuestring, has);
+                set_holder(map, row, name->valuestring, has);
             }
         }
         cJSON_Delete(json);
+    }
+}
+
+static void renew_list(struct lat_map *map, size_t row, const char *before, const char *now)
+{
+    if (!lat_text_equal(before, now)) {
+        note_list(map, row, before, false);
+        note_list(map, row, now, true);
     }
 }
 
@@ -226,10 +245,8 @@ static void publish(struct lat_frame *frame, size_t row, const struct lat_node *
     }
     frame->bounded += node->available_until != 0;
     frame->bounded -= before != NULL && before->available_until != 0;
-    if (before == NULL || !lat_text_equal(before->images, node->images)) {
-        note_images(frame, row, before ? before->images : "", false);
-        note_images(frame, row, node->images, true);
-    }
+    renew_list(frame->images, row, before ? before->images : "", node->images);
+    renew_list(frame->data, row, before ? before->volumes : "", node->volumes);
     if (before == NULL || !lat_text_equal(before->labels, node->labels)) {
         publish_map(frame, row, LAT_FIELD_node_labels, node->labels);
     }
@@ -333,7 +350,8 @@ void lat_frame_remove(struct lat_frame *frame, const char *node_id)
         return;
     }
     lat_map_remove(frame->rows, node_id);
-    note_images(frame, row, frame->nodes[row]->images, false);
+    note_list(frame->images, row, frame->nodes[row]->images, false);
+    note_list(frame->data, row, frame->nodes[row]->volumes, false);
     frame->bounded -= frame->nodes[row]->available_until != 0;
     lat_row_unref(&frame->nodes[row]->row);
     frame->nodes[row] = NULL;
@@ -433,12 +451,30 @@ void lat_frame_claim(struct lat_frame *frame, const struct lat_allocation *alloc
 
 /* ---- reading ---- */
 
-const uint64_t *lat_frame_image(const struct lat_frame *frame, const char *image, size_t *ret_words)
+static const uint64_t *holders_of(const struct lat_map *map, const char *name, size_t *ret_words)
 {
-    const struct lat__image *found = lat_map_get(frame->images, image);
+    const struct lat__holders *found = lat_map_get(map, name);
 
     *ret_words = found ? found->words : 0;
     return found ? found->rows : NULL;
+}
+
+const uint64_t *lat_frame_image(const struct lat_frame *frame, const char *image, size_t *ret_words)
+{
+    return holders_of(frame->images, image, ret_words);
+}
+
+const uint64_t *lat_frame_data(const struct lat_frame *frame, const char *workload_id,
+                               int64_t ordinal, size_t *ret_words)
+{
+    char key[LAT_ID_SIZE + 24];
+
+    *ret_words = 0;
+    if (lat_map_count(frame->data) == 0) {
+        return NULL;
+    }
+    snprintf(key, sizeof(key), "%s/%" PRId64, workload_id, ordinal);
+    return holders_of(frame->data, key, ret_words);
 }
 
 const struct lat_devices *lat_frame_devices(const struct lat_frame *frame, size_t row)

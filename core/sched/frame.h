@@ -63,6 +63,10 @@ void lat_frame_tell_time(struct lat_frame *frame, int64_t wall_ms);
 const uint64_t *lat_frame_image(const struct lat_frame *frame, const char *image,
                                 size_t *ret_words);
 
+/* Likewise the rows of nodes on which a volume of an instance lives. */
+const uint64_t *lat_frame_data(const struct lat_frame *frame, const char *workload_id,
+                               int64_t ordinal, size_t *ret_words);
+
 /* Counts (times 1) or gives back (-1) the devices and ports that an allocation reserves on its node. */
 void lat_frame_claim(struct lat_frame *frame, const struct lat_allocation *allocation,
                      int64_t times);

@@ -12,8 +12,8 @@ struct lat__claims {
     size_t port_count;
 };
 
-/* Which rows have an image. */
-struct lat__image {
+/* Which rows have a thing: an image, the data of an instance. */
+struct lat__holders {
     uint64_t *rows; /* bitmap; owned */
     size_t words;
     size_t count; /* of bits that are set */
@@ -28,7 +28,8 @@ struct lat_frame {
     int64_t *allocations;                 /* by row */
     struct lat__claims *claims;           /* by row */
     int64_t *numbers;                     /* by row: NODE.number */
-    struct lat_map *images;               /* name -> struct lat__image, owned */
+    struct lat_map *images;               /* name -> struct lat__holders, owned */
+    struct lat_map *data;                 /* WORKLOAD/ORDINAL -> struct lat__holders, owned */
     size_t bounded;                       /* nodes whose availability ends */
 };
 

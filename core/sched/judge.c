@@ -286,6 +286,12 @@ static bool has_pairs(const struct lat_frame *frame, size_t block)
     return any != 0;
 }
 
+/* Tells whether what is found for a request says nothing of another one with the same key. */
+static bool is_passing_request(const struct lat_request *request)
+{
+    return request->data || lat_fit_is_single(request->fit);
+}
+
 /* ---- judging ---- */
 
 /* Marks what decides whether a row passes and how good it is; what is left are reasons and margins. */
@@ -373,7 +379,7 @@ int lat__judge_run(struct lat__judge *judge, struct lat_program *program,
     make_room(judge, blocks * LAT_COLUMNS_BLOCK);
     for (size_t block = 0; block < blocks; block++) {
         uint64_t *words = judge->todo + block * LAT_COLUMNS_WORDS;
-        bool has = has_pairs(judge->frame, block) || lat_fit_is_single(request->fit);
+        bool has = has_pairs(judge->frame, block) || is_passing_request(request);
 
         memset(words, 0, block_bytes);
         if (has || class->stamps[block] != lat_columns_stamps(columns)[block]) {
@@ -392,7 +398,7 @@ int lat__judge_run(struct lat__judge *judge, struct lat_program *program,
         if (class->stamps[block] == NEVER_LOOKED_AT) {
             memcpy(class->among + at, judge->todo + at, block_bytes);
             memcpy(class->pass + at, judge->pass + at, block_bytes);
-            if (!has_pairs(judge->frame, block) && !lat_fit_is_single(request->fit)) {
+            if (!has_pairs(judge->frame, block) && !is_passing_request(request)) {
                 class->stamps[block] = lat_columns_stamps(columns)[block];
             }
         }

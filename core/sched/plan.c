@@ -175,19 +175,27 @@ const char *lat_plan_policy(const struct lat_plan *plan)
 
 /* ---- judging ---- */
 
-/* Sets has_image of the nodes whose engine has the workload's image. */
-static void mark_images(struct lat_plan *plan)
+static void mark(struct lat_plan *plan, enum lat_policy_field field, const uint64_t *rows,
+                 size_t words)
 {
-    struct lat_frame *frame = plan->planner->frame;
-    size_t words;
-    const uint64_t *rows = lat_frame_image(frame, plan->request.workload->image, &words);
-
-    for (size_t word = 0; word < words; word++) {
+    for (size_t word = 0; rows && word < words; word++) {
         for (uint64_t bits = rows[word]; bits != 0; bits &= bits - 1) {
-            lat_columns_set_bool(frame->columns, word * 64 + (size_t)__builtin_ctzll(bits),
-                                 LAT_FIELD_node_has_image, true);
+            lat_columns_set_bool(plan->planner->frame->columns,
+                                 word * 64 + (size_t)__builtin_ctzll(bits), field, true);
         }
     }
+}
+
+/* Sets has_image of the nodes whose engine has the workload's image, and has_data of those where the instance's data lives. */
+static void mark_what_is_there(struct lat_plan *plan, bool images)
+{
+    size_t words = 0;
+    const uint64_t *rows =
+        images ? lat_frame_image(plan->planner->frame, plan->request.workload->image, &words)
+               : NULL;
+
+    mark(plan, LAT_FIELD_node_has_image, rows, words);
+    mark(plan, LAT_FIELD_node_has_data, plan->request.data, plan->request.data_words);
 }
 
 /* Tells whether a program reads a field. */
@@ -207,9 +215,8 @@ static bool reads(const struct lat_program *program, enum lat_policy_field field
 int lat_plan_judge(struct lat_plan *plan, struct lat_program *program, const char *policy,
                    struct lat_err *err)
 {
-    if (reads(program, LAT_FIELD_node_has_image)) { /* rows that are marked are judged each time */
-        mark_images(plan);
-    }
+    /* Rows that are marked are judged each time. */
+    mark_what_is_there(plan, reads(program, LAT_FIELD_node_has_image));
     int rc = lat__judge_run(plan->planner->judge, program, &plan->request, &plan->found, err);
 
     if (rc == 0) {
@@ -253,6 +260,7 @@ static struct lat_placement_node describe(const struct lat_frame *frame, size_t 
             llrint(lat_columns_floats(columns, LAT_FIELD_node_free_gpu_share)[row] * LAT_GPU_WHOLE),
         .available_seconds = seconds == INT64_MAX ? 0 : seconds,
         .has_image = lat__bit(lat_columns_bits(columns, LAT_FIELD_node_has_image), row),
+        .has_data = lat__bit(lat_columns_bits(columns, LAT_FIELD_node_has_data), row),
         .allocations = frame->allocations[row],
         .workload_instances =
             lat_columns_ints(frame->columns, LAT_FIELD_node_workload_instances)[row],
@@ -271,7 +279,7 @@ bool lat_plan_ask(struct lat_plan *plan, struct lat_placement *ret_placement)
         planner->asked = lat_alloc_array(LAT_PLACEMENT_NODES_MAX, sizeof(*planner->asked));
     }
     if (plan->asked == 0) {
-        mark_images(plan);
+        mark_what_is_there(plan, true);
     }
     narrow(plan);
     for (; plan->asked < rows && count < LAT_PLACEMENT_NODES_MAX; plan->asked++) {

@@ -25,6 +25,34 @@ struct rule {
 
 /* ---- rules of their own kind ---- */
 
+/* Volumes never move: who has data somewhere goes there, or waits. */
+static bool has_its_data(const struct lat_request *request, size_t row)
+{
+    return row / 64 < request->data_words && (request->data[row / 64] >> row % 64 & 1);
+}
+
+static uint64_t narrow_data(const struct lat_frame *frame, const struct lat_request *request,
+                            size_t word, uint64_t among)
+{
+    (void)frame;
+    if (!request->data) {
+        return among;
+    }
+    return word < request->data_words ? among & request->data[word] : 0;
+}
+
+static bool is_elsewhere(const struct lat_frame *frame, const struct lat_request *request,
+                         size_t row, struct lat_margin *ret_margin)
+{
+    (void)frame;
+    if (!request->data || has_its_data(request, row)) {
+        return false;
+    }
+    *ret_margin = (struct lat_margin){.tense = LAT_TENSE_NEVER,
+                                      .reason = "the data of this instance is on another node"};
+    return true;
+}
+
 static uint64_t narrow_ready(const struct lat_frame *frame, const struct lat_request *request,
                              size_t word, uint64_t among)
 {
@@ -174,7 +202,8 @@ LAT_FIT_RULES(X)
         .resource = LAT_RESOURCE_##NAME                                                            \
     }
 
-static const struct rule rules[] = {OWN("ready", narrow_ready, is_not_ready),
+static const struct rule rules[] = {OWN("data", narrow_data, is_elsewhere),
+                                    OWN("ready", narrow_ready, is_not_ready),
                                     OWN("hours", narrow_hours, is_after_hours),
                                     ENOUGH("cpu", CPU, MILLI, "processors are"),
                                     ENOUGH("memory", MEMORY, BYTES, "MB of memory are"),

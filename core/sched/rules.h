@@ -13,6 +13,10 @@ struct lat_request {
     const char *project;                 /* name of its project, borrowed */
     struct lat_need need;                /* of each instance */
     struct lat_fit *fit;                 /* what else it asks of a place, borrowed; NULL: nothing */
+    /* Rows of the nodes on which data of the instance lives: then it goes nowhere else. A bitmap of so many words, borrowed of the
+     * frame; NULL: no data of it lives anywhere. */
+    const uint64_t *data;
+    size_t data_words;
 };
 
 enum lat_tense {

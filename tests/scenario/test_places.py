@@ -3,13 +3,13 @@
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.bed import Bed
+from support.bed import Bed, BedNode
 from support.cloud import Cloud
 from support.engine import Engine
 from support.waiting import wait_until
@@ -111,3 +111,30 @@ def test_a_fixed_port_of_the_node_is_given_once(day: Cloud) -> None:
     waits(day, "second", "its port 16379 is taken")
     day.cli("rm", "first", "--yes")
     day.api.wait("second", "running")
+
+
+def test_a_policy_prefers_the_node_whose_engine_has_the_image(nodes: Callable[[int], list[BedNode]], bed: Bed, tmp_path: Path) -> None:
+    bed.registry.ensure("web")
+    two = nodes(2)
+    two[0].engine.forget_images()
+    two[1].engine.docker("pull", "lattice-test/web:1", timeout_s=300)
+    cloud = Cloud(tmp_path, host=two[0].place.gateway).start()
+    try:
+        for number, node in enumerate(two):
+            cloud.join(node.engine, f"node-{number}", node.place.namespace)
+        assert "lattice-test/web:1" not in cloud.node("node-0")["images"]
+        assert "lattice-test/web:1" in cloud.node("node-1")["images"]
+        for sign, wanted in (("", "node-1"), ("-", "node-0")):
+            cloud.api("PUT", "/api/v1/policies/placement", {
+                "source": f"function score(node, workload) if node.has_image then return {sign}1 end return 0 end\n"})
+            answer = cloud.api("POST", "/api/v1/workloads?dry_run=true", {
+                "type": "custom", "name": "web", "params": {"image": "lattice-test/web:1"}})
+            assert answer["policy"].startswith("placement ") and answer["decided_by"], "the compiled policy decided"
+            assert [node["name"] for node in answer["receipt"]["nodes"] if node["verdict"] == "taken"] == [wanted]
+        shown = cloud.api.deploy("custom", "web", params={"image": "lattice-test/web:1"})
+        assert shown["allocations"][0]["node"] == "node-0"
+        wait_until(lambda: "lattice-test/web:1" in cloud.node("node-0")["images"], "the image that was pulled is told of", 60)
+        cloud.clear_up()
+        cloud.stop()
+    finally:
+        cloud.kill()

@@ -118,6 +118,29 @@ static void a_status_that_nobody_knows_is_written_over(void **state)
     agent_free(agent);
 }
 
+static void volumes_that_go_with_their_instance_are_looked_for_no_more(void **state)
+{
+    struct console *console = *state;
+    char id[LAT_ID_SIZE], volumes[2 * LAT_ID_SIZE + 32], left[LAT_ID_SIZE + 16];
+    make_allocation(console, console->node, id);
+    snprintf(volumes, sizeof(volumes), "[\"%s/0\",\"%s/1\"]", console->workload, console->workload);
+    snprintf(left, sizeof(left), "[\"%s/1\"]", console->workload);
+    struct lat_txn *txn = lat_txn_begin(console->store, "");
+    struct lat_node *node = lat_node_edit(node_of(console));
+    lat_row_set(node->volumes, volumes);
+    lat_txn_put(txn, &node->row);
+    commit_now(console->bed, txn);
+    change_allocation(console, id, "removed", 2);
+    struct agent *agent = agent_welcomed(console);
+    agent_say_observed(agent, id, 2, "stopping", "", "{}");
+    await_allocation(console, id, "stopping");
+    assert_string_equal(node_of(console)->volumes, volumes);
+    agent_say_observed(agent, id, 2, "removed", "", "{}");
+    await_allocation(console, id, "removed");
+    assert_string_equal(node_of(console)->volumes, left);
+    agent_free(agent);
+}
+
 static void make_workload_a_task(struct console *console)
 {
     struct lat_txn *txn = lat_txn_begin(console->store, "");
@@ -355,6 +378,7 @@ int main(void)
         TEST(a_node_that_is_ahead_of_a_backup_is_overtaken),
         TEST(a_status_that_nobody_knows_is_written_over),
         TEST(only_a_task_finishes),
+        TEST(volumes_that_go_with_their_instance_are_looked_for_no_more),
         TEST(removed_is_final),
         TEST(progress_is_written_twice_a_second),
         TEST(node_tells_of_itself_and_its_engine),

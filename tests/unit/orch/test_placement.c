@@ -92,6 +92,75 @@ static void instances_of_one_workload_spread_over_nodes(void **state)
     }
 }
 
+/* What an agent tells: the instances of a workload whose volumes it keeps. */
+static void keep_data(struct cloud *cloud, const char *node, const char *workload,
+                      const char *ordinals)
+{
+    struct lat_txn *txn = lat_txn_begin(cloud->bed->store, "");
+    struct lat_node *edited =
+        lat_node_edit((const struct lat_node *)lat_txn_get(txn, LAT_TABLE_NODE, node));
+    struct lat_buf told = {0};
+
+    for (const char *c = ordinals; *c; c++) {
+        lat_buf_addf(&told, "%s\"%s/%c\"", c == ordinals ? "[" : ",", workload, *c);
+    }
+    lat_buf_add_text(&told, *ordinals ? "]" : "[]");
+    lat_row_set(edited->volumes, lat_buf_text(&told));
+    lat_txn_put(txn, &edited->row);
+    commit_now(cloud->bed, txn);
+    lat_buf_done(&told);
+}
+
+static void expect_on(struct cloud *cloud, const char *workload, int64_t ordinal, const char *node)
+{
+    const struct lat_allocation *allocation = allocation_of(cloud, workload, ordinal);
+
+    assert_non_null(allocation);
+    assert_string_equal(allocation->node_id, node);
+}
+
+static void an_instance_goes_where_its_data_is_and_the_others_do_not_wait_for_it(void **state)
+{
+    struct cloud *cloud = *state;
+    char first[LAT_ID_SIZE], second[LAT_ID_SIZE], id[LAT_ID_SIZE];
+
+    add_node(cloud, "n1", first);
+    add_node(cloud, "n2", second);
+    set_node(cloud, first, "unreachable", "no link");
+    set_node(cloud, second, "unreachable", "no link");
+    deploy(cloud, "db", 4, 100, id);
+    await_reason(cloud, id, "2 nodes: no link");
+    keep_data(cloud, first, id, "13");
+    set_node(cloud, second, "ready", "");
+    await_allocations(cloud, id, 2);
+    expect_on(cloud, id, 0, second);
+    expect_on(cloud, id, 2, second);
+    await_reason(cloud, id, "n2: the data of this instance is on another node");
+    await_reason(cloud, id, "n1: no link");
+    expect_quiet(cloud);
+    set_node(cloud, first, "ready", "");
+    await_allocations(cloud, id, 4);
+    expect_on(cloud, id, 1, first);
+    expect_on(cloud, id, 3, first);
+}
+
+static void what_a_node_keeps_no_more_holds_nobody(void **state)
+{
+    struct cloud *cloud = *state;
+    char first[LAT_ID_SIZE], second[LAT_ID_SIZE], id[LAT_ID_SIZE];
+
+    add_node(cloud, "n1", first);
+    set_node(cloud, first, "unreachable", "no link");
+    deploy(cloud, "db", 1, 100, id);
+    await_reason(cloud, id, "no link");
+    keep_data(cloud, first, id, "0");
+    add_node(cloud, "n2", second);
+    await_reason(cloud, id, "n2: the data of this instance is on another node");
+    keep_data(cloud, first, id, "");
+    await_allocations(cloud, id, 1);
+    expect_on(cloud, id, 0, second);
+}
+
 static void a_node_that_is_not_ready_takes_nothing(void **state)
 {
     struct cloud *cloud = *state;
@@ -442,6 +511,8 @@ int main(void)
         TEST(what_is_placed_in_one_turn_does_not_take_the_same_room),
         TEST(the_usage_of_a_node_is_known_after_a_restart),
         TEST(instances_of_one_workload_spread_over_nodes),
+        TEST(an_instance_goes_where_its_data_is_and_the_others_do_not_wait_for_it),
+        TEST(what_a_node_keeps_no_more_holds_nobody),
         TEST(a_node_that_is_not_ready_takes_nothing),
         TEST(the_receipt_names_every_node),
         TEST(the_newest_twenty_receipts_are_kept),

@@ -41,6 +41,13 @@ static const char failing[] =
     "[\"lt_i\",1,0],[\"const_f\",\"0x1p+0\"]],\"traps\":[{\"when\":2,\"line\":7,\"message\":\"attempt to "
     "count\"}],\"rules\":[],\"score\":3,\"terms\":[]}";
 
+/* 10 for a node that has the image, 5 for one that has the data. */
+static const char keeping[] =
+    "{\"version\":1,\"ops\":[[\"field\",\"node.has_image\"],[\"field\",\"node.has_data\"],"
+    "[\"const_f\",\"0x1.4p+3\"],[\"const_f\",\"0x1.4p+2\"],[\"const_f\",\"0x0p+0\"],"
+    "[\"select_f\",0,2,4],[\"select_f\",1,3,4],[\"add_f\",5,6]],\"traps\":[],\"rules\":[],"
+    "\"score\":7,\"terms\":[]}";
+
 struct fleet {
     struct lat_frame *frame;
     struct lat_planner *planner;
@@ -230,6 +237,104 @@ static void a_program_that_fails_on_the_way_places_nothing(void **state)
     begin(&fleet, fleet.planner, 0);
     lat_plan_stands(fleet.plan, "n0");
     assert_int_equal(lat_plan_judge(fleet.plan, fleet.program, "", &err), LAT_E_POLICY);
+    end(&fleet);
+}
+
+/* ---- what is there already ---- */
+
+/* Expects the node that one instance is placed on; "" for none. */
+static void expect_place(struct fleet *fleet, const struct lat_request *request, const char *name)
+{
+    size_t placed = 0;
+    struct lat_err err;
+
+    fleet->plan = lat_plan_new(fleet->planner, request, 0);
+    assert_int_equal(place(fleet, 1, &placed, &err), 0);
+    assert_string_equal(
+        placed ? lat_frame_node(fleet->frame, lat_plan_rows(fleet->plan)[0])->name : "", name);
+    fleet->plan = lat_plan_free(fleet->plan);
+}
+
+static void tell(struct fleet *fleet, const char *name, const char *images, const char *volumes)
+{
+    struct lat_node *node =
+        lat_node_edit(lat_frame_node(fleet->frame, lat_frame_row(fleet->frame, name)));
+
+    lat_row_set(node->images, images);
+    lat_row_set(node->volumes, volumes);
+    assert_int_equal(lat_frame_put(fleet->frame, node, NULL), 0);
+    lat_row_unref(&node->row);
+}
+
+static void a_policy_prefers_where_the_image_is(void **state)
+{
+    struct fleet fleet = fleet_of(keeping, 100, 0);
+    struct lat_request request = {.workload = fleet.workload,
+                                  .project = "main",
+                                  .need = lat_need_of_workload(fleet.workload)};
+
+    (void)state;
+    for (int i = 0; i < NODES; i++) {
+        add(&fleet, i, 1000, MB, "default");
+    }
+    lat_row_set(fleet.workload->image, "redis:7");
+    expect_place(&fleet, &request, "n0");
+    tell(&fleet, "n7", "[\"debian:12\",\"redis:7\"]", "");
+    tell(&fleet, "n300", "[\"debian:12\"]", "");
+    expect_place(&fleet, &request, "n7");
+    lat_row_set(fleet.workload->image, "debian:12");
+    expect_place(&fleet, &request, "n7");
+    tell(&fleet, "n7", "[\"redis:7\"]", "");
+    expect_place(&fleet, &request, "n300");
+    lat_row_set(fleet.workload->image, "debian");
+    expect_place(&fleet, &request, "n0");
+    lat_row_set(fleet.workload->image, "redis:7");
+    lat_frame_remove(fleet.frame, "n7");
+    expect_place(&fleet, &request, "n0");
+    end(&fleet);
+}
+
+static void data_that_lives_on_a_node_is_gone_to_or_waited_for(void **state)
+{
+    struct fleet fleet = fleet_of(keeping, 600, 0);
+    struct lat_request request = {.workload = fleet.workload,
+                                  .project = "main",
+                                  .need = lat_need_of_workload(fleet.workload)};
+    struct lat_buf sentence = {0};
+    struct lat_receipt receipt;
+    size_t placed = 9;
+    struct lat_err err;
+
+    (void)state;
+    for (int i = 0; i < NODES; i++) {
+        add(&fleet, i, 1000, MB, "default");
+    }
+    tell(&fleet, "n400", "", "[\"w/1\",\"w/2\"]");
+    tell(&fleet, "n3", "", "[\"w/2\",\"x/0\"]");
+    assert_null(lat_frame_data(fleet.frame, "w", 0, &request.data_words));
+    expect_place(&fleet, &request, "n0");
+    request.data = lat_frame_data(fleet.frame, "w", 1, &request.data_words);
+    expect_place(&fleet, &request, "n400");
+    request.data = lat_frame_data(fleet.frame, "w", 2, &request.data_words);
+    expect_place(&fleet, &request, "n3"); /* of two that have it */
+    request.data = NULL;
+    expect_place(&fleet, &request, "n0"); /* what was found for an equal request says nothing */
+    lat_frame_reserve(fleet.frame, "n400", &request.need);
+    request.data = lat_frame_data(fleet.frame, "w", 1, &request.data_words);
+    fleet.plan = lat_plan_new(fleet.planner, &request, 0);
+    assert_int_equal(place(&fleet, 1, &placed, &err), 0);
+    assert_int_equal(placed, 0);
+    lat_plan_sentence(fleet.plan, &sentence);
+    assert_string_equal(lat_buf_text(&sentence),
+                        "no node can take it: 599 nodes: the data of this instance is on another "
+                        "node; n400: 0.600 processors are wanted, 0.400 of 1.000 are free");
+    lat_buf_done(&sentence);
+    receipt = receipt_of(&fleet);
+    assert_string_equal(receipt.fix, "n400 lacks 0.2 processors: ask for 0.4 processors or less, "
+                                     "or free 0.2 processors there.");
+    assert_string_equal(receipt.records[receipt.nodes[0].record].rule, "data");
+    assert_int_equal(receipt.records[receipt.nodes[0].record].tense, LAT_TENSE_NEVER);
+    lat_receipt_done(&receipt);
     end(&fleet);
 }
 
@@ -450,6 +555,8 @@ int main(void)
         cmocka_unit_test(each_instance_goes_where_it_is_best_at_its_time),
         cmocka_unit_test(as_many_as_fit_are_placed),
         cmocka_unit_test(a_program_that_fails_on_the_way_places_nothing),
+        cmocka_unit_test(a_policy_prefers_where_the_image_is),
+        cmocka_unit_test(data_that_lives_on_a_node_is_gone_to_or_waited_for),
         cmocka_unit_test(what_was_judged_before_is_not_believed_of_what_has_changed),
         cmocka_unit_test(a_score_is_told_by_its_terms_and_a_refusal_by_its_margin),
         cmocka_unit_test(the_fix_is_tried_against_the_program),
