@@ -91,6 +91,24 @@ static int shut_files(struct lat_err *err)
     return rc;
 }
 
+/* What allocators advise, and nothing else: MADV_REMOVE takes pages of shared memory from others, MADV_HWPOISON from the
+ * machine. Sanitizers advise more. */
+static int allow_advice(scmp_filter_ctx filter)
+{
+    static const unsigned advice[] = {MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE};
+    int rc = 0;
+
+    if (JAIL_HAS_SANITIZER) {
+        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(madvise), 1,
+                                SCMP_A2(SCMP_CMP_NE, MADV_REMOVE));
+    }
+    for (size_t i = 0; rc == 0 && i < LAT_COUNT(advice); i++) {
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(madvise), 1,
+                              SCMP_A2(SCMP_CMP_EQ, advice[i]));
+    }
+    return rc;
+}
+
 static int allow_calls(scmp_filter_ctx filter)
 {
     static const int calls[] = {
@@ -98,7 +116,6 @@ static int allow_calls(scmp_filter_ctx filter)
         SCMP_SYS(write),
         SCMP_SYS(munmap),
         SCMP_SYS(mremap),
-        SCMP_SYS(madvise),
         SCMP_SYS(brk),
         SCMP_SYS(futex),
         SCMP_SYS(clock_gettime),
@@ -119,6 +136,7 @@ static int allow_calls(scmp_filter_ctx filter)
     for (size_t i = 0; rc == 0 && i < LAT_COUNT(calls); i++) {
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
     }
+    rc = rc != 0 ? rc : allow_advice(filter);
     /* Memory alone: never executable, never a file. */
     return rc != 0 ? rc
                    : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,

@@ -14,10 +14,13 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <lua.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 struct rows {
     const uint8_t *input;
@@ -34,9 +37,27 @@ struct rows {
 /* Upvalues of the functions of the metatable. */
 enum { UP_ROWS = 1, UP_NAMES, UP_UNKNOWN, UP_TEXTS, UP_MAPS };
 
+/* Maps the input through a descriptor that can only read: of a mapping that could be made writable, madvise(MADV_REMOVE)
+ * takes the pages away, though it is read-only. */
+static void *map_input(void)
+{
+    char path[sizeof("/proc/self/fd/") + 16];
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", LAT_ROWS_FD);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        return MAP_FAILED;
+    }
+    void *input = mmap(NULL, LAT_ROWS_INPUT_MAX, PROT_READ, MAP_SHARED, fd, 0);
+
+    close(fd);
+    return input;
+}
+
 int lat_lua_rows_map(const uint8_t **ret_input, uint8_t **ret_result, struct lat_err *err)
 {
-    void *input = mmap(NULL, LAT_ROWS_INPUT_MAX, PROT_READ, MAP_SHARED, LAT_ROWS_FD, 0);
+    void *input = map_input();
     void *result = mmap(NULL, LAT_ROWS_BYTES - LAT_ROWS_INPUT_MAX, PROT_READ | PROT_WRITE,
                         MAP_SHARED, LAT_ROWS_FD, LAT_ROWS_INPUT_MAX);
 
