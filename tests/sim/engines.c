@@ -1,4 +1,5 @@
-/* The engines of all nodes, see engines.h. They are walked after every turn of an agent: whatever an engine does, it does in one. */
+/* The engines of all nodes, see engines.h. They are looked at after every turn of an agent: whatever an engine does, it does in one.
+ * Most turns change nothing in them. A look therefore makes a signature of all that they hold, and walks them when it is another one. */
 #include "engines.h"
 
 #include "base/map.h"
@@ -24,7 +25,7 @@ struct foreign {
 
 struct sim_engines {
     struct sim_cluster *cluster;
-    uint64_t signature; /* of what they hold */
+    uint64_t signature; /* of what they held when they were walked */
     struct sim_place places[CONTAINERS_MAX];
     size_t place_count;
     int walked; /* the node that is being walked */
@@ -34,6 +35,47 @@ struct sim_engines {
     struct lat_map *had_data;  /* ids of workloads whose first instance had a volume */
     struct lat_map *has_data;  /* those of them that have it now */
 };
+
+/* ---- signing: where each container lies, and whatever the walk reads of it that could change ---- */
+
+static uint64_t sign(uint64_t signature, int64_t number)
+{
+    return (signature ^ (uint64_t)number) * 1099511628211u;
+}
+
+static void sign_container(void *arg, const struct lat_driver_status *status, int64_t ordinal,
+                           bool foreign)
+{
+    uint64_t *signature = arg;
+
+    *signature = sign(*signature, (int64_t)(intptr_t)status);
+    *signature = sign(*signature, status->started_at);
+    *signature = sign(*signature, ordinal * 4 + status->running * 2 + foreign);
+    *signature = sim_hash(*signature, status->container, strlen(status->container));
+}
+
+static void sign_volume(void *arg, const char *workload, int64_t ordinal, bool foreign)
+{
+    uint64_t *signature = arg;
+
+    *signature = sign(*signature, ordinal * 2 + foreign);
+    *signature = sim_hash(*signature, workload, strlen(workload));
+}
+
+static uint64_t signature_of_all(const struct sim_cluster *cluster)
+{
+    uint64_t signature = 14695981039346656037u;
+
+    for (int i = 0; i < cluster->schedule->nodes && cluster->nodes[i]; i++) {
+        const struct lat_mock *engine = sim_node_engine(cluster->nodes[i]);
+
+        signature = sign(signature, i);
+        lat_mock_each_container(engine, sign_container, &signature);
+        lat_mock_each_volume(engine, sign_volume, &signature);
+        signature = sign(signature, (int64_t)lat_mock_overlaps(engine));
+    }
+    return signature;
+}
 
 /* ---- walking ---- */
 
@@ -59,9 +101,6 @@ static void walk_container(void *arg, const struct lat_driver_status *status, in
 {
     struct sim_engines *engines = arg;
 
-    engines->signature =
-        sim_hash(engines->signature, status->container, strlen(status->container) + 1);
-    engines->signature = sim_hash(engines->signature, &status->running, sizeof(status->running));
     if (foreign) {
         engines->walked_foreign.containers++;
         if (!status->running) {
@@ -91,11 +130,16 @@ static void walk_volume(void *arg, const char *workload, int64_t ordinal, bool f
     }
 }
 
-void sim_engines_walk(struct sim_engines *engines)
+/* Returns whether they hold anything else than before. */
+static bool walk(struct sim_engines *engines)
 {
     struct sim_cluster *cluster = engines->cluster;
+    uint64_t signature = signature_of_all(cluster);
 
-    engines->signature = 14695981039346656037u;
+    if (signature == engines->signature) {
+        return false;
+    }
+    engines->signature = signature;
     engines->place_count = 0;
     lat_map_free(engines->has_data);
     engines->has_data = lat_map_new();
@@ -115,14 +159,17 @@ void sim_engines_walk(struct sim_engines *engines)
             sim_fail(cluster->sim, "two changes of one container were under way at once");
         }
     }
+    return true;
+}
+
+void sim_engines_walk(struct sim_engines *engines)
+{
+    walk(engines);
 }
 
 void sim_engines_look(struct sim_engines *engines)
 {
-    uint64_t before = engines->signature;
-
-    sim_engines_walk(engines);
-    if (engines->signature == before) {
+    if (!walk(engines)) {
         return;
     }
     for (size_t i = 0; i < engines->place_count; i++) {

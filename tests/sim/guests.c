@@ -16,7 +16,7 @@ enum { WORD_MAX = 64 };
 
 /* A port of a container that ran once. Kept to the end: a connection may be on its way to it. */
 struct door {
-    TAILQ_ENTRY(door) link;
+    TAILQ_ENTRY(door) link; /* in doors, or when it is closed in walled_up */
     struct sim_guests *guests;
     int port;
     char container[LAT_CONTAINER_ID_SIZE], workload[LAT_ID_SIZE];
@@ -34,7 +34,7 @@ struct visit {
 struct sim_guests {
     struct sim_process process;
     const struct lat_mock *engine;
-    TAILQ_HEAD(, door) doors;
+    TAILQ_HEAD(, door) doors, walled_up; /* open ones, and those that were closed */
     TAILQ_HEAD(, visit) visits;
 };
 
@@ -101,6 +101,8 @@ static void close_door(struct door *door)
     struct visit *visit, *next;
 
     door->open = false;
+    TAILQ_REMOVE(&guests->doors, door, link);
+    TAILQ_INSERT_TAIL(&guests->walled_up, door, link);
     sim_net_unlisten(&guests->process, door->port);
     for (visit = TAILQ_FIRST(&guests->visits); visit; visit = next) {
         next = TAILQ_NEXT(visit, link);
@@ -118,8 +120,7 @@ static void look_at_port(struct sim_guests *guests, const struct lat_driver_stat
     struct door *door;
 
     TAILQ_FOREACH (door, &guests->doors, link) {
-        if (door->open && door->port == port &&
-            lat_text_equal(door->container, status->container)) {
+        if (door->port == port && lat_text_equal(door->container, status->container)) {
             door->seen = true;
             return;
         }
@@ -143,11 +144,12 @@ static void look_at(void *arg, const struct lat_driver_status *status, int64_t o
 
 void sim_guests_look(struct sim_guests *guests)
 {
-    struct door *door;
+    struct door *door, *next;
 
     lat_mock_each_container(guests->engine, look_at, guests);
-    TAILQ_FOREACH (door, &guests->doors, link) {
-        if (door->open && !door->seen) {
+    for (door = TAILQ_FIRST(&guests->doors); door; door = next) {
+        next = TAILQ_NEXT(door, link);
+        if (!door->seen) {
             close_door(door);
         }
         door->seen = false;
@@ -164,6 +166,7 @@ struct sim_guests *sim_guests_new(struct sim_machine *machine, const char *name,
     char process_name[SIM_NAME_SIZE];
 
     TAILQ_INIT(&guests->doors);
+    TAILQ_INIT(&guests->walled_up);
     TAILQ_INIT(&guests->visits);
     guests->engine = engine;
     snprintf(process_name, sizeof(process_name), "guests-%.16s", name);
@@ -173,14 +176,14 @@ struct sim_guests *sim_guests_new(struct sim_machine *machine, const char *name,
 
 struct sim_guests *sim_guests_free(struct sim_guests *guests)
 {
-    struct door *door, *next;
+    struct door *door;
 
     if (guests) {
-        for (door = TAILQ_FIRST(&guests->doors); door; door = next) {
-            next = TAILQ_NEXT(door, link);
-            if (door->open) {
-                close_door(door);
-            }
+        while ((door = TAILQ_FIRST(&guests->doors)) != NULL) {
+            close_door(door);
+        }
+        while ((door = TAILQ_FIRST(&guests->walled_up)) != NULL) {
+            TAILQ_REMOVE(&guests->walled_up, door, link);
             free(door);
         }
         sim_net_kill(&guests->process);

@@ -157,17 +157,20 @@ static void on_head(void *arg, int status, const struct lat_http_field *fields)
 static void on_body(void *arg, const uint8_t *bytes, size_t len)
 {
     struct follower *follower = arg;
+    const uint8_t *end;
 
     if (follower->status != 200) {
         return;
     }
-    for (size_t i = 0; i < len; i++) {
-        if (bytes[i] == '\n') {
-            take_line(follower);
-        } else {
-            lat_buf_add_byte(&follower->line, bytes[i]);
-        }
+    while ((end = memchr(bytes, '\n', len))) {
+        size_t line = (size_t)(end - bytes);
+
+        lat_buf_add(&follower->line, bytes, line);
+        take_line(follower);
+        bytes += line + 1;
+        len -= line + 1;
     }
+    lat_buf_add(&follower->line, bytes, len);
 }
 
 static void follow_again(struct follower *follower)

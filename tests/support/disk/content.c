@@ -159,7 +159,7 @@ void sim__inode_write(struct sim__inode *inode, size_t offset, const uint8_t *by
     pending->len = len;
     pending->bytes = zeros;
     if (len > ZEROS || !is_zero(bytes, len)) {
-        pending->bytes = pending->own = lat_alloc(len);
+        pending->bytes = pending->own = lat_grow(NULL, len, 1);
         memcpy(pending->own, bytes, len);
     }
     sim__content_write(&inode->now, offset, bytes, len);
