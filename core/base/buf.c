@@ -21,17 +21,23 @@ void lat_buf_clear(struct lat_buf *buf)
     buf->len = 0;
 }
 
-uint8_t *lat_buf_reserve(struct lat_buf *buf, size_t more)
+/* Apart from lat_buf_reserve(), which is small enough then to be a part of what adds. */
+static void grow(struct lat_buf *buf, size_t more)
 {
     size_t needed;
     LAT_ASSERT(!__builtin_add_overflow(buf->len, more, &needed) && needed <= SIZE_MAX / 2);
-    if (needed > buf->cap || buf->bytes == NULL) {
-        size_t cap = buf->cap > 0 ? buf->cap : CAPACITY_FIRST;
-        while (cap < needed) {
-            cap *= 2;
-        }
-        buf->bytes = lat_grow(buf->bytes, cap, 1);
-        buf->cap = cap;
+    size_t cap = buf->cap > 0 ? buf->cap : CAPACITY_FIRST;
+    while (cap < needed) {
+        cap *= 2;
+    }
+    buf->bytes = lat_grow(buf->bytes, cap, 1);
+    buf->cap = cap;
+}
+
+uint8_t *lat_buf_reserve(struct lat_buf *buf, size_t more)
+{
+    if (buf->bytes == NULL || more > buf->cap - buf->len) {
+        grow(buf, more);
     }
     return buf->bytes + buf->len;
 }

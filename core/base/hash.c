@@ -13,12 +13,12 @@ struct sip {
     uint64_t v0, v1, v2, v3;
 };
 
-static uint64_t rotate(uint64_t value, unsigned by)
+static inline uint64_t rotate(uint64_t value, unsigned by)
 {
     return value << by | value >> (64 - by);
 }
 
-static void sip_round(struct sip *s)
+static inline void sip_round(struct sip *s)
 {
     s->v0 += s->v1;
     s->v2 += s->v3;
@@ -32,7 +32,7 @@ static void sip_round(struct sip *s)
     s->v2 = rotate(s->v2, 32);
 }
 
-static void absorb(struct sip *s, uint64_t word)
+static inline void absorb(struct sip *s, uint64_t word)
 {
     s->v3 ^= word;
     sip_round(s);

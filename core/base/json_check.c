@@ -5,10 +5,10 @@
  * surrogates, bytes that are not UTF-8, integers that a double cannot hold, numbers longer than
  * cJSON's buffer or larger than a double.
  *
- * Keys are compared after their escapes are undone ("a" and "\u0061" are one key). All keys of the
- * document stand in one hash set under the number of their object; the hash is keyed, so that
- * nobody can prepare a document whose keys collide. Recursion is bounded by LAT_JSON_DEPTH_MAX.
- * Runs on any thread; keeps nothing. */
+ * Keys are compared after their escapes are undone ("a" and "\u0061" are one key). Most objects have
+ * a few, which are compared one by one; those of an object with more stand in a hash set, under the
+ * number of their object. The hash is keyed, so that nobody can prepare a document whose keys
+ * collide. Recursion is bounded by LAT_JSON_DEPTH_MAX. Runs on any thread; keeps nothing. */
 #include "base/hash_internal.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A key that was seen. Slots of the set; `object` 0 is a free one. */
+/* A key that was seen. In a slot of the set `object` 0 is a free one. */
 struct key {
     uint32_t object;
     uint32_t len;
@@ -27,7 +27,17 @@ struct key {
     size_t at;
 };
 
-enum { KEYS_FIRST = 32 }; /* slots before anything is allocated; a power of two */
+enum {
+    KEYS_COMPARED = 16, /* of one object; one that has more has all of them in the set */
+    SLOTS_FIRST = 64,   /* a power of two, more than twice as many */
+};
+
+/* An object that is being read. Its keys are those that follow in `few` or all in the set. */
+struct object {
+    uint32_t number; /* from 1 in their order */
+    size_t count;    /* keys */
+    struct key few[KEYS_COMPARED];
+};
 
 struct reader {
     const uint8_t *text;
@@ -37,11 +47,10 @@ struct reader {
     unsigned depth;
     size_t nodes;
     uint32_t objects; /* how many began: the number of the newest */
-    struct key *keys; /* slots: key_first, or owned */
-    size_t key_slots;
-    size_t key_count;
+    struct key *set;  /* slots, owned; NULL: no object had so many keys */
+    size_t slots;
+    size_t set_count;
     struct lat_buf unescaped; /* keys that had escapes, one behind the other */
-    struct key key_first[KEYS_FIRST];
     struct lat_err *err;
 };
 
@@ -337,38 +346,73 @@ static const uint8_t *key_text(const struct reader *r, const struct key *key)
     return key->text != NULL ? key->text : r->unescaped.bytes + key->at;
 }
 
+static bool is_same_text(const struct reader *r, const struct key *a, const struct key *b)
+{
+    return a->len == b->len && memcmp(key_text(r, a), key_text(r, b), a->len) == 0;
+}
+
 /* Returns the slot where the key is, or would be. */
 static struct key *key_slot(const struct reader *r, const struct key *key)
 {
-    const uint8_t *text = key_text(r, key);
-    size_t slot = lat__hash(text, key->len, key->object) & (r->key_slots - 1);
-    for (;; slot = (slot + 1) & (r->key_slots - 1)) {
-        struct key *there = &r->keys[slot];
-        if (there->object == 0 || (there->object == key->object && there->len == key->len &&
-                                   memcmp(key_text(r, there), text, key->len) == 0)) {
+    size_t slot = lat__hash(key_text(r, key), key->len, key->object) & (r->slots - 1);
+    for (;; slot = (slot + 1) & (r->slots - 1)) {
+        struct key *there = &r->set[slot];
+        if (there->object == 0 || (there->object == key->object && is_same_text(r, there, key))) {
             return there;
         }
     }
 }
 
-static void grow_keys(struct reader *r)
+static void grow_set(struct reader *r)
 {
-    struct key *before = r->keys;
-    size_t slots = r->key_slots;
-    r->key_slots = slots * 4;
-    r->keys = lat_alloc_array(r->key_slots, sizeof(*r->keys));
+    struct key *before = r->set;
+    size_t slots = r->slots;
+    r->slots = slots == 0 ? SLOTS_FIRST : slots * 4;
+    r->set = lat_alloc_array(r->slots, sizeof(*r->set));
     for (size_t i = 0; i < slots; i++) {
         if (before[i].object != 0) {
             *key_slot(r, &before[i]) = before[i];
         }
     }
-    if (before != r->key_first) {
-        free(before);
+    free(before);
+}
+
+/* Puts a key into the set; false: it is there. */
+static bool put_key(struct reader *r, const struct key *key)
+{
+    if (r->set_count >= r->slots / 2) {
+        grow_set(r);
     }
+    struct key *slot = key_slot(r, key);
+    if (slot->object != 0) {
+        return false;
+    }
+    *slot = *key;
+    r->set_count++;
+    return true;
+}
+
+/* Adds a key to its object; false: it has it already. */
+static bool add_key(struct reader *r, struct object *object, const struct key *key)
+{
+    size_t count = object->count++;
+    if (count < KEYS_COMPARED) {
+        for (size_t i = 0; i < count; i++) {
+            if (is_same_text(r, &object->few[i], key)) {
+                return false;
+            }
+        }
+        object->few[count] = *key;
+        return true;
+    }
+    for (size_t i = 0; count == KEYS_COMPARED && i < count; i++) {
+        put_key(r, &object->few[i]);
+    }
+    return put_key(r, key);
 }
 
 /* Reads a key and refuses it when its object has it already. */
-static int check_key(struct reader *r, uint32_t object)
+static int check_key(struct reader *r, struct object *object)
 {
     if (peek(r) != '"') {
         return refuse(r, "a key in quotes is expected here");
@@ -380,7 +424,7 @@ static int check_key(struct reader *r, uint32_t object)
         return rc;
     }
     size_t len = r->at - start - 2;
-    struct key key = {.object = object, .text = r->text + start + 1};
+    struct key key = {.object = object->number, .text = r->text + start + 1};
     if (escapes) {
         size_t end = r->at;
         key.text = NULL;
@@ -394,25 +438,19 @@ static int check_key(struct reader *r, uint32_t object)
         return refuse_at(r, LAT_E_TOO_LARGE, start, "the key is too long");
     }
     key.len = (uint32_t)len;
-    if (r->key_count >= r->key_slots / 2) {
-        grow_keys(r);
-    }
-    struct key *slot = key_slot(r, &key);
-    if (slot->object != 0) {
+    if (!add_key(r, object, &key)) {
         return refuse_at(r, LAT_E_INVALID, start, "this key is in the object already");
     }
-    *slot = key;
-    r->key_count++;
     return 0;
 }
 
 static int check_value(struct reader *r);
 
-/* Checks one item of an array, or one key and value of the object with number `object`. */
-static int check_item(struct reader *r, uint32_t object)
+/* Checks one item of an array (object NULL), or one key and value of an object. */
+static int check_item(struct reader *r, struct object *object)
 {
     skip_blanks(r);
-    if (object != 0) {
+    if (object != NULL) {
         int rc = check_key(r, object);
         if (rc < 0) {
             return rc;
@@ -426,10 +464,10 @@ static int check_item(struct reader *r, uint32_t object)
     return check_value(r);
 }
 
-/* Checks an array (object 0) or the object with that number, from its opening bracket on. */
-static int check_items(struct reader *r, uint32_t object)
+/* Checks an array (object NULL) or an object, from its opening bracket on. */
+static int check_items(struct reader *r, struct object *object)
 {
-    uint8_t close = object != 0 ? '}' : ']';
+    uint8_t close = object != NULL ? '}' : ']';
     if (r->depth == LAT_JSON_DEPTH_MAX) {
         return refuse(r, "it is nested too deeply");
     }
@@ -447,13 +485,21 @@ static int check_items(struct reader *r, uint32_t object)
         if (more) {
             r->at++;
         } else if (peek(r) != close) {
-            return refuse(r, object != 0 ? "',' or '}' is expected here"
-                                         : "',' or ']' is expected here");
+            return refuse(r, object != NULL ? "',' or '}' is expected here"
+                                            : "',' or ']' is expected here");
         }
     }
     r->at++;
     r->depth--;
     return 0;
+}
+
+static int check_object(struct reader *r)
+{
+    struct object object;
+    object.number = ++r->objects;
+    object.count = 0;
+    return check_items(r, &object);
 }
 
 static int check_value(struct reader *r)
@@ -464,8 +510,8 @@ static int check_value(struct reader *r)
         return refuse_at(r, LAT_E_TOO_LARGE, r->at, "the document has too many values");
     }
     switch (peek(r)) {
-    case '{': return check_items(r, ++r->objects);
-    case '[': return check_items(r, 0);
+    case '{': return check_object(r);
+    case '[': return check_items(r, NULL);
     case '"': return check_string(r, NULL, &escapes);
     case 't': return check_word(r, "true");
     case 'f': return check_word(r, "false");
@@ -484,10 +530,8 @@ static int check(const char *text, size_t len, bool rounding, struct lat_err *er
         .text = (const uint8_t *)text,
         .len = len,
         .rounding = rounding,
-        .key_slots = KEYS_FIRST,
         .err = err,
     };
-    r.keys = r.key_first;
     int rc = check_value(&r);
     if (rc == 0) {
         skip_blanks(&r);
@@ -495,9 +539,7 @@ static int check(const char *text, size_t len, bool rounding, struct lat_err *er
             rc = refuse(&r, "the document ends before this");
         }
     }
-    if (r.keys != r.key_first) {
-        free(r.keys);
-    }
+    free(r.set);
     lat_buf_done(&r.unescaped);
     return rc;
 }
