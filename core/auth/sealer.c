@@ -26,6 +26,7 @@ static const char FORM[] = "lat1:";
 struct lat_sealer {
     uint32_t magic;
     uint8_t key[LAT_MASTER_KEY_SIZE];
+    EVP_CIPHER *cipher;        /* owned; looked up once, which takes as long as a short secret */
     struct lat_random *random; /* borrowed */
 };
 
@@ -35,6 +36,8 @@ struct lat_sealer *lat_sealer_new(const uint8_t master_key[LAT_MASTER_KEY_SIZE],
     struct lat_sealer *sealer = LAT_NEW(struct lat_sealer);
     sealer->magic = SEALER_MAGIC;
     memcpy(sealer->key, master_key, sizeof sealer->key);
+    sealer->cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+    LAT_ASSERT(sealer->cipher != NULL);
     sealer->random = random;
     return sealer;
 }
@@ -43,6 +46,7 @@ struct lat_sealer *lat_sealer_free(struct lat_sealer *sealer)
 {
     if (sealer != NULL) {
         LAT_CHECK_MAGIC(sealer, SEALER_MAGIC);
+        EVP_CIPHER_free(sealer->cipher);
         lat_wipe(sealer, sizeof *sealer);
         free(sealer);
     }
@@ -65,8 +69,7 @@ static EVP_CIPHER_CTX *start_cipher(const struct lat_sealer *sealer, const uint8
 {
     EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
     LAT_ASSERT(cipher != NULL);
-    LAT_ASSERT(EVP_CipherInit_ex(cipher, EVP_aes_256_gcm(), NULL, sealer->key, nonce, sealing) ==
-               1);
+    LAT_ASSERT(EVP_CipherInit_ex(cipher, sealer->cipher, NULL, sealer->key, nonce, sealing) == 1);
     bind_purpose(cipher, purpose);
     return cipher;
 }
