@@ -95,6 +95,7 @@ struct lat__lane {
     bool staged; /* all handled: swaps as soon as the active child is idle */
     int tries;
     int64_t retry_ms;
+    int idle_losses; /* active children in a row that were lost without having answered */
     struct lat_timer retry;
 };
 

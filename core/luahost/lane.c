@@ -187,6 +187,7 @@ static void on_answer(void *arg, const cJSON *answer, const struct lat_err *err)
         lat_metric_add(source->kills, err != NULL ? 1 : 0);
         lat_metric_observe_ns(source->seconds, took);
     }
+    lane->idle_losses = err == NULL ? 0 : lane->idle_losses;
     if (err == NULL && lat__child_is_worn(lane->active)) {
         lane->renew = true;
         lat__stage_soon(lane);
@@ -307,6 +308,13 @@ void lat__lane_lost_active(struct lat__lane *lane, const struct lat_err *err)
             LAT_STR("kind", lat__kind_name(lane->kind)), LAT_ERR(err));
     if (lane->staged) {
         lat__lane_pump(lane);
+    } else if (lane->idle_losses > 1) {
+        /* Whatever ends them (a machine short of memory) would end the next one as well. */
+        int doubled = lane->idle_losses - 2 < 8 ? lane->idle_losses - 2 : 8;
+        int64_t pause_ms = (int64_t)LAT__RETRY_MS << doubled;
+
+        lat_timer_start(&lane->retry, pause_ms < LAT__RETRY_MS_MAX ? pause_ms : LAT__RETRY_MS_MAX,
+                        0);
     } else {
         lat__stage_soon(lane);
     }

@@ -128,6 +128,7 @@ static void on_gone(void *arg, const struct lat__child *child, const struct lat_
 
     if (!host->closing && child == lane->active) {
         lane->active = NULL;
+        lane->idle_losses++;
         lat__lane_lost_active(lane, err);
     } else if (!host->closing && child == lane->next) {
         lost_staging(lane, err);

@@ -64,6 +64,9 @@ static void take_request(struct child *child, const cJSON *request)
     }
     if (!is_ask) {
         say(child, "{\"ok\":true}");
+        if (world->manner == INSIDE_ENDS_EARLY) {
+            lat_stream_close(child->stream);
+        }
     } else if (world->manner == INSIDE_ANSWERS) {
         if (strcmp(lat_json_text(request, "op", ""), "rows") == 0) {
             world->on_rows(world);

@@ -14,11 +14,12 @@
 
 enum { INSIDE_DEADLINE_MS = 300 };
 
-/* What a child does when it is asked; it accepts every load. */
+/* What a child does when it is asked; it accepts every load. One that ends early does so without having been asked. */
 enum inside_manner {
     INSIDE_ANSWERS,
     INSIDE_HANGS,
     INSIDE_DIES,
+    INSIDE_ENDS_EARLY,
     INSIDE_TALKS_RUBBISH,
     INSIDE_CANNOT_START
 };

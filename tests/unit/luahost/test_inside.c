@@ -314,6 +314,32 @@ static void one_that_dies_costs_its_ask_only_when_it_dies_twice(void **state)
     assert_true(ask(world).fine);
 }
 
+static void set_done(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+static void those_that_end_early_are_replaced_ever_more_slowly(void **state)
+{
+    struct inside *world = *state;
+    struct lat_timer timer;
+    bool done = false;
+
+    world->manner = INSIDE_ENDS_EARLY;
+    assert_int_equal(load(world), 0);
+    lat_timer_init(&timer, world->loop, set_done, &done);
+    lat_timer_start(&timer, 60000, 0);
+    inside_pass_until(world, &done);
+    lat_timer_done(&timer);
+    assert_true(world->started > 10);
+    assert_true(world->started < 40);
+    world->manner = INSIDE_ANSWERS;
+    assert_int_equal(load(world), 0); /* does not wait */
+    assert_true(ask(world).fine);
+    world->manner = INSIDE_DIES;
+    assert_int_equal(ask(world).err.code, LAT_E_POLICY);
+}
+
 static void one_that_talks_rubbish_is_replaced(void **state)
 {
     struct inside *world = *state;
@@ -350,6 +376,7 @@ int main(void)
         T(a_policy_that_hangs_does_not_keep_another_one_waiting),
         T(what_a_child_writes_about_rows_is_checked),
         T(one_that_dies_costs_its_ask_only_when_it_dies_twice),
+        T(those_that_end_early_are_replaced_ever_more_slowly),
         T(one_that_talks_rubbish_is_replaced),
         T(one_that_cannot_start_fails_the_load_after_some_tries),
     };
