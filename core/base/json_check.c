@@ -28,8 +28,8 @@ struct key {
 };
 
 enum {
-    KEYS_COMPARED = 16, /* of one object; one that has more has all of them in the set */
-    SLOTS_FIRST = 64,   /* a power of two, more than twice as many */
+    KEYS_COMPARED = 32, /* of one object; one that has more has all of them in the set */
+    SLOTS_FIRST = 128,  /* a power of two, more than twice as many */
 };
 
 /* An object that is being read. Its keys are those that follow in `few` or all in the set. */
