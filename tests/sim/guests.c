@@ -103,6 +103,7 @@ static void close_door(struct door *door)
     door->open = false;
     TAILQ_REMOVE(&guests->doors, door, link);
     TAILQ_INSERT_TAIL(&guests->walled_up, door, link);
+    sim_process_touch(&guests->process);
     sim_net_unlisten(&guests->process, door->port);
     for (visit = TAILQ_FIRST(&guests->visits); visit; visit = next) {
         next = TAILQ_NEXT(visit, link);
@@ -131,6 +132,7 @@ static void look_at_port(struct sim_guests *guests, const struct lat_driver_stat
     lat_text_bound(door->workload, sizeof(door->workload), status->workload);
     TAILQ_INSERT_TAIL(&guests->doors, door, link);
     sim_net_listen(&guests->process, port, accept_visit, door);
+    sim_process_touch(&guests->process);
 }
 
 static void look_at(void *arg, const struct lat_driver_status *status, int64_t ordinal,
@@ -154,7 +156,6 @@ void sim_guests_look(struct sim_guests *guests)
         }
         door->seen = false;
     }
-    sim_process_touch(&guests->process);
 }
 
 /* ---- life ---- */
