@@ -4,14 +4,15 @@
  *                                                                          └─► refused: 403 with its reason and revision
  *
  * One question at a time, over all projects: the sums of a project are taken when the question is put, and what it admits is staged
- * before the next is. So ten deploys at once cannot each be the one that still fits. The policies' process answers one at a time
- * anyhow. It is asked behind the rendering, since quotas and images are about what the plugin made of the spec.
+ * before the next is. So ten deploys at once cannot each be the one that still fits. A policy that is compiled answers in the turn
+ * that asks, so that nobody waits; the process of one that is not answers one at a time anyhow. It is asked behind the rendering,
+ * since quotas and images are about what the plugin made of the spec.
  *
  * Where the policy gives no answer (it failed, was late, or is none) the built-in rule admits what the limits of the API allow, as
  * the shipped file does; that is logged and counted. Runs on the state loop. */
 #include "api/policy_internal.h"
 
-#include <stdio.h>
+#include <string.h>
 
 struct question {
     TAILQ_ENTRY(question) link;
@@ -26,12 +27,15 @@ struct lat__admission {
     struct lat_api *api;
     struct lat__holdings *holdings;
     TAILQ_HEAD(, question) waiting;
-    struct question *asked; /* NULL while none is with the policy */
+    struct question *asked;      /* NULL while none is with the policy */
+    bool asking;                 /* questions are being put, one after the other */
+    struct lat_columns *columns; /* the texts of the record */
+    struct lat_record *record;   /* what the question that is put is about */
     struct lat_metric *refusals;
     struct lat_metric *fallbacks;
 };
 
-static void ask_next(struct lat__admission *admission);
+static void ask_each(struct lat__admission *admission);
 
 struct lat__admission *lat__admission_new(struct lat_api *api)
 {
@@ -39,6 +43,8 @@ struct lat__admission *lat__admission_new(struct lat_api *api)
 
     admission->api = api;
     admission->holdings = lat__holdings_new(api->with.store);
+    admission->columns = lat_columns_new();
+    admission->record = lat_record_new(admission->columns);
     TAILQ_INIT(&admission->waiting);
     if (api->with.metrics) {
         admission->refusals =
@@ -57,6 +63,8 @@ struct lat__admission *lat__admission_free(struct lat__admission *admission)
     if (admission) {
         LAT_ASSERT(TAILQ_EMPTY(&admission->waiting) && !admission->asked);
         lat__holdings_free(admission->holdings);
+        lat_record_free(admission->record);
+        lat_columns_free(admission->columns);
         free(admission);
     }
     return NULL;
@@ -82,27 +90,32 @@ static const char *project_name(struct lat_api *api, const struct lat_workload *
     return project ? project->name : "";
 }
 
-static void write_request(const struct question *question, struct lat_json_writer *writer)
+static void set_request(const struct question *question, struct lat_record *record)
 {
     const struct lat_workload *workload = question->workload;
+    cJSON *labels = NULL;
 
-    lat_json_object(writer, "request");
-    lat_json_add_text(writer, "action", question->action);
-    lat_json_add_text(writer, "user", question->call->user->name);
-    lat_json_add_bool(writer, "admin", question->call->admin);
-    lat_json_add_text(writer, "name", workload->name);
-    lat_json_add_text(writer, "project", project_name(question->call->api, workload));
-    lat_json_add_text(writer, "type", workload->type);
-    lat_json_add_text(writer, "kind", workload->kind);
-    lat_json_add_text(writer, "image", workload->image);
-    lat_json_add_raw(writer, "labels", *workload->labels ? workload->labels : "{}");
-    lat_json_add_int(writer, "count", workload->count);
-    lat_json_add_real(writer, "cpu", processors(workload->cpu_milli));
-    lat_json_add_int(writer, "memory", workload->memory_bytes);
-    lat_json_add_int(writer, "disk", workload->disk_bytes);
-    lat_json_add_real(writer, "gpus", gpus(workload));
-    lat_json_add_int(writer, "priority", workload->priority);
-    lat_json_end(writer, '}');
+    if (*workload->labels &&
+        lat_json_parse(workload->labels, strlen(workload->labels), &labels, NULL)) {
+        labels = NULL; /* a hand that edited: a workload without labels */
+    }
+    lat_record_set_text(record, LAT_FIELD_request_action, question->action);
+    lat_record_set_text(record, LAT_FIELD_request_user, question->call->user->name);
+    lat_record_set_bool(record, LAT_FIELD_request_admin, question->call->admin);
+    lat_record_set_text(record, LAT_FIELD_request_name, workload->name);
+    lat_record_set_text(record, LAT_FIELD_request_project,
+                        project_name(question->call->api, workload));
+    lat_record_set_text(record, LAT_FIELD_request_type, workload->type);
+    lat_record_set_text(record, LAT_FIELD_request_kind, workload->kind);
+    lat_record_set_text(record, LAT_FIELD_request_image, workload->image);
+    lat_record_set_map(record, LAT_FIELD_request_labels, labels);
+    lat_record_set_int(record, LAT_FIELD_request_count, workload->count);
+    lat_record_set_float(record, LAT_FIELD_request_cpu, processors(workload->cpu_milli));
+    lat_record_set_int(record, LAT_FIELD_request_memory, workload->memory_bytes);
+    lat_record_set_int(record, LAT_FIELD_request_disk, workload->disk_bytes);
+    lat_record_set_float(record, LAT_FIELD_request_gpus, gpus(workload));
+    lat_record_set_int(record, LAT_FIELD_request_priority, workload->priority);
+    cJSON_Delete(labels);
 }
 
 /* Sums that no integer of JSON holds are as large as one can be. */
@@ -112,22 +125,20 @@ static int64_t to_bytes(int64_t kib)
 }
 
 /* What the project has, the workload itself apart: rows as they are staged, whatever of them is durable already. */
-static void write_project(const struct question *question, struct lat_json_writer *writer)
+static void set_project(const struct question *question, struct lat_record *record)
 {
     struct lat_api *api = question->call->api;
     const struct lat_workload *wanted = question->workload;
     struct lat__holding holding;
 
     lat__holdings_of(api->admission->holdings, wanted->project_id, wanted->row.id, &holding);
-    lat_json_object(writer, "project");
-    lat_json_add_text(writer, "name", project_name(api, wanted));
-    lat_json_add_int(writer, "workloads", holding.workloads);
-    lat_json_add_int(writer, "instances", holding.instances);
-    lat_json_add_real(writer, "cpu", processors(holding.cpu_milli));
-    lat_json_add_int(writer, "memory", to_bytes(holding.memory_kib));
-    lat_json_add_int(writer, "disk", to_bytes(holding.disk_kib));
-    lat_json_add_real(writer, "gpus", processors(holding.gpu_milli));
-    lat_json_end(writer, '}');
+    lat_record_set_text(record, LAT_FIELD_project_name, project_name(api, wanted));
+    lat_record_set_int(record, LAT_FIELD_project_workloads, holding.workloads);
+    lat_record_set_int(record, LAT_FIELD_project_instances, holding.instances);
+    lat_record_set_float(record, LAT_FIELD_project_cpu, processors(holding.cpu_milli));
+    lat_record_set_int(record, LAT_FIELD_project_memory, to_bytes(holding.memory_kib));
+    lat_record_set_int(record, LAT_FIELD_project_disk, to_bytes(holding.disk_kib));
+    lat_record_set_float(record, LAT_FIELD_project_gpus, processors(holding.gpu_milli));
 }
 
 /* ---- the answer ---- */
@@ -144,7 +155,7 @@ static void finish(struct lat__admission *admission, const struct lat_err *err)
 {
     deliver(admission->asked, err);
     admission->asked = NULL;
-    ask_next(admission);
+    ask_each(admission);
 }
 
 /* The Lua host closes: nothing can be asked of it any more. */
@@ -199,25 +210,29 @@ static void ruled(void *arg, const struct lat_ruling *ruling)
     }
 }
 
-static void ask_next(struct lat__admission *admission)
+static void ask(struct lat__admission *admission, struct question *question)
 {
-    struct question *question = TAILQ_FIRST(&admission->waiting);
-    struct lat_json_writer writer;
-    struct lat_buf input = {0};
+    admission->asked = question;
+    set_request(question, admission->record);
+    set_project(question, admission->record);
+    lat_luahost_admit(admission->api->with.luahost, admission->columns, admission->record, ruled,
+                      admission);
+}
 
-    if (admission->asked || !question) {
+/* Puts what waits, as long as each is answered at once. */
+static void ask_each(struct lat__admission *admission)
+{
+    struct question *question;
+
+    if (admission->asking) {
         return;
     }
-    TAILQ_REMOVE(&admission->waiting, question, link);
-    admission->asked = question;
-    lat_json_writer_init(&writer, &input);
-    lat_json_object(&writer, NULL);
-    write_request(question, &writer);
-    write_project(question, &writer);
-    lat_json_end(&writer, '}');
-    lat_luahost_rule(admission->api->with.luahost, "admission", lat_buf_text(&input), ruled,
-                     admission);
-    lat_buf_done(&input);
+    admission->asking = true;
+    while (!admission->asked && (question = TAILQ_FIRST(&admission->waiting))) {
+        TAILQ_REMOVE(&admission->waiting, question, link);
+        ask(admission, question);
+    }
+    admission->asking = false;
 }
 
 void lat__admission_ask(struct lat__call *call, const char *action, struct lat_workload *workload,
@@ -229,5 +244,5 @@ void lat__admission_ask(struct lat__call *call, const char *action, struct lat_w
     *question = (struct question){
         .call = call, .action = action, .workload = workload, .fn = fn, .arg = arg};
     TAILQ_INSERT_TAIL(&admission->waiting, question, link);
-    ask_next(admission);
+    ask_each(admission);
 }

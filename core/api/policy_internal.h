@@ -29,7 +29,7 @@ struct lat__admission *lat__admission_free(struct lat__admission *admission);
 typedef void lat__admitted_fn(void *arg, const struct lat_err *err);
 
 /* Asks whether the caller may do `action` ("create", "change" or "scale"; borrowed for ever), after which the workload (taken) would
- * look like that. fn comes once, in a later turn. */
+ * look like that. fn comes once: before this returns where nothing waits and the policy is compiled, else in a later turn. */
 void lat__admission_ask(struct lat__call *call, const char *action, struct lat_workload *workload,
                         lat__admitted_fn *fn, void *arg);
 

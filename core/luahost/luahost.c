@@ -267,6 +267,13 @@ struct lat_program *lat_luahost_program(const struct lat_luahost *host, const ch
     return source == NULL ? NULL : source->program;
 }
 
+int lat_luahost_read_program(const char *name, const cJSON *json, struct lat_program **ret_program,
+                             struct lat_err *err)
+{
+    return strcmp(name, LAT__ADMISSION) == 0 ? lat_program_read_admission(json, ret_program, err)
+                                             : lat_program_read(json, ret_program, err);
+}
+
 const cJSON *lat_luahost_functions(const struct lat_luahost *host, const char *name)
 {
     const struct lat__source *source = policy_in_force(host, name);

@@ -78,10 +78,14 @@ typedef void lat_luahost_load_fn(void *arg, const struct lat_err *err);
 void lat_luahost_load(struct lat_luahost *host, const struct lat_luahost_source *source,
                       lat_luahost_load_fn *fn, void *arg);
 
-/* Returns the program of a policy in force, and its revision; NULL when there is no such policy, or it was not compiled: then rows
- * are asked for. Borrowed until the loop's next turn; take a reference to keep it. */
+/* Returns the program of a policy in force, and its revision; NULL when there is no such policy, or it was not compiled: then its
+ * process is asked. Borrowed until the loop's next turn; take a reference to keep it. */
 struct lat_program *lat_luahost_program(const struct lat_luahost *host, const char *name,
                                         int64_t *ret_revision);
+
+/* Reads what the compiler made of a policy of that name, and verifies it as one of its kind. */
+int lat_luahost_read_program(const char *name, const cJSON *json, struct lat_program **ret_program,
+                             struct lat_err *err) LAT_MUST_USE;
 
 /* Returns what became of the functions of a policy in force, borrowed until the loop's next turn: an array of {name, compiled,
  * ops | line, why, instead}. NULL when there is none: nothing of such a policy is compiled. */
@@ -161,9 +165,10 @@ enum { LAT_RULING_REASON_MAX = 200 }; /* bytes, terminator included */
 
 struct lat_ruling {
     enum lat_ruling_verdict verdict;
-    char reason[LAT_RULING_REASON_MAX]; /* one line; "" when the policy gives none */
-    int64_t revision;                   /* of the policy that was asked; 0: of none */
-    struct lat_err fallback;            /* why it gave no answer; code LAT_OK when it did */
+    char reason
+        [LAT_RULING_REASON_MAX]; /* one line; "" when the policy gives none, or accepts by its program */
+    int64_t revision;            /* of the policy that was asked; 0: of none */
+    struct lat_err fallback; /* why it gave no answer; code LAT_OK when it did */
 };
 
 /* Asks a policy that answers with one word. Never fails; comes on a later turn. The ruling is borrowed for the call; where the policy gave
@@ -171,6 +176,11 @@ struct lat_ruling {
 typedef void lat_luahost_rule_fn(void *arg, const struct lat_ruling *ruling);
 void lat_luahost_rule(struct lat_luahost *host, const char *policy, const char *input,
                       lat_luahost_rule_fn *fn, void *arg);
+
+/* Puts request and project of a record over these columns, which have no rows, to the admission policy. Where it is compiled its
+ * program answers and fn comes before this returns; else its process is asked, and the record may be changed at once. */
+void lat_luahost_admit(struct lat_luahost *host, const struct lat_columns *columns,
+                       const struct lat_record *record, lat_luahost_rule_fn *fn, void *arg);
 
 /* Decides a placement by the policy in force; where that fails or there is none, by the built-in one, with the
  * reason in decision->fallback. Never fails; comes on a later turn. The decision is borrowed for the call. */

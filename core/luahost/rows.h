@@ -25,7 +25,7 @@ enum {
     LAT_ROWS_REASON_MAX = 160,             /* bytes of one reason; it is cut there */
     LAT_ROWS_REASONS_MAX =
         6 * 1024 * 1024, /* bytes of all reasons, terminators included; one more is left out */
-    LAT_ROWS_RECORD = LAT_FIELD_COUNT - LAT_NODE_FIELD_COUNT,
+    LAT_ROWS_RECORD = LAT_PLACEMENT_FIELD_COUNT - LAT_NODE_FIELD_COUNT,
 };
 
 /* The word behind LAT_LUAHOST_WORD that tells a process of the descriptor. */

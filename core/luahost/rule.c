@@ -1,4 +1,10 @@
-/* Questions that are answered with one word: may this be deployed, may this machine join? */
+/* Questions that are answered with one word: may this be deployed, may this machine join?
+ *
+ *   admission ─┬─ compiled ─► its program, here and now: microseconds, in the caller's turn
+ *              └─ not ──────┐
+ *   approval ───────────────┴► its process, over the lane
+ *
+ * Both ways give the same verdicts, reasons and errors, and count the same. */
 #include "internal.h"
 
 #include "base/mem.h"
@@ -62,4 +68,80 @@ void lat_luahost_rule(struct lat_luahost *host, const char *policy, const char *
     rule->fn = fn;
     rule->arg = arg;
     lat_luahost_ask(host, LAT_LUAHOST_POLICY, policy, "decide", input, on_answer, rule);
+}
+
+/* ---- by the program ---- */
+
+/* Rules as the program does. LAT_E_POLICY with the line where it raises an error. */
+static int rule_here(const struct lat_program *program, const struct lat_columns *columns,
+                     const struct lat_record *record, struct lat_ruling *ruling,
+                     struct lat_err *err)
+{
+    size_t op_count;
+    size_t count;
+
+    lat_program_ops(program, &op_count);
+    union lat_program_value *values = lat_alloc_array(op_count, sizeof(*values));
+
+    lat_program_row(program, columns, record, 0, values);
+    int32_t trap = lat_program_trapped(program, values);
+    int32_t rule = lat_program_refused(program, values);
+
+    if (trap < 0 && rule >= 0) {
+        struct lat_buf reason = {.bytes = NULL};
+
+        ruling->verdict = LAT_RULING_REJECT;
+        if (lat_program_reason(program, columns, (uint32_t)rule, values, &reason)) {
+            lat__copy_clean(ruling->reason, sizeof(ruling->reason), lat_buf_text(&reason));
+        }
+        lat_buf_done(&reason);
+    }
+    free(values);
+    if (trap < 0) {
+        return 0;
+    }
+    const struct lat_trap *raised = &lat_program_traps(program, &count)[trap];
+
+    lat_err_set(err, LAT_E_POLICY, LAT__ADMISSION ".lua:%d: %s", raised->line, raised->message);
+    lat_text_clean(err->sentence);
+    err->line = raised->line;
+    return LAT_E_POLICY;
+}
+
+/* Keeps account of an answer that cost no trip. */
+static void count_here(const struct lat_luahost *host, const struct lat__source *source,
+                       int64_t began_ns, bool failed)
+{
+    lat_metric_add(source->asks, 1);
+    lat_metric_add(source->errors, failed ? 1 : 0);
+    lat_metric_observe_ns(source->seconds,
+                          lat_clock_boot_ns(lat_loop_clock(host->loop)) - began_ns);
+}
+
+void lat_luahost_admit(struct lat_luahost *host, const struct lat_columns *columns,
+                       const struct lat_record *record, lat_luahost_rule_fn *fn, void *arg)
+{
+    const struct lat__source *source =
+        lat__lane_find(&host->lanes[LAT__LANE_POLICIES], LAT__ADMISSION);
+    struct lat_json_writer writer;
+    struct lat_buf input = {.bytes = NULL};
+
+    LAT_CHECK_MAGIC(host, LAT__LUAHOST_MAGIC);
+    LAT_ASSERT(!host->closing);
+    if (source != NULL && source->program != NULL) {
+        struct lat_ruling ruling = {.verdict = LAT_RULING_ACCEPT, .revision = source->revision};
+        int64_t began_ns = lat_clock_boot_ns(lat_loop_clock(host->loop));
+        int rc = rule_here(source->program, columns, record, &ruling, &ruling.fallback);
+
+        count_here(host, source, began_ns, rc != 0);
+        fn(arg, &ruling);
+        return;
+    }
+    lat_json_writer_init(&writer, &input);
+    lat_json_object(&writer, NULL);
+    lat_record_write(record, "request", &writer);
+    lat_record_write(record, "project", &writer);
+    lat_json_end(&writer, '}');
+    lat_luahost_rule(host, LAT__ADMISSION, lat_buf_text(&input), fn, arg);
+    lat_buf_done(&input);
 }

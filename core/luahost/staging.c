@@ -187,7 +187,7 @@ void lat__stage_soon(struct lat__lane *lane)
 static void log_defect(const struct lat__lane *lane, const struct lat__source *source,
                        const struct lat_err *err)
 {
-    lat_log(lane->host->log, LAT_LOG_ERROR, "a policy was not compiled: it runs row by row",
+    lat_log(lane->host->log, LAT_LOG_ERROR, "a policy was not compiled: its process is asked",
             LAT_STR("policy", source->name), LAT_ERR(err));
 }
 
@@ -253,7 +253,8 @@ static void take_program(const struct lat__lane *lane, struct lat__source *sourc
         lat__copy_clean(err.sentence, sizeof(err.sentence), defect);
         log_defect(lane, source, &err);
     }
-    if (program != NULL && lat_program_read(program, &source->program, &err) != 0) {
+    if (program != NULL &&
+        lat_luahost_read_program(source->name, program, &source->program, &err) != 0) {
         log_defect(lane, source, &err);
     }
 }

@@ -1,4 +1,4 @@
-/* Nodes in columns: one array a field, one row a node; and the record of the workload that a decision is about.
+/* Nodes in columns: one array a field, one row a node; and the record of what a decision is about beside them.
  *
  *                      rows 0..255          256..511        ...
  *   free_cpu     double   ████████████████   ████████████████   64-byte aligned, padded to whole blocks
@@ -16,6 +16,7 @@
 #define LAT_POLICY_COLUMNS_H
 
 #include "base/err.h"
+#include "base/json.h"
 #include "policy/fields.h"
 
 #include <cjson/cJSON.h>
@@ -116,14 +117,14 @@ size_t lat_columns_texts(const struct lat_columns *columns);
 struct lat_record *lat_record_new(struct lat_columns *columns);
 struct lat_record *lat_record_free(struct lat_record *record);
 
-/* Set one field of the workload, as the setters above do. */
+/* Set one UNIFORM field, as the setters above do. */
 void lat_record_set_bool(struct lat_record *record, enum lat_policy_field field, bool value);
 void lat_record_set_int(struct lat_record *record, enum lat_policy_field field, int64_t value);
 void lat_record_set_float(struct lat_record *record, enum lat_policy_field field, double value);
 void lat_record_set_text(struct lat_record *record, enum lat_policy_field field, const char *value);
 void lat_record_set_map(struct lat_record *record, enum lat_policy_field field, const cJSON *value);
 
-/* Return one field of the workload. */
+/* Return one UNIFORM field. */
 bool lat_record_bool(const struct lat_record *record, enum lat_policy_field field);
 int64_t lat_record_int(const struct lat_record *record, enum lat_policy_field field);
 double lat_record_float(const struct lat_record *record, enum lat_policy_field field);
@@ -132,5 +133,9 @@ int32_t lat_record_lookup(const struct lat_record *record, enum lat_policy_field
                           int32_t key);
 size_t lat_record_entries(const struct lat_record *record, enum lat_policy_field field,
                           const int32_t **ret_entries);
+
+/* Adds the fields of one object ("request") as a member of that name: what a policy in the Lua host is handed of it. */
+void lat_record_write(const struct lat_record *record, const char *object,
+                      struct lat_json_writer *writer);
 
 #endif

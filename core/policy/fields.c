@@ -8,7 +8,8 @@
 static const struct lat_policy_field_row rows[] = {
 #define F(object, name, type, scope)                                                               \
     {#object, #name, #object "." #name, LAT_POLICY_TYPE_##type, LAT_POLICY_SCOPE_##scope},
-    LAT_POLICY_NODE_FIELDS(F) LAT_POLICY_WORKLOAD_FIELDS(F)
+    LAT_POLICY_NODE_FIELDS(F) LAT_POLICY_WORKLOAD_FIELDS(F) LAT_POLICY_REQUEST_FIELDS(F)
+        LAT_POLICY_PROJECT_FIELDS(F)
 #undef F
 };
 

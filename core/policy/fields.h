@@ -1,12 +1,12 @@
-/* What a placement policy sees of a node and of a workload, as data: one row a field. From this table come
- * the columns, the records and the names that a program may use; lua/api/api.lua describes the same fields to
- * authors of policies, and a test holds the two together.
+/* What policies see, as data: one row a field. Of a node and a workload where an instance is placed, of a request and a
+ * project where one is admitted. From this table come the columns, the records and the names that a program may use;
+ * lua/api/api.lua describes the same fields to authors of policies, and a test holds the two together.
  *
  * F(object, name, TYPE, SCOPE)
  *   TYPE    BOOL  INT  FLOAT  TEXT  OPTION (text or nil)  MAP (text to text; a key that is absent is nil)
  *   SCOPE   ROW      depends on the node alone: what is computed of it may be kept until the node changes
  *           PAIR     depends on node and workload: filled before each decision, never kept
- *           UNIFORM  depends on the workload alone: one value for a whole decision
+ *           UNIFORM  depends on no node: one value for a whole decision
  */
 #ifndef LAT_POLICY_FIELDS_H
 #define LAT_POLICY_FIELDS_H
@@ -63,6 +63,33 @@
     F(workload, gpu_model, OPTION, UNIFORM)                                                             \
     F(workload, gpu_memory, INT, UNIFORM)                                                               \
     F(workload, priority, INT, UNIFORM)     /* 0 to 100 */
+
+#define LAT_POLICY_REQUEST_FIELDS(F)                                                                           \
+    F(request, action, TEXT, UNIFORM)       /* "create", "change" or "scale" */                         \
+    F(request, user, TEXT, UNIFORM)         /* who asks */                                              \
+    F(request, admin, BOOL, UNIFORM)                                                                    \
+    F(request, name, TEXT, UNIFORM)         /* of the workload, as it would be; so is what follows */   \
+    F(request, project, TEXT, UNIFORM)                                                                  \
+    F(request, type, TEXT, UNIFORM)                                                                     \
+    F(request, kind, TEXT, UNIFORM)                                                                     \
+    F(request, image, TEXT, UNIFORM)                                                                    \
+    F(request, labels, MAP, UNIFORM)                                                                    \
+    F(request, count, INT, UNIFORM)                                                                     \
+    F(request, cpu, FLOAT, UNIFORM)         /* reserved by each instance, as is all that follows */     \
+    F(request, memory, INT, UNIFORM)                                                                    \
+    F(request, disk, INT, UNIFORM)                                                                      \
+    F(request, gpus, FLOAT, UNIFORM)        /* a share of a device is a fraction */                     \
+    F(request, priority, INT, UNIFORM)
+
+/* What is in the project, the workload of the request apart. */
+#define LAT_POLICY_PROJECT_FIELDS(F)                                                                           \
+    F(project, name, TEXT, UNIFORM)                                                                     \
+    F(project, workloads, INT, UNIFORM)                                                                 \
+    F(project, instances, INT, UNIFORM)                                                                 \
+    F(project, cpu, FLOAT, UNIFORM)         /* reserved in all, as is all that follows */               \
+    F(project, memory, INT, UNIFORM)                                                                    \
+    F(project, disk, INT, UNIFORM)                                                                      \
+    F(project, gpus, FLOAT, UNIFORM)
 /* clang-format on */
 
 enum lat_policy_field_type {
@@ -80,7 +107,7 @@ enum lat_policy_field_scope {
     LAT_POLICY_SCOPE_UNIFORM
 };
 
-/* LAT_FIELD_node_free_cpu, LAT_FIELD_workload_cpu, ...: the node's fields first. */
+/* LAT_FIELD_node_free_cpu, LAT_FIELD_workload_cpu, ...: the node's fields first, then what else a placement is about. */
 enum lat_policy_field {
 #define F(object, name, type, scope) LAT_FIELD_##object##_##name,
     LAT_POLICY_NODE_FIELDS(F)
@@ -89,6 +116,11 @@ enum lat_policy_field {
     LAT_FIELD_before_workload_ = LAT_NODE_FIELD_COUNT - 1,
 #define F(object, name, type, scope) LAT_FIELD_##object##_##name,
     LAT_POLICY_WORKLOAD_FIELDS(F)
+#undef F
+        LAT_PLACEMENT_FIELD_COUNT,
+    LAT_FIELD_before_request_ = LAT_PLACEMENT_FIELD_COUNT - 1,
+#define F(object, name, type, scope) LAT_FIELD_##object##_##name,
+    LAT_POLICY_REQUEST_FIELDS(F) LAT_POLICY_PROJECT_FIELDS(F)
 #undef F
         LAT_FIELD_COUNT
 };

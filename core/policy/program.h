@@ -1,4 +1,4 @@
-/* A placement policy as a program: what the compiler in the jail made of its Lua source, read and verified.
+/* A policy as a program: what the compiler in the jail made of its Lua source, read and verified.
  *
  *   wire (JSON) ──lat_program_read──► struct lat_program ──► core/sched/vector: all nodes at once
  *                                               └─lat_program_row──► the values of one node: the reference, and
@@ -17,6 +17,9 @@
  *
  * have, need, compare and score_line (where score begins) may be left out. A row that a trap holds for raises an
  * error: the decision fails. The masks of the rules are disjoint; a row is refused when one of them holds.
+ * A placement's rules say which nodes are refused; an admission's, which requests: it knows no node and has no score, and
+ * its rules are reasons not to admit.
+ *
  * Everything here is pure; programs are immutable and may be shared, their count is not for two threads. */
 #ifndef LAT_POLICY_PROGRAM_H
 #define LAT_POLICY_PROGRAM_H
@@ -82,7 +85,7 @@ enum lat_program_type {
  * together are MIXED. */
 enum lat_depends {
     LAT_DEPENDS_CONSTANT,
-    LAT_DEPENDS_UNIFORM, /* on the workload alone */
+    LAT_DEPENDS_UNIFORM, /* on no node: on the workload, on the request */
     LAT_DEPENDS_ROW,     /* on the node alone */
     LAT_DEPENDS_MIXED,   /* on both, or on a PAIR field */
 };
@@ -136,6 +139,10 @@ struct lat_program;
 int lat_program_read(const cJSON *json, struct lat_program **ret_program,
                      struct lat_err *err) LAT_MUST_USE;
 
+/* The same for a program that admits: of request and project, without a score. */
+int lat_program_read_admission(const cJSON *json, struct lat_program **ret_program,
+                               struct lat_err *err) LAT_MUST_USE;
+
 struct lat_program *lat_program_ref(struct lat_program *program);
 struct lat_program *lat_program_unref(struct lat_program *program); /* takes NULL, returns NULL */
 
@@ -152,7 +159,7 @@ int32_t lat_program_score(const struct lat_program *program);
 int lat_program_score_line(const struct lat_program *program);
 
 /* Computes every value of one row, in the simplest way; ret_values has room for all ops. Codes in it are good as long
- * as nothing is set or released. */
+ * as nothing is set or released. For a program that admits there is no row: any number does. */
 void lat_program_row(const struct lat_program *program, const struct lat_columns *columns,
                      const struct lat_record *record, size_t row,
                      union lat_program_value *ret_values);

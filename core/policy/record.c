@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { FIELDS = LAT_FIELD_COUNT - LAT_NODE_FIELD_COUNT };
 
@@ -121,4 +122,61 @@ size_t lat_record_entries(const struct lat_record *record, enum lat_policy_field
                           const int32_t **ret_entries)
 {
     return lat__codes_entries(&record->cells[cell_of(field, LAT_POLICY_TYPE_MAP)].map, ret_entries);
+}
+
+/* ---- as JSON ---- */
+
+static void write_map(const struct lat_record *record, enum lat_policy_field field,
+                      const char *name, struct lat_json_writer *writer)
+{
+    const int32_t *entries;
+    size_t count = lat_record_entries(record, field, &entries);
+
+    lat_json_object(writer, name);
+    for (size_t i = 0; i < count; i++) {
+        lat_json_add_text(writer, lat_columns_text(record->columns, entries[2 * i]),
+                          lat_columns_text(record->columns, entries[2 * i + 1]));
+    }
+    lat_json_end(writer, '}');
+}
+
+static void write_field(const struct lat_record *record, enum lat_policy_field field,
+                        struct lat_json_writer *writer)
+{
+    const struct lat_policy_field_row *row = lat_policy_field_row(field);
+    const char *text;
+
+    switch (row->type) {
+    case LAT_POLICY_TYPE_BOOL:
+        lat_json_add_bool(writer, row->name, lat_record_bool(record, field));
+        break;
+    case LAT_POLICY_TYPE_INT:
+        lat_json_add_int(writer, row->name, lat_record_int(record, field));
+        break;
+    case LAT_POLICY_TYPE_FLOAT:
+        lat_json_add_real(writer, row->name, lat_record_float(record, field));
+        break;
+    case LAT_POLICY_TYPE_TEXT:
+    case LAT_POLICY_TYPE_OPTION:
+        text = lat_columns_text(record->columns, lat_record_code(record, field));
+        if (text != NULL) {
+            lat_json_add_text(writer, row->name, text);
+        }
+        break;
+    case LAT_POLICY_TYPE_MAP: write_map(record, field, row->name, writer); break;
+    }
+}
+
+void lat_record_write(const struct lat_record *record, const char *object,
+                      struct lat_json_writer *writer)
+{
+    lat_json_object(writer, object);
+    for (size_t i = LAT_NODE_FIELD_COUNT; i < LAT_FIELD_COUNT; i++) {
+        enum lat_policy_field field = (enum lat_policy_field)i;
+
+        if (strcmp(lat_policy_field_row(field)->object, object) == 0) {
+            write_field(record, field, writer);
+        }
+    }
+    lat_json_end(writer, '}');
 }

@@ -48,7 +48,7 @@ static union lat_program_value node_field(const struct row *row, enum lat_policy
     return value;
 }
 
-static union lat_program_value workload_field(const struct row *row, enum lat_policy_field field)
+static union lat_program_value uniform_field(const struct row *row, enum lat_policy_field field)
 {
     union lat_program_value value = {.i = 0};
 
@@ -70,7 +70,7 @@ static union lat_program_value leaf(const struct row *row, const struct lat_op *
     if (op->code == LAT_OP_const_s) {
         value.s = code_of(row, op);
     } else if (op->code == LAT_OP_field) {
-        value = is_node ? node_field(row, op->field) : workload_field(row, op->field);
+        value = is_node ? node_field(row, op->field) : uniform_field(row, op->field);
     } else if (op->code == LAT_OP_map) {
         value.s = is_node ? lat_columns_lookup(row->columns, op->field, row->index, key.s)
                           : lat_record_lookup(row->record, op->field, key.s);

@@ -46,8 +46,9 @@ end
 local function functions_of(policy)
     local fields = {}
     for index, entry in ipairs(type(policy.functions) == "table" and policy.functions or {}) do
+        local slow = entry.name == "admit" and "not compiled" or "row by row"
         local said = entry.compiled and "compiled, " .. units.count(entry.ops or 0, "operation")
-            or ("row by row, because of line %s: %s; instead: %s"):format(text(entry.line), text(entry.why),
+            or ("%s, because of line %s: %s; instead: %s"):format(slow, text(entry.line), text(entry.why),
                 text(entry.instead))
         fields[index] = { text(entry.name), said }
     end
@@ -169,7 +170,7 @@ end
 
 -- ---- check
 
-local ROWS_STATUS = 10 -- something of it runs row by row
+local LUA_STATUS = 10 -- something of it is asked of Lua
 
 local NAMES = { placement = true, admission = true, approval = true }
 local DEFINES = { filter = "placement", score = "placement", admit = "admission", approve = "approval" }
@@ -190,8 +191,9 @@ local function show_function(context, path, entry)
         out:line(("  %-8s compiled with %s"):format(entry.name, units.count(entry.ops, "operation")))
         return
     end
-    out:line(("  %-8s %s: %s:%d: %s"):format(entry.name, out:paint("yellow", "runs row by row"), units.clean(path),
-        entry.line, text(entry.why)))
+    local said = entry.name == "admit" and "is not compiled" or "runs row by row"
+    out:line(("  %-8s %s: %s:%d: %s"):format(entry.name, out:paint("yellow", said), units.clean(path), entry.line,
+        text(entry.why)))
     out:line("           instead: " .. text(entry.instead))
 end
 
@@ -230,7 +232,7 @@ local function check(context, options, operands)
         for _, entry in ipairs(functions) do show_function(context, path, entry) end
         if #functions == 0 then context.out:line "  asked one question at a time: nothing of it is compiled" end
     end
-    if #functions > 0 and not whole then problem.leave(ROWS_STATUS) end
+    if #functions > 0 and not whole then problem.leave(LUA_STATUS) end
 end
 
 local AS = { name = "as", value = "POLICY",
@@ -248,9 +250,9 @@ return {
         flags = { AS },
         details = [[
 Nothing is asked of a console. The file is loaded in a process that can do nothing but answer, as a console does it.
-Per function of a placement policy: compiled with so many operations, or the line that prevents it and what to write
-instead; such a policy is right, and runs row by row. The exit status is 0 when everything is compiled,
-10 when something runs row by row, 1 when the file is refused.]],
+Per function of a policy for placement or admission: compiled with so many operations, or the line that prevents it and
+what to write instead; such a policy is right, and is asked in its process. The exit status is 0 when everything is
+compiled, 10 when something is not, 1 when the file is refused.]],
         examples = { "lattice policy check placement.lua" },
         run = check,
     },

@@ -1,4 +1,4 @@
--- From the text of a placement policy to its program. See README.md.
+-- From the text of a policy to its program. See README.md.
 
 local api = require "api.api"
 local decide = require "compiler.decide"
@@ -18,14 +18,16 @@ local KINDS = {
     ["string|nil"] = { kind = "option", type = "S" }, ["table<string, string>"] = { kind = "map" },
 }
 
--- The fields of node and workload, as the walker wants them.
-local function described()
+-- The fields of the objects that a policy sees, as the walker wants them.
+local function described(names)
     local objects = {}
     for _, object in ipairs(api.objects) do
-        if object.name == "node" or object.name == "workload" then
-            local fields = {}
-            for _, field in ipairs(object.fields) do fields[field.name] = KINDS[field.type] end
-            objects[object.name] = fields
+        for _, name in ipairs(names) do
+            if object.name == name then
+                local fields = {}
+                for _, field in ipairs(object.fields) do fields[field.name] = KINDS[field.type] end
+                objects[name] = fields
+            end
         end
     end
     return objects
@@ -52,7 +54,7 @@ local function excuse(raised, line)
             return { why = "it is too large", line = line, instead = "make it smaller" }
         end
         return { why = "the compiler failed: " .. tostring(raised), line = line, defect = true,
-            instead = "it runs row by row; please report this" }
+            instead = "Lua itself is asked; please report this" }
     elseif raised.limit then
         return { why = raised.limit, line = raised.line or line, instead = "make it smaller" }
     elseif raised.what then
@@ -61,7 +63,11 @@ local function excuse(raised, line)
     return raised
 end
 
-local DECISIONS = { "filter", "score" }
+-- What is compiled: the functions of each policy in the order in which they are asked, and what they are handed.
+local POLICIES = {
+    placement = { decisions = { "filter", "score" }, objects = { "node", "workload" } },
+    admission = { decisions = { "admit" }, objects = { "request", "project" } },
+}
 
 local function keep(raised)
     return type(raised) == "table" and raised or debug.traceback(tostring(raised))
@@ -69,15 +75,15 @@ end
 
 -- Compiles one function of the file into `found`. passed: where the one before lets a row pass. Returns where this one
 -- does, and what stopped it.
-local function compile_one(name, loaded, source, program, found, passed)
+local function compile_one(name, objects, loaded, source, program, found, passed)
     local m = machine.new(program)
     m.traps, m.path = found.traps, passed
-    local walk = walker.new(m, loaded, described(), source)
+    local walk = walker.new(m, loaded, described(objects), source)
     local ok, raised = xpcall(function()
-        if name == "filter" then
-            found.rules, passed = decide.filter(walk, loaded.defined.filter)
+        if name == "score" then
+            found.score, found.terms, found.score_line = decide.score(walk, loaded.defined.score, objects)
         else
-            found.score, found.terms, found.score_line = decide.score(walk, loaded.defined.score)
+            found.rules, passed = decide.rules(walk, name, loaded.defined[name], objects)
         end
     end, keep)
     if ok then return passed end
@@ -89,12 +95,18 @@ local function stop(entry, why)
     entry.line, entry.why, entry.instead = why.line, why.why, why.instead
 end
 
--- Compiles the decisions of a placement policy that Lua has loaded without complaint. Returns
+-- Tells whether policies of that name ("placement") are compiled.
+function compiler.knows(policy)
+    return POLICIES[policy] ~= nil
+end
+
+-- Compiles the decisions of a policy (default: "placement") that Lua has loaded without complaint. Returns
 --   functions   {name, compiled, ops | line, why, instead} for each that the file defines
 --   program     as a table for JSON, when all of them are compiled
 --   problem     {line, problem: sentence} when the file is wrong: it names what is not there
 --   defect      what went wrong in the compiler itself
-function compiler.compile(source)
+function compiler.compile(source, policy)
+    local decisions, objects = POLICIES[policy or "placement"].decisions, POLICIES[policy or "placement"].objects
     local program = ssa.new()
     local found = { rules = {}, terms = {}, traps = {} }
     local result = { functions = {} }
@@ -102,18 +114,18 @@ function compiler.compile(source)
     if not ok then
         local why = excuse(loaded, 1)
         result.defect = why.defect and why.why
-        for index, name in ipairs(DECISIONS) do
+        for index, name in ipairs(decisions) do
             result.functions[index] = { name = name }
             stop(result.functions[index], why)
         end
         return result
     end
     local passed, whole = ssa.TRUE, true
-    for _, name in ipairs(DECISIONS) do
+    for _, name in ipairs(decisions) do
         if loaded.defined[name] then
             local traps, why = #found.traps
             local entry = { name = name, compiled = true }
-            passed, why = compile_one(name, loaded, source, program, found, passed)
+            passed, why = compile_one(name, objects, loaded, source, program, found, passed)
             result.functions[#result.functions + 1] = entry
             if why and why.problem then return { functions = {}, problem = why } end
             if why then

@@ -1,8 +1,9 @@
--- The two decisions of a placement policy: what filter returns as rules, what score returns as a number with its terms.
+-- What the decisions of a policy return: filter and admit, as rules; score, as a number with its terms.
 --
 -- A rule is a place where a row can be refused, with what would have had to hold there: `return a and b` is two rules,
 -- and so is `if a or b then return false end`. Of the rules of a program at most one holds for a row.
 
+local ruling = require "lib.ruling"
 local ssa = require "compiler.ssa"
 local value = require "compiler.value"
 local walker = require "compiler.walker"
@@ -69,7 +70,7 @@ local function measure(program, rule, cond)
     rule.have, rule.need, rule.compare = have, need, holds and compare or OPPOSITE[compare]
 end
 
--- ---- filter
+-- ---- filter, admit
 
 -- Adds the rules for a place where `refused` holds, with one reason (parts, or nil).
 local function add_rules(self, rules, refused, node, causes, reason)
@@ -91,17 +92,37 @@ local function add_rules(self, rules, refused, node, causes, reason)
     end
 end
 
-local function wrong_types(self, fn_line, verdict, reason)
+-- Calls say(guard, shown) for what an alternative is in an error about `name`: of a ruling its value (lib/ruling.lua).
+local function each_shown(self, name, fn_line, one, say)
+    if name == "filter" then
+        say(one.guard, "a " .. value.type(one))
+    elseif one.kind == "bool" then
+        say(self.program:land(one.guard, one.val), ruling.shown(true))
+        say(self.program:land(one.guard, self.program:lnot(one.val)), ruling.shown(false))
+    elseif one.kind == "made" or (one.kind == "text" and not self.program:is_const(one.val)) then
+        self.m.refuse(fn_line, ("%s returns text that is not the same for all as its verdict"):format(name),
+            "return true, or false and a reason")
+    elseif one.kind == "text" then
+        say(one.guard, ruling.shown(self.program:value(one.val)))
+    else
+        say(one.guard, "a " .. value.type(one))
+    end
+end
+
+local function wrong_types(self, name, fn_line, verdict, reason)
     local m, program = self.m, self.program
     for _, one in ipairs(value.apart(program, verdict)) do
         if one.kind ~= "bool" and one.kind ~= "nil" then
-            m:trap(one.guard, fn_line, ("filter returned a %s; it returns true, or false and a reason"):format(
-                value.type(one)))
+            each_shown(self, name, fn_line, one, function(guard, shown)
+                m:trap(guard, fn_line, ("%s returned %s; it returns true, or false and a reason"):format(name, shown))
+            end)
         end
     end
     for _, one in ipairs(value.apart(program, reason)) do
         if value.type(one) ~= "string" and one.kind ~= "nil" then
-            m:trap(one.guard, fn_line, ("filter returned a %s as reason; a reason is text"):format(value.type(one)))
+            each_shown(self, name, fn_line, one, function(guard, shown)
+                m:trap(guard, fn_line, ("%s returned %s as reason; a reason is text"):format(name, shown))
+            end)
         end
     end
 end
@@ -114,10 +135,10 @@ local function reason_of(program, one)
     return { { val = one.val } }
 end
 
-local function start(self, fn, sink)
+local function start(self, fn, objects, sink)
     local proto, cells = self:open_function(fn)
     local args = {}
-    for index, object in ipairs { "node", "workload" } do args[index] = value.new("object", object) end
+    for index, object in ipairs(objects) do args[index] = value.new("object", object) end
     self.why = nil
     self:enter({ line = proto.line }, proto, cells, args, { sink = sink })
 end
@@ -126,15 +147,15 @@ local function line_of(self, fn)
     return self.loaded.protos[debug.getinfo(fn, "S").lastlinedefined].line
 end
 
--- Returns the rules of a filter function, and where a row passes.
-function decide.filter(self, fn)
+-- Returns the rules by which a function of that name ("filter" or "admit") refuses, and where a row passes.
+function decide.rules(self, name, fn, objects)
     local m, program, rules = self.m, self.program, {}
     local passed = FALSE
     local fn_line = line_of(self, fn)
 
-    start(self, fn, function(node, values)
+    start(self, fn, objects, function(node, values)
         local verdict, reason = values[1] or value.NIL, values[2] or value.NIL
-        wrong_types(self, fn_line, verdict, reason)
+        wrong_types(self, name, fn_line, verdict, reason)
         if m:dead() then return end
         local truth = value.truth(program, verdict)
         local refused = program:land(m.path, program:lnot(truth))
@@ -159,12 +180,12 @@ end
 
 -- Returns the score as a float, its terms, and the line of the function. That it is finite, whoever runs the program
 -- looks after. m.path is where it is asked for.
-function decide.score(self, fn)
+function decide.score(self, fn, objects)
     local m, program = self.m, self.program
     local sites, fn_line = {}, line_of(self, fn)
 
     self.sums = true
-    start(self, fn, function(node, values)
+    start(self, fn, objects, function(node, values)
         local of = values[1] or value.NIL
         for _, one in ipairs(value.apart(program, of)) do
             if one.kind ~= "int" and one.kind ~= "float" then

@@ -71,10 +71,10 @@ end
 function emit.size(program, found, name, traps)
     local self = setmetatable({ ops = program.ops, used = {} }, writer)
     for index = traps + 1, #found.traps do self:need(found.traps[index].when) end
-    if name == "filter" then
-        for _, rule in ipairs(found.rules) do self:need(rule.when) end
-    else
+    if name == "score" then
         self:need(found.score)
+    else
+        for _, rule in ipairs(found.rules) do self:need(rule.when) end
     end
     local count = 0
     for _ in pairs(self.used) do count = count + 1 end

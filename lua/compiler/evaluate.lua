@@ -1,4 +1,4 @@
--- Runs a program for one row, in Lua: for tests, and for the check that a program which has just been made says what
+-- Runs a program once, in Lua: for tests, and for the check that a program which has just been made says what
 -- its policy says.
 
 local evaluate = {}
@@ -101,9 +101,10 @@ local function write(parts, values)
     return table.concat(texts)
 end
 
--- Returns {trap, line} | {ok = false, reason?, rule, rules: how many held} | {ok = true, score, terms}.
-function evaluate.row(program, node, workload)
-    local values = compute(program, { node = node, workload = workload })
+-- Runs it on objects by name: {node, workload} or {request, project}. Returns
+-- {trap, line} | {ok = false, reason?, rule, rules: how many held} | {ok = true, score, terms}.
+function evaluate.row(program, objects)
+    local values = compute(program, objects)
     for _, trap in ipairs(program.traps or {}) do
         if values[trap.when + 1] then return { trap = trap.message, line = trap.line } end
     end

@@ -1,10 +1,11 @@
--- Asks a program and the functions that it was made of the same questions, on rows made up around what the policy
+-- Asks a program and the functions that it was made of the same questions, on objects made up around what the policy
 -- speaks of: its texts, its labels, its numbers and their neighbours.
 
 local api = require "api.api"
 local errors = require "lib.errors"
 local evaluate = require "compiler.evaluate"
 local placement = require "lib.placement"
+local ruling = require "lib.ruling"
 
 local rehearse = {}
 
@@ -102,10 +103,29 @@ local function same(a, b)
     return string.pack("n", a) == string.pack("n", b) or (a ~= a and b ~= b)
 end
 
--- Returns nil when a program and the file's functions agree about a row, or how they differ.
-local function difference(program, file, globals, node, workload)
-    local ok, real = errors.catch("policy", file, placement.answer, file, globals, node, workload)
-    local made = evaluate.row(program, node, workload)
+-- What the file's functions say, in one form: {ok, score | reason}.
+local POLICIES = {
+    placement = { objects = { "node", "workload" } },
+    admission = { objects = { "request", "project" } },
+}
+
+function POLICIES.placement.answer(file, globals, objects)
+    return placement.answer(file, globals, objects.node, objects.workload)
+end
+
+-- What a refusal without a reason says.
+function POLICIES.placement.unsaid(file) return "refused by the filter of " .. file end
+function POLICIES.admission.unsaid() return "" end
+
+function POLICIES.admission.answer(file, globals, objects)
+    local answer = ruling.answer(file, "admit", globals.admit, objects.request, objects.project)
+    return { ok = answer.verdict == "accept", score = 0.0, reason = answer.reason or "" }
+end
+
+-- Returns nil when a program and the file's functions agree about objects, or how they differ.
+local function difference(policy, program, file, globals, objects)
+    local ok, real = errors.catch("policy", file, policy.answer, file, globals, objects)
+    local made = evaluate.row(program, objects)
     if not ok then
         -- Of a division by zero, Lua 5.4.4 tells the line of something before it.
         local line = made.trap and BY_ZERO[made.trap] and real.line or made.line
@@ -116,7 +136,7 @@ local function difference(program, file, globals, node, workload)
     elseif made.ok ~= real.ok then
         return ("the verdict is %s, and the program's is not"):format(real.ok)
     elseif not real.ok then
-        local reason = (made.reason or "refused by the filter of " .. file):sub(1, #real.reason)
+        local reason = (made.reason or policy.unsaid(file)):sub(1, #real.reason)
         if made.rules ~= 1 then return "more than one rule holds" end
         return reason ~= real.reason and ("'%s', and the program: '%s'"):format(real.reason, reason) or nil
     end
@@ -124,14 +144,15 @@ local function difference(program, file, globals, node, workload)
     return ("the score is %s, and the program's %s"):format(real.score, made.score)
 end
 
--- Asks about `count` rows from a seed. globals: what the file defined; its functions are called. Returns nil, or how
--- they differ, and the row.
-function rehearse.compare(program, file, globals, seed, count)
-    local draw, words = generator(seed), vocabulary(program)
+-- Asks `count` times from a seed. globals: what the file defined; its functions are called. name: of the policy, by
+-- default "placement". Returns nil, or how they differ, and the objects by name.
+function rehearse.compare(program, file, globals, seed, count, name)
+    local policy, draw, words = POLICIES[name or "placement"], generator(seed), vocabulary(program)
     for _ = 1, count do
-        local node, workload = object("node", words, draw), object("workload", words, draw)
-        local found = difference(program, file, globals, node, workload)
-        if found then return found, node, workload end
+        local objects = {}
+        for _, each in ipairs(policy.objects) do objects[each] = object(each, words, draw) end
+        local found = difference(policy, program, file, globals, objects)
+        if found then return found, objects end
     end
 end
 

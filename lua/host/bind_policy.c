@@ -12,6 +12,7 @@ enum { LAT__CHECK_MAX_MS = 60000 }; /* the child is stopped long before */
 
 struct check {
     struct lat__cli *cli;
+    const char *name;
     cJSON *answer;      /* NULL: refused */
     struct lat_err err; /* why */
 };
@@ -24,7 +25,8 @@ static void on_checked(void *arg, const cJSON *answer, const struct lat_err *err
     if (err != NULL) {
         lat_err_copy(&check->err, err);
     } else if (lat_json_get(answer, "program") != NULL &&
-               lat_program_read(lat_json_get(answer, "program"), &program, &check->err) != 0) {
+               lat_luahost_read_program(check->name, lat_json_get(answer, "program"), &program,
+                                        &check->err) != 0) {
         check->answer = NULL;
     } else {
         check->answer = cJSON_Duplicate(answer, true);
@@ -44,10 +46,9 @@ static void on_closed(void *arg)
 /* policy.check(name, source) -> what the load of it says, a table | nil, err */
 static int policy_check(lua_State *L)
 {
-    struct check check = {.cli = lat__cli_of(L)};
-    struct lat_luahost_source source = {.kind = LAT_LUAHOST_POLICY,
-                                        .name = luaL_checkstring(L, 1),
-                                        .source = luaL_checkstring(L, 2)};
+    struct check check = {.cli = lat__cli_of(L), .name = luaL_checkstring(L, 1)};
+    struct lat_luahost_source source = {
+        .kind = LAT_LUAHOST_POLICY, .name = check.name, .source = luaL_checkstring(L, 2)};
     struct lat_luahost_options options = {.stderr_fd = -1};
     struct lat_luahost *host = lat_luahost_new(check.cli->loop, NULL, NULL, NULL, &options);
 

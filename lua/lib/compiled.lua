@@ -1,4 +1,4 @@
--- What the load of a placement policy answers about its program.
+-- What the load of a policy answers about its program.
 
 local compiler = require "compiler.compiler"
 local errors = require "lib.errors"
@@ -9,30 +9,31 @@ local compiled = {}
 -- Rows on which a new program is held against its functions: the more, the smaller it is.
 local REHEARSED_OPS, ROWS_MIN, ROWS_MAX = 20000, 4, 64
 
--- Nothing of a program is left when it cannot be trusted: the policy runs row by row.
+-- Nothing of a program is left when it cannot be trusted: Lua itself is asked.
 local function give_up(answer, defect)
     answer.program, answer.defect = nil, defect
     for _, entry in ipairs(answer.functions) do
         entry.compiled, entry.ops, entry.line = false, nil, 1
         entry.why = "the compiler failed: " .. defect
-        entry.instead = "nothing: it runs row by row; please report this"
+        entry.instead = "nothing: Lua itself is asked; please report this"
     end
     return answer
 end
 
--- Returns {program, functions, defect} as in compiler.compile. globals: what the file defined. Raises a problem where
--- the file names what is not there.
-function compiled.answer(code, file, source, globals)
-    local ok, answer = pcall(compiler.compile, source)
+-- Returns {program, functions, defect} as in compiler.compile; nothing of a policy that is not compiled. globals: what
+-- the file defined. Raises a problem where the file names what is not there.
+function compiled.answer(policy, file, source, globals)
+    if not compiler.knows(policy) then return {} end
+    local ok, answer = pcall(compiler.compile, source, policy)
     if not ok then return give_up({ functions = {} }, tostring(answer)) end
     local problem = answer.problem
     if problem then
-        error(errors.problem { code = code, line = problem.line,
+        error(errors.problem { code = "policy", line = problem.line,
             sentence = ("%s:%d: %s"):format(file, problem.line, problem.problem) }, 0)
     end
     if answer.program then
         local rows = math.max(ROWS_MIN, math.min(ROWS_MAX, REHEARSED_OPS // #answer.program.ops))
-        local fine, difference = pcall(rehearse.compare, answer.program, file, globals, 1, rows)
+        local fine, difference = pcall(rehearse.compare, answer.program, file, globals, 1, rows, policy)
         if not fine or difference then
             return give_up(answer, "program and policy differ: " .. tostring(difference))
         end

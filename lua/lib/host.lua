@@ -30,8 +30,7 @@ function loaders.policy(name, file, request)
     local globals = sandbox.run(chunk)
     policy.check(file, globals)
     local tests = trial.run(file, chunk, policy.args)
-    -- One question at a time gains nothing by a program; that about all nodes does.
-    local answer = policy == placement and compiled.answer("policy", file, request.source, globals) or {}
+    local answer = compiled.answer(name, file, request.source, globals)
     answer.tests = #tests
     if #tests > 0 then answer.test_names = tests end
     return { chunk = chunk, decide = policy.decide }, answer

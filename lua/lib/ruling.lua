@@ -46,17 +46,19 @@ local function bounded(reason)
 end
 
 -- A value as an error shows it: `"maybe"`, `a table`.
-local function shown(value)
+function ruling.shown(value)
     if type(value) == "string" then return ('"%s"'):format(value:sub(1, 40):gsub("%c", " ")) end
     return (type(value) == "boolean" or type(value) == "nil") and tostring(value) or "a " .. type(value)
 end
 
-local function answer(file, name, fn, ...)
+-- Calls the function of that name and returns its answer {verdict, reason}. Raises what it raises, or that it returned
+-- something else than it should.
+function ruling.answer(file, name, fn, ...)
     local first, reason = fn(...)
     local verdict = verdicts[name](first)
-    if not verdict then blame(file, fn, "%s returned %s; it returns %s", name, shown(first), RETURNS[name]) end
+    if not verdict then blame(file, fn, "%s returned %s; it returns %s", name, ruling.shown(first), RETURNS[name]) end
     if type(reason) ~= "string" and reason ~= nil then
-        blame(file, fn, "%s returned %s as reason; a reason is text", name, shown(reason))
+        blame(file, fn, "%s returned %s as reason; a reason is text", name, ruling.shown(reason))
     end
     return { verdict = verdict, reason = reason and bounded(reason) or nil }
 end
@@ -91,7 +93,7 @@ function ruling.of(name)
         for index, argument in ipairs(arguments) do
             values[index] = makers[index](complete(objects[argument.type], input[argument.name]))
         end
-        return answer(file, name, globals[name], table.unpack(values, 1, #arguments))
+        return ruling.answer(file, name, globals[name], table.unpack(values, 1, #arguments))
     end
 
     -- Runs it on the API's examples, so that a misspelled field is found when the file is saved.

@@ -171,7 +171,7 @@ end
 
 -- Returns what the program says of a row, as fuzz.expected has it of a policy's functions.
 function direct.answer(program, file, node, workload)
-    local made = evaluate.row(program, node, workload)
+    local made = evaluate.row(program, { node = node, workload = workload })
     if made.trap then return { line = made.line, sentence = ("%s:%d: %s"):format(file, made.line, made.trap) } end
     if not made.ok then return made.reason end
     return made.score

@@ -38,6 +38,17 @@ describe("a shipped policy", function()
     end)
 end)
 
+describe("the shipped admission policy", function()
+    it("is compiled, to little", function()
+        local answer, source = load_policy("admission", "policies/admission/admission.lua")
+        assert.is_true(#answer.program.ops <= 12)
+        assert.is_nil(answer.program.traps)
+        assert.equal(1, #answer.program.rules)
+        local globals = sandbox.run(sandbox.compile(source, "admission.lua"))
+        assert.is_nil(rehearse.compare(answer.program, "admission.lua", globals, 11, 400, "admission"))
+    end)
+end)
+
 describe("the thirty policies", function()
     it("pass their own tests, nearly all compiled, and the programs say what they say", function()
         local listing = io.popen "ls tests/policies/*.lua"

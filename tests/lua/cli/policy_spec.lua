@@ -209,13 +209,27 @@ describe("policy check", function()
         assert.equal(7, told.functions[1].line)
     end)
 
+    it("says which line keeps an admission from being compiled", function()
+        local ran = checked("policy check a/mine.lua", { tests = 0, functions = {
+            { name = "admit", compiled = false, line = 7, why = "no", instead = "yes" },
+        } })
+        assert.equal(10, ran.raised.status)
+        assert.equal(lines("a/mine.lua: a policy for admission; 0 tests passed",
+            "  admit    is not compiled: a/mine.lua:7: no", "           instead: yes"), ran.stdout)
+    end)
+
     it("knows a policy by what it defines, or as it is told", function()
-        local ran, asked = checked("policy check a/mine.lua", { tests = 1 })
+        local ran, asked = checked("policy check a/mine.lua", { tests = 1, program = {},
+            functions = { { name = "admit", compiled = true, ops = 8 } } })
         assert.is_true(ran.ok)
         assert.equal("admission", asked.name)
         assert.equal(lines("a/mine.lua: a policy for admission; 1 test passed",
+            "  admit    compiled with 8 operations"), ran.stdout)
+        ran, asked = checked("policy check a/mine.lua --as approval", { tests = 1 })
+        assert.is_true(ran.ok)
+        assert.equal("approval", asked.name)
+        assert.equal(lines("a/mine.lua: a policy for approval; 1 test passed",
             "  asked one question at a time: nothing of it is compiled"), ran.stdout)
-        assert.equal("approval", select(2, checked("policy check a/mine.lua --as approval", {})).name)
         assert.is_false(checked("policy check a/mine.lua --as ranking", {}).ok)
     end)
 

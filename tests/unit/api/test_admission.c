@@ -136,28 +136,83 @@ static void more_instances_are_asked_for_and_fewer_are_not(void **state)
                 LAT_E_INVALID_FIELD);
 }
 
-static void a_quota_holds_for_many_deploys_at_once(void **state)
-{
-    struct desk *desk = *state;
-    struct going *going[12];
-    int admitted = 0;
+/* Seven instances a project, as a policy that is compiled, and as one that is not. */
+static const char seven[] =
+    "function admit(r, p) return p.instances + r.count <= 7, 'seven are enough' end";
+static const char seven_asked[] =
+    "function admit(r, p) return not pcall(error) and p.instances + r.count <= 7, 'seven are enough' end";
 
-    rule_by(desk, "function admit(r, p) return p.instances + r.count <= 7, 'seven are enough' end");
-    for (size_t i = 0; i < LAT_COUNT(going); i++) {
+/* Sends deploys of two instances each, without waiting for them. */
+static void go_many(struct desk *desk, const char *name, struct going **going, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
         char *body = lat_text_format(
-            "{\"type\":\"custom\",\"name\":\"w%zu\",\"count\":2,\"params\":{\"image\":\"web:1\"}}",
-            i);
+            "{\"type\":\"custom\",\"name\":\"%s%zu\",\"count\":2,\"params\":{\"image\":\"web:1\"}}",
+            name, i);
 
         going[i] = go(desk, desk->alice, "POST", "/api/v1/workloads", body);
         free(body);
     }
-    for (size_t i = 0; i < LAT_COUNT(going); i++) {
+}
+
+/* Returns how many of them were admitted; the others were refused. */
+static int await_many(struct going **going, size_t count)
+{
+    int admitted = 0;
+
+    for (size_t i = 0; i < count; i++) {
         going_await_over(going[i]);
         assert_true(going[i]->status == 201 || going[i]->status == 403);
         admitted += going[i]->status == 201;
         going_free(going[i]);
     }
-    assert_int_equal(admitted, 3);
+    return admitted;
+}
+
+static bool is_compiled(struct desk *desk)
+{
+    int64_t revision;
+
+    return lat_luahost_program(desk->luahost, "admission", &revision) != NULL;
+}
+
+static void a_quota_holds_for_many_deploys_at_once(void **state)
+{
+    struct desk *desk = *state;
+    struct going *going[12];
+
+    rule_by(desk, seven);
+    assert_true(is_compiled(desk));
+    go_many(desk, "w", going, LAT_COUNT(going));
+    assert_int_equal(await_many(going, LAT_COUNT(going)), 3);
+    assert_int_equal(workloads(desk), 3);
+}
+
+static void a_quota_holds_for_many_that_are_asked_of_the_process(void **state)
+{
+    struct desk *desk = *state;
+    struct going *going[12];
+
+    rule_by(desk, seven_asked);
+    assert_false(is_compiled(desk));
+    go_many(desk, "w", going, LAT_COUNT(going));
+    assert_int_equal(await_many(going, LAT_COUNT(going)), 3);
+    assert_int_equal(workloads(desk), 3);
+}
+
+static void a_quota_holds_while_its_policy_becomes_a_compiled_one(void **state)
+{
+    struct desk *desk = *state;
+    struct going *before[30];
+    struct going *after[30];
+
+    rule_by(desk, seven_asked);
+    go_many(desk, "b", before, LAT_COUNT(before));
+    rule_by(desk, seven);
+    assert_true(is_compiled(desk));
+    go_many(desk, "a", after, LAT_COUNT(after));
+    assert_int_equal(await_many(before, LAT_COUNT(before)) + await_many(after, LAT_COUNT(after)),
+                     3);
     assert_int_equal(workloads(desk), 3);
 }
 
@@ -299,6 +354,10 @@ static int run(void)
                                         desk_close),
         cmocka_unit_test_setup_teardown(more_instances_are_asked_for_and_fewer_are_not, open_ruled,
                                         desk_close),
+        cmocka_unit_test_setup_teardown(a_quota_holds_for_many_that_are_asked_of_the_process,
+                                        open_ruled, desk_close),
+        cmocka_unit_test_setup_teardown(a_quota_holds_while_its_policy_becomes_a_compiled_one,
+                                        open_ruled, desk_close),
         cmocka_unit_test_setup_teardown(a_quota_holds_for_many_deploys_at_once, open_ruled,
                                         desk_close),
         cmocka_unit_test_setup_teardown(sums_are_what_a_walk_over_the_workloads_gives, open_ruled,

@@ -57,7 +57,7 @@ void question_write_workload(struct lat_json_writer *writer, const struct lat_co
                              const struct lat_record *record)
 {
     lat_json_object(writer, "workload");
-    for (size_t i = LAT_NODE_FIELD_COUNT; i < LAT_FIELD_COUNT; i++) {
+    for (size_t i = LAT_NODE_FIELD_COUNT; i < LAT_PLACEMENT_FIELD_COUNT; i++) {
         enum lat_policy_field field = (enum lat_policy_field)i;
         const char *name = lat_policy_field_row(field)->name;
         const int32_t *entries;

@@ -131,7 +131,7 @@ static void set_node(struct world *world, size_t row)
 
 static void set_workload(struct world *world)
 {
-    for (size_t field = LAT_NODE_FIELD_COUNT; field < LAT_FIELD_COUNT; field++) {
+    for (size_t field = LAT_NODE_FIELD_COUNT; field < LAT_PLACEMENT_FIELD_COUNT; field++) {
         set_field(world, 0, (enum lat_policy_field)field);
     }
 }

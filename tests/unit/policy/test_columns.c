@@ -37,7 +37,9 @@ static void fields_are_found_by_their_path(void **state)
         snprintf(path, sizeof(path), "%s.%s", row->object, row->name);
         assert_string_equal(row->path, path);
         assert_int_equal(lat_policy_field_find(path), field);
-        assert_string_equal(row->object, field < LAT_NODE_FIELD_COUNT ? "node" : "workload");
+        assert_true((strcmp(row->object, "node") == 0) == (field < LAT_NODE_FIELD_COUNT));
+        assert_true((strcmp(row->object, "node") == 0 || strcmp(row->object, "workload") == 0) ==
+                    (field < LAT_PLACEMENT_FIELD_COUNT));
         assert_int_equal(row->scope == LAT_POLICY_SCOPE_UNIFORM, field >= LAT_NODE_FIELD_COUNT);
     }
     assert_int_equal(lat_policy_field_find("node.free"), LAT_FIELD_COUNT);

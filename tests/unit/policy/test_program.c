@@ -340,6 +340,40 @@ static void the_wire_is_not_believed(void **state)
     lat_program_unref(test_program_read("{\"version\":1,\"ops\":" OPS ",\"score\":0}"));
 }
 
+/* Reads a program of one op as one that places, or admits; returns whether it is accepted. */
+static bool is_read(bool admits, const char *op, const char *rest)
+{
+    char *text = lat_text_format("{\"version\":1,\"ops\":[%s]%s}", op, rest);
+    cJSON *json = cJSON_Parse(text);
+    struct lat_program *program = NULL;
+    int rc = admits ? lat_program_read_admission(json, &program, NULL)
+                    : lat_program_read(json, &program, NULL);
+
+    assert_true(rc == 0 || rc == LAT_E_POLICY);
+    lat_program_unref(program);
+    cJSON_Delete(json);
+    free(text);
+    return rc == 0;
+}
+
+static void a_program_knows_the_objects_of_its_policy_alone(void **state)
+{
+    static const char *const of_places[] = {"[\"field\",\"node.healthy\"]",
+                                            "[\"field\",\"workload.count\"]"};
+    static const char *const of_requests[] = {"[\"field\",\"request.admin\"]",
+                                              "[\"field\",\"project.cpu\"]"};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(is_read(false, of_places[i], ""));
+        assert_false(is_read(true, of_places[i], ""));
+        assert_true(is_read(true, of_requests[i], ""));
+        assert_false(is_read(false, of_requests[i], ""));
+    }
+    assert_true(is_read(false, "[\"const_f\",\"0x1p+0\"]", ",\"score\":0"));
+    assert_false(is_read(true, "[\"const_f\",\"0x1p+0\"]", ",\"score\":0"));
+}
+
 static void other_versions_and_things_are_refused(void **state)
 {
     static const char *const wrong[] = {"7", "[]", "{}", "{\"version\":2,\"ops\":[]}",
@@ -646,6 +680,7 @@ int main(void)
         cmocka_unit_test(integers_divided_by_zero_and_floats_that_are_no_integers_give_zero),
         cmocka_unit_test(texts_are_compared_whether_or_not_anybody_holds_them),
         cmocka_unit_test(the_wire_is_not_believed),
+        cmocka_unit_test(a_program_knows_the_objects_of_its_policy_alone),
         cmocka_unit_test(other_versions_and_things_are_refused),
         cmocka_unit_test(every_count_has_its_limit),
         cmocka_unit_test(what_a_value_depends_on_is_found_out),

@@ -261,7 +261,7 @@ static void add_random_op(struct builder *builder)
 
     if (code == LAT_OP_field || code == LAT_OP_map) {
         static const char types[] = {'B', 'I', 'F', 'S', 'S', 'S'};
-        enum lat_policy_field field = below(builder->random, LAT_FIELD_COUNT);
+        enum lat_policy_field field = below(builder->random, LAT_PLACEMENT_FIELD_COUNT);
         const struct lat_policy_field_row *row = lat_policy_field_row(field);
         bool is_map = row->type == LAT_POLICY_TYPE_MAP;
         cJSON *path = cJSON_CreateString(row->path);

@@ -1,0 +1,333 @@
+/* Admission by its program and by its process: the same questions, the same verdicts, reasons and errors. */
+#include "tests/unit/luahost/fixture.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { QUESTIONS = 150, REVISION = 5, LONG_MS = 60000 };
+
+struct world {
+    struct fixture *fixture;
+    struct lat_columns *columns;
+    struct lat_record *record;
+};
+
+static int setup(void **state)
+{
+    struct world *world = LAT_NEW(struct world);
+
+    fixture_setup((void **)&world->fixture);
+    lat_luahost_set_deadline(world->fixture->host, LONG_MS);
+    world->columns = lat_columns_new();
+    world->record = lat_record_new(world->columns);
+    *state = world;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *world = *state;
+
+    lat_record_free(world->record);
+    lat_columns_free(world->columns);
+    fixture_teardown((void **)&world->fixture);
+    free(world);
+    return 0;
+}
+
+/* ---- questions ---- */
+
+static uint64_t below(struct world *world, uint64_t bound)
+{
+    return lat_random_below(world->fixture->random, bound);
+}
+
+static const char *some_word(struct world *world)
+{
+    static const char *const words[] = {
+        "",      "ada",  "bob",  "create", "scale", "service", "task",  "postgres",
+        "web:1", "prod", "test", "12",     "0.5",   "x y",     "\t[2J", "\u00e9t\u00e9"};
+    static const char long_word[] =
+        "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9"
+        "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9"
+        "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9";
+
+    return below(world, 12) == 0 ? long_word : words[below(world, LAT_COUNT(words))];
+}
+
+static int64_t some_number(struct world *world)
+{
+    switch (below(world, 5)) {
+    case 0: return 0;
+    case 1: return 1;
+    case 2: return (int64_t)1 << 53;
+    case 3: return (int64_t)below(world, 100);
+    default: return (int64_t)below(world, UINT64_C(1) << 40);
+    }
+}
+
+static void set_labels(struct world *world, enum lat_policy_field field)
+{
+    static const char *const keys[] = {"env", "team", "n", "ada"};
+    cJSON *map = cJSON_CreateObject();
+
+    for (size_t i = 0; i < LAT_COUNT(keys); i++) {
+        if (below(world, 2) == 0) {
+            cJSON_AddStringToObject(map, keys[i], some_word(world));
+        }
+    }
+    lat_record_set_map(world->record, field, map);
+    cJSON_Delete(map);
+}
+
+static void make_up(struct world *world)
+{
+    for (size_t i = LAT_PLACEMENT_FIELD_COUNT; i < LAT_FIELD_COUNT; i++) {
+        enum lat_policy_field field = (enum lat_policy_field)i;
+
+        switch (lat_policy_field_row(field)->type) {
+        case LAT_POLICY_TYPE_BOOL:
+            lat_record_set_bool(world->record, field, below(world, 4) == 0);
+            break;
+        case LAT_POLICY_TYPE_INT:
+            lat_record_set_int(world->record, field, some_number(world));
+            break;
+        case LAT_POLICY_TYPE_FLOAT:
+            lat_record_set_float(world->record, field, (double)below(world, 100000) / 1000);
+            break;
+        case LAT_POLICY_TYPE_TEXT:
+        case LAT_POLICY_TYPE_OPTION:
+            lat_record_set_text(world->record, field, some_word(world));
+            break;
+        case LAT_POLICY_TYPE_MAP: set_labels(world, field); break;
+        }
+    }
+}
+
+/* ---- asking in both ways ---- */
+
+struct answer {
+    bool done;
+    struct lat_ruling ruling;
+};
+
+static void note(void *arg, const struct lat_ruling *ruling)
+{
+    struct answer *answer = arg;
+
+    assert_false(answer->done);
+    answer->done = true;
+    answer->ruling = *ruling;
+}
+
+static void admit(struct world *world, struct answer *answer)
+{
+    *answer = (struct answer){0};
+    lat_luahost_admit(world->fixture->host, world->columns, world->record, note, answer);
+}
+
+/* Asks the process, also where there is a program. */
+static void ask_process(struct world *world, struct answer *answer)
+{
+    struct lat_json_writer writer;
+    struct lat_buf input = {0};
+
+    *answer = (struct answer){0};
+    lat_json_writer_init(&writer, &input);
+    lat_json_object(&writer, NULL);
+    lat_record_write(world->record, "request", &writer);
+    lat_record_write(world->record, "project", &writer);
+    lat_json_end(&writer, '}');
+    lat_luahost_rule(world->fixture->host, "admission", lat_buf_text(&input), note, answer);
+    lat_buf_done(&input);
+    assert_true(lat_loop_run_until(world->fixture->loop, &answer->done, 30000));
+}
+
+static void load(struct world *world, const char *source)
+{
+    struct lat_luahost_source policy = {
+        .kind = LAT_LUAHOST_POLICY, .name = "admission", .revision = REVISION, .source = source};
+    struct result result = {0};
+
+    lat_luahost_load(world->fixture->host, &policy, fixture_on_loaded, &result);
+    fixture_wait(world->fixture, &result);
+    if (result.err.code != LAT_OK) {
+        fail_msg("%s\n%s", result.err.sentence, source);
+    }
+}
+
+static bool is_compiled(struct world *world)
+{
+    int64_t revision;
+    bool compiled = lat_luahost_program(world->fixture->host, "admission", &revision) != NULL;
+
+    assert_int_equal(revision, REVISION);
+    return compiled;
+}
+
+static void assert_same(const struct lat_ruling *here, const struct lat_ruling *there)
+{
+    assert_int_equal(here->revision, REVISION);
+    assert_int_equal(there->revision, REVISION);
+    assert_int_equal(here->fallback.code, there->fallback.code);
+    if (there->fallback.code != LAT_OK) {
+        assert_string_equal(here->fallback.sentence, there->fallback.sentence);
+        assert_string_equal(here->fallback.hint, there->fallback.hint);
+        assert_int_equal(here->fallback.line, there->fallback.line);
+        return;
+    }
+    assert_int_equal(here->verdict, there->verdict);
+    if (there->verdict == LAT_RULING_REJECT) {
+        assert_string_equal(here->reason, there->reason);
+    }
+}
+
+/* What a policy has to have said among the questions, so that they tell something. */
+enum { ACCEPTS = 1, REJECTS = 2, RAISES = 4 };
+
+static const struct {
+    const char *source;
+    int says;
+} policies[] = {
+    {"function admit() return true end", ACCEPTS},
+    {"function admit() end", REJECTS},
+    {"function admit(request) return request.admin end", ACCEPTS | REJECTS},
+    {"local MOST = { ada = 16, bob = 2 }\n"
+     "function admit(request, project)\n"
+     "  if request.admin then return true end\n"
+     "  local most = MOST[request.user] or 50\n"
+     "  if project.cpu + request.count * request.cpu > most then\n"
+     "    return false, ('%s may have %g and has %.2f of %d'):format(project.name, most, project.cpu, request.count)\n"
+     "  end\n"
+     "  return request.kind ~= 'task', 'no tasks'\n"
+     "end",
+     ACCEPTS | REJECTS},
+    {"function admit(request, project)\n"
+     "  local env = request.labels.env\n"
+     "  if env ~= 'prod' and request.gpus > 50 then return nil, 'not for ' .. (env or 'nothing') end\n"
+     "  if request.labels[project.name] then return false end\n"
+     "  return true, 'because'\n"
+     "end",
+     ACCEPTS | REJECTS},
+    {"function admit(request, project)\n"
+     "  return request.memory <= project.memory, request.name .. request.user .. request.project .. project.name ..\n"
+     "    request.image .. request.type .. request.action .. request.kind .. tostring(request.admin) ..\n"
+     "    request.memory .. request.cpu .. project.gpus\n"
+     "end",
+     ACCEPTS | REJECTS},
+    {"function admit(request)\n"
+     "  if request.name == 'my-db' then return true end -- the example, on which a file is tried\n"
+     "  return request.labels.n + 1 > 5, request.labels.n\n"
+     "end",
+     ACCEPTS | REJECTS | RAISES},
+    {"function admit(request, project)\n"
+     "  if request.count > 10 then error('too many of ' .. 'them') end\n"
+     "  assert(project.workloads < 90, 'full')\n"
+     "  return request.memory // 1024 * 1024 == request.memory and request.disk ~= 1 << 53\n"
+     "end",
+     ACCEPTS | REJECTS | RAISES},
+    {"\n\nfunction admit(request)\n"
+     "  if request.count > 50 then return 'may\\nbe' end\n"
+     "  if request.priority > 50 then return request.gpus end\n"
+     "  if request.user == 'bob' then return true, request.admin end\n"
+     "  if request.kind == 'task' then return false, request.labels end\n"
+     "  return request.labels.env ~= nil\n"
+     "end",
+     ACCEPTS | REJECTS | RAISES},
+};
+
+static void program_and_process_say_the_same(void **state)
+{
+    struct world *world = *state;
+
+    for (size_t i = 0; i < LAT_COUNT(policies); i++) {
+        int said = 0;
+
+        load(world, policies[i].source);
+        assert_true(is_compiled(world));
+        for (int k = 0; k < QUESTIONS; k++) {
+            struct answer here;
+            struct answer there;
+
+            make_up(world);
+            admit(world, &here);
+            assert_true(here.done);
+            ask_process(world, &there);
+            assert_same(&here.ruling, &there.ruling);
+            said |= here.ruling.fallback.code != LAT_OK        ? RAISES
+                    : here.ruling.verdict == LAT_RULING_ACCEPT ? ACCEPTS
+                                                               : REJECTS;
+        }
+        if (said != policies[i].says) {
+            fail_msg("%d:\n%s", said, policies[i].source);
+        }
+    }
+}
+
+static void what_is_not_compiled_is_asked_of_the_process(void **state)
+{
+    struct world *world = *state;
+    struct answer answer;
+    struct answer there;
+
+    load(world, "function admit(request) return not pcall(error), request.name end");
+    assert_false(is_compiled(world));
+    make_up(world);
+    admit(world, &answer);
+    assert_false(answer.done);
+    assert_true(lat_loop_run_until(world->fixture->loop, &answer.done, 30000));
+    ask_process(world, &there);
+    assert_same(&answer.ruling, &there.ruling);
+    assert_int_equal(answer.ruling.verdict, LAT_RULING_ACCEPT);
+}
+
+static void both_ways_are_counted(void **state)
+{
+    struct world *world = *state;
+    struct lat_luahost_use use;
+    struct answer answer;
+
+    load(world, "function admit(request) return request.name == 'my-db' or request.count end");
+    assert_true(is_compiled(world));
+    make_up(world);
+    admit(world, &answer);
+    ask_process(world, &answer);
+    lat_luahost_use(world->fixture->host, LAT_LUAHOST_POLICY, "admission", &use);
+    assert_int_equal(use.asks, 2);
+    assert_int_equal(use.errors, 2);
+    assert_true(use.p99_ns > 0);
+}
+
+static void without_a_policy_there_is_no_answer(void **state)
+{
+    struct world *world = *state;
+    struct answer answer;
+
+    make_up(world);
+    admit(world, &answer);
+    assert_false(answer.done);
+    assert_true(lat_loop_run_until(world->fixture->loop, &answer.done, 30000));
+    assert_int_equal(answer.ruling.fallback.code, LAT_E_NOT_FOUND);
+    assert_int_equal(answer.ruling.revision, 0);
+}
+
+static int run(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(program_and_process_say_the_same, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_not_compiled_is_asked_of_the_process, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(both_ways_are_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(without_a_policy_there_is_no_answer, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    return fixture_main(argc, argv, run);
+}
