@@ -67,6 +67,7 @@ end
 
 -- ---- making values
 
+-- Keys of constants are none that an operation could have: a text may be whatever its author likes.
 -- An op is {name, operands...; type, const, range, on: "node", "workload" or nil: what it depends on at most}.
 function ssa:intern(key, op)
     local id = self.known[key]
@@ -89,11 +90,11 @@ end
 
 function ssa:float(value)
     local op = { "const_f", value, type = "F", const = true, range = ranges.float(value) }
-    return self:intern("f" .. string.pack("n", value), op)
+    return self:intern("f:" .. string.pack("n", value), op)
 end
 
 function ssa:text(value)
-    return self:intern("s" .. value, { "const_s", value, type = "S", const = true })
+    return self:intern("s:" .. value, { "const_s", value, type = "S", const = true })
 end
 
 -- A field of an object: type as in the program; `present`: it is a text, never absent.

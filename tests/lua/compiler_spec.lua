@@ -347,6 +347,22 @@ function score(node) local x = node.healthy and 1 return x + node.cpu end]]
         assert.equal(1, #program.traps)
     end)
 
+    it("may have any texts, though they be written as values are told apart inside", function()
+        local texts, lines = {}, {}
+        for number = 1, 30 do
+            for _, text in ipairs { "in %d 0 0", "qrt_f %d 0 0" } do
+                texts[#texts + 1] = text:format(number)
+                lines[#texts] = ("if node.name == '%s' then return 1 end"):format(texts[#texts])
+            end
+        end
+        local body = "local s = math.sin(node.cpu) + math.sqrt(node.cpu)\n" .. table.concat(lines, "\n")
+        local found = {}
+        for _, op in ipairs(score(body .. "\nreturn s").ops) do
+            if op[1] == "const_s" then found[#found + 1] = op[2] end
+        end
+        assert.same(texts, found)
+    end)
+
     it("may be written in any of Lua's ways to write", function()
         agrees "function score(node) return node.cpu--[==[ ] ]] ]==]*0x.8p1-0xA+1e1-#'\\x41\\z\n   \\065\\u{41}' end"
         agrees "--[[ x\n]] local t = { [1] = 2; 3, n = 4, } function score(n) return n.cpu+t[1]+t.n;end"
