@@ -29,6 +29,9 @@
 
 enum {
     LAT_PROGRAM_OPS_MAX = 4096,
+    LAT_PROGRAM_COST_MAX =
+        4 *
+        LAT_PROGRAM_OPS_MAX, /* for a node: a function of math costs as much as 64 additions, % of floats as 256 */
     LAT_PROGRAM_RULES_MAX = 256,
     LAT_PROGRAM_TERMS_MAX = 64,
     LAT_PROGRAM_TRAPS_MAX = 256,

@@ -269,6 +269,37 @@ static int read_ops(struct lat_program *program, const cJSON *json, struct lat_e
                : read_each(program, lat_json_get(json, "ops"), read_op, &program->op_count, err);
 }
 
+/* What an op costs for one node, at worst, in quarters of an addition: nothing stops a decision that has begun. */
+static uint32_t cost_of(enum lat_opcode code)
+{
+    switch (code) {
+    case LAT_OP_mod_f:
+    case LAT_OP_fmod_f: return 1024; /* a step for each bit that the exponents are apart */
+    case LAT_OP_pow_f:
+    case LAT_OP_exp:
+    case LAT_OP_log:
+    case LAT_OP_log2:
+    case LAT_OP_log10:
+    case LAT_OP_sin:
+    case LAT_OP_cos:
+    case LAT_OP_tan: return 256;
+    default: return 4;
+    }
+}
+
+static int check_cost(const struct lat_program *program, struct lat_err *err)
+{
+    uint32_t cost = 0;
+
+    for (uint32_t i = 0; i < program->op_count; i++) {
+        cost += cost_of(program->ops[i].code);
+    }
+    return cost <= LAT_PROGRAM_COST_MAX
+               ? 0
+               : lat_err_set(err, LAT_E_POLICY,
+                             "The compiled policy takes more work for each node than it may.");
+}
+
 /* ---- traps, rules, terms ---- */
 
 /* Checks the members of an object of a list, and reads its line. */
@@ -522,6 +553,7 @@ static int read_program(const cJSON *json, bool admits, struct lat_program **ret
     program->parts = lat_alloc_array(LAT_PROGRAM_PARTS_MAX, sizeof(*program->parts));
     int rc = read_ops(program, json, err);
 
+    rc = rc != 0 ? rc : check_cost(program, err);
     if (rc == 0) {
         rc = read_lists(program, json, err);
     }

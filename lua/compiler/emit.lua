@@ -4,6 +4,11 @@ local emit = {}
 
 local OPS_MAX, PARTS_MAX, TEXT_MAX = 4096, 1024, 65536
 
+-- What an operation costs for a node, as core/policy counts it: nothing stops a decision over all nodes that has begun.
+local COST_MAX, COST = 4 * OPS_MAX, 4
+local COSTS = { mod_f = 1024, fmod_f = 1024 }
+for name in ("pow_f exp log log2 log10 sin cos tan"):gmatch "%S+" do COSTS[name] = 256 end
+
 local OPERANDS = { const_b = 0, const_i = 0, const_f = 0, const_s = 0, field = 0 }
 
 local function float_text(number)
@@ -97,10 +102,15 @@ function emit.program(program, found)
     for _, term in ipairs(found.terms) do self:need(term.val) end
 
     local out = { version = 1, ops = {}, traps = {}, rules = {}, terms = {} }
+    local cost = 0
     for id = 1, #program.ops do
         if self.used[id] then
+            cost = cost + (COSTS[program.ops[id][1]] or COST)
             if #out.ops >= OPS_MAX then
                 error({ limit = ("it makes more than %d values"):format(OPS_MAX) }, 0)
+            end
+            if cost > COST_MAX then
+                error({ limit = "it uses too many functions of math, powers and % of floats for one node" }, 0)
             end
             self.number[id] = #out.ops
             out.ops[#out.ops + 1] = self:op(id)

@@ -129,6 +129,15 @@ describe("what cannot be compiled", function()
         end
     end)
 
+    it("includes what takes long for each node", function()
+        for form, turns in pairs { ["math.sin(node.cpu * i)"] = 62, ["(node.cpu * i) % 7.5"] = 15 } do
+            local body = "local s = 0.0 for i = 1, %d do s = s + %s end return s"
+            compiling.score(body:format(turns - 2, form), 50)
+            local entry = refused(body:format(turns + 2, form))
+            assert.equal("it uses too many functions of math, powers and % of floats for one node", entry.why)
+        end
+    end)
+
     it("includes what a file would keep from row to row", function()
         assert.equal("'n' is kept from row to row", compiling.refused(
             "local n = 0 function score() n = n + 1 return n end").why)

@@ -458,6 +458,36 @@ static void every_count_has_its_limit(void **state)
     }
 }
 
+/* Nothing stops a decision that has begun: 2,000 of the slowest operations would take 10,000 nodes half a minute. */
+static void the_work_for_a_node_has_its_limit(void **state)
+{
+    static const struct {
+        const char *op;
+        int most;
+    } limits[] = {{"fmod_f", 15}, {"mod_f", 15}, {"pow_f", 63}, {"div_f", 4000}};
+
+    (void)state;
+    for (size_t i = 0; i < LAT_COUNT(limits); i++) {
+        for (int past = 0; past < 2; past++) {
+            bool refused = past == 1 && limits[i].most < 4000;
+            struct lat_program *program = NULL;
+            cJSON *json = program_of(2, 0, 0, 0, 0, 0);
+            cJSON *ops = lat_json_get(json, "ops");
+
+            cJSON_AddItemToArray(ops, cJSON_Parse("[\"field\",\"node.cpu\"]"));
+            for (int k = 0; k < limits[i].most + past; k++) {
+                char *op = lat_text_format("[\"%s\",2,2]", limits[i].op);
+
+                cJSON_AddItemToArray(ops, cJSON_Parse(op));
+                free(op);
+            }
+            assert_int_equal(lat_program_read(json, &program, NULL), refused ? LAT_E_POLICY : 0);
+            lat_program_unref(program);
+            cJSON_Delete(json);
+        }
+    }
+}
+
 static void what_a_value_depends_on_is_found_out(void **state)
 {
     struct lat_program *program = test_program_read(
@@ -683,6 +713,7 @@ int main(void)
         cmocka_unit_test(a_program_knows_the_objects_of_its_policy_alone),
         cmocka_unit_test(other_versions_and_things_are_refused),
         cmocka_unit_test(every_count_has_its_limit),
+        cmocka_unit_test(the_work_for_a_node_has_its_limit),
         cmocka_unit_test(what_a_value_depends_on_is_found_out),
         cmocka_unit_test(reasons_are_written_as_lua_writes_them),
         cmocka_unit_test(a_reason_is_cut_between_characters),
