@@ -162,6 +162,7 @@ struct refusals {
     char tense[16];
     char reason[LAT_RULE_REASON_MAX]; /* of the newest that may be seen; "" for none */
     int64_t times, last_at;
+    int64_t when_ms; /* that the newest told; 0: none */
 };
 
 struct survey {
@@ -199,6 +200,9 @@ static void count_refusal(struct survey *survey, const struct lat_evaluation *ev
         lat_text_bound(refusals->tense, sizeof(refusals->tense), lat_tense_name(record->tense));
     }
     refusals->times++;
+    if (refusals->times == 1) {
+        refusals->when_ms = record->when_ms;
+    }
     if (may_see && !*refusals->reason) {
         lat_receipt_reason(record, refusals->reason);
     }
@@ -255,6 +259,9 @@ static void write_decision(struct survey *survey, const struct lat_evaluation *e
             lat_json_add_text(writer, "rule",
                               record->kind == LAT_RECEIPT_RULE ? record->rule : "policy");
             lat_json_add_text(writer, "tense", lat_tense_name(record->tense));
+            if (record->when_ms != 0) {
+                lat_json_add_time(writer, "when", record->when_ms);
+            }
         }
     }
     lat_json_end(writer, '}');
@@ -327,6 +334,9 @@ static void write_survey(const struct survey *survey, struct lat_json_writer *wr
         lat_json_object(writer, NULL);
         lat_json_add_text(writer, "rule", refusals->rule);
         lat_json_add_text(writer, "tense", refusals->tense);
+        if (refusals->when_ms != 0) {
+            lat_json_add_time(writer, "when", refusals->when_ms);
+        }
         lat_json_add_int(writer, "times", refusals->times);
         lat_json_add_time(writer, "last_at", refusals->last_at);
         lat_json_add_text(writer, "reason", *refusals->reason ? refusals->reason : NULL);

@@ -2,6 +2,7 @@
 #include "api/workload_internal.h"
 
 #include "base/clock.h"
+#include "model/hours.h"
 #include "model/spec.h"
 
 static void count_use(struct lat_api *api, const char *node_id, int64_t *ret_cpu,
@@ -22,6 +23,27 @@ static void count_use(struct lat_api *api, const char *node_id, int64_t *ret_cpu
     }
 }
 
+/* Writes whether its owner lends it now, and when that changes by their hours. */
+static void write_hours(struct lat_api *api, const struct lat_node *node,
+                        struct lat_json_writer *writer)
+{
+    int64_t now = lat_clock_wall_ms(lat_loop_clock(api->with.loop));
+    int64_t until = node->available_until != 0 ? node->available_until : INT64_MAX;
+    int64_t changes = INT64_MAX;
+    struct lat_hours hours;
+    bool lent = true;
+
+    if (*node->hours) {
+        lent =
+            lat_hours_parse(node->hours, &hours, NULL) == 0 && lat_hours_at(&hours, now, &changes);
+    }
+    lent = lent && now < until;
+    lat_json_add_bool(writer, "available", lent);
+    lat_json_add_time(writer, "opens_at", !lent && changes < until && now < until ? changes : 0);
+    changes = changes < until ? changes : until;
+    lat_json_add_time(writer, "closes_at", lent && changes != INT64_MAX ? changes : 0);
+}
+
 static void write_node(struct lat_api *api, const struct lat_node *node,
                        struct lat_json_writer *writer)
 {
@@ -30,6 +52,7 @@ static void write_node(struct lat_api *api, const struct lat_node *node,
     count_use(api, node->row.id, &cpu, &memory, &count);
     lat_json_object(writer, NULL);
     lat_row_write(&node->row, writer);
+    write_hours(api, node, writer);
     lat_json_add_int(writer, "reserved_cpu_milli", cpu);
     lat_json_add_int(writer, "reserved_memory_bytes", memory);
     lat_json_add_int(writer, "allocations", count);
@@ -110,6 +133,30 @@ static int read_until(struct lat__call *call, int64_t *ret_until, struct lat_err
     return 0;
 }
 
+/* Reads `hours`: weekly ones, or null for always. */
+static int read_hours(struct lat__call *call, struct lat_node *node, struct lat_err *err)
+{
+    const cJSON *hours = lat_json_get(call->body, "hours");
+    struct lat_hours read;
+    int code;
+
+    if (!hours || cJSON_IsNull(hours)) {
+        if (hours) {
+            lat_row_set(node->hours, "");
+        }
+        return 0;
+    }
+    if (!cJSON_IsString(hours)) {
+        lat_err_field(err, LAT_E_INVALID_FIELD, "hours", "hours are text, or null for always.");
+        return LAT_E_INVALID_FIELD;
+    }
+    code = lat_hours_parse(hours->valuestring, &read, err);
+    if (code == 0) {
+        lat_row_set(node->hours, hours->valuestring);
+    }
+    return code;
+}
+
 static int change_node(struct lat__call *call, struct lat_node *node, struct lat_err *err)
 {
     const char *pool = node->pool;
@@ -118,6 +165,7 @@ static int change_node(struct lat__call *call, struct lat_node *node, struct lat
 
     code = code || lat_text_equal(pool, node->pool) ? code : lat_name_check(pool, "pool", err);
     code = code ? code : read_until(call, &node->available_until, err);
+    code = code ? code : read_hours(call, node, err);
     code = code
                ? code
                : lat__labels_change(node->labels, lat_json_get(call->body, "labels"), &labels, err);
@@ -130,7 +178,7 @@ static int change_node(struct lat__call *call, struct lat_node *node, struct lat
 
 void lat__nodes_change(struct lat__call *call)
 {
-    static const char *const known[] = {"pool", "labels", "available_until", NULL};
+    static const char *const known[] = {"pool", "labels", "available_until", "hours", NULL};
     const struct lat_node *found;
     struct lat_json_writer writer;
     struct lat_buf answer = {0};

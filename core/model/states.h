@@ -64,6 +64,7 @@
     X(WORKLOAD_CREATED, workload_created, "a workload was deployed")                               \
     X(WORKLOAD_CHANGED, workload_changed, "its spec or count changed")                             \
     X(NODE_CHANGED, node_changed, "a node came, went or got room")                                 \
+    X(NODE_OPENED, node_opened, "the hours of a node's owner began")                               \
     X(POLICY_CHANGED, policy_changed, "the placement policy changed")
 
 #define LAT_STATES_DECLARE(PREFIX, prefix, TABLE)                                                  \

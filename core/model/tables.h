@@ -69,6 +69,7 @@
     F(BOOL, on_battery, "runs on its battery now")                                                 \
     F(INT, rank, "its standing, 0 to 1000")                                                        \
     F(TIME, available_until, "when its owner's hours end; null: never")                            \
+    F(TEXT, hours, "weekly hours in which its owner lends it; empty: always")                      \
     F(INT, number, "small number of its own, for receipts; 0: none")                               \
     F(TIME, joined_at, "when it joined")                                                           \
     F(TIME, seen_at, "when its link last came up or went down")

@@ -16,7 +16,11 @@
 
 #include <stdlib.h>
 
-enum { LAT__RETRY_MS = 250 };
+enum {
+    LAT__RETRY_MS = 250,
+    LAT__OPENING_MS =
+        60 * 1000, /* between two looks at the wall clock, while hours are waited for */
+};
 
 static void destroy(struct lat_orch *orch)
 {
@@ -131,6 +135,37 @@ static void mark_waiting(struct lat_orch *orch, enum lat_trigger trigger)
     }
 }
 
+/* The wall clock may be set meanwhile: it is looked at now and then. */
+static void opening_due(void *arg)
+{
+    struct lat_orch *orch = arg;
+    int64_t now = lat_clock_wall_ms(lat_loop_clock(orch->with.loop));
+
+    if (lat_map_count(orch->waiting) == 0) {
+        return;
+    }
+    if (now >= orch->opens_ms) {
+        mark_waiting(orch, LAT_TRIGGER_NODE_OPENED);
+    } else {
+        lat__orch_await_opening(orch, orch->opens_ms);
+    }
+}
+
+void lat__orch_await_opening(struct lat_orch *orch, int64_t wall_ms)
+{
+    int64_t wait = wall_ms - lat_clock_wall_ms(lat_loop_clock(orch->with.loop));
+
+    if (wall_ms == 0) {
+        return;
+    }
+    orch->opens_ms = wall_ms;
+    lat_timer_start(&orch->opening,
+                    wait < 1                 ? 1
+                    : wait < LAT__OPENING_MS ? wait
+                                             : LAT__OPENING_MS,
+                    0);
+}
+
 /* Tells whether a node is the same to whoever looks for a place. */
 static bool is_same_place(const struct lat_node *before, const struct lat_node *after)
 {
@@ -145,7 +180,8 @@ static bool is_same_place(const struct lat_node *before, const struct lat_node *
            before->disk_bytes == after->disk_bytes &&
            before->bandwidth_bps == after->bandwidth_bps &&
            before->on_battery == after->on_battery && before->rank == after->rank &&
-           before->available_until == after->available_until;
+           before->available_until == after->available_until &&
+           lat_text_equal(before->hours, after->hours);
 }
 
 static void node_changed(struct lat_orch *orch, const struct lat_node *before,
@@ -281,6 +317,7 @@ struct lat_orch *lat_orch_new(const struct lat_orch_options *options)
     orch->evaluator = lat__evaluator_new(orch);
     orch->retention = lat__retention_new(orch);
     lat_timer_init(&orch->retry, options->loop, retry_due, orch);
+    lat_timer_init(&orch->opening, options->loop, opening_due, orch);
     orch->watcher = lat_store_watch(options->store,
                                     1u << LAT_TABLE_WORKLOAD | 1u << LAT_TABLE_ALLOCATION |
                                         1u << LAT_TABLE_ENDPOINT | 1u << LAT_TABLE_NODE |
@@ -308,6 +345,7 @@ struct lat_orch *lat_orch_free(struct lat_orch *orch)
         orch->staged_nodes = lat_store_unwatch(orch->staged_nodes);
         orch->batches = lat_store_unwatch(orch->batches);
         lat_timer_done(&orch->retry);
+        lat_timer_done(&orch->opening);
         lat__retention_stop(orch->retention);
         lat__evaluator_cancel_trials(orch->evaluator);
         orch->stopped = true;

@@ -21,8 +21,10 @@ struct lat_orch {
     struct lat_map *dirty; /* ids of workloads to look at when this turn ends */
     struct lat_map *
         waiting; /* ids of workloads that found no node -> name of what has them looked at again, static */
-    bool armed;             /* a look at the dirty ones is due */
-    struct lat_timer retry; /* looks again after the store refused a write */
+    bool armed;               /* a look at the dirty ones is due */
+    struct lat_timer retry;   /* looks again after the store refused a write */
+    struct lat_timer opening; /* looks again when the hours of a node's owner begin */
+    int64_t opens_ms;         /* when that is, by the wall */
     struct lat__evaluator *evaluator;
     struct lat__retention *retention;
     uint32_t holds; /* callbacks that are still to come */
@@ -36,6 +38,9 @@ void lat__orch_mark(struct lat_orch *orch, const char *workload_id);
 
 /* Has it looked at a little later: after a write that failed. */
 void lat__orch_mark_later(struct lat_orch *orch, const char *workload_id);
+
+/* Has all that waits looked at when the hours of a node's owner begin: a wall time; 0: none are known to. */
+void lat__orch_await_opening(struct lat_orch *orch, int64_t wall_ms);
 
 /* Keep the reconcilers in memory until a callback has come. release returns true when they were stopped
  * meanwhile: the callback then returns at once, for they may be gone. */

@@ -169,6 +169,8 @@ static bool stage_plan(struct lat__evaluator *evaluator, struct lat_txn *txn,
         }
         lat_map_put(evaluator->orch->waiting, workload->row.id,
                     (void *)lat_trigger_name(LAT_TRIGGER_WORKLOAD_CHANGED));
+        lat__orch_await_opening(evaluator->orch,
+                                lat_frame_opens(lat__fleet_frame(evaluator->fleet)));
     }
     if (wrote) {
         forget_oldest(txn, workload->row.id);

@@ -95,6 +95,7 @@ static size_t *order_nodes(const struct lat_receipt *receipt)
 /* Nodes that one rule refused in one tense; `record` is the one that most of them have. */
 struct tally {
     size_t nodes, most, record;
+    int64_t when_ms; /* the first time from which one of them is not refused; 0: not known */
 };
 
 static bool is_same_rule(const struct lat_receipt_record *a, const struct lat_receipt_record *b)
@@ -117,6 +118,13 @@ static int compare_tallies(const void *left, const void *right)
 static const char *rule_name(const struct lat_receipt_record *record)
 {
     return record->kind == LAT_RECEIPT_RULE ? record->rule : "policy";
+}
+
+static void write_when(int64_t when_ms, struct lat_json_writer *writer)
+{
+    if (when_ms != 0) {
+        lat_json_add_time(writer, "when", when_ms);
+    }
 }
 
 static void write_condition(const struct lat_receipt_record *record, struct lat_json_writer *writer)
@@ -153,6 +161,10 @@ static void write_rules(const struct lat_receipt *receipt, const size_t *nodes_o
             tallies[count++] = (struct tally){.record = i};
         }
         tallies[at].nodes += nodes_of[i];
+        if (record->when_ms != 0 &&
+            (tallies[at].when_ms == 0 || record->when_ms < tallies[at].when_ms)) {
+            tallies[at].when_ms = record->when_ms;
+        }
         if (nodes_of[i] > tallies[at].most) {
             tallies[at].most = nodes_of[i];
             tallies[at].record = i;
@@ -171,6 +183,7 @@ static void write_rules(const struct lat_receipt *receipt, const size_t *nodes_o
         lat_json_add_int(writer, "nodes", (int64_t)tallies[i].nodes);
         write_condition(record, writer);
         lat_json_add_text(writer, "reason", reason);
+        write_when(tallies[i].when_ms, writer);
         lat_json_end(writer, '}');
     }
     lat_json_end(writer, ']');
@@ -210,6 +223,7 @@ static void write_refusal(const struct lat_receipt_record *record, struct lat_js
     lat_json_add_text(writer, "rule", rule_name(record));
     lat_json_add_text(writer, "reason", reason);
     lat_json_add_text(writer, "tense", lat_tense_name(record->tense));
+    write_when(record->when_ms, writer);
     write_condition(record, writer);
     if (record->has_margin) {
         lat_json_add_real(writer, "have", record->have);

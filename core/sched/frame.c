@@ -98,6 +98,10 @@ struct lat_frame *lat_frame_free(struct lat_frame *frame)
         forget_claims(&frame->claims[row]);
     }
     free(frame->claims);
+    for (size_t row = 0; row < frame->room; row++) {
+        free(frame->calendars[row].hours);
+    }
+    free(frame->calendars);
     free(frame->numbers);
     free_holders(frame->images);
     free_holders(frame->data);
@@ -220,6 +224,26 @@ static void renew_list(struct lat_map *map, size_t row, const char *before, cons
     }
 }
 
+static bool is_bounded(const struct lat_node *node)
+{
+    return node->available_until != 0 || *node->hours != '\0';
+}
+
+/* Notes a node's weekly hours. What cannot be read, after a hand has edited the row, is never open: the machine is its owner's. */
+static void note_hours(struct lat_frame *frame, size_t row, const char *text)
+{
+    struct lat__calendar *calendar = &frame->calendars[row];
+
+    free(calendar->hours);
+    *calendar = (struct lat__calendar){.hours = NULL};
+    if (*text) {
+        calendar->hours = LAT_NEW(struct lat_hours);
+        if (lat_hours_parse(text, calendar->hours, NULL) != 0) {
+            *calendar->hours = (struct lat_hours){.offset_minutes = 0};
+        }
+    }
+}
+
 /* Writes what a node is into the columns; `before` is what they say now, NULL of a new row. */
 static void publish(struct lat_frame *frame, size_t row, const struct lat_node *before,
                     const struct lat_node *node)
@@ -240,11 +264,14 @@ static void publish(struct lat_frame *frame, size_t row, const struct lat_node *
     lat_columns_set_int(columns, row, LAT_FIELD_node_bandwidth, node->bandwidth_bps);
     lat_columns_set_bool(columns, row, LAT_FIELD_node_on_battery, node->on_battery);
     lat_columns_set_int(columns, row, LAT_FIELD_node_rank, node->rank);
-    if (node->available_until == 0) { /* of others lat_frame_tell_time says it */
+    if (!is_bounded(node)) { /* of others lat_frame_tell_time says it */
         lat_columns_set_int(columns, row, LAT_FIELD_node_available_seconds, INT64_MAX);
     }
-    frame->bounded += node->available_until != 0;
-    frame->bounded -= before != NULL && before->available_until != 0;
+    frame->bounded += is_bounded(node);
+    frame->bounded -= before != NULL && is_bounded(before);
+    if (before == NULL || !lat_text_equal(before->hours, node->hours)) {
+        note_hours(frame, row, node->hours);
+    }
     renew_list(frame->images, row, before ? before->images : "", node->images);
     renew_list(frame->data, row, before ? before->volumes : "", node->volumes);
     if (before == NULL || !lat_text_equal(before->labels, node->labels)) {
@@ -273,6 +300,7 @@ static void make_room(struct lat_frame *frame, size_t row)
     frame->nodes = lat_grow(frame->nodes, frame->room, sizeof(*frame->nodes));
     frame->allocations = lat_grow(frame->allocations, frame->room, sizeof(*frame->allocations));
     frame->claims = lat_grow(frame->claims, frame->room, sizeof(*frame->claims));
+    frame->calendars = lat_grow(frame->calendars, frame->room, sizeof(*frame->calendars));
     frame->numbers = lat_grow(frame->numbers, frame->room, sizeof(*frame->numbers));
     for (int resource = 0; resource < LAT_RESOURCE_COUNT; resource++) {
         frame->free_of[resource] = lat_grow(frame->free_of[resource], frame->room, sizeof(int64_t));
@@ -281,6 +309,7 @@ static void make_room(struct lat_frame *frame, size_t row)
         frame->nodes[i] = NULL;
         frame->allocations[i] = 0;
         frame->claims[i] = (struct lat__claims){0};
+        frame->calendars[i] = (struct lat__calendar){.hours = NULL};
         frame->numbers[i] = 0;
         for (int resource = 0; resource < LAT_RESOURCE_COUNT; resource++) {
             frame->free_of[resource][i] = 0;
@@ -352,23 +381,67 @@ void lat_frame_remove(struct lat_frame *frame, const char *node_id)
     lat_map_remove(frame->rows, node_id);
     note_list(frame->images, row, frame->nodes[row]->images, false);
     note_list(frame->data, row, frame->nodes[row]->volumes, false);
-    frame->bounded -= frame->nodes[row]->available_until != 0;
+    frame->bounded -= is_bounded(frame->nodes[row]);
+    note_hours(frame, row, "");
     lat_row_unref(&frame->nodes[row]->row);
     frame->nodes[row] = NULL;
     forget_claims(&frame->claims[row]);
     lat_columns_remove(frame->columns, row);
 }
 
+/* Brings a calendar to a time: hours are looked up when they change, not for every decision. */
+static void turn_calendar(struct lat__calendar *calendar, int64_t wall_ms)
+{
+    if (calendar->hours &&
+        (wall_ms < calendar->from_ms || wall_ms >= calendar->changes_ms || !calendar->from_ms)) {
+        calendar->is_open = lat_hours_at(calendar->hours, wall_ms, &calendar->changes_ms);
+        calendar->from_ms = wall_ms;
+    }
+}
+
+/* Returns for how long from now on a bounded node is lent, in seconds that have begun, and notes when it will be again. */
+static int64_t lent_seconds(struct lat__calendar *calendar, int64_t until, int64_t wall_ms)
+{
+    int64_t ends = until != 0 ? until : INT64_MAX;
+
+    turn_calendar(calendar, wall_ms);
+    calendar->opens_ms = 0;
+    if (calendar->hours && !calendar->is_open) {
+        calendar->opens_ms = calendar->changes_ms < ends ? calendar->changes_ms : 0;
+        return 0;
+    }
+    if (calendar->hours && calendar->changes_ms < ends) {
+        ends = calendar->changes_ms;
+    }
+    if (ends == INT64_MAX) {
+        return INT64_MAX;
+    }
+    return ends > wall_ms ? (ends - wall_ms + 999) / 1000 : 0;
+}
+
 void lat_frame_tell_time(struct lat_frame *frame, int64_t wall_ms)
 {
     for (size_t row = 0; frame->bounded > 0 && row < lat_columns_rows(frame->columns); row++) {
-        int64_t until = frame->nodes[row] ? frame->nodes[row]->available_until : 0;
+        const struct lat_node *node = frame->nodes[row];
 
-        if (until != 0) {
-            lat_columns_set_int(frame->columns, row, LAT_FIELD_node_available_seconds,
-                                until > wall_ms ? (until - wall_ms) / 1000 : 0);
+        if (node && is_bounded(node)) {
+            lat_columns_set_int(
+                frame->columns, row, LAT_FIELD_node_available_seconds,
+                lent_seconds(&frame->calendars[row], node->available_until, wall_ms));
         }
     }
+}
+
+int64_t lat_frame_opens(const struct lat_frame *frame)
+{
+    int64_t first = 0;
+
+    for (size_t row = 0; frame->bounded > 0 && row < lat_columns_rows(frame->columns); row++) {
+        int64_t opens = frame->nodes[row] ? frame->calendars[row].opens_ms : 0;
+
+        first = opens != 0 && (first == 0 || opens < first) ? opens : first;
+    }
+    return first;
 }
 
 /* ---- what is reserved ---- */

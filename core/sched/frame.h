@@ -58,6 +58,10 @@ void lat_frame_release(struct lat_frame *frame, const char *node_id, const struc
 /* Says what time it is, so that policies and rules see how long nodes are still available. */
 void lat_frame_tell_time(struct lat_frame *frame, int64_t wall_ms);
 
+/* Returns the first wall time at which a node that is its owner's own when the time was told is lent again; 0: none is, as far as is
+ * known. */
+int64_t lat_frame_opens(const struct lat_frame *frame);
+
 /* Returns the rows of nodes whose engine has an image (as engines list it), as a bitmap of *ret_words words; borrowed until the frame changes, NULL
  * for none. */
 const uint64_t *lat_frame_image(const struct lat_frame *frame, const char *image,

@@ -3,6 +3,7 @@
 #define LAT_SCHED_FRAME_INTERNAL_H
 
 #include "base/map.h"
+#include "model/hours.h"
 #include "sched/frame.h"
 
 /* What is reserved of a node one by one. */
@@ -10,6 +11,14 @@ struct lat__claims {
     struct lat_devices devices;
     int64_t *ports; /* owned; one that is reserved twice stands twice */
     size_t port_count;
+};
+
+/* When a node is its owner's own, as far as that was worked out. */
+struct lat__calendar {
+    struct lat_hours *hours;     /* owned; NULL: no weekly ones */
+    int64_t from_ms, changes_ms; /* wall times between which it is open or not */
+    bool is_open;
+    int64_t opens_ms; /* when it will be open again; 0: it is, or nobody knows */
 };
 
 /* Which rows have a thing: an image, the data of an instance. */
@@ -30,6 +39,7 @@ struct lat_frame {
     int64_t *numbers;                     /* by row: NODE.number */
     struct lat_map *images;               /* name -> struct lat__holders, owned */
     struct lat_map *data;                 /* WORKLOAD/ORDINAL -> struct lat__holders, owned */
+    struct lat__calendar *calendars;      /* by row */
     size_t bounded;                       /* nodes whose availability ends */
 };
 

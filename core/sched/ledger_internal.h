@@ -9,7 +9,7 @@
 
 /* How records are compared and packed: a word each for kind and tense, then what the kind has. A possible node: its score and its terms as
  * floats' bits. One that a rule with a unit refuses: the rule's slot, have and of in two words each. Others: slot, index of
- * the reason, and have and need as floats' bits. */
+ * the reason, and have and need as floats' bits, or the time from which it does not, in minutes. */
 enum { LAT__RECORD_HEAD = 1, LAT__RECORD_WORDS_MAX = LAT__RECORD_HEAD + 2 + LAT_RECEIPT_TERMS_MAX };
 
 /* A rule of the machine or of the policy that refused somebody. */

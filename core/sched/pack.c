@@ -224,6 +224,9 @@ static void add_records(const struct lat__ledger *ledger, struct lat_buf *out)
                 add_word(out, words[3], 4);
                 add_word(out, words[4], 4);
             }
+            if (words[0] >> 8 == LAT_TENSE_WHEN) {
+                add_number(out, words[3]);
+            }
         }
     }
 }

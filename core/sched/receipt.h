@@ -37,6 +37,7 @@ struct lat_receipt_record {
     double have, need, of; /* of is 0 for a policy's rules */
     enum lat_unit unit;
     const char *reason; /* a sentence; of a rule with a unit "", see lat_receipt_reason */
+    int64_t when_ms; /* of LAT_TENSE_WHEN: wall time from which the rule lets it be; 0: not known */
 };
 
 struct lat_receipt_node {
@@ -86,9 +87,9 @@ struct lat_receipt_view {
 
 /* Writes a packed receipt as a value under `key`:
  *   {"counts": {"nodes", "taken", "possible", "refused"},
- *    "rules": [{"rule", "tense", "nodes", "condition", "line", "reason"}], the commonest first,
+ *    "rules": [{"rule", "tense", "nodes", "condition", "line", "reason", "when"}], the commonest first; `when` is the first of theirs,
  *    "nodes": [{"node", "name", "verdict": "taken"|"possible"|"refused", "instances", "score", "terms": [..], "rule", "condition", "line",
- *               "reason", "tense", "have", "need", "of"}],
+ *               "reason", "tense", "when", "have", "need", "of"}],
  *    "next": number or null, "terms": [{"text", "line"}], "fallback", "fix"}
  * Nodes come taken first, then possible by score, then refused, those that miss the least first; `next` is where the rest begins. A text that is
  * no receipt gives null. */

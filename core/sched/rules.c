@@ -3,6 +3,7 @@
 
 #include "sched/frame_internal.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "model/states.h"
@@ -100,8 +101,11 @@ static bool is_after_hours(const struct lat_frame *frame, const struct lat_reque
     if (lat_columns_ints(frame->columns, LAT_FIELD_node_available_seconds)[row] > 0) {
         return false;
     }
-    *ret_margin =
-        (struct lat_margin){.tense = LAT_TENSE_NOT_NOW, .reason = "its owner's hours have ended"};
+    *ret_margin = frame->calendars[row].opens_ms != 0
+                      ? (struct lat_margin){.tense = LAT_TENSE_WHEN,
+                                            .when_ms = frame->calendars[row].opens_ms}
+                      : (struct lat_margin){.tense = LAT_TENSE_NOT_NOW,
+                                            .reason = "its owner's hours have ended"};
     return true;
 }
 
@@ -334,6 +338,14 @@ int lat_rule_named(const char *name)
 void lat_rule_reason(int rule, const struct lat_margin *margin,
                      char ret_reason[LAT_RULE_REASON_MAX])
 {
+    if (margin->when_ms != 0) {
+        char when[LAT_TIME_SIZE];
+
+        lat_time_format(margin->when_ms, when);
+        snprintf(ret_reason, LAT_RULE_REASON_MAX, "its owner's hours begin at %.10s %.5s UTC", when,
+                 when + 11);
+        return;
+    }
     switch (rules[rule].unit) {
     case LAT_UNIT_MILLI:
         snprintf(ret_reason, LAT_RULE_REASON_MAX, "%.3f %s wanted, %.3f of %.3f are free",

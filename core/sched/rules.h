@@ -38,7 +38,10 @@ struct lat_margin {
     enum lat_tense tense;
     int64_t have, of; /* what is free, and of how much; 0 of rules without a unit */
     int64_t need;
-    const char *reason; /* of rules without a unit: why, borrowed of the node */
+    const char
+        *reason; /* of rules without a unit: why, borrowed of the node; NULL: `when` says it */
+    int64_t
+        when_ms; /* of LAT_TENSE_WHEN: the wall time from which it is not refused by this rule */
 };
 
 /* Takes out of a bitmap of rows those that a rule refuses. */
@@ -61,7 +64,7 @@ int lat_rule_count(void);
 /* Returns the rule with that name, or -1. */
 int lat_rule_named(const char *name);
 
-/* Writes why a rule with a unit refused a node: "0.500 processors are wanted, 0.100 of 2.000 are free". */
+/* Writes why a rule with a unit, or until a time, refused a node: "0.500 processors are wanted, 0.100 of 2.000 are free". */
 void lat_rule_reason(int rule, const struct lat_margin *margin,
                      char ret_reason[LAT_RULE_REASON_MAX]);
 

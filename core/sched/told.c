@@ -2,6 +2,7 @@
 #include "sched/plan_internal.h"
 
 #include "sched/frame_internal.h"
+#include "sched/pack_internal.h"
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -33,7 +34,13 @@ static void tell_rule(struct lat_plan *plan, size_t row, uint32_t *words)
                                                             .text = lat_rule_name(rule),
                                                             .unit = lat_rule_unit(rule),
                                                             .need = margin.need});
-    if (lat_rule_unit(rule) == LAT_UNIT_NONE) {
+    if (margin.tense == LAT_TENSE_WHEN) {
+        char reason[LAT_RULE_REASON_MAX];
+
+        lat_rule_reason(rule, &margin, reason);
+        words[2] = lat__ledger_text(ledger, reason);
+        words[3] = (uint32_t)(margin.when_ms / LAT__WHEN_MS);
+    } else if (lat_rule_unit(rule) == LAT_UNIT_NONE) {
         words[2] = lat__ledger_text(ledger, margin.reason);
     } else {
         split(margin.have, words + 2);

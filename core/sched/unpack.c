@@ -286,6 +286,9 @@ static void read_refused(struct reader *reader, const struct lat_receipt *receip
         record->have = take_float(reader, 4);
         record->need = take_float(reader, 4);
     }
+    if (record->tense == LAT_TENSE_WHEN) {
+        record->when_ms = (int64_t)(uint32_t)take_number(reader) * LAT__WHEN_MS;
+    }
 }
 
 static void read_records(struct reader *reader, struct lat_receipt *receipt,

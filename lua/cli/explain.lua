@@ -17,6 +17,7 @@ local function text_of(value)
 end
 
 local function tense_of(one)
+    if one.tense == "when" and type(one.when) == "string" then return "from " .. units.moment(one.when) end
     return TENSES[one.tense] or text_of(one.tense)
 end
 
@@ -199,7 +200,8 @@ explain.commands = {
         flags = { { name = "all", help = "every node, however many there are" } },
         details = [[
 Of many nodes the rules that refused them come first, then the nodes that were taken, possible, and nearest to be.
-Refused never: as long as the node is what it is; not now: until something is given back there, or it is well again.]],
+Refused never: as long as the node is what it is; not now: until something is given back there, or it is well again;
+from a time on: when its owner's hours begin.]],
         run = workload_explain,
     },
     {

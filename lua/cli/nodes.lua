@@ -61,8 +61,18 @@ local function devices(node)
     return table.concat(parts, ", ")
 end
 
+-- "mon-fri 18:00-08:00; not now, from 2026-11-23 18:00:00"
 local function available(node)
-    return type(node.available_until) == "string" and "until " .. units.moment(node.available_until) or ""
+    local parts = {}
+    if (node.hours or "") ~= "" then parts[1] = units.clean(node.hours) end
+    if type(node.available_until) == "string" then
+        parts[#parts + 1] = "until " .. units.moment(node.available_until)
+    end
+    if #parts > 0 and node.available == false then
+        local opens = type(node.opens_at) == "string" and ", from " .. units.moment(node.opens_at) or ""
+        parts[#parts + 1] = "not now" .. opens
+    end
+    return table.concat(parts, "; ")
 end
 
 local function show(context, options, operands)
@@ -106,8 +116,11 @@ local function set(context, options, operands)
     elseif until_when then
         change.available_until = until_when
     end
+    if options.hours then
+        change.hours = options.hours == "always" and context.json.null or options.hours
+    end
     if not next(change) then
-        problem.usage("Nothing was said of the node.", "Say --label, --pool or --available-until.")
+        problem.usage("Nothing was said of the node.", "Say --label, --pool, --hours or --available-until.")
     end
     local node, text = context:console():call("PATCH", path_of(context, operands.NAME), change)
     context.out:line(options.json and text or units.clean(node.name))
@@ -179,11 +192,20 @@ return {
         flags = {
             { name = "label", value = "NAME=VALUE", kind = "list", help = "a label; NAME- removes one" },
             { name = "pool", value = "NAME", help = "the pool that it belongs to" },
+            { name = "hours", value = "HOURS",
+                help = "weekly hours in which its owner lends it: mon-fri 18:00-08:00, sun 00:00-24:00 UTC+01:00" },
             { name = "available-until", value = "TIME",
                 help = "when its owner's hours end: 2026-11-21T22:00:00Z, or always; nothing begins on it then" },
         },
-        details = "What runs there goes on. Labels that its agent was started with come back when it connects.",
-        examples = { "lattice node set attic --label zone=home --label ssd-" },
+        details = [[
+What runs there goes on. Labels that its agent was started with come back when it connects.
+Hours are days (mon to sun, mon-fri, daily) with a span of time; one that ends before it begins ends on the next day.
+They are in UTC, or in the distance to it that is said behind the last one, all year the same. Nothing begins on a node
+outside of them: what finds no other place waits until they begin. `always` takes them back.]],
+        examples = {
+            "lattice node set attic --label zone=home --label ssd-",
+            "lattice node set attic --hours 'mon-fri 18:00-08:00, sat-sun 00:00-24:00 UTC+01:00'",
+        },
         run = set,
     },
     {

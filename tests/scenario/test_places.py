@@ -1,5 +1,6 @@
 """What a workload asks of its node, on a real engine: devices that the container really gets, ports, constraints, what a node says of itself."""
 
+import datetime
 import json
 import os
 import stat
@@ -111,6 +112,30 @@ def test_a_fixed_port_of_the_node_is_given_once(day: Cloud) -> None:
     waits(day, "second", "its port 16379 is taken")
     day.cli("rm", "first", "--yes")
     day.api.wait("second", "running")
+
+
+def test_outside_of_an_owners_hours_nothing_begins_and_everybody_is_told_when_it_will(day: Cloud) -> None:
+    tomorrow = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)
+    hours = f"{tomorrow:%a} 00:00-24:00".lower()
+    opens = f"{tomorrow:%Y-%m-%d} 00:00"
+    for wrong, word in (("monday 8-18", "'monday' is no day"), ("mon 8-18", "'8-18' is no span of time"), ("", "There is no day")):
+        refused = day.cli("node", "set", "node-1", "--hours", wrong, check=False)
+        assert refused.returncode == 2 and word in refused.stderr and "mon-fri 18:00-08:00" in refused.stderr
+    day.cli("node", "set", "node-1", "--hours", hours)
+    node = day.node("node-1")
+    assert node["hours"] == hours and not node["available"] and node["closes_at"] is None
+    assert node["opens_at"].startswith(f"{tomorrow:%Y-%m-%d}T00:00:00")
+    assert f"{hours}; not now, from {opens}" in day.cli("node", "show", "node-1").stdout
+    day.cli("deploy", "custom", "late", *IMAGE, "--detach", "--", "-c", "sleep 600")
+    waits(day, "late", f"its owner's hours begin at {opens} UTC")
+    told = day.cli("explain", "late").stdout
+    assert f"refused, from {opens}" in told and f"node-1 comes nearest: its owner's hours begin at {opens} UTC." in told
+    assert f"from {opens}" in day.cli("node", "explain", "node-1").stdout
+    receipt = json.loads(day.cli("explain", "late", "--json").stdout)["receipt"]
+    assert [(each["tense"], each["when"]) for each in (*receipt["nodes"], *receipt["rules"])] == [("when", node["opens_at"])] * 2
+    day.cli("node", "set", "node-1", "--hours", "always")
+    day.api.wait("late", "running")
+    assert day.node("node-1")["available"] and day.node("node-1")["opens_at"] is None
 
 
 def test_a_policy_prefers_the_node_whose_engine_has_the_image(nodes: Callable[[int], list[BedNode]], bed: Bed, tmp_path: Path) -> None:

@@ -172,12 +172,20 @@ static int add_node_numbers(const struct lat__schema *schema, struct lat_err *er
                                      err);
 }
 
+static int add_node_hours(const struct lat__schema *schema, struct lat_err *err)
+{
+    static const struct column columns[] = {{"node", "hours", "", 0}};
+
+    return add_columns(schema, columns, LAT_COUNT(columns), err);
+}
+
 const struct lat__migration *lat__migrations(size_t *ret_count)
 {
     static const struct lat__migration steps[] = {
         {1, "tables as described", make_tables},          {2, "the audit trail", add_audit_log},
         {3, "labels of workloads", add_workload_labels},  {4, "what is placed by", add_demands},
         {5, "versions of policies", add_policy_versions}, {6, "numbers of nodes", add_node_numbers},
+        {7, "weekly hours of nodes", add_node_hours},
     };
 
     *ret_count = LAT_COUNT(steps);

@@ -228,6 +228,15 @@ describe("explain", function()
         assert.are.equal(300, #JSON.decode((got("explain web --all --json", answers))).receipt.nodes)
     end)
 
+    it("says when the hours of an owner begin", function()
+        local receipt = { nodes = {
+            { name = "n1", verdict = "refused", rule = "hours", tense = "when", when = AT, reason = "later" },
+        } }
+        local item = { reason = "no", trigger = "node_opened", created_at = AT, receipt = receipt }
+        assert.matches("n1     refused, from 2026-11-21 01:02:03   hours   later\n",
+            got("explain web", { [TARGET] = { 200, { items = { item } } } }), 1, true)
+    end)
+
     it("is the newest receipt with --json, or null", function()
         local answer = { [TARGET] = { 200, { items = { OLD, NEW } } } }
         assert.are.same(NEW, JSON.decode((got("explain web --json", answer))))
@@ -292,6 +301,24 @@ describe("node", function()
             "  cpu            0.5 of 2", "  memory         1 GiB of 4 GiB", "  disk           60 GiB of 100 GiB",
             "  joined         2026-11-21 01:02:03", "  seen           2026-11-21 01:02:03", "  id             1"
         ), (got("node show n1", { ["GET /api/v1/nodes/n1"] = { 200, N1 } })))
+    end)
+
+    it("show tells of an owner's hours", function()
+        local node = { name = "n1", status = "ready", hours = "mon-fri 18:00-08:00", available = false, opens_at = AT }
+        local answers = { ["GET /api/v1/nodes/n1"] = { 200, node } }
+        assert.matches("available   mon-fri 18:00-08:00; not now, from 2026-11-21 01:02:03\n",
+            got("node show n1", answers), 1, true)
+        node.available, node.opens_at, node.available_until = true, nil, AT
+        assert.matches("available   mon-fri 18:00-08:00; until 2026-11-21 01:02:03\n",
+            got("node show n1", answers), 1, true)
+    end)
+
+    it("set says when its owner lends it, and takes it back", function()
+        local answers = { ["PATCH /api/v1/nodes/n1"] = { 200, N1 } }
+        local _, _, ran = got({ "node", "set", "n1", "--hours", "daily 08:00-18:00" }, answers)
+        assert.are.same({ hours = "daily 08:00-18:00" }, JSON.decode(ran.calls[1].body))
+        _, _, ran = got("node set n1 --hours always", answers)
+        assert.are.equal('{"hours":null}', ran.calls[1].body)
     end)
 
     it("rm asks on a terminal", function()

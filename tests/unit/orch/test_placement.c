@@ -161,6 +161,38 @@ static void what_a_node_keeps_no_more_holds_nobody(void **state)
     expect_on(cloud, id, 0, second);
 }
 
+static void set_hours(struct cloud *cloud, const char *node, const char *hours)
+{
+    struct lat_txn *txn = lat_txn_begin(cloud->bed->store, "");
+    struct lat_node *edited =
+        lat_node_edit((const struct lat_node *)lat_txn_get(txn, LAT_TABLE_NODE, node));
+
+    lat_row_set(edited->hours, hours);
+    lat_txn_put(txn, &edited->row);
+    commit_now(cloud->bed, txn);
+}
+
+static void what_waits_is_placed_when_the_hours_of_an_owner_begin(void **state)
+{
+    const int64_t hour = 60 * 60 * 1000;
+    struct cloud *cloud = *state;
+    char node[LAT_ID_SIZE], other[LAT_ID_SIZE], id[LAT_ID_SIZE];
+
+    add_node(cloud, "n1", node);
+    add_node(cloud, "n2", other);
+    /* Half a second before noon, a day later or earlier. */
+    cloud->bed->ahead_ms =
+        11 * hour + 59 * 60 * 1000 + 59500 - lat_clock_wall_ms(lat_clock_system()) % (24 * hour);
+    set_hours(cloud, node, "daily 12:00-18:00");
+    set_hours(cloud, other, "daily 13:00-18:00");
+    deploy(cloud, "db", 1, 0, id);
+    await_reason(cloud, id, "n1: its owner's hours begin at ");
+    await_reason(cloud, id, " 12:00 UTC");
+    await_allocations(cloud, id, 1);
+    expect_on(cloud, id, 0, node);
+    assert_string_equal(evaluation_of(cloud, id)->trigger, "node_opened");
+}
+
 static void a_node_that_is_not_ready_takes_nothing(void **state)
 {
     struct cloud *cloud = *state;
@@ -513,6 +545,7 @@ int main(void)
         TEST(instances_of_one_workload_spread_over_nodes),
         TEST(an_instance_goes_where_its_data_is_and_the_others_do_not_wait_for_it),
         TEST(what_a_node_keeps_no_more_holds_nobody),
+        TEST(what_waits_is_placed_when_the_hours_of_an_owner_begin),
         TEST(a_node_that_is_not_ready_takes_nothing),
         TEST(the_receipt_names_every_node),
         TEST(the_newest_twenty_receipts_are_kept),

@@ -357,6 +357,69 @@ static void nothing_begins_after_hours(void **state)
     expect(world, "a1 a2 b1 c0");
 }
 
+static void set_hours(struct world *world, const char *name, const char *hours, int64_t until)
+{
+    const struct lat_node *before = lat_frame_node(world->frame, lat_frame_row(world->frame, name));
+    struct lat_node *node = lat_node_edit(before);
+    struct lat_err err;
+
+    lat_row_set(node->hours, hours);
+    node->available_until = until;
+    assert_int_equal(lat_frame_put(world->frame, node, &err), 0);
+    lat_row_unref(&node->row);
+}
+
+static int64_t seconds_of(struct world *world, const char *name)
+{
+    return lat_columns_ints(lat_frame_columns(world->frame),
+                            LAT_FIELD_node_available_seconds)[lat_frame_row(world->frame, name)];
+}
+
+/* The epoch was a Thursday. */
+static void outside_of_weekly_hours_a_node_says_when_they_begin(void **state)
+{
+    const int64_t minute = 60 * 1000;
+    const int64_t day = 24 * 60 * minute;
+    struct world *world = *state;
+
+    ask(world, "");
+    set_hours(world, "a2", "thu 10:00-12:00", 0);
+    set_hours(world, "b1", "thu-fri 11:00-24:00, sat-wed 00:00-24:00", 0);
+    lat_frame_tell_time(world->frame, 9 * 60 * minute + 1);
+    expect(world, "a1 c0");
+    assert_int_equal(lat_frame_opens(world->frame), 10 * 60 * minute);
+    expect_reason(world, "a2", "hours", LAT_TENSE_WHEN,
+                  "its owner's hours begin at 1970-01-01 10:00 UTC");
+    lat_frame_tell_time(world->frame, 10 * 60 * minute);
+    expect(world, "a1 a2 c0");
+    assert_int_equal(seconds_of(world, "a2"), 7200);
+    assert_int_equal(seconds_of(world, "a1"), INT64_MAX);
+    assert_int_equal(lat_frame_opens(world->frame), 11 * 60 * minute);
+    lat_frame_tell_time(world->frame, 12 * 60 * minute - 1);
+    expect(world, "a1 a2 b1 c0");
+    assert_int_equal(seconds_of(world, "a2"), 1);
+    lat_frame_tell_time(world->frame, 12 * 60 * minute);
+    expect(world, "a1 b1 c0");
+    assert_int_equal(lat_frame_opens(world->frame), 7 * day + 10 * 60 * minute);
+    lat_frame_tell_time(world->frame, 10 * 60 * minute); /* the clock was put back */
+    expect(world, "a1 a2 c0");
+    set_hours(world, "a2", "thu 10:00-12:00", 7 * day); /* ends before they begin again */
+    set_hours(world, "b1", "", 0);
+    lat_frame_tell_time(world->frame, day);
+    expect(world, "a1 b1 c0");
+    expect_reason(world, "a2", "hours", LAT_TENSE_NOT_NOW, "its owner's hours have ended");
+    assert_int_equal(lat_frame_opens(world->frame), 0);
+    set_hours(world, "a2", "a hand was here", 0);
+    lat_frame_tell_time(world->frame, 11 * 60 * minute);
+    expect(world, "a1 b1 c0");
+    set_hours(world, "a2", "daily 00:00-24:00", 0);
+    lat_frame_tell_time(world->frame, 11 * 60 * minute);
+    expect(world, "a1 a2 b1 c0");
+    assert_int_equal(seconds_of(world, "a2"), INT64_MAX);
+    set_hours(world, "a2", "", 0);
+    expect(world, "a1 a2 b1 c0");
+}
+
 static void who_has_an_image_is_known(void **state)
 {
     struct world *world = *state;
@@ -399,6 +462,7 @@ int main(void)
         CASE(ports_and_devices_are_taken_by_those_that_have_them),
         CASE(disk_and_line_have_to_suffice),
         CASE(nothing_begins_after_hours),
+        CASE(outside_of_weekly_hours_a_node_says_when_they_begin),
         CASE(who_has_an_image_is_known),
         CASE(a_placement_that_cannot_be_read_is_placed_nowhere),
     };

@@ -401,6 +401,52 @@ static void the_receipt_has_a_line_for_every_node(void **state)
     end(&fleet);
 }
 
+static void set_hours(struct fleet *fleet, const char *name, const char *hours)
+{
+    struct lat_node *node =
+        lat_node_edit(lat_frame_node(fleet->frame, lat_frame_row(fleet->frame, name)));
+
+    lat_row_set(node->hours, hours);
+    assert_int_equal(lat_frame_put(fleet->frame, node, NULL), 0);
+    lat_row_unref(&node->row);
+}
+
+static void a_receipt_says_when_the_hours_of_an_owner_begin(void **state)
+{
+    struct fleet fleet = fleet_of(1000, 0);
+    const cJSON *node;
+    cJSON *receipt;
+
+    (void)state;
+    add(&fleet, "n1", "ready", 1900, 0);
+    add(&fleet, "n2", "ready", 0, 0);
+    add(&fleet, "n3", "ready", 0, 0);
+    set_hours(&fleet, "n2", "fri 18:00-24:00");
+    set_hours(&fleet, "n3", "fri 08:00-12:00 UTC+01:00");
+    lat_frame_tell_time(fleet.frame, 1000);
+    begin(&fleet, 0);
+    assert_null(choice(&fleet));
+    receipt = receipt_of(&fleet);
+    node = cJSON_GetArrayItem(lat_json_get(receipt, "nodes"), 1);
+    assert_string_equal(lat_json_text(node, "name", ""), "n2");
+    assert_string_equal(lat_json_text(node, "rule", ""), "hours");
+    assert_string_equal(lat_json_text(node, "tense", ""), "when");
+    assert_string_equal(lat_json_text(node, "when", ""), "1970-01-02T18:00:00.000Z");
+    node = cJSON_GetArrayItem(lat_json_get(receipt, "rules"), 0);
+    assert_int_equal(lat_json_int(node, "nodes", 0), 2);
+    assert_string_equal(lat_json_text(node, "tense", ""), "when");
+    assert_string_equal(lat_json_text(node, "when", ""), "1970-01-02T07:00:00.000Z");
+    node = cJSON_GetArrayItem(lat_json_get(receipt, "nodes"), 0);
+    assert_null(lat_json_get(node, "when"));
+    cJSON_Delete(receipt);
+    expect_fix(&fleet, "n2 comes nearest: its owner's hours begin at 1970-01-02 18:00 UTC.");
+    expect_sentence(&fleet,
+                    "no node can take it: n1: 1.000 processors are wanted, 0.100 of 2.000 are "
+                    "free; n2: its owner's hours begin at 1970-01-02 18:00 UTC; n3: its owner's "
+                    "hours begin at 1970-01-02 07:00 UTC");
+    end(&fleet);
+}
+
 static void a_receipt_is_shown_in_parts_that_add_up(void **state)
 {
     struct fleet fleet = fleet_of(1000, 0);
@@ -626,6 +672,7 @@ int main(void)
         cmocka_unit_test(a_score_below_nothing_is_still_a_place),
         cmocka_unit_test(a_large_fleet_is_asked_about_in_parts),
         cmocka_unit_test(the_receipt_has_a_line_for_every_node),
+        cmocka_unit_test(a_receipt_says_when_the_hours_of_an_owner_begin),
         cmocka_unit_test(a_receipt_is_shown_in_parts_that_add_up),
         cmocka_unit_test(the_fix_is_what_the_nearest_node_lacks),
         cmocka_unit_test(a_node_that_lacks_more_than_one_thing_is_no_fix),

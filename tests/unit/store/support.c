@@ -186,6 +186,17 @@ void bed_restart(struct bed *bed)
     bed_store_open(bed);
 }
 
+static int64_t wall_ms(void *arg)
+{
+    return lat_clock_wall_ms(lat_clock_system()) + ((struct bed *)arg)->ahead_ms;
+}
+
+static int64_t boot_ns(void *arg)
+{
+    (void)arg;
+    return lat_clock_boot_ns(lat_clock_system());
+}
+
 int bed_open(void **state)
 {
     struct bed *bed = LAT_NEW(struct bed);
@@ -193,7 +204,9 @@ int bed_open(void **state)
     snprintf(bed->dir, sizeof(bed->dir), "/tmp/lattice-store-XXXXXX");
     assert_non_null(mkdtemp(bed->dir));
     snprintf(bed->path, sizeof(bed->path), "%s/store.db", bed->dir);
-    bed->loop = lat_loop_new(lat_clock_system());
+    bed->clock =
+        (struct lat_clock){.wall_ms = wall_ms, .boot_ns = boot_ns, .is_live = true, .arg = bed};
+    bed->loop = lat_loop_new(&bed->clock);
     bed->random = lat_random_new_system();
     bed->metrics = lat_metrics_new();
     bed_store_open(bed);

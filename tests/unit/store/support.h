@@ -40,6 +40,8 @@ struct bed {
     char dir[64];
     char path[96];
     struct lat_loop *loop;
+    struct lat_clock clock;
+    int64_t ahead_ms; /* what the test adds to the wall time of the loop's clock */
     struct lat_random *random;
     struct lat_metrics *metrics;
     struct script *script; /* belongs to the store */
