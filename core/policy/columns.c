@@ -355,6 +355,12 @@ const uint64_t *lat_columns_paired(const struct lat_columns *columns)
     return columns->paired;
 }
 
+const size_t *lat_columns_pairs(const struct lat_columns *columns, size_t *ret_count)
+{
+    *ret_count = columns->pair_count;
+    return columns->pairs;
+}
+
 int32_t lat_columns_lookup(const struct lat_columns *columns, enum lat_policy_field field,
                            size_t row, int32_t key)
 {

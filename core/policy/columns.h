@@ -79,6 +79,9 @@ const uint64_t *lat_columns_alive(const struct lat_columns *columns);
 /* Returns the bitmap of the rows of which a PAIR field may be set; of all others they are zero. */
 const uint64_t *lat_columns_paired(const struct lat_columns *columns);
 
+/* Returns the same rows, in the order in which they were first set, and how many they are; borrowed until one is set. */
+const size_t *lat_columns_pairs(const struct lat_columns *columns, size_t *ret_count);
+
 /* Returns the code under a key of a row's map; 0 when absent, or when key is 0. */
 int32_t lat_columns_lookup(const struct lat_columns *columns, enum lat_policy_field field,
                            size_t row, int32_t key);

@@ -329,27 +329,54 @@ static __m512d greater_of(__m512d best, uint64_t rows, const double *scores)
     return _mm512_mask_max_pd(best, (__mmask8)rows, best, _mm512_load_pd(scores));
 }
 
-static double greatest(const double *scores, const uint64_t *rows, size_t words)
+/* Returns the first of the rows with this score; there is one. */
+static size_t first_of(const double *scores, const uint64_t *rows, __m512d score)
 {
-    /* Four, so that no maximum waits for the one before; not an array, which GCC's sanitizer puts where it is not aligned. */
-    __m512d a = _mm512_set1_pd(-INFINITY);
-    __m512d b = a;
-    __m512d c = a;
-    __m512d d = a;
+    for (size_t word = 0;; word++) {
+        uint64_t same = 0;
 
-    for (size_t word = 0; word < words; word++) {
-        const double *here = scores + word * 64;
-        uint64_t bits = rows[word];
-
-#pragma GCC unroll 2
-        for (size_t part = 0; part < 64; part += 32) {
-            a = greater_of(a, bits >> part, here + part);
-            b = greater_of(b, bits >> (part + 8), here + part + 8);
-            c = greater_of(c, bits >> (part + 16), here + part + 16);
-            d = greater_of(d, bits >> (part + 24), here + part + 24);
+        for (size_t part = 0; part < 64; part += 8) {
+            same |= (uint64_t)EQ_PD(_mm512_load_pd(scores + word * 64 + part), score) << part;
+        }
+        if ((same & rows[word]) != 0) {
+            return word * 64 + (size_t)__builtin_ctzll(same & rows[word]);
         }
     }
-    return _mm512_reduce_max_pd(_mm512_max_pd(_mm512_max_pd(a, b), _mm512_max_pd(c, d)));
+}
+
+/* Keeps, for each of eight lanes, the greatest and in which block it stood first; so there is no branch on scores. */
+static size_t best(const double *scores, const uint64_t *rows, size_t words)
+{
+    /* Four, so that no maximum waits for the one before; not an array, which GCC's sanitizer puts where it is not aligned. */
+    __m512d most = _mm512_set1_pd(-INFINITY);
+    __m512d a = most;
+    __m512d b = most;
+    __m512d c = most;
+    __m512d d = most;
+    __m512i at = _mm512_setzero_si512();
+
+    for (size_t block = 0; block < words; block += LAT__WORDS) {
+        for (size_t word = block; word < block + LAT__WORDS; word++) {
+            const double *here = scores + word * 64;
+            uint64_t bits = rows[word];
+
+#pragma GCC unroll 2
+            for (size_t part = 0; part < 64; part += 32) {
+                a = greater_of(a, bits >> part, here + part);
+                b = greater_of(b, bits >> (part + 8), here + part + 8);
+                c = greater_of(c, bits >> (part + 16), here + part + 16);
+                d = greater_of(d, bits >> (part + 24), here + part + 24);
+            }
+        }
+        __m512d greatest = _mm512_max_pd(_mm512_max_pd(a, b), _mm512_max_pd(c, d));
+
+        at = _mm512_mask_mov_epi64(at, LT_PD(most, greatest), SPREAD_I(block));
+        most = greatest;
+    }
+    __m512d score = _mm512_set1_pd(_mm512_reduce_max_pd(most));
+    size_t first = (size_t)_mm512_mask_reduce_min_epi64(EQ_PD(most, score), at);
+
+    return first * 64 + first_of(scores + first * 64, rows + first, score);
 }
 
 static void wild(const double *scores, uint64_t *ret_rows, size_t words)
@@ -370,18 +397,22 @@ static void wild(const double *scores, uint64_t *ret_rows, size_t words)
     }
 }
 #else
-static double greatest(const double *scores, const uint64_t *rows, size_t words)
+static size_t best(const double *scores, const uint64_t *rows, size_t words)
 {
-    double best = -INFINITY;
+    size_t at = SIZE_MAX;
+    double most = 0;
 
     for (size_t word = 0; word < words; word++) {
         for (uint64_t bits = rows[word]; bits != 0; bits &= bits - 1) {
-            double here = scores[word * 64 + (size_t)__builtin_ctzll(bits)];
+            size_t row = word * 64 + (size_t)__builtin_ctzll(bits);
 
-            best = here > best ? here : best;
+            if (at == SIZE_MAX || scores[row] > most) {
+                at = row;
+                most = scores[row];
+            }
         }
     }
-    return best;
+    return at;
 }
 
 static void wild(const double *scores, uint64_t *ret_rows, size_t words)
@@ -469,7 +500,7 @@ const struct lat__kernels *LAT__KERNELS(void)
                 SHAPES(le_fi),
                 SHAPES(eq_if),
             },
-        .greatest = greatest,
+        .best = best,
         .wild = wild,
     };
 

@@ -11,7 +11,8 @@
  *                            holds more rows, so that a step's own cost counts less
  *
  * Where no instance, image or data of the workload is, every PAIR field is zero; a plain strip takes that for granted,
- * and finds that much more depends on the node alone.
+ * and finds that much more depends on the node alone. A listed strip is for the few rows among them where one is: it
+ * keeps nothing, but gathers what it needs of these rows, and computes them side by side.
  *
  * Operands are named while the steps are made, and bound to addresses (base + n * stride) before they run, and again
  * when columns moved. */
@@ -73,8 +74,7 @@ static bool is_pair(const struct lat_op *op)
 
 /* Finds out what each op depends on, and the values of those that depend on nothing; in a plain strip these are more
  * than in the program. */
-static void find_dependencies(struct lat__strip *strip, const union lat_program_value *constants,
-                              bool is_plain)
+static void find_dependencies(struct lat__strip *strip, const union lat_program_value *constants)
 {
     for (uint32_t i = 0; i < strip->op_count; i++) {
         const struct lat_op *op = lat__strip_op(strip, i);
@@ -84,7 +84,7 @@ static void find_dependencies(struct lat__strip *strip, const union lat_program_
         for (uint32_t k = 0; k < op->operand_count; k++) {
             depends = (enum lat_depends)(depends | strip->depends[op->operands[k]]);
         }
-        if (is_plain && is_pair(op)) {
+        if (strip->kind == LAT__STRIP_PLAIN && is_pair(op)) {
             depends = LAT_DEPENDS_CONSTANT;
         } else if (op->depends == LAT_DEPENDS_CONSTANT) {
             strip->values[i] = constants[i];
@@ -106,8 +106,11 @@ static bool name_without_step(struct maker *maker, uint32_t index)
         maker->names[index] = (struct lat__strip_name){LAT__AT_ONE_VALUE, index};
         return true;
     }
+    strip->has_pairs |= is_pair(op);
+    if (strip->kind == LAT__STRIP_LISTED) {
+        return false;
+    }
     if (op->code == LAT_OP_field) {
-        strip->has_pairs |= is_pair(op);
         maker->names[index] = (struct lat__strip_name){LAT__AT_COLUMN, (uint32_t)op->field};
         return true;
     }
@@ -173,10 +176,7 @@ static struct lat__strip_name spread(struct lat__strip *strip, uint32_t op)
     }
     if (i == strip->spread_count) {
         strip->spreads = lat_grow(strip->spreads, i + 1, sizeof(*strip->spreads));
-        strip->spreads[i] = (struct lat__strip_spread){
-            .op = op,
-            .memory = lat__strip_memory(LAT__SPAN_MAX *
-                                        lat__strip_bytes(lat__strip_op(strip, op)->type))};
+        strip->spreads[i] = (struct lat__strip_spread){.op = op};
         strip->spread_count++;
     }
     return (struct lat__strip_name){LAT__AT_SPREAD, (uint32_t)i};
@@ -202,6 +202,11 @@ static void fill_step(struct maker *maker, struct lat__strip_step *step, uint32_
 
     step->op = index;
     step->operand_count = op->operand_count;
+    if (op->code == LAT_OP_field) {
+        step->in_names[0] = (struct lat__strip_name){LAT__AT_COLUMN, (uint32_t)op->field};
+        step->operand_count = 1;
+        return;
+    }
     for (uint32_t k = 0; k < op->operand_count; k++) {
         uint32_t operand = op->operands[k];
 
@@ -243,32 +248,18 @@ static void release_operands(struct maker *maker, const struct lat__strip_step *
     }
 }
 
-static struct lat__strip_name take_register(struct maker *maker, enum lat_program_type type)
+static struct lat__strip_name take_register(struct maker *maker, struct lat__strip_steps *steps,
+                                            enum lat_program_type type)
 {
-    struct lat__strip *strip = maker->strip;
-
     if (type == LAT_VALUE_B) {
         return (struct lat__strip_name){
             LAT__AT_BITS, maker->free_bits_count > 0 ? maker->free_bits[--maker->free_bits_count]
-                                                     : (uint32_t)strip->bits_count++};
+                                                     : (uint32_t)steps->bits_count++};
     }
     return (struct lat__strip_name){LAT__AT_REGISTER,
                                     maker->free_register_count > 0
                                         ? maker->free_registers[--maker->free_register_count]
-                                        : (uint32_t)strip->register_count++};
-}
-
-/* Gives every register that there is back: the lists do not run into each other. */
-static void all_free(struct maker *maker)
-{
-    for (uint32_t i = 0; i < maker->strip->register_count; i++) {
-        maker->free_registers[i] = i;
-    }
-    for (uint32_t i = 0; i < maker->strip->bits_count; i++) {
-        maker->free_bits[i] = i;
-    }
-    maker->free_register_count = maker->strip->register_count;
-    maker->free_bits_count = maker->strip->bits_count;
+                                        : (uint32_t)steps->register_count++};
 }
 
 /* Makes the steps of the ops in `order`; those that are named already write there. What is in `lasting` keeps its
@@ -285,7 +276,8 @@ static void make_steps(struct maker *maker, struct lat__strip_steps *steps, cons
             maker->last_use[op->operands[k]] = lasting[op->operands[k]] ? UINT32_MAX : number;
         }
     }
-    all_free(maker);
+    maker->free_register_count = 0; /* of another list */
+    maker->free_bits_count = 0;
     for (uint32_t number = 0; number < count; number++) {
         struct lat__strip_step *step = add_step(steps);
         struct lat__strip_name *own = &maker->names[order[number]];
@@ -293,9 +285,64 @@ static void make_steps(struct maker *maker, struct lat__strip_steps *steps, cons
         fill_step(maker, step, order[number]);
         release_operands(maker, step, number);
         if (own->where == LAT__AT_NOWHERE) {
-            *own = take_register(maker, lat__strip_op(strip, order[number])->type);
+            *own = take_register(maker, steps, lat__strip_op(strip, order[number])->type);
         }
         step->out_name = *own;
+    }
+}
+
+/* Names what is wanted of one op. */
+static struct lat__strip_name name_of(struct maker *maker, uint32_t op)
+{
+    struct lat__strip_name name = maker->names[op];
+
+    if (name.where == LAT__AT_DERIVED) {
+        maker->strip->derived[name.index].is_wanted = true;
+    }
+    return name.where == LAT__AT_ONE_VALUE ? spread(maker->strip, op) : name;
+}
+
+/* Adds the steps that tell whether one of a group holds. */
+static struct lat__strip_name join(struct maker *maker, const uint32_t *ops, size_t count)
+{
+    struct lat__strip *strip = maker->strip;
+    struct lat__strip_name joined = name_of(maker, ops[0]);
+    struct lat__strip_name own = joined;
+
+    for (size_t i = 1; i < count; i++) {
+        struct lat__strip_name other = name_of(maker, ops[i]);
+        struct lat__strip_step *step = add_step(&strip->main);
+
+        own = i == 1 ? take_register(maker, &strip->main, LAT_VALUE_B) : own;
+        *step = (struct lat__strip_step){
+            .kernel = strip->kernels->ops[LAT_OP_or][LAT__SHAPE_VV],
+            .op = ops[i],
+            .operand_count = 2,
+            .out_name = own,
+            .in_names = {joined, other},
+        };
+        joined = own;
+    }
+    return joined;
+}
+
+static void name_wanted(struct maker *maker, const struct lat__wanted *wanted)
+{
+    struct lat__strip *strip = maker->strip;
+    bool is_grouped = wanted->groups[0] + wanted->groups[1] > 0;
+    size_t count = is_grouped ? LAT__GROUPS : wanted->count;
+    const uint32_t *ops = wanted->ops;
+
+    strip->wanted_count = count;
+    strip->wanted_names = lat_alloc_array(count + 1, sizeof(*strip->wanted_names));
+    strip->wanted = lat_alloc_array(count + 1, sizeof(*strip->wanted));
+    for (size_t i = 0; i < count; i++) {
+        size_t members = is_grouped ? wanted->groups[i] : 1;
+
+        if (members > 0) {
+            strip->wanted_names[i] = join(maker, ops, members);
+            ops += members;
+        }
     }
 }
 
@@ -315,18 +362,7 @@ static void make_main(struct maker *maker, const struct lat__wanted *wanted)
         }
     }
     make_steps(maker, &strip->main, order, count, lasting);
-    strip->wanted_count = wanted->count;
-    strip->wanted_names = lat_alloc_array(wanted->count + 1, sizeof(*strip->wanted_names));
-    strip->wanted = lat_alloc_array(wanted->count + 1, sizeof(*strip->wanted));
-    for (size_t i = 0; i < wanted->count; i++) {
-        struct lat__strip_name name = maker->names[wanted->ops[i]];
-
-        if (name.where == LAT__AT_DERIVED) {
-            strip->derived[name.index].is_wanted = true;
-        }
-        strip->wanted_names[i] =
-            name.where == LAT__AT_ONE_VALUE ? spread(strip, wanted->ops[i]) : name;
-    }
+    name_wanted(maker, wanted);
     free(order);
     free(lasting);
 }
@@ -374,6 +410,41 @@ static void make_kept(struct maker *maker)
     free(lasting);
 }
 
+/* Takes the memory of a list's registers, which hold as many rows, up to so many words, as the processor's first cache
+ * has room for in numbers: `others` counts those that stand elsewhere. */
+static void make_registers(struct lat__strip_steps *steps, size_t most, size_t others)
+{
+    const size_t bytes = lat__strip_bytes(LAT_VALUE_F);
+
+    steps->span = most;
+    while (steps->span > LAT__WORDS &&
+           steps->span * (steps->register_count + others) * bytes > LAT__SPAN_BYTES) {
+        steps->span /= 2;
+    }
+    steps->registers = lat__strip_memory(steps->register_count * steps->span * bytes);
+    steps->bits = lat__strip_memory(steps->bits_count * steps->span * sizeof(uint64_t));
+}
+
+static void make_memory(struct lat__strip *strip)
+{
+    size_t numbers = 0;
+    size_t span;
+
+    for (size_t i = 0; i < strip->spread_count; i++) {
+        numbers += lat__strip_op(strip, strip->spreads[i].op)->type != LAT_VALUE_B;
+    }
+    make_registers(&strip->kept, LAT__SPAN_MAX, 0);
+    make_registers(&strip->main, strip->kind == LAT__STRIP_LISTED ? LAT__LIST_WORDS : LAT__SPAN_MAX,
+                   numbers);
+    span = strip->main.span > strip->kept.span ? strip->main.span : strip->kept.span;
+    for (size_t i = 0; i < strip->spread_count; i++) {
+        enum lat_program_type type = lat__strip_op(strip, strip->spreads[i].op)->type;
+
+        strip->spreads[i].words = span;
+        strip->spreads[i].memory = lat__strip_memory(span * lat__strip_bytes(type));
+    }
+}
+
 struct lat__strip *lat__strip_new(const struct lat_program *program, struct lat_columns *columns,
                                   const struct lat__kernels *kernels,
                                   const union lat_program_value *constants,
@@ -387,11 +458,12 @@ struct lat__strip *lat__strip_new(const struct lat_program *program, struct lat_
     strip->ops = lat_program_ops(program, &strip->op_count);
     strip->columns = columns;
     strip->kernels = kernels;
+    strip->kind = wanted->kind;
     strip->derived = lat_alloc_array(LAT__DERIVED_MAX, sizeof(*strip->derived));
     room = strip->op_count + 1;
     strip->depends = lat_alloc_array(room, sizeof(*strip->depends));
     strip->values = lat_alloc_array(room, sizeof(*strip->values));
-    find_dependencies(strip, constants, wanted->is_plain);
+    find_dependencies(strip, constants);
     maker.needed = lat_alloc_array(room, sizeof(*maker.needed));
     maker.names = lat_alloc_array(room, sizeof(*maker.names));
     maker.last_use = lat_alloc_array(room, sizeof(*maker.last_use));
@@ -401,14 +473,7 @@ struct lat__strip *lat__strip_new(const struct lat_program *program, struct lat_
     find_uniforms(&maker);
     make_main(&maker, wanted);
     make_kept(&maker);
-    strip->span = LAT__SPAN_MAX;
-    while (strip->span > LAT__WORDS &&
-           strip->span * strip->register_count * lat__strip_bytes(LAT_VALUE_F) > LAT__SPAN_BYTES) {
-        strip->span /= 2;
-    }
-    strip->registers =
-        lat__strip_memory(strip->register_count * strip->span * lat__strip_bytes(LAT_VALUE_F));
-    strip->bits = lat__strip_memory(strip->bits_count * strip->span * sizeof(uint64_t));
+    make_memory(strip);
     strip->layout = UINT64_MAX;
     free(maker.needed);
     free(maker.names);
@@ -416,6 +481,13 @@ struct lat__strip *lat__strip_new(const struct lat_program *program, struct lat_
     free(maker.free_registers);
     free(maker.free_bits);
     return strip;
+}
+
+static void free_steps(struct lat__strip_steps *steps)
+{
+    free(steps->items);
+    free(steps->registers);
+    free(steps->bits);
 }
 
 struct lat__strip *lat__strip_free(struct lat__strip *strip)
@@ -436,12 +508,10 @@ struct lat__strip *lat__strip_free(struct lat__strip *strip)
     free(strip->uniforms);
     free(strip->derived);
     free(strip->spreads);
-    free(strip->main.items);
-    free(strip->kept.items);
+    free_steps(&strip->main);
+    free_steps(&strip->kept);
     free(strip->wanted_names);
     free(strip->wanted);
-    free(strip->registers);
-    free(strip->bits);
     free(strip->seen);
     free(strip);
     return NULL;

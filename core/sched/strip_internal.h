@@ -26,7 +26,7 @@ struct lat__strip_place {
 };
 
 struct lat__strip_step {
-    lat__kernel *kernel; /* NULL: a look-up in each row's map */
+    lat__kernel *kernel; /* NULL: done row by row */
     uint32_t op;
     uint32_t operand_count;
     struct lat__strip_name out_name;
@@ -38,25 +38,33 @@ struct lat__strip_step {
 /* A column that is kept. */
 struct lat__strip_derived {
     uint32_t op;
-    bool is_keyed;  /* a look-up by a key of the workload */
-    int32_t key;    /* what the column was made with */
-    char *memory;   /* owned */
-    uint64_t *seen; /* owned; stamps as it was made, when keyed */
-    uint64_t *wild; /* owned; rows that are not finite, of a wanted number; else NULL */
+    bool is_keyed; /* a look-up by a key of the workload */
+    int32_t key;   /* what the column was made with */
+    char *memory;  /* owned */
+    uint64_t
+        *seen; /* owned; stamps as it was made, when keyed: of words, and behind them of blocks */
+    uint64_t *wild;    /* owned; rows that are not finite, of a wanted number; else NULL */
+    size_t wild_words; /* in which there are such rows */
     bool is_wanted;
 };
 
 struct lat__strip_spread {
     uint32_t op;
-    char *memory;                  /* owned, LAT__SPAN_MAX words */
+    char *memory;                  /* owned */
+    size_t words;                  /* of 64 rows: as many as a register of any list */
     union lat_program_value value; /* that it is filled with */
     bool is_filled;
 };
 
 struct lat__strip_steps {
-    struct lat__strip_step *items;
+    struct lat__strip_step *items; /* owned, as is all */
     size_t count;
     size_t room;
+    size_t register_count;
+    size_t bits_count;
+    size_t span;     /* words of 64 rows that a register holds */
+    char *registers; /* of numbers and texts */
+    char *bits;
 };
 
 struct lat__strip {
@@ -65,7 +73,11 @@ struct lat__strip {
     size_t op_count;
     struct lat_columns *columns;
     const struct lat__kernels *kernels;
+    const struct lat_record *record;
     const uint64_t *stamps;
+    const uint64_t *block_stamps;
+    enum lat__strip_kind kind;
+    bool is_begun; /* something was computed of this decision */
 
     enum lat_depends *depends;       /* owned, as is all that follows; by op */
     union lat_program_value *values; /* by op: what is one value for all rows */
@@ -83,16 +95,12 @@ struct lat__strip {
     struct lat__strip_place *wanted;
     size_t wanted_count;
 
-    char *registers;
-    char *bits;
-    size_t register_count;
-    size_t bits_count;
-
-    uint64_t *seen; /* stamps as the derived columns were made */
+    uint64_t
+        *seen; /* stamps as the derived columns were made: of words, and behind them of blocks */
     uint64_t layout;
     size_t blocks; /* for which there is room */
-    size_t span;   /* words of 64 rows that a register holds */
-    size_t at;     /* first word of the span that was computed last */
+    size_t at;     /* the first word that was computed last, */
+    size_t words;  /* and how many they were */
 };
 
 /* Returns an op of the program. */

@@ -1,7 +1,6 @@
-/* Decisions over columns: runs the strips of a program over spans of rows in which somebody is asked about, and takes
- * the best. What depends on a PAIR field comes twice: where none is set, which is most of a large fleet, a plain strip does
- * less. Which rule refused and the terms of the score are strips of their own, made when they are first wanted. */
-#include "sched/vector_internal.h"
+/* Decisions over columns: all rows are filtered, those that pass are scored, and the scores handed out or the best of them
+ * taken. walk.c says in which parts. Which row raises an error the scalar reference tells, row by row. */
+#include "sched/walk_internal.h"
 
 #include "base/mem.h"
 
@@ -10,64 +9,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The same values twice. */
-struct pair {
-    struct lat__strip *plain;  /* owned or NULL; where no PAIR field is set, or everywhere */
-    struct lat__strip *paired; /* owned or NULL; where one is, if it makes a difference */
-};
+/* What is wanted of a filter, by group. */
+enum { REFUSED, TRAPPED };
 
-enum { GAP = 4 }; /* words without a row that are computed along: what a part of its own costs */
-
-struct lat_vector {
-    struct lat_program *program; /* held */
-    struct lat_columns *columns; /* borrowed */
-    const struct lat__kernels *kernels;
-    union lat_program_value *constants;  /* owned, by op */
-    union lat_program_value *row_values; /* owned, by op: of lat_vector_row */
-    struct pair filter;                  /* rules, then traps */
-    struct pair score;
-    size_t span;              /* words that all of these compute at once */
-    struct lat__strip *rules; /* owned or NULL */
-    struct lat__strip *terms; /* owned or NULL */
-    size_t rule_count;
-    size_t trap_count;
-};
-
-/* Some rows of a decision, which are computed at once. */
-struct span {
-    size_t word; /* the first of its words of 64 rows */
-    size_t words;
-    uint64_t asked[LAT__SPAN_MAX];
-    uint64_t pass[LAT__SPAN_MAX];
-};
-
-/* A part of a span, all of whose rows are computed by one strip. */
-struct part {
-    size_t word;
-    size_t words;
-    struct lat__strip *strip;
-    uint64_t bits[LAT__SPAN_MAX]; /* the rows that count */
-    const double *scores;         /* NULL: every score is 0 */
-};
-
-static struct lat__strip *strip_of(struct lat_vector *vector, const uint32_t *ops, size_t count,
-                                   bool is_plain)
+struct lat__strip *lat__vector_strip(const struct lat_vector *vector,
+                                     const struct lat__wanted *wanted)
 {
-    const struct lat__wanted wanted = {ops, count, is_plain};
-
     return lat__strip_new(vector->program, vector->columns, vector->kernels, vector->constants,
-                          &wanted);
+                          wanted);
 }
 
-static struct pair pair_of(struct lat_vector *vector, const uint32_t *ops, size_t count)
+static struct lat__ways ways_of(const struct lat_vector *vector, struct lat__wanted wanted)
 {
-    struct pair pair = {.plain = strip_of(vector, ops, count, false)};
+    struct lat__ways ways = {.plain = lat__vector_strip(vector, &wanted)};
 
-    if (lat__strip_has_pairs(pair.plain)) {
-        pair.paired = pair.plain;
-        pair.plain = strip_of(vector, ops, count, true);
+    if (lat__strip_has_pairs(ways.plain)) {
+        ways.paired = ways.plain;
+        wanted.kind = LAT__STRIP_PLAIN;
+        ways.plain = lat__vector_strip(vector, &wanted);
+        wanted.kind = LAT__STRIP_LISTED;
+        ways.listed = lat__vector_strip(vector, &wanted);
     }
-    return pair;
+    return ways;
 }
 
 static void make_deciding(struct lat_vector *vector)
@@ -75,7 +38,10 @@ static void make_deciding(struct lat_vector *vector)
     const struct lat_rule *rules = lat_program_rules(vector->program, &vector->rule_count);
     const struct lat_trap *traps = lat_program_traps(vector->program, &vector->trap_count);
     int32_t score = lat_program_score(vector->program);
-    uint32_t *ops = lat_alloc_array(vector->rule_count + vector->trap_count + 1, sizeof(*ops));
+    size_t count = vector->rule_count + vector->trap_count;
+    uint32_t *ops = lat_alloc_array(count + 1, sizeof(*ops));
+    size_t op_count;
+    const struct lat_op *program = lat_program_ops(vector->program, &op_count);
 
     for (size_t i = 0; i < vector->rule_count; i++) {
         ops[i] = rules[i].when;
@@ -83,20 +49,17 @@ static void make_deciding(struct lat_vector *vector)
     for (size_t i = 0; i < vector->trap_count; i++) {
         ops[vector->rule_count + i] = traps[i].when;
     }
-    vector->filter = pair_of(vector, ops, vector->rule_count + vector->trap_count);
+    lat__masks_simplify(program, op_count, ops, vector->rule_count);
+    vector->filter = ways_of(
+        vector, (struct lat__wanted){
+                    .ops = ops,
+                    .count = count,
+                    .groups = {[REFUSED] = vector->rule_count, [TRAPPED] = vector->trap_count}});
     if (score >= 0) {
-        vector->score = pair_of(vector, &(uint32_t){(uint32_t)score}, 1);
+        ops[0] = (uint32_t)score;
+        vector->score = ways_of(vector, (struct lat__wanted){.ops = ops, .count = 1});
     }
     free(ops);
-
-    struct lat__strip *const strips[] = {vector->filter.plain, vector->score.plain};
-
-    vector->span = LAT__SPAN_MAX;
-    for (size_t i = 0; i < LAT_COUNT(strips); i++) {
-        if (strips[i] != NULL && lat__strip_span(strips[i]) < vector->span) {
-            vector->span = lat__strip_span(strips[i]);
-        }
-    }
 }
 
 struct lat_vector *lat__vector_new_with(struct lat_program *program, struct lat_columns *columns,
@@ -127,6 +90,13 @@ struct lat_vector *lat_vector_new(struct lat_program *program, struct lat_column
     return lat__vector_new_with(program, columns, lat__kernels_at(0));
 }
 
+static void free_ways(struct lat__ways *ways)
+{
+    lat__strip_free(ways->plain);
+    lat__strip_free(ways->paired);
+    lat__strip_free(ways->listed);
+}
+
 struct lat_vector *lat_vector_free(struct lat_vector *vector)
 {
     if (vector == NULL) {
@@ -140,15 +110,16 @@ struct lat_vector *lat_vector_free(struct lat_vector *vector)
             lat_columns_release(vector->columns, vector->constants[i].s);
         }
     }
-    lat__strip_free(vector->filter.plain);
-    lat__strip_free(vector->filter.paired);
-    lat__strip_free(vector->score.plain);
-    lat__strip_free(vector->score.paired);
+    free_ways(&vector->filter);
+    free_ways(&vector->score);
     lat__strip_free(vector->rules);
     lat__strip_free(vector->terms);
     lat_program_unref(vector->program);
     free(vector->constants);
     free(vector->row_values);
+    free(vector->pass);
+    free(vector->left);
+    free(vector->list);
     free(vector);
     return NULL;
 }
@@ -158,180 +129,9 @@ struct lat_program *lat_vector_program(const struct lat_vector *vector)
     return vector->program;
 }
 
-/* ---- spans ---- */
-
-static bool any(const uint64_t *bits, size_t words)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < words; i++) {
-        sum |= bits[i];
-    }
-    return sum != 0;
-}
-
 static bool bit(const uint64_t *bits, size_t row)
 {
     return bits[row / 64] >> (row % 64) & 1;
-}
-
-static size_t all_words(const struct lat_vector *vector)
-{
-    return lat_columns_blocks(vector->columns) * LAT__WORDS;
-}
-
-/* Takes at most `most` words from `word` on, before `end`, and finds out who is asked about there; false: nobody. */
-static bool take_span(const struct lat_vector *vector, size_t most, const uint64_t *among,
-                      size_t word, size_t end, struct span *ret_span)
-{
-    const uint64_t *alive = lat_columns_alive(vector->columns) + word;
-    size_t words = most < end - word ? most : end - word;
-
-    ret_span->word = word;
-    ret_span->words = words;
-    for (size_t i = 0; i < words; i++) {
-        ret_span->asked[i] = among != NULL ? alive[i] & among[word + i] : alive[i];
-    }
-    return any(ret_span->asked, words);
-}
-
-/* Takes the next rows that the plain strip is for, from word *at of a span on: up to a gap in which no row is in `bits`,
- * so that nothing is computed for nobody. False when there are none left. */
-static bool take_plain(const struct lat_vector *vector, const struct pair *pair,
-                       const struct span *span, const uint64_t *bits, size_t *at,
-                       struct part *ret_part)
-{
-    const uint64_t *paired = lat_columns_paired(vector->columns) + span->word;
-    bool all = pair->paired == NULL;
-    size_t begin = *at;
-
-    while (begin < span->words && (bits[begin] == 0 || (!all && paired[begin] != 0))) {
-        begin++;
-    }
-    size_t end = begin;
-
-    for (size_t i = begin; i < span->words && i <= end + GAP; i++) {
-        uint64_t own = all || paired[i] == 0 ? bits[i] : 0;
-
-        ret_part->bits[i - begin] = own;
-        end = own != 0 ? i + 1 : end;
-    }
-    ret_part->word = span->word + begin;
-    ret_part->words = end - begin;
-    ret_part->strip = pair->plain;
-    *at = end;
-    return end > begin;
-}
-
-/* Takes, from word *at of a span on, the next words in which PAIR fields are set and there are rows in `bits`; false
- * when there are none left. */
-static bool take_paired(const struct lat_vector *vector, const struct pair *pair,
-                        const struct span *span, const uint64_t *bits, size_t *at,
-                        struct part *ret_part)
-{
-    const uint64_t *paired = lat_columns_paired(vector->columns) + span->word;
-    size_t most = lat__strip_span(pair->paired);
-    size_t words = 0;
-
-    while (*at < span->words && (paired[*at] == 0 || bits[*at] == 0)) {
-        (*at)++;
-    }
-    for (; *at + words < span->words && words < most && paired[*at + words] != 0; words++) {
-        ret_part->bits[words] = bits[*at + words];
-    }
-    ret_part->word = span->word + *at;
-    ret_part->words = words;
-    ret_part->strip = pair->paired;
-    *at += words;
-    return words > 0;
-}
-
-/* Where a walk through the parts of a span is. */
-struct parts {
-    size_t plain;
-    size_t paired;
-};
-
-/* Goes through the parts of a span in which there are rows in `bits`: the plain ones, then the others. Begin with {0};
- * false at the end. */
-static bool next_part(const struct lat_vector *vector, const struct pair *pair,
-                      const struct span *span, const uint64_t *bits, struct parts *at,
-                      struct part *ret_part)
-{
-    return take_plain(vector, pair, span, bits, &at->plain, ret_part) ||
-           (pair->paired != NULL && take_paired(vector, pair, span, bits, &at->paired, ret_part));
-}
-
-/* ---- filter and score ---- */
-
-/* Prepares a decision. */
-static void begin(struct lat_vector *vector, const struct lat_record *record)
-{
-    struct lat__strip *const strips[] = {vector->filter.plain, vector->filter.paired,
-                                         vector->score.plain, vector->score.paired};
-
-    for (size_t i = 0; i < LAT_COUNT(strips); i++) {
-        if (strips[i] != NULL) {
-            lat__strip_begin(strips[i], record);
-        }
-    }
-}
-
-/* Finds out who passes in a span; returns false when a row raises an error. */
-static bool filter(const struct lat_vector *vector, struct span *span)
-{
-    uint64_t trapped = 0;
-    struct part part;
-
-    memset(span->pass, 0, span->words * sizeof(*span->pass));
-    for (struct parts at = {0, 0};
-         next_part(vector, &vector->filter, span, span->asked, &at, &part);) {
-        uint64_t *pass = span->pass + (part.word - span->word);
-
-        lat__strip_run(part.strip, part.word, part.words);
-        for (size_t i = 0; i < vector->trap_count; i++) {
-            const uint64_t *when = lat__strip_value(part.strip, vector->rule_count + i);
-
-            for (size_t word = 0; word < part.words; word++) {
-                trapped |= when[word] & part.bits[word];
-            }
-        }
-        for (size_t i = 0; i < vector->rule_count; i++) {
-            const uint64_t *when = lat__strip_value(part.strip, i);
-
-            for (size_t word = 0; word < part.words; word++) {
-                part.bits[word] &= ~when[word];
-            }
-        }
-        for (size_t word = 0; word < part.words; word++) {
-            pass[word] |= part.bits[word];
-        }
-    }
-    return trapped == 0;
-}
-
-/* Computes the scores of a part; returns false when one that counts is not finite. */
-static bool score(const struct lat_vector *vector, struct part *part)
-{
-    uint64_t found[LAT__SPAN_MAX];
-    uint64_t sum = 0;
-
-    part->scores = NULL;
-    if (part->strip == NULL) {
-        return true;
-    }
-    lat__strip_run(part->strip, part->word, part->words);
-    part->scores = lat__strip_value(part->strip, 0);
-    const uint64_t *wild = lat__strip_wild(part->strip, 0);
-
-    if (wild == NULL) {
-        vector->kernels->wild(part->scores, found, part->words);
-        wild = found;
-    }
-    for (size_t i = 0; i < part->words; i++) {
-        sum |= wild[i] & part->bits[i];
-    }
-    return sum == 0;
 }
 
 /* ---- errors ---- */
@@ -378,222 +178,269 @@ static int blame(struct lat_vector *vector, const struct lat_record *record, con
 
 /* ---- decisions ---- */
 
+static void make_room(struct lat_vector *vector)
+{
+    size_t words = lat__walk_words(vector);
+
+    if (words > vector->words) {
+        vector->words = words;
+        free(vector->pass);
+        free(vector->left);
+        free(vector->list);
+        vector->pass = lat_alloc_array(words, sizeof(*vector->pass));
+        vector->left = lat_alloc_array(words, sizeof(*vector->left));
+        vector->list = lat_alloc_array(words * LAT__FEW, sizeof(*vector->list));
+    }
+}
+
+static void begin_ways(const struct lat__ways *ways, const struct lat_record *record)
+{
+    struct lat__strip *const strips[] = {ways->plain, ways->paired, ways->listed};
+
+    for (size_t i = 0; i < LAT_COUNT(strips); i++) {
+        if (strips[i] != NULL) {
+            lat__strip_begin(strips[i], record);
+        }
+    }
+}
+
+static void begin(struct lat_vector *vector, const struct lat_record *record)
+{
+    make_room(vector);
+    begin_ways(&vector->filter, record);
+    begin_ways(&vector->score, record);
+}
+
+/* Leaves those rows of a part that pass; returns false when one raises an error. */
+static bool filter_part(const struct lat_vector *vector, const struct lat__part *part)
+{
+    const size_t words = part->words;
+    uint64_t *bits = part->bits;
+    uint64_t trapped = 0;
+
+    lat__part_run(part);
+    if (vector->trap_count > 0) {
+        const uint64_t *when = lat__strip_value(part->strip, TRAPPED);
+
+        for (size_t word = 0; word < words; word++) {
+            trapped |= when[word] & bits[word];
+        }
+    }
+    if (vector->rule_count > 0) {
+        const uint64_t *when = lat__strip_value(part->strip, REFUSED);
+
+        for (size_t word = 0; word < words; word++) {
+            bits[word] &= ~when[word];
+        }
+    }
+    return trapped == 0;
+}
+
+/* Finds out who passes; returns false when a row raises an error. */
+static bool filter(struct lat_vector *vector, const uint64_t *among, uint64_t *ret_pass)
+{
+    const uint64_t *alive = lat_columns_alive(vector->columns);
+    const size_t words = lat__walk_words(vector);
+    struct lat__walk walk;
+    struct lat__part part;
+
+    for (size_t word = 0; word < words; word++) {
+        ret_pass[word] = among != NULL ? alive[word] & among[word] : alive[word];
+    }
+    lat__walk_begin(&walk, vector, &vector->filter, ret_pass);
+    while (lat__walk_in_place(&walk, &part)) {
+        if (!filter_part(vector, &part)) {
+            return false;
+        }
+    }
+    while (lat__walk_list(&walk, &part)) {
+        if (!filter_part(vector, &part)) {
+            return false;
+        }
+        for (size_t i = 0; i < part.list_count; i++) {
+            ret_pass[part.list[i] / 64] |= (uint64_t)bit(part.bits, i) << (part.list[i] % 64);
+        }
+    }
+    return true;
+}
+
+/* Computes the scores of a part, NULL if every score is 0; returns false when one that counts is not finite. */
+static bool score_part(const struct lat__part *part, const double **ret_scores)
+{
+    *ret_scores = NULL;
+    if (part->strip == NULL) {
+        return true;
+    }
+    lat__part_run(part);
+    *ret_scores = lat__strip_value(part->strip, 0);
+    return lat__strip_is_finite(part->strip, 0, part->bits);
+}
+
+/* Begins a walk through those that pass, to score them. */
+static void begin_scores(struct lat_vector *vector, const uint64_t *pass,
+                         struct lat__walk *ret_walk)
+{
+    memcpy(vector->left, pass, lat__walk_words(vector) * sizeof(*pass));
+    lat__walk_begin(ret_walk, vector, &vector->score, vector->left);
+}
+
+/* Hands out the scores of a part. */
+static void put_scores(const struct lat__part *part, const double *scores, double *ret_scores)
+{
+    size_t bytes = part->words * 64 * sizeof(*ret_scores);
+
+    if (part->list != NULL) {
+        for (size_t i = 0; i < part->list_count; i++) {
+            ret_scores[part->list[i]] = scores[i];
+        }
+    } else if (scores != NULL) {
+        memcpy(ret_scores + part->word * 64, scores, bytes);
+    } else {
+        memset(ret_scores + part->word * 64, 0, bytes);
+    }
+}
+
 int lat_vector_run(struct lat_vector *vector, const struct lat_record *record,
                    const uint64_t *among, uint64_t *ret_pass, double *ret_scores,
                    struct lat_err *err)
 {
-    size_t end = all_words(vector);
-    struct span span = {.words = 0};
-    struct part part;
+    struct lat__walk walk;
+    struct lat__part part;
+    const double *scores;
 
     begin(vector, record);
-    if (end > 0) { /* there may be no node, and then no bitmap */
-        memset(ret_pass, 0, end * sizeof(*ret_pass));
+    if (lat__walk_words(vector) == 0) { /* no node, and so no bitmap */
+        return 0;
     }
-    for (size_t word = 0; word < end; word += span.words) {
-        if (!take_span(vector, vector->span, among, word, end, &span)) {
-            continue;
-        }
-        if (!filter(vector, &span)) {
+    if (!filter(vector, among, ret_pass)) {
+        return blame(vector, record, among, err);
+    }
+    begin_scores(vector, ret_pass, &walk);
+    while (lat__walk_in_place(&walk, &part) || lat__walk_list(&walk, &part)) {
+        if (!score_part(&part, &scores)) {
             return blame(vector, record, among, err);
         }
-        memcpy(ret_pass + word, span.pass, span.words * sizeof(*ret_pass));
-        for (struct parts at = {0, 0};
-             next_part(vector, &vector->score, &span, span.pass, &at, &part);) {
-            size_t bytes = part.words * 64 * sizeof(*ret_scores);
-
-            if (!score(vector, &part)) {
-                return blame(vector, record, among, err);
-            }
-            if (ret_scores != NULL && part.scores != NULL) {
-                memcpy(ret_scores + part.word * 64, part.scores, bytes);
-            } else if (ret_scores != NULL) {
-                memset(ret_scores + part.word * 64, 0, bytes);
-            }
+        if (ret_scores != NULL) {
+            put_scores(&part, scores, ret_scores);
         }
     }
     return 0;
 }
 
-/* Returns the first row of all with this score that counts in a part. */
-static size_t first_with(const struct lat_vector *vector, const struct part *part, double value)
-{
-    uint64_t same[LAT__SPAN_MAX];
-    size_t word = 0;
+/* ---- the best ---- */
 
-    if (part->scores != NULL) {
-        vector->kernels->ops[LAT_OP_eq_f][LAT__SHAPE_VU](same, part->scores, &value, NULL,
-                                                         part->words);
-    } else {
-        memset(same, 0xff, sizeof(same));
-    }
-    while (word < part->words && (same[word] & part->bits[word]) == 0) {
-        word++;
-    }
-    LAT_ASSERT(word < part->words);
-    return (part->word + word) * 64 + (size_t)__builtin_ctzll(same[word] & part->bits[word]);
-}
-
-/* What a walk found so far. */
+/* What was found in a search from an offset on and around. */
 struct best {
-    size_t row; /* SIZE_MAX: nothing */
+    size_t offset;
+    size_t rows; /* how many there are */
+    size_t row;  /* SIZE_MAX: none yet */
     double score;
 };
 
-/* Takes the best of a part if it is better, or as good and before what was found in the same span. */
-static void take_best(const struct lat_vector *vector, const struct part *part, bool same_span,
-                      struct best *best)
+/* Returns how many rows come before this one. */
+static size_t place_of(const struct best *best, size_t row)
 {
-    double greatest =
-        part->scores != NULL ? vector->kernels->greatest(part->scores, part->bits, part->words) : 0;
+    return row >= best->offset ? row - best->offset : row + best->rows - best->offset;
+}
 
-    if (best->row != SIZE_MAX && !(greatest > best->score) &&
-        !(same_span && greatest == best->score)) {
-        return;
-    }
-    size_t row = first_with(vector, part, greatest);
-
-    if (best->row == SIZE_MAX || greatest > best->score || row < best->row) {
+static void offer(struct best *best, size_t row, double score)
+{
+    if (best->row == SIZE_MAX || score > best->score ||
+        (score == best->score && place_of(best, row) < place_of(best, best->row))) {
         best->row = row;
-        best->score = part->scores != NULL ? part->scores[row - part->word * 64] : 0;
+        best->score = score;
     }
 }
 
-/* A part of a walk through all rows from an offset and around. */
-struct leg {
-    size_t begin; /* words */
-    size_t end;
-    uint64_t mask; /* who is asked about in each word */
-};
-
-/* Walks a leg; returns false when a row raises an error. */
-static bool walk(const struct lat_vector *vector, const uint64_t *among, const struct leg *leg,
-                 struct best *best)
+/* Returns which of the words of a part that count is the best, by its scores, if there are any. */
+static size_t best_of(const struct lat_vector *vector, const struct lat__part *part,
+                      const double *scores)
 {
-    struct span span = {.words = 0};
-    struct part part;
+    size_t word = 0;
 
-    for (size_t word = leg->begin; word < leg->end; word += span.words) {
-        size_t before = best->row;
+    if (scores != NULL) {
+        return vector->kernels->best(scores, part->bits, part->words);
+    }
+    while (part->bits[word] == 0) { /* a part has rows */
+        word++;
+    }
+    return word * 64 + (size_t)__builtin_ctzll(part->bits[word]);
+}
 
-        if (!take_span(vector, vector->span, among, word, leg->end, &span)) {
-            continue;
-        }
-        for (size_t i = 0; i < span.words; i++) {
-            span.asked[i] &= leg->mask;
-        }
-        if (!filter(vector, &span)) {
+/* Searches the words of a walk; returns false when a row raises an error. */
+static bool search_in_place(struct lat__walk *walk, struct best *best)
+{
+    struct lat__part part;
+    const double *scores;
+
+    while (lat__walk_in_place(walk, &part)) {
+        if (!score_part(&part, &scores)) {
             return false;
         }
-        for (struct parts at = {0, 0};
-             next_part(vector, &vector->score, &span, span.pass, &at, &part);) {
-            if (!score(vector, &part)) {
-                return false;
-            }
-            take_best(vector, &part, best->row != before, best);
+        size_t index = best_of(walk->vector, &part, scores);
+
+        offer(best, part.word * 64 + index, scores != NULL ? scores[index] : 0);
+    }
+    return true;
+}
+
+static bool search_list(struct lat__walk *walk, struct best *best)
+{
+    struct lat__part part;
+    const double *scores;
+
+    while (lat__walk_list(walk, &part)) {
+        if (!score_part(&part, &scores)) {
+            return false;
+        }
+        for (size_t i = 0; i < part.list_count; i++) {
+            offer(best, part.list[i], scores[i]);
         }
     }
     return true;
+}
+
+/* Searches all, in the order of the walk: from the block of the offset to the end, and from the beginning to that
+ * block. Of it, the rows before the offset belong to the second half. */
+static bool search(struct lat_vector *vector, struct best *best)
+{
+    size_t block = best->offset / LAT_COLUMNS_BLOCK * LAT__WORDS;
+    uint64_t *left = vector->left + block;
+    uint64_t before[LAT__WORDS] = {0};
+    struct lat__walk walk;
+
+    begin_scores(vector, vector->pass, &walk);
+    for (size_t i = 0; i < LAT__WORDS; i++) {
+        size_t first = (block + i) * 64;
+        size_t count = best->offset > first ? best->offset - first : 0;
+
+        before[i] = left[i] & (count >= 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1);
+        left[i] &= ~before[i];
+    }
+    walk.word = block;
+    if (!search_in_place(&walk, best)) {
+        return false;
+    }
+    memcpy(left, before, sizeof(before));
+    walk.word = 0;
+    walk.end = block + LAT__WORDS;
+    return search_in_place(&walk, best) && search_list(&walk, best);
 }
 
 int lat_vector_best(struct lat_vector *vector, const struct lat_record *record,
                     const uint64_t *among, size_t offset, size_t *ret_row, double *ret_score,
                     struct lat_err *err)
 {
-    size_t first = offset < lat_columns_rows(vector->columns) ? offset : 0;
-    size_t middle = first / 64;
-    uint64_t below = (UINT64_C(1) << (first % 64)) - 1;
-    /* The offset's word is at both ends, unless it is a whole one of the second leg. */
-    const struct leg legs[] = {
-        {middle, middle + (below != 0), ~below},
-        {middle + (below != 0), all_words(vector), UINT64_MAX},
-        {0, middle, UINT64_MAX},
-        {middle, middle + (below != 0), below},
-    };
-    struct best best = {SIZE_MAX, 0};
+    size_t rows = lat_columns_rows(vector->columns);
+    struct best best = {.offset = offset < rows ? offset : 0, .rows = rows, .row = SIZE_MAX};
 
     begin(vector, record);
-    for (size_t i = 0; i < LAT_COUNT(legs); i++) {
-        if (!walk(vector, among, &legs[i], &best)) {
-            return blame(vector, record, among, err);
-        }
+    if (rows > 0 && (!filter(vector, among, vector->pass) || !search(vector, &best))) {
+        return blame(vector, record, among, err);
     }
     *ret_row = best.row;
     *ret_score = best.score;
     return 0;
-}
-
-/* ---- why ---- */
-
-void lat_vector_rules(struct lat_vector *vector, const struct lat_record *record,
-                      const uint64_t *among, uint16_t *ret_rules)
-{
-    size_t count;
-    const struct lat_rule *rules = lat_program_rules(vector->program, &count);
-    size_t end = all_words(vector);
-    struct span span = {.words = 0};
-
-    if (vector->rules == NULL) {
-        uint32_t *ops = lat_alloc_array(count + 1, sizeof(*ops));
-
-        for (size_t i = 0; i < count; i++) {
-            ops[i] = rules[i].when;
-        }
-        vector->rules = strip_of(vector, ops, count, false);
-        free(ops);
-    }
-    lat__strip_begin(vector->rules, record);
-    for (size_t word = 0; word < end; word += span.words) {
-        uint16_t *here = ret_rules + word * 64;
-
-        if (!take_span(vector, lat__strip_span(vector->rules), among, word, end, &span)) {
-            continue;
-        }
-        lat__strip_run(vector->rules, word, span.words);
-        for (size_t i = 0; i < span.words * 64; i++) {
-            here[i] = bit(span.asked, i) ? LAT_VECTOR_PASSES : here[i];
-        }
-        for (size_t rule = 0; rule < count; rule++) {
-            const uint64_t *when = lat__strip_value(vector->rules, rule);
-
-            for (size_t i = 0; i < span.words; i++) {
-                for (uint64_t bits = when[i] & span.asked[i]; bits != 0; bits &= bits - 1) {
-                    here[i * 64 + (size_t)__builtin_ctzll(bits)] = (uint16_t)rule;
-                }
-                span.asked[i] &= ~when[i]; /* the first that holds */
-            }
-        }
-    }
-}
-
-void lat_vector_terms(struct lat_vector *vector, const struct lat_record *record,
-                      const uint64_t *among, double *const *ret_terms)
-{
-    size_t count;
-    const struct lat_term *terms = lat_program_terms(vector->program, &count);
-    size_t end = all_words(vector);
-    struct span span = {.words = 0};
-
-    if (vector->terms == NULL) {
-        uint32_t *ops = lat_alloc_array(count + 1, sizeof(*ops));
-
-        for (size_t i = 0; i < count; i++) {
-            ops[i] = terms[i].value;
-        }
-        vector->terms = strip_of(vector, ops, count, false);
-        free(ops);
-    }
-    lat__strip_begin(vector->terms, record);
-    for (size_t word = 0; word < end; word += span.words) {
-        if (!take_span(vector, lat__strip_span(vector->terms), among, word, end, &span)) {
-            continue;
-        }
-        lat__strip_run(vector->terms, word, span.words);
-        for (size_t term = 0; term < count; term++) {
-            memcpy(ret_terms[term] + word * 64, lat__strip_value(vector->terms, term),
-                   span.words * 64 * sizeof(**ret_terms));
-        }
-    }
 }
 
 const union lat_program_value *lat_vector_row(struct lat_vector *vector,

@@ -8,9 +8,11 @@ enum {
     LAT__WORDS = LAT_COLUMNS_WORDS,
     LAT__ALIGNMENT = 64,
     LAT__DERIVED_MAX = 64, /* columns that a strip keeps of what depends on the node alone */
-    LAT__SPAN_MAX = 32,    /* words of 64 rows that are computed at once, */
+    LAT__SPAN_MAX = 256,   /* words of 64 rows that are computed at once, */
     LAT__SPAN_BYTES =
-        16 * 1024, /* if the registers of numbers are no larger than this, all together */
+        16 * 1024,       /* if the registers of numbers are no larger than this, all together */
+    LAT__LIST_WORDS = 4, /* the same of single rows, which stand in a list */
+    LAT__LIST_MAX = LAT__LIST_WORDS * 64,
 };
 
 /* Computes `words` times 64 rows: `out` and the operands that differ by row have as many values, the others one.
@@ -25,8 +27,9 @@ struct lat__kernels {
     const char *name;
     lat__kernel *ops[LAT_OP_COUNT][LAT__SHAPES]; /* NULL: not to be computed by block */
 
-    /* Returns the greatest of the scores, all finite, of the rows in the bitmap (not empty). */
-    double (*greatest)(const double *scores, const uint64_t *rows, size_t words);
+    /* Returns which of the rows in the bitmap, of which there are some, has the highest score: the first of equals.
+     * Their scores are finite; words of whole blocks. */
+    size_t (*best)(const double *scores, const uint64_t *rows, size_t words);
 
     /* Tells which scores are not finite. */
     void (*wild)(const double *scores, uint64_t *ret_rows, size_t words);
@@ -47,14 +50,25 @@ struct lat_vector *lat__vector_new_with(struct lat_program *program, struct lat_
 
 /* ---- strips ---- */
 
-/* Steps that compute some values of a program for some words of 64 rows at a time (a span). What is wanted stands in groups, so that
- * the second is not computed where the first leaves nothing to ask. */
+/* Steps that compute some values of a program for some words of 64 rows at a time, or for some rows of a list. */
 struct lat__strip;
+
+/* Which rows a strip is for. */
+enum lat__strip_kind {
+    LAT__STRIP_ANY,    /* whole words of them */
+    LAT__STRIP_PLAIN,  /* the same, of which every PAIR field is zero: more is kept then */
+    LAT__STRIP_LISTED, /* rows here and there: nothing is kept, columns are gathered */
+};
+
+enum { LAT__GROUPS = 2 };
 
 struct lat__wanted {
     const uint32_t *ops;
     size_t count;
-    bool is_plain; /* for rows alone of which every PAIR field is zero: more is kept then */
+    enum lat__strip_kind kind;
+    size_t groups
+        [LAT__GROUPS]; /* if not 0: so many of the ops belong to each group, and all that is wanted, as a
+                                   truth, is whether one of a group holds */
 };
 
 /* Returns an owned strip. `constants` holds the values of the program's constants, by op; borrowed for this call. */
@@ -70,17 +84,19 @@ bool lat__strip_has_pairs(const struct lat__strip *strip);
 /* Returns how many words of 64 rows it computes at once, at most. */
 size_t lat__strip_span(const struct lat__strip *strip);
 
-/* Prepares a decision: computes what is one value for all rows. */
+/* Begins a decision; the record is borrowed until the next. Costs nothing before something is computed. */
 void lat__strip_begin(struct lat__strip *strip, const struct lat_record *record);
 
-/* Computes a span, after renewing what is kept of rows that changed. */
+/* Computes some words, of whole blocks, after renewing what is kept of rows that changed. */
 void lat__strip_run(struct lat__strip *strip, size_t word, size_t words);
 
-/* Returns the wanted value of that index for the span that was computed last: as many values, or bits. */
+/* Computes the rows of a list, at most as many as its words have: the value number i is that of row list[i]. LISTED alone. */
+void lat__strip_run_list(struct lat__strip *strip, const uint32_t *list, size_t count);
+
+/* Returns the wanted value of that index, or group, for what was computed last: as many values, or bits. */
 const void *lat__strip_value(const struct lat__strip *strip, size_t index);
 
-/* Returns the bitmap of that value's rows that are not finite, as it was found when the value was kept; NULL when it is
- * not kept, and so has to be looked at. */
-const uint64_t *lat__strip_wild(const struct lat__strip *strip, size_t index);
+/* Tells whether that value is finite in those rows, a bitmap, of what was computed last. */
+bool lat__strip_is_finite(const struct lat__strip *strip, size_t index, const uint64_t *rows);
 
 #endif

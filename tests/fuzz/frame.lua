@@ -58,10 +58,11 @@ end
 -- Returns {nodes, workloads}; the columns hold the same from now on.
 function frame.new(random)
     local self = { nodes = {}, workloads = {} }
-    local share = random:below(4) -- of the nodes that have what depends on the workload: none, few, half, all
+    -- of 16 nodes, about so many have what depends on the workload
+    local share = ({ 0, 1, 8, 16 })[random:below(4)]
     native.clear_pairs()
     for row = 1, native.ROWS do
-        self.nodes[row] = made(random, described.node, as_node, native.node, row, random:below(4) > share)
+        self.nodes[row] = made(random, described.node, as_node, native.node, row, random:below(16) > share)
     end
     for which = 1, 2 do
         self.workloads[which] = made(random, described.workload, as_workload, native.workload, which)

@@ -144,6 +144,24 @@ static void explanations_are_given(struct lat_vector *vector, const struct lat_p
     }
 }
 
+/* Sets what depends on node and workload anew: of every row, or of few. */
+static void pair(struct lat_random *random, struct lat_columns *columns, bool every)
+{
+    static const enum lat_policy_field fields[] = {
+        LAT_FIELD_node_workload_instances, LAT_FIELD_node_has_image, LAT_FIELD_node_has_data};
+    size_t rows = lat_columns_rows(columns);
+
+    lat_columns_clear_pairs(columns);
+    for (size_t i = 0; i < (every ? rows : 12); i++) {
+        size_t row = every ? i : lat_random_below(random, rows);
+
+        if (bit(lat_columns_alive(columns), row)) {
+            test_columns_change(random, columns, row,
+                                fields[lat_random_below(random, LAT_COUNT(fields))]);
+        }
+    }
+}
+
 /* Holds vectors on all processors to the reference, through some changes of nodes and workloads. */
 static void hold_equal(struct lat_random *random, const cJSON *json, struct lat_columns *columns,
                        size_t *ret_decided)
@@ -160,11 +178,14 @@ static void hold_equal(struct lat_random *random, const cJSON *json, struct lat_
     for (; lat__kernels_at(count) != NULL; count++) {
         vectors[count] = lat__vector_new_with(program, columns, lat__kernels_at(count));
     }
-    for (int change = 0; change < 4; change++) {
+    for (int change = 0; change < 5; change++) {
         struct lat_record *record = test_record(random, columns);
         uint64_t among[ROOM / 64];
-        const uint64_t *asked = change == 1 ? among : NULL;
+        const uint64_t *asked = change == 1 || change == 3 ? among : NULL;
 
+        if (change >= 2) {
+            pair(random, columns, change == 4);
+        }
         for (size_t i = 0; i < LAT_COUNT(among); i++) {
             among[i] = lat_random_u64(random) & lat_random_u64(random);
         }
@@ -335,7 +356,7 @@ static void what_is_wanted_outlives_its_use_by_others(void **state)
     for (int i = 0; i < 5; i++) {
         hold_equal(random, json, columns, &decided);
     }
-    assert_int_equal(decided, 20);
+    assert_int_equal(decided, 25);
     cJSON_Delete(json);
     lat_columns_free(columns);
     lat_random_free(random);
@@ -356,7 +377,7 @@ static void a_number_is_read_of_a_text_that_was_chosen(void **state)
     for (int i = 0; i < 5; i++) {
         hold_equal(random, json, columns, &decided);
     }
-    assert_int_equal(decided, 20);
+    assert_int_equal(decided, 25);
     cJSON_Delete(json);
     lat_columns_free(columns);
     lat_random_free(random);
