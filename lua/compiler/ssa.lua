@@ -168,42 +168,48 @@ local function tells(self, a, b)
     return nil
 end
 
-local WALK_MAX = 48
+local DEPTH_MAX, VISITS_MAX = 48, 256 -- of conjunctions; one that shares its parts has more ways through it than there is time
 
--- What the conjunction a says of b: true, false or nil.
-local function implied(self, a, b, left)
+local function walk(self, a, b, left)
     local op = self.ops[a]
-    if op[1] == "and" and left > 0 then
-        local told = implied(self, op[2], b, left - 1)
-        if told == nil then told = implied(self, op[3], b, left - 1) end
+    self.visits = self.visits + 1
+    if op[1] == "and" and left > 0 and self.visits < VISITS_MAX then
+        local told = walk(self, op[2], b, left - 1)
+        if told == nil then told = walk(self, op[3], b, left - 1) end
         return told
     end
     return tells(self, a, b)
 end
 
+-- What the conjunction a says of b: true, false or nil.
+local function implied(self, a, b)
+    self.visits = 0
+    return walk(self, a, b, DEPTH_MAX)
+end
+
 -- Whether a is known where `path` holds: true, false or nil.
 function ssa:known_on(path, a)
     if a == TRUE then return true elseif a == FALSE then return false end
-    return implied(self, path, a, WALK_MAX)
+    return implied(self, path, a)
 end
 
 function ssa:land(a, b)
     if a == FALSE or b == FALSE then return FALSE end
     if a == TRUE then return b elseif b == TRUE then return a end
-    local told = implied(self, a, b, WALK_MAX)
+    local told = implied(self, a, b)
     if told ~= nil then return told and a or FALSE end
-    told = implied(self, b, a, WALK_MAX)
+    told = implied(self, b, a)
     if told ~= nil then return told and b or FALSE end
     -- a and (not a or x), and the like: what a tells goes.
     local op = self.ops[b]
     if op[1] == "or" then
-        if implied(self, a, op[2], WALK_MAX) == false then return self:land(a, op[3]) end
-        if implied(self, a, op[3], WALK_MAX) == false then return self:land(a, op[2]) end
-        if implied(self, a, op[2], WALK_MAX) or implied(self, a, op[3], WALK_MAX) then return a end
+        if implied(self, a, op[2]) == false then return self:land(a, op[3]) end
+        if implied(self, a, op[3]) == false then return self:land(a, op[2]) end
+        if implied(self, a, op[2]) or implied(self, a, op[3]) then return a end
     elseif op[1] == "not" and self.ops[op[2]][1] == "and" then
         local inner = self.ops[op[2]]
-        if implied(self, a, inner[2], WALK_MAX) then return self:land(a, self:lnot(inner[3])) end
-        if implied(self, a, inner[3], WALK_MAX) then return self:land(a, self:lnot(inner[2])) end
+        if implied(self, a, inner[2]) then return self:land(a, self:lnot(inner[3])) end
+        if implied(self, a, inner[3]) then return self:land(a, self:lnot(inner[2])) end
     end
     return self:make("and", a, b)
 end
@@ -211,8 +217,8 @@ end
 function ssa:lor(a, b)
     if a == TRUE or b == TRUE then return TRUE end
     if a == FALSE then return b elseif b == FALSE then return a end
-    if implied(self, a, b, WALK_MAX) then return b end
-    if implied(self, b, a, WALK_MAX) then return a end
+    if implied(self, a, b) then return b end
+    if implied(self, b, a) then return a end
     if tells(self, self:lnot(a), b) then return TRUE end
     local x, y = self.ops[a], self.ops[b]
     if x[1] == "and" and y[1] == "and" then
@@ -287,8 +293,11 @@ end
 function ssa:is_nil(a)
     local op = self.ops[a]
     if op.const or op.present then return FALSE end
-    if op[1] == "select_s" then return self:select(op[2], self:is_nil(op[3]), self:is_nil(op[4])) end
-    return self:make("is_nil", a)
+    if op[1] ~= "select_s" then return self:make("is_nil", a) end
+    -- Choices share their alternatives: what was asked once is not asked again.
+    local key = "nil of " .. a
+    self.known[key] = self.known[key] or self:select(op[2], self:is_nil(op[3]), self:is_nil(op[4]))
+    return self.known[key]
 end
 
 -- The text under a key that is the same for every node; nil when the key is not.
@@ -296,8 +305,12 @@ function ssa:map(map, key)
     local op = self.ops[key]
     if op.on == "node" then
         if op[1] ~= "select_s" then return nil end
-        local a, b = self:map(map, op[3]), self:map(map, op[4])
-        return a and b and self:select(op[2], a, b)
+        local asked = ("under %s %d"):format(map, key)
+        if self.known[asked] == nil then
+            local a, b = self:map(map, op[3]), self:map(map, op[4])
+            self.known[asked] = a and b and self:select(op[2], a, b) or false
+        end
+        return self.known[asked] or nil
     end
     local object = map:match "^%a+"
     return self:intern(("map %s %d"):format(map, key), { "map", map, key, type = "S", on = later(object, op.on) })

@@ -1,3 +1,4 @@
+local compiler = require "compiler.compiler"
 local compiling = require "tests.lua.compiling"
 
 local score, filter, agrees = compiling.score, compiling.filter, compiling.agrees
@@ -361,6 +362,25 @@ function score(node) local x = node.healthy and 1 return x + node.cpu end]]
             if op[1] == "const_s" then found[#found + 1] = op[2] end
         end
         assert.same(texts, found)
+    end)
+
+    it("may choose again and again between what was chosen before", function()
+        local function turns(line)
+            local lines = {}
+            for number = 1, 40 do lines[number] = line:gsub("%%d", number) end
+            return table.concat(lines, "\n")
+        end
+        local function is_compiled(body)
+            debug.sethook(function() error("it takes too long", 0) end, "", 20 * 1000 * 1000)
+            local result = compiler.compile(("function filter(node, workload)\n%s\nend"):format(body))
+            debug.sethook()
+            assert.is_table(result.program, result.defect)
+        end
+        local swap = turns "local a, b = p, q if node.cpu > %d then p = b end if node.disk > %d then q = a end"
+        is_compiled("local p, q = node.labels.x, node.labels.y\n" .. swap .. "\nreturn p == nil")
+        is_compiled("local p, q = 'x', 'y'\n" .. swap .. "\nreturn node.labels[p] ~= nil")
+        is_compiled("local p, q = node.healthy and node.on_battery, node.healthy\n" ..
+            turns "p, q = p and q, p and node.cpu > %d" .. "\nreturn p")
     end)
 
     it("may be written in any of Lua's ways to write", function()
