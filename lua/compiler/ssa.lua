@@ -168,7 +168,8 @@ local function tells(self, a, b)
     return nil
 end
 
-local DEPTH_MAX, VISITS_MAX = 48, 256 -- of conjunctions; one that shares its parts has more ways through it than there is time
+-- Of conjunctions: one that shares its parts has more ways through it than there is time.
+local DEPTH_MAX, VISITS_MAX = 48, 256
 
 local function walk(self, a, b, left)
     local op = self.ops[a]

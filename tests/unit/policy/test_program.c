@@ -390,104 +390,6 @@ static void other_versions_and_things_are_refused(void **state)
     assert_int_equal(lat_program_read(NULL, &program, NULL), LAT_E_POLICY);
 }
 
-/* Returns a program of so many ops, and so many things of each list. */
-static cJSON *program_of(int ops, int rules, int terms, int traps, int parts, size_t text)
-{
-    char *long_text = lat_alloc(text + 1);
-    cJSON *json = cJSON_CreateObject();
-    cJSON *list = cJSON_AddArrayToObject(json, "ops");
-    const struct {
-        const char *name;
-        int count;
-        const char *what;
-    } lists[] = {{"rules", rules, "when"}, {"traps", traps, "when"}, {"terms", terms, "value"}};
-
-    memset(long_text, 'x', text);
-    cJSON_AddNumberToObject(json, "version", 1);
-    for (int i = 0; i < ops; i++) {
-        cJSON_AddItemToArray(
-            list, cJSON_Parse(i % 2 == 0 ? "[\"const_b\",true]" : "[\"const_f\",\"0x1p+0\"]"));
-    }
-    for (size_t k = 0; k < LAT_COUNT(lists); k++) {
-        list = cJSON_AddArrayToObject(json, lists[k].name);
-        for (int i = 0; i < lists[k].count; i++) {
-            cJSON *item = cJSON_CreateObject();
-
-            cJSON_AddNumberToObject(item, lists[k].what, k == 2);
-            cJSON_AddNumberToObject(item, "line", 1);
-            cJSON_AddStringToObject(item, k == 1 ? "message" : "text", k == 1 ? "" : long_text);
-            for (int part = 0; k == 0 && i == 0 && part < parts; part++) {
-                cJSON *reason = part == 0 ? cJSON_AddArrayToObject(item, "reason")
-                                          : lat_json_get(item, "reason");
-
-                cJSON_AddItemToArray(reason, cJSON_CreateString(""));
-            }
-            cJSON_AddItemToArray(list, item);
-        }
-    }
-    free(long_text);
-    return json;
-}
-
-static void every_count_has_its_limit(void **state)
-{
-    const struct {
-        int ops, rules, terms, traps, parts;
-        size_t text;
-    } limits[] = {
-        {LAT_PROGRAM_OPS_MAX, 0, 0, 0, 0, 0},   {2, LAT_PROGRAM_RULES_MAX, 0, 0, 0, 0},
-        {2, 0, LAT_PROGRAM_TERMS_MAX, 0, 0, 0}, {2, 0, 0, LAT_PROGRAM_TRAPS_MAX, 0, 0},
-        {2, 1, 0, 0, LAT_PROGRAM_PARTS_MAX, 0}, {2, 1, 0, 0, 0, LAT_PROGRAM_TEXT_MAX - 1},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < LAT_COUNT(limits); i++) {
-        for (int past = 0; past < 2; past++) {
-            int more[6] = {0};
-            struct lat_program *program = NULL;
-
-            more[i] = past;
-            cJSON *json = program_of(limits[i].ops + more[0], limits[i].rules + more[1],
-                                     limits[i].terms + more[2], limits[i].traps + more[3],
-                                     limits[i].parts + more[4], limits[i].text + (size_t)more[5]);
-
-            assert_int_equal(lat_program_read(json, &program, NULL), past ? LAT_E_POLICY : 0);
-            lat_program_unref(program);
-            cJSON_Delete(json);
-        }
-    }
-}
-
-/* Nothing stops a decision that has begun: 2,000 of the slowest operations would take 10,000 nodes half a minute. */
-static void the_work_for_a_node_has_its_limit(void **state)
-{
-    static const struct {
-        const char *op;
-        int most;
-    } limits[] = {{"fmod_f", 15}, {"mod_f", 15}, {"pow_f", 63}, {"div_f", 4000}};
-
-    (void)state;
-    for (size_t i = 0; i < LAT_COUNT(limits); i++) {
-        for (int past = 0; past < 2; past++) {
-            bool refused = past == 1 && limits[i].most < 4000;
-            struct lat_program *program = NULL;
-            cJSON *json = program_of(2, 0, 0, 0, 0, 0);
-            cJSON *ops = lat_json_get(json, "ops");
-
-            cJSON_AddItemToArray(ops, cJSON_Parse("[\"field\",\"node.cpu\"]"));
-            for (int k = 0; k < limits[i].most + past; k++) {
-                char *op = lat_text_format("[\"%s\",2,2]", limits[i].op);
-
-                cJSON_AddItemToArray(ops, cJSON_Parse(op));
-                free(op);
-            }
-            assert_int_equal(lat_program_read(json, &program, NULL), refused ? LAT_E_POLICY : 0);
-            lat_program_unref(program);
-            cJSON_Delete(json);
-        }
-    }
-}
-
 static void what_a_value_depends_on_is_found_out(void **state)
 {
     struct lat_program *program = test_program_read(
@@ -712,8 +614,6 @@ int main(void)
         cmocka_unit_test(the_wire_is_not_believed),
         cmocka_unit_test(a_program_knows_the_objects_of_its_policy_alone),
         cmocka_unit_test(other_versions_and_things_are_refused),
-        cmocka_unit_test(every_count_has_its_limit),
-        cmocka_unit_test(the_work_for_a_node_has_its_limit),
         cmocka_unit_test(what_a_value_depends_on_is_found_out),
         cmocka_unit_test(reasons_are_written_as_lua_writes_them),
         cmocka_unit_test(a_reason_is_cut_between_characters),
