@@ -24,7 +24,7 @@ static const char compile[] =
     "    for key, item in pairs(v) do parts[#parts + 1] = write(key) .. ':' .. write(item) end\n"
     "    return '{' .. table.concat(parts, ',') .. '}'\n"
     "end\n"
-    "local compiled = require 'compiler.compiler'.compile(source, path)\n"
+    "local compiled = require 'compiler.compiler'.compile(source)\n"
     "assert(load(source, path, 't'))()\n"
     "return write(assert(compiled.program, 'the policy is not compiled'))\n";
 
