@@ -6,32 +6,16 @@ SQLite file, planning included; afterwards the file is read with SQL. `receipt_b
 all others, as the database keeps it. Plans are checked while they are made: see c1m_bench.c.
 """
 
-import argparse
-import json
 import sqlite3
 import statistics
-import subprocess
-import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from support.cloud import BIN
+from bench.telling import ROOT, main, run
 
-ROOT = Path(__file__).resolve().parents[2]
 WORKLOADS, INSTANCES, NODES = 1_000, 1_000, 10_000
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def run(*arguments: Any) -> dict[str, Any]:
-    done = subprocess.run([BIN / "c1m_bench", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=600)
-    assert done.returncode == 0, done.stderr
-    say(done.stdout.strip())
-    return json.loads(done.stdout)
 
 
 def check_database(path: Path) -> None:
@@ -49,14 +33,14 @@ def check_database(path: Path) -> None:
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    kernel = [run("kernel", ROOT) for _ in range(rounds)]
+    kernel = [run("c1m_bench", "kernel", ROOT) for _ in range(rounds)]
     with tempfile.TemporaryDirectory() as folder:
-        durable = run("durable", ROOT, Path(folder) / "data")
+        durable = run("c1m_bench", "durable", ROOT, Path(folder) / "data")
         check_database(Path(folder) / "data/lattice.db")
     return {
         "seconds": round(statistics.median(each["seconds"] for each in kernel), 3),
         "durable_seconds": round(durable["durable_seconds"], 2),
-        **run("receipt", ROOT),
+        **run("c1m_bench", "receipt", ROOT),
         "receipt_bytes_10000": kernel[0]["receipt_bytes_10000"],
         "placed": kernel[0]["placed"],
         "nodes": NODES,
@@ -64,17 +48,5 @@ def measure(rounds: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    result = measure(options.rounds)
-    for name, value in result.items():
-        say(f"{name:30} {value}")
-    if options.json:
-        print(json.dumps(result))
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, measure, 3)

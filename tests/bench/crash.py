@@ -13,21 +13,17 @@ import json
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from bench.telling import say, tell
 from support import crash
 from support.cloud import BIN
 
 KILLS_PER_FOLDER = 100
 POINTS_WITHOUT_SYNC = 100
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def kill(state: Path, kills: int, seed: int) -> crash.Result:
@@ -85,10 +81,7 @@ def main() -> None:
         result = measure(state, options)
     finally:
         shutil.rmtree(state, ignore_errors=True)
-    for name, value in result.items():
-        say(f"{name:24} {value}")
-    if options.json:
-        print(json.dumps(result))
+    tell(result, options.json)
 
 
 if __name__ == "__main__":

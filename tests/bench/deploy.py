@@ -21,7 +21,6 @@ import shutil
 import socket
 import ssl
 import statistics
-import sys
 import tempfile
 import threading
 import time
@@ -29,6 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.telling import say, tell
 from relay import Relay
 from support.bed import Bed
 from support.cloud import Agent, Api, Cloud
@@ -37,10 +37,6 @@ from support.engine import API_VERSION, Engine
 IMAGE = "lattice-test/web:1"
 CPU, MEMORY, PIDS = "0.5", "64m", 4096
 DROPPED = ["MKNOD", "NET_RAW", "SETFCAP"]  # as agent/driver/docker does
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 class Events:
@@ -251,10 +247,7 @@ def main() -> None:
         "console_share_ms_p95": round(sorted(shares)[int(len(shares) * 0.95)], 2),
         "runs": options.runs,
     }
-    for name, value in result.items():
-        say(f"{name:32} {value}")
-    if options.json:
-        print(json.dumps(result))
+    tell(result, options.json)
 
 
 if __name__ == "__main__":

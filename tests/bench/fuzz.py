@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench.telling import say, tell
 from support.cloud import BIN
 
 SUM = re.compile(r"^programs (\d+) compiled (\d+) pairs_covered (\d+) pairs (\d+) pairs_compiled (\d+) differences (\d+) "
@@ -23,10 +24,6 @@ SUM = re.compile(r"^programs (\d+) compiled (\d+) pairs_covered (\d+) pairs (\d+
 NAMES = ("programs", "compiled", "pairs_covered", "pairs", "pairs_compiled", "differences")
 PLANTS = Path(__file__).resolve().parents[1] / "fuzz" / "plants.py"
 FIRST_SEED = 1_000_000  # not those of the suite
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def fuzz(programs: int, seed: int) -> dict[str, Any]:
@@ -60,10 +57,7 @@ def main() -> None:
     result = fuzz(options.programs, options.seed)
     if options.plants:
         result |= plant()
-    for name, value in result.items():
-        say(f"{name:18} {value}")
-    if options.json:
-        print(json.dumps(result))
+    tell(result, options.json)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,10 @@ that one of them saw counts. The node is one that takes everything and starts no
 
 import argparse
 import http.client
-import json
 import multiprocessing
 import shutil
 import ssl
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -24,16 +22,13 @@ from typing import Any
 
 import requests
 
+from bench.telling import say, tell
 from support.cloud import Cloud
 from support.hostile import HONEST, KINDS, Script, apply, attack, decided, idle_node, read_scripts
 
 READERS, READS_PER_S = 4, 50  # of each reader
 TURN = 10  # scripts between two turns
 PACE_S = 0.6  # what one script takes at the least, and an honest one always
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 # ---- those who wait
@@ -165,10 +160,7 @@ def main() -> None:
         result = run(state, scripts)
     finally:
         shutil.rmtree(state, ignore_errors=True)
-    for name, value in result.items():
-        say(f"{name:32} {value}")
-    if options.json:
-        print(json.dumps(result))
+    tell(result, options.json)
 
 
 if __name__ == "__main__":

@@ -5,34 +5,17 @@ version comes in three ways: it keeps nothing between decisions, it keeps each n
 besides at instances only where there can be any. The fastest of them counts. Time is the processor's time of the process.
 """
 
-import argparse
-import json
 import statistics
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
-from support.cloud import BIN
+from bench.telling import ROOT, main, run
 
-ROOT = Path(__file__).resolve().parents[2]
 NODES = (100, 1_000, 10_000, 50_000)
 MAIN = 10_000
 
 
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def run(*arguments: Any) -> dict[str, Any]:
-    done = subprocess.run([BIN / "policy_bench", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    say(done.stdout.strip())
-    return json.loads(done.stdout)
-
-
 def measure(rounds: int) -> dict[str, Any]:
-    runs = {nodes: [run("placement", ROOT, nodes) for _ in range(rounds)] for nodes in NODES}
+    runs = {nodes: [run("policy_bench", "placement", ROOT, nodes) for _ in range(rounds)] for nodes in NODES}
     result: dict[str, Any] = {f"decisions_per_s_{nodes}": round(1e6 / statistics.median(each["us"] for each in runs[nodes])) for nodes in NODES}
     ways = [statistics.median(each["hand_us"][way] for each in runs[MAIN]) for way in range(3)]
     ratios = [min(each["hand_us"]) / each["us"] for each in runs[MAIN]]
@@ -48,17 +31,5 @@ def measure(rounds: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    result = measure(options.rounds)
-    for name, value in result.items():
-        say(f"{name:30} {value}")
-    if options.json:
-        print(json.dumps(result))
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, measure, 5)

@@ -5,14 +5,13 @@ beside the hand-written version that keeps nothing. Lua runs the same file over 
 (tests/policies), how many are compiled, is asked of `lattice policy check`. `policy_effect_ms` is the time from a saved file to a decision by it, see policy_effect.py. Time is the processor's time of the process.
 """
 
-import argparse
 import json
 import statistics
 import subprocess
 from typing import Any
 
-from bench.placement import ROOT, run, say
 from bench.policy_effect import policy_effect_ms
+from bench.telling import ROOT, main, run, say
 from support.cloud import BIN
 
 KEEPS_NOTHING = 0
@@ -38,7 +37,7 @@ def compiled_of_30() -> int | None:
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    runs = [run("policy", ROOT) for _ in range(rounds)]
+    runs = [run("policy_bench", "policy", ROOT) for _ in range(rounds)]
 
     def median(what: Any) -> float:
         return statistics.median(what(each) for each in runs)
@@ -59,17 +58,5 @@ def measure(rounds: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    result = measure(options.rounds)
-    for name, value in result.items():
-        say(f"{name:30} {value}")
-    if options.json:
-        print(json.dumps(result))
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, measure, 5)

@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench.telling import say, tell
 from support.cloud import BIN
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,10 +26,6 @@ SUM = re.compile(r"^seeds (\d+) failed (\d+) simulated_s (\d+) cpu_s ([0-9.]+) a
 FIRST_SEED = 1_000_001  # not those of the suite
 SEEDS_OF_A_PIECE = 20
 STORM_S = 1200
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def run_piece(first: int) -> dict[str, float]:
@@ -87,10 +84,7 @@ def main() -> None:
     result = simulate(options.hours)
     if options.plants > 0:
         result |= plant(options.plants)
-    for name, value in result.items():
-        say(f"{name:16} {value}")
-    if options.json:
-        print(json.dumps(result))
+    tell(result, options.json)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ import sqlite3
 import ssl
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench.telling import say, tell
 from support.cloud import BIN, Api, Program
 from support.ports import free_port, free_ports
 from support.waiting import wait_until
@@ -39,10 +39,6 @@ READERS, READS_PER_S = 4, 50  # of each reader
 READY_RUNS = 5
 BODY = '{"labels":{"release":"2026-11-21-%08d"}}'
 VALUE_BYTES = len(BODY % 0)
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 class Server(Program):
@@ -386,10 +382,7 @@ def main() -> None:
         result = measure(state, options.rounds, options.seconds)
     finally:
         shutil.rmtree(state, ignore_errors=True)
-    for name, value in result.items():
-        say(f"{name:24} {value}")
-    if options.json:
-        print(json.dumps(result))
+    tell(result, options.json)
 
 
 if __name__ == "__main__":
