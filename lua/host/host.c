@@ -241,7 +241,7 @@ static int start(struct host *host, int argc, char **argv, struct lat_err *err)
     }
     int rc = open_rows(host, argc, argv, err);
 
-    return rc != 0 ? rc : lat_jail_enter(err);
+    return rc != 0 ? rc : lat_jail_enter(LAT_JAIL_WALLS, err);
 }
 
 int lat_lua_host_main(int argc, char **argv)

@@ -1,18 +1,19 @@
-/* The walls, outermost last: limits of resources, no new privileges, Landlock, a list of system calls.
+/* The walls, outermost last: privileges, limits of resources, Landlock, a list of system calls.
  *
  * Each holds alone, because each has failed somewhere: Landlock is missing on older kernels (that is no
- * error: the list below has no open either), resource limits bind root less than others, and a filter of
- * system calls is as good as its list. In-process limits (count hooks) are no wall at all: pcall swallows
- * them and C functions such as pattern matching never call them.
+ * error: the list below has no open either), resource limits bind root less than others (whose capabilities go
+ * first therefore), and a filter of system calls is as good as its list. In-process limits (count hooks) are no wall
+ * at all: pcall swallows them and C functions such as pattern matching never call them.
  *
- * The list was found with strace over the tests of the host: what Lua, the allocator and the framing need
- * and not one more. Whatever the C library does lazily must therefore have happened before (tzset, the
- * first malloc, the loading of shared libraries: bind now). */
+ * The list was found with strace over the tests of the host: framing, what the allocator does for Lua, and the
+ * end; and not one more. A test goes through all numbers and knows it. Whatever the C library does lazily must
+ * therefore have happened before (tzset, the first malloc, the loading of shared libraries: bind now). */
 #include "lua/host/jail.h"
 
 #include "base/mem.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -38,6 +39,20 @@ struct landlock_ruleset {
     uint64_t scoped;
 };
 
+static int give_up_privileges(struct lat_err *err)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+    if (prctl(PR_SET_DUMPABLE, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 ||
+        syscall(SYS_capset, &header, none) != 0) {
+        return lat_err_errno(err, errno, "giving up privileges");
+    }
+    return 0;
+}
+
 static int limit(int resource, rlim_t value, const char *name, struct lat_err *err)
 {
     struct rlimit both = {.rlim_cur = value, .rlim_max = value};
@@ -58,6 +73,7 @@ static int limit_resources(struct lat_err *err)
     rc = rc != 0 ? rc : limit(RLIMIT_CPU, LAT_JAIL_CPU_S, "limiting processor time", err);
     rc = rc != 0 ? rc : limit(RLIMIT_NPROC, 0, "limiting processes", err);
     rc = rc != 0 ? rc : limit(RLIMIT_FSIZE, 0, "limiting files", err);
+    rc = rc != 0 ? rc : limit(RLIMIT_NOFILE, 3, "limiting descriptors", err);
     return rc != 0 ? rc : limit(RLIMIT_CORE, 0, "limiting core dumps", err);
 }
 
@@ -91,7 +107,7 @@ static int shut_files(struct lat_err *err)
     return rc;
 }
 
-/* What allocators advise, and nothing else: MADV_REMOVE takes pages of shared memory from others, MADV_HWPOISON from the
+/* What allocators advise, where they are tuned for huge pages, and nothing else: MADV_REMOVE takes pages of shared memory from others, MADV_HWPOISON from the
  * machine. Sanitizers advise more. */
 static int allow_advice(scmp_filter_ctx filter)
 {
@@ -114,16 +130,16 @@ static int allow_calls(scmp_filter_ctx filter)
     static const int calls[] = {
         SCMP_SYS(read),
         SCMP_SYS(write),
+        SCMP_SYS(brk),
         SCMP_SYS(munmap),
         SCMP_SYS(mremap),
-        SCMP_SYS(brk),
+        SCMP_SYS(exit_group),
+#if JAIL_HAS_SANITIZER
         SCMP_SYS(futex),
         SCMP_SYS(clock_gettime),
-        SCMP_SYS(exit_group),
         SCMP_SYS(exit),
         SCMP_SYS(rt_sigreturn),
         SCMP_SYS(restart_syscall),
-#if JAIL_HAS_SANITIZER
         SCMP_SYS(sched_yield),
         SCMP_SYS(gettid),
         SCMP_SYS(getpid),
@@ -153,6 +169,8 @@ static int shut_calls(struct lat_err *err)
     }
     int rc = allow_calls(filter);
 
+    /* By default a call by another door (32 bits) ends the thread alone. */
+    rc = rc != 0 ? rc : seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     rc = rc != 0 ? rc : seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     rc = rc != 0 ? rc : seccomp_load(filter);
     /* What releases the filter is freed memory and a closed descriptor at most; both are allowed or past. */
@@ -160,7 +178,7 @@ static int shut_calls(struct lat_err *err)
     return rc == 0 ? 0 : lat_err_errno(err, -rc, "loading the filter of system calls");
 }
 
-int lat_jail_enter(struct lat_err *err)
+int lat_jail_enter(unsigned walls, struct lat_err *err)
 {
     tzset();
     signal(SIGPIPE, SIG_IGN);
@@ -169,14 +187,13 @@ int lat_jail_enter(struct lat_err *err)
     if (close_range(3, ~0U, 0) != 0) {
         return lat_err_errno(err, errno, "closing descriptors");
     }
-    if (prctl(PR_SET_DUMPABLE, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
-        return lat_err_errno(err, errno, "giving up privileges");
-    }
-    int rc = limit_resources(err);
+    int rc = (walls & LAT_JAIL_PRIVILEGES) != 0 ? give_up_privileges(err) : 0;
 
-    rc = rc != 0 ? rc : shut_files(err);
-    /* After Landlock's descriptor, before the calls are shut. */
-    rc = rc != 0 ? rc : limit(RLIMIT_NOFILE, 3, "limiting descriptors", err);
-    return rc != 0 ? rc : shut_calls(err);
+    if (rc == 0 && (walls & LAT_JAIL_FILES) != 0) {
+        rc = shut_files(err);
+    }
+    if (rc == 0 && (walls & LAT_JAIL_LIMITS) != 0) {
+        rc = limit_resources(err); /* after Landlock's descriptor */
+    }
+    return rc == 0 && (walls & LAT_JAIL_CALLS) != 0 ? shut_calls(err) : rc;
 }

@@ -12,8 +12,18 @@ enum {
     LAT_JAIL_STACK_MB = 1, /* likewise */
 };
 
-/* Enters the jail for good. From here on the process can read, write, allocate, tell the time and exit; any other
- * system call kills it. Descriptors other than 0, 1 and 2 are closed. */
-int lat_jail_enter(struct lat_err *err) LAT_MUST_USE;
+/* What the jail is made of. Each is to hold alone: tests leave out the others. */
+enum {
+    LAT_JAIL_PRIVILEGES =
+        1,               /* no capabilities, none to be had, not dumpable, ends with its parent */
+    LAT_JAIL_LIMITS = 2, /* of resources */
+    LAT_JAIL_FILES = 4,  /* Landlock, where the kernel has it; it needs LAT_JAIL_PRIVILEGES */
+    LAT_JAIL_CALLS = 8,  /* a list of system calls */
+    LAT_JAIL_WALLS = 15,
+};
+
+/* Enters the jail for good. From here on, with all walls, the process can read, write, allocate and exit; any other
+ * system call kills it. Descriptors other than 0, 1 and 2 are closed, the environment is empty. */
+int lat_jail_enter(unsigned walls, struct lat_err *err) LAT_MUST_USE;
 
 #endif

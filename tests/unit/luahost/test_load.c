@@ -187,19 +187,28 @@ static void asks_are_answered_while_a_load_hangs(void **state)
 }
 
 /* Kills every child of this process. */
-static void kill_children(void)
+/* Calls fn with each child's process id; returns how many there are. */
+static int each_child(void (*fn)(int pid))
 {
     char path[64];
     int pid;
+    int count = 0;
 
     snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
     FILE *children = fopen(path, "r");
 
     assert_non_null(children);
     while (fscanf(children, "%d", &pid) == 1) {
-        kill(pid, SIGKILL);
+        fn(pid);
+        count++;
     }
     fclose(children);
+    return count;
+}
+
+static void kill_child(int pid)
+{
+    kill(pid, SIGKILL);
 }
 
 static void killed_child_is_replaced_and_has_the_last_good_source(void **state)
@@ -209,9 +218,36 @@ static void killed_child_is_replaced_and_has_the_last_good_source(void **state)
     assert_int_equal(fixture_load_policy(fixture, scores_1, NULL), 0);
     assert_int_equal(fixture_load_policy(fixture, scores_2, NULL), 0);
     assert_int_equal(fixture_load_policy(fixture, "bad(", NULL), LAT_E_POLICY);
-    kill_children();
+    each_child(kill_child);
     assert_true(score_now(fixture) ==
                 2); /* the question that found it dead is put to the next one */
+}
+
+/* What the kernel says of a process that has entered it; tests/unit/lua/host tries the walls themselves. */
+static void assert_is_jailed(int pid)
+{
+    static const char *const says[] = {"NoNewPrivs:\t1\n", "Seccomp:\t2\n",
+                                       "CapPrm:\t0000000000000000\n"};
+    char path[64];
+    char text[4096];
+
+    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    FILE *status = fopen(path, "r");
+
+    assert_non_null(status);
+    text[fread(text, 1, sizeof(text) - 1, status)] = '\0';
+    fclose(status);
+    for (size_t i = 0; i < LAT_COUNT(says); i++) {
+        if (strstr(text, says[i]) == NULL) {
+            fail_msg("not '%s' of %s", says[i], text);
+        }
+    }
+}
+
+static void what_runs_a_source_is_in_the_jail(void **state)
+{
+    assert_int_equal(fixture_load_policy(*state, scores_1, NULL), 0);
+    assert_true(each_child(assert_is_jailed) > 0);
 }
 
 static void plugins_answer_while_a_policy_hangs(void **state)
@@ -311,6 +347,8 @@ static int run(void)
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(killed_child_is_replaced_and_has_the_last_good_source,
                                         fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_runs_a_source_is_in_the_jail, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(plugins_answer_while_a_policy_hangs, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(many_loads_leave_no_descriptor_and_no_process,
