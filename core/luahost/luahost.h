@@ -179,7 +179,7 @@ void lat_luahost_rule(struct lat_luahost *host, const char *policy, const char *
 
 /* Puts request and project of a record over these columns, which have no rows, to the admission policy. Where it is compiled its
  * program answers and fn comes before this returns; else its process is asked, and the record may be changed at once. */
-void lat_luahost_admit(struct lat_luahost *host, const struct lat_columns *columns,
+void lat_luahost_admit(struct lat_luahost *host, struct lat_columns *columns,
                        const struct lat_record *record, lat_luahost_rule_fn *fn, void *arg);
 
 /* Decides a placement by the policy in force; where that fails or there is none, by the built-in one, with the

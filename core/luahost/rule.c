@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { KEPT_MAX = 4096 }; /* texts that answers were made with, until they are forgotten */
+
 struct rule {
     struct lat_luahost *host;
     char *policy;
@@ -73,13 +75,16 @@ void lat_luahost_rule(struct lat_luahost *host, const char *policy, const char *
 /* ---- by the program ---- */
 
 /* Rules as the program does. LAT_E_POLICY with the line where it raises an error. */
-static int rule_here(const struct lat_program *program, const struct lat_columns *columns,
+static int rule_here(const struct lat_program *program, struct lat_columns *columns,
                      const struct lat_record *record, struct lat_ruling *ruling,
                      struct lat_err *err)
 {
     size_t op_count;
     size_t count;
 
+    if (lat_columns_kept(columns) > KEPT_MAX) {
+        lat_columns_forget(columns);
+    }
     lat_program_ops(program, &op_count);
     union lat_program_value *values = lat_alloc_array(op_count, sizeof(*values));
 
@@ -118,7 +123,7 @@ static void count_here(const struct lat_luahost *host, const struct lat__source 
                           lat_clock_boot_ns(lat_loop_clock(host->loop)) - began_ns);
 }
 
-void lat_luahost_admit(struct lat_luahost *host, const struct lat_columns *columns,
+void lat_luahost_admit(struct lat_luahost *host, struct lat_columns *columns,
                        const struct lat_record *record, lat_luahost_rule_fn *fn, void *arg)
 {
     const struct lat__source *source =

@@ -12,7 +12,11 @@ struct lat__dictionary {
     struct lat__word **words; /* by code; [0] is unused */
     int32_t count;            /* codes given out so far, 0 included */
     int32_t room;
-    int32_t free; /* first of the chain of codes to be used again; 0: none */
+    int32_t free;  /* first of the chain of codes to be used again; 0: none */
+    int32_t *kept; /* owned: codes held until they are forgotten */
+    size_t kept_count;
+    size_t kept_room;
+    uint64_t epoch; /* how often that was */
 };
 
 void lat__dictionary_init(struct lat__dictionary *dictionary);

@@ -13,6 +13,7 @@ struct lat__word {
     uint32_t held; /* how often; 0: free, and `next` counts */
     int32_t code;
     int32_t next; /* in the chain of free codes */
+    bool is_kept; /* once for the columns themselves */
     char *text;   /* owned; NULL when free */
 };
 
@@ -28,6 +29,7 @@ void lat__dictionary_done(struct lat__dictionary *dictionary)
         free(dictionary->words[code]);
     }
     free(dictionary->words);
+    free(dictionary->kept);
     lat_map_free(dictionary->codes);
     *dictionary = (struct lat__dictionary){0};
 }
@@ -115,6 +117,62 @@ const char *lat_columns_text(const struct lat_columns *columns, int32_t code)
 
     LAT_ASSERT(code >= 0 && code < dictionary->count);
     return code == 0 ? NULL : dictionary->words[code]->text;
+}
+
+/* ---- texts that are made ---- */
+
+void lat_columns_keep(struct lat_columns *columns, int32_t code)
+{
+    struct lat__dictionary *dictionary = lat__columns_dictionary(columns);
+
+    if (code == 0 || dictionary->words[code]->is_kept) {
+        return;
+    }
+    if (dictionary->kept_count == dictionary->kept_room) {
+        dictionary->kept_room = dictionary->kept_room == 0 ? 64 : dictionary->kept_room * 2;
+        dictionary->kept =
+            lat_grow(dictionary->kept, dictionary->kept_room, sizeof(*dictionary->kept));
+    }
+    dictionary->kept[dictionary->kept_count++] = code;
+    dictionary->words[code]->is_kept = true;
+    dictionary->words[code]->held++;
+}
+
+int32_t lat_columns_keep_text(struct lat_columns *columns, const char *text)
+{
+    int32_t code = lat_columns_hold(columns, text);
+
+    lat_columns_keep(columns, code);
+    lat_columns_release(columns, code);
+    return code;
+}
+
+void lat_columns_forget(struct lat_columns *columns)
+{
+    struct lat__dictionary *dictionary = lat__columns_dictionary(columns);
+
+    while (dictionary->kept_count > 0) {
+        int32_t code = dictionary->kept[--dictionary->kept_count];
+
+        dictionary->words[code]->is_kept = false;
+        lat__dictionary_release(dictionary, code);
+    }
+    dictionary->epoch++;
+}
+
+size_t lat_columns_kept(const struct lat_columns *columns)
+{
+    return lat__columns_dictionary((struct lat_columns *)columns)->kept_count;
+}
+
+uint64_t lat_columns_epoch(const struct lat_columns *columns)
+{
+    return lat__columns_dictionary((struct lat_columns *)columns)->epoch;
+}
+
+int32_t lat_columns_codes_end(const struct lat_columns *columns)
+{
+    return lat__columns_dictionary((struct lat_columns *)columns)->count;
 }
 
 size_t lat_columns_texts(const struct lat_columns *columns)

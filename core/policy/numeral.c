@@ -64,11 +64,6 @@ static bool read_float(const char *text, double *ret_value)
     return end != text && end[strspn(end, spaces)] == '\0';
 }
 
-bool lat_program_reads_text(enum lat_opcode code)
-{
-    return code >= LAT_OP_is_num_i && code <= LAT_OP_num_f;
-}
-
 union lat_program_value lat_program_numeral(enum lat_opcode code, const char *text)
 {
     union lat_program_value value = {.i = 0};

@@ -1,4 +1,5 @@
 /* Programs as values: their life, and the verdict over the values of a row. Pure. */
+#include "policy/pattern.h"
 #include "policy/program_internal.h"
 
 #include "base/mem.h"
@@ -16,6 +17,10 @@ struct lat_program *lat_program_unref(struct lat_program *program)
     if (program == NULL || --program->references > 0) {
         return NULL;
     }
+    for (uint32_t i = 0; i < program->op_count; i++) {
+        lat__pattern_free(program->patterns[i]);
+    }
+    free(program->patterns);
     free(program->ops);
     free(program->traps);
     free(program->rules);

@@ -39,10 +39,14 @@ enum {
     LAT_PROGRAM_TEXT_MAX = 64 * 1024,   /* bytes of all texts, terminators included */
     LAT_PROGRAM_LINE_MAX = 1000 * 1000, /* of a source */
     LAT_PROGRAM_REASON_MAX = 160,       /* bytes of a reason; it is cut there */
+    LAT_PROGRAM_MADE_MAX =
+        16 * 1024, /* bytes of a text that is made, if those of fields are no longer than */
+    LAT_PROGRAM_READ_MAX = 256,     /* this */
+    LAT_PROGRAM_MATCHED_MAX = 1024, /* bytes of a text that a pattern is looked for in, likewise */
 };
 
 /* O(name on the wire, type of its value, types of its operands), one letter a type: B bool, I int64, F double, S text
- * (a code of the dictionary, 0 is nil); _ what the op itself says. */
+ * (a code of the dictionary, 0 is nil); _ what the op itself says. Of a small letter it has to be a constant. */
 /* clang-format off */
 #define LAT_OPS(O)                                                                                      \
     O(const_b, B, "") O(const_i, I, "") O(const_f, F, "") O(const_s, S, "")                             \
@@ -52,6 +56,15 @@ enum {
     O(is_nil, B, "S") O(eq_s, B, "SS")                                                                  \
     /* the number that a text is for tonumber: which, and its value; num_f is an integer's too; 0: none */ \
     O(is_num_i, B, "S") O(is_num_f, B, "S") O(num_i, I, "S") O(num_f, F, "S")                           \
+    /* bytes; < and <=; the place of a text in another, and those where the first match of a pattern begins and ends: \
+     * 0 is nowhere */                                                                                  \
+    O(len_s, I, "S") O(lt_s, B, "SS") O(le_s, B, "SS")                                                  \
+    O(find_s, I, "SS") O(match_at, I, "Ss") O(match_end, I, "Ss")                                       \
+    O(gsub_n, I, "Ss")                      /* how many matches gsub_s replaces */                      \
+    /* texts that are made: parts by first and last place, case, .., a capture of the first match (0: all of it; nil \
+     * without one), every match replaced, an integer written */                                        \
+    O(sub_s, S, "SII") O(lower_s, S, "S") O(upper_s, S, "S") O(reverse_s, S, "S") O(concat_s, S, "SS")  \
+    O(capture_s, S, "Ssi") O(gsub_s, S, "Sss") O(text_i, S, "I")                                        \
     /* 64 bits, wrapping; floor division and Lua's modulo, by 0 gives 0; fmod_i is C's %, by 0 gives 0 */ \
     O(add_i, I, "II") O(sub_i, I, "II") O(mul_i, I, "II") O(neg_i, I, "I") O(abs_i, I, "I")             \
     O(idiv_i, I, "II") O(mod_i, I, "II") O(fmod_i, I, "II")                                             \
@@ -97,18 +110,22 @@ union lat_program_value {
     bool b;
     int64_t i;
     double f;
-    int32_t s; /* below 0: a text of the program that is not in the dictionary */
+    int32_t s;
 };
+
+struct lat__pattern;
 
 struct lat_op {
     enum lat_opcode code;
     enum lat_program_type type;
     enum lat_depends depends;
     uint32_t operand_count;
-    uint32_t operands[3];             /* indexes of ops before this one */
-    enum lat_policy_field field;      /* of field and map */
-    union lat_program_value constant; /* of const_b, const_i, const_f */
-    const char *text;                 /* of const_s */
+    uint32_t operands[3];               /* indexes of ops before this one */
+    enum lat_policy_field field;        /* of field and map */
+    union lat_program_value constant;   /* of const_b, const_i, const_f */
+    const char *text;                   /* of const_s; of gsub_s what replaces */
+    const struct lat__pattern *pattern; /* of what matches one, borrowed from the program */
+    uint32_t text_max; /* of an S: bytes that it has at most, if a field has LAT_PROGRAM_READ_MAX */
 };
 
 struct lat_trap {
@@ -162,14 +179,15 @@ int32_t lat_program_score(const struct lat_program *program);
 int lat_program_score_line(const struct lat_program *program);
 
 /* Computes every value of one row, in the simplest way; ret_values has room for all ops. Codes in it are good as long
- * as nothing is set or released. For a program that admits there is no row: any number does. */
-void lat_program_row(const struct lat_program *program, const struct lat_columns *columns,
+ * as nothing is set or released; the columns keep texts that are made (lat_columns_keep_text). For a program that admits
+ * there is no row: any number does. */
+void lat_program_row(const struct lat_program *program, struct lat_columns *columns,
                      const struct lat_record *record, size_t row,
                      union lat_program_value *ret_values);
 
 /* Computes value `op` of a row from those before it. `record` counts for what depends on the workload alone, the row for
  * what depends on the node. */
-void lat_program_value(const struct lat_program *program, const struct lat_columns *columns,
+void lat_program_value(const struct lat_program *program, struct lat_columns *columns,
                        const struct lat_record *record, size_t row, uint32_t op,
                        union lat_program_value *values);
 
@@ -179,13 +197,13 @@ int32_t lat_program_trapped(const struct lat_program *program,
 int32_t lat_program_refused(const struct lat_program *program,
                             const union lat_program_value *values);
 
-/* Tells whether an op looks into a text (is_num_i to num_f), and what it makes of one (NULL: nil). */
+/* Tells whether an op looks into texts or makes one (is_num_i to text_i), and computes it of its operands' values. */
 bool lat_program_reads_text(enum lat_opcode code);
-union lat_program_value lat_program_numeral(enum lat_opcode code, const char *text);
+union lat_program_value lat_program_of_texts(struct lat_columns *columns, const struct lat_op *op,
+                                             const union lat_program_value *in);
 
-/* Returns the text of a value of type S, borrowed; NULL for nil. */
-const char *lat_program_text(const struct lat_program *program, const struct lat_columns *columns,
-                             union lat_program_value value);
+/* Returns what is_num_i to num_f make of a text (NULL: nil). */
+union lat_program_value lat_program_numeral(enum lat_opcode code, const char *text);
 
 /* Adds a value as Lua's tostring writes it. */
 void lat_program_write(const struct lat_program *program, const struct lat_columns *columns,

@@ -23,7 +23,8 @@ struct lat_program {
     struct lat_rule *rules;
     struct lat_term *terms;
     struct lat__part *parts;
-    char *texts; /* of everything, one behind the other */
+    char *texts;                    /* of everything, one behind the other */
+    struct lat__pattern **patterns; /* by op: of constants that are matched, each owned */
     uint32_t op_count;
     uint32_t trap_count;
     uint32_t rule_count;

@@ -1,6 +1,7 @@
 /* Reads programs from the wire. They come out of the jail, where the policy's author might have taken over: nothing
  * in them is believed. Everything is bounded before it is allocated, every operand stands before its user and has
  * the type that the op wants, and what a value depends on is found out here instead of told. */
+#include "policy/pattern.h"
 #include "policy/program_internal.h"
 
 #include "base/json.h"
@@ -205,11 +206,18 @@ static int read_operands(struct lat_program *program, struct lat_op *op, const c
 
     for (; operands[op->operand_count] != '\0'; item = item->next) {
         uint32_t *operand = &op->operands[op->operand_count];
-        int rc = read_value(program, item, operands[op->operand_count], operand, "op",
-                            program->op_count, err);
+        char type = operands[op->operand_count];
+        bool is_const = type == 's' || type == 'i';
+        int rc = read_value(program, item, is_const ? (char)(type - 'a' + 'A') : type, operand,
+                            "op", program->op_count, err);
 
         if (rc != 0) {
             return rc;
+        }
+        if (is_const && program->ops[*operand].code != LAT_OP_const_s &&
+            program->ops[*operand].code != LAT_OP_const_i) {
+            return WRONG(err, "op", program->op_count, "takes value %u, which is no constant",
+                         *operand);
         }
         op->operand_count++;
         enum lat_depends depends = program->ops[*operand].depends;
@@ -222,6 +230,90 @@ static int read_operands(struct lat_program *program, struct lat_op *op, const c
         op->depends = (enum lat_depends)(op->depends | depends);
     }
     return 0;
+}
+
+/* ---- texts that are made, and patterns ---- */
+
+/* Returns how long what gsub_s makes of a text can be. What a replacement names are parts of matches, which do not overlap. */
+static uint32_t replaced_max(const struct lat_op *op, uint32_t len)
+{
+    uint32_t names = 0, others = 0;
+
+    for (const char *at = op->text; *at != '\0'; at++) {
+        bool is_name = at[0] == '%' && at[1] != '%';
+
+        at += *at == '%';
+        names += is_name;
+        others += !is_name;
+    }
+    return len + (len + 1) * others + names * len;
+}
+
+/* Finds out how long a text can be. Ops are read in order: nothing is longer than LAT_PROGRAM_MADE_MAX so far. */
+static uint32_t text_max(const struct lat_program *program, const struct lat_op *op)
+{
+    uint32_t in[3] = {0};
+
+    for (uint32_t k = 0; k < op->operand_count; k++) {
+        in[k] = program->ops[op->operands[k]].text_max;
+    }
+    switch (op->code) {
+    case LAT_OP_const_s: return (uint32_t)strlen(op->text);
+    case LAT_OP_field:
+    case LAT_OP_map: return LAT_PROGRAM_READ_MAX;
+    case LAT_OP_select_s: return in[1] > in[2] ? in[1] : in[2];
+    case LAT_OP_concat_s: return in[0] + in[1];
+    case LAT_OP_gsub_s: return replaced_max(op, in[0]);
+    case LAT_OP_text_i: return sizeof("-9223372036854775808") - 1;
+    default: return in[0]; /* a part of it, or as long */
+    }
+}
+
+/* Reads the pattern that an op matches, and what it does with a match. */
+static int read_pattern(struct lat_program *program, struct lat_op *op, struct lat_err *err)
+{
+    uint32_t index = op->operands[1];
+    const struct lat_op *third = op->operand_count > 2 ? &program->ops[op->operands[2]] : NULL;
+
+    if (program->patterns[index] == NULL) {
+        program->patterns[index] = lat__pattern_read(program->ops[index].text);
+    }
+    op->pattern = program->patterns[index];
+    if (op->pattern == NULL) {
+        return WRONG(err, "op", program->op_count, "matches what is no pattern");
+    }
+    if (program->ops[op->operands[0]].text_max > LAT_PROGRAM_MATCHED_MAX) {
+        return WRONG(err, "op", program->op_count, "looks for a pattern in too long a text");
+    }
+    if (op->code == LAT_OP_capture_s &&
+        (third->constant.i < 0 ||
+         third->constant.i > (int64_t)lat__pattern_captures(op->pattern))) {
+        return WRONG(err, "op", program->op_count, "takes a capture that there is not");
+    }
+    if (op->code == LAT_OP_gsub_s) {
+        if (!lat__pattern_replaces(op->pattern, third->text)) {
+            return WRONG(err, "op", program->op_count, "replaces by what cannot be written");
+        }
+        op->text = third->text;
+    }
+    return 0;
+}
+
+/* Checks what only operations on texts have. */
+static int read_texts(struct lat_program *program, struct lat_op *op, struct lat_err *err)
+{
+    int rc = 0;
+
+    if (op->operand_count > 1 && op_rows[op->code].operands[1] == 's') {
+        rc = read_pattern(program, op, err);
+    }
+    if (rc == 0 && op->type == LAT_VALUE_S) {
+        op->text_max = text_max(program, op);
+    }
+    if (rc == 0 && op->operand_count > 0 && op->text_max > LAT_PROGRAM_MADE_MAX) {
+        rc = WRONG(err, "op", program->op_count, "makes too long a text");
+    }
+    return rc;
 }
 
 static int read_op(struct lat_program *program, const cJSON *json, struct lat_err *err)
@@ -252,26 +344,35 @@ static int read_op(struct lat_program *program, const cJSON *json, struct lat_er
     op->type = (enum lat_program_type)row->type;
     item = item->next;
     if (is_const) {
-        return read_const(program, op, item, err);
-    }
-    if (is_field) {
+        rc = read_const(program, op, item, err);
+    } else if (is_field) {
         rc = read_field(program, op, item, err);
         item = item->next;
     }
-    return rc != 0 ? rc : read_operands(program, op, item, err);
+    if (rc == 0 && !is_const) {
+        rc = read_operands(program, op, item, err);
+    }
+    return rc != 0 ? rc : read_texts(program, op, err);
 }
 
 static int read_ops(struct lat_program *program, const cJSON *json, struct lat_err *err)
 {
     program->ops = make_room(json, "ops", LAT_PROGRAM_OPS_MAX, sizeof(*program->ops), err);
-    return program->ops == NULL
-               ? LAT_E_POLICY
-               : read_each(program, lat_json_get(json, "ops"), read_op, &program->op_count, err);
+    if (program->ops == NULL) {
+        return LAT_E_POLICY;
+    }
+    program->patterns =
+        make_room(json, "ops", LAT_PROGRAM_OPS_MAX, sizeof(*program->patterns), err);
+    return read_each(program, lat_json_get(json, "ops"), read_op, &program->op_count, err);
 }
 
-/* What an op costs for one node, at worst, in quarters of an addition: nothing stops a decision that has begun. */
+/* What an op costs for one node, at worst, in quarters of an addition: nothing stops a decision that has begun. What is made
+ * of a text is remembered, so its share is small. */
 static uint32_t cost_of(enum lat_opcode code)
 {
+    if (lat_program_reads_text(code)) {
+        return op_rows[code].operands[0] == 'S' && op_rows[code].operands[1] == 's' ? 128 : 16;
+    }
     switch (code) {
     case LAT_OP_mod_f:
     case LAT_OP_fmod_f: return 1024; /* a step for each bit that the exponents are apart */

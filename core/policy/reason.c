@@ -67,18 +67,6 @@ bool lat__format_is_good(const char *format, enum lat_program_type type)
     return at == format + len - 1;
 }
 
-const char *lat_program_text(const struct lat_program *program, const struct lat_columns *columns,
-                             union lat_program_value value)
-{
-    if (value.s >= 0) {
-        return lat_columns_text(columns, value.s);
-    }
-    uint32_t op = (uint32_t) - (value.s + 1);
-
-    LAT_ASSERT(op < program->op_count && program->ops[op].code == LAT_OP_const_s);
-    return program->ops[op].text;
-}
-
 static void write_float(double value, struct lat_buf *out)
 {
     char text[64];
@@ -99,7 +87,7 @@ void lat_program_write(const struct lat_program *program, const struct lat_colum
     case LAT_VALUE_I: lat_buf_addf(out, "%lld", (long long)values[op].i); break;
     case LAT_VALUE_F: write_float(values[op].f, out); break;
     case LAT_VALUE_S: {
-        const char *text = lat_program_text(program, columns, values[op]);
+        const char *text = lat_columns_text(columns, values[op].s);
 
         lat_buf_add_text(out, text != NULL ? text : "nil");
         break;
@@ -162,6 +150,23 @@ static void write_format(const struct lat_program *program, const struct lat_col
     }
 }
 
+/* Adds text, with a ? for every byte that is no part of a UTF-8 character. */
+static void add_mended(struct lat_buf *out, const char *text, size_t len)
+{
+    for (size_t at = 0, step; at < len; at += step) {
+        step = 1;
+        while (step <= 4 && at + step <= len && !lat_text_is_utf8(text + at, step)) {
+            step++;
+        }
+        if (step > 4 || at + step > len) {
+            lat_buf_add_byte(out, '?');
+            step = 1;
+        } else {
+            lat_buf_add(out, text + at, step);
+        }
+    }
+}
+
 bool lat_program_reason(const struct lat_program *program, const struct lat_columns *columns,
                         uint32_t rule, const union lat_program_value *values, struct lat_buf *out)
 {
@@ -172,7 +177,8 @@ bool lat_program_reason(const struct lat_program *program, const struct lat_colu
     if (!row->has_reason) {
         return false;
     }
-    for (uint32_t i = 0; i < row->part_count && text.len <= LAT_PROGRAM_REASON_MAX; i++) {
+    /* So much that no character that counts lacks a part. */
+    for (uint32_t i = 0; i < row->part_count && text.len <= LAT_PROGRAM_REASON_MAX + 4; i++) {
         const struct lat__part *part = &program->parts[row->parts_at + i];
 
         switch (part->kind) {
@@ -183,9 +189,12 @@ bool lat_program_reason(const struct lat_program *program, const struct lat_colu
         case LAT__PART_FORMAT: write_format(program, columns, part, values, &text); break;
         }
     }
-    const char *whole = lat_buf_text(&text);
+    struct lat_buf whole = {.bytes = NULL};
 
-    lat_buf_add(out, whole, lat_text_cut(whole, text.len, LAT_PROGRAM_REASON_MAX));
+    add_mended(&whole, lat_buf_text(&text), text.len);
+    lat_buf_add(out, lat_buf_text(&whole),
+                lat_text_cut(lat_buf_text(&whole), whole.len, LAT_PROGRAM_REASON_MAX));
+    lat_buf_done(&whole);
     lat_buf_done(&text);
     return true;
 }

@@ -6,30 +6,12 @@
 
 #include "base/mem.h"
 
-#include <string.h>
-
 /* Everything that a row is computed from. */
 struct row {
-    const struct lat_program *program;
-    const struct lat_columns *columns;
+    struct lat_columns *columns;
     const struct lat_record *record;
     size_t index;
 };
-
-/* Returns the code of a constant text: the dictionary's, else one below 0 that is the same for equal texts. */
-static int32_t code_of(const struct row *row, const struct lat_op *op)
-{
-    int32_t code = lat_columns_code(row->columns, op->text);
-    const struct lat_op *first = row->program->ops;
-
-    if (code != 0) {
-        return code;
-    }
-    while (first->code != LAT_OP_const_s || strcmp(first->text, op->text) != 0) {
-        first++;
-    }
-    return -(int32_t)(first - row->program->ops) - 1;
-}
 
 static union lat_program_value node_field(const struct row *row, enum lat_policy_field field)
 {
@@ -68,7 +50,7 @@ static union lat_program_value leaf(const struct row *row, const struct lat_op *
     union lat_program_value value = op->constant;
 
     if (op->code == LAT_OP_const_s) {
-        value.s = code_of(row, op);
+        value.s = lat_columns_keep_text(row->columns, op->text);
     } else if (op->code == LAT_OP_field) {
         value = is_node ? node_field(row, op->field) : uniform_field(row, op->field);
     } else if (op->code == LAT_OP_map) {
@@ -173,11 +155,11 @@ static union lat_program_value compare_mixed(const struct lat_op *op, union lat_
     return value;
 }
 
-void lat_program_value(const struct lat_program *program, const struct lat_columns *columns,
+void lat_program_value(const struct lat_program *program, struct lat_columns *columns,
                        const struct lat_record *record, size_t row, uint32_t op,
                        union lat_program_value *values)
 {
-    const struct row source = {program, columns, record, row};
+    const struct row source = {columns, record, row};
     const struct lat_op *this = &program->ops[op];
     union lat_program_value in[3] = {{.i = 0}, {.i = 0}, {.i = 0}};
     enum lat_program_type types[3] = {0};
@@ -189,7 +171,7 @@ void lat_program_value(const struct lat_program *program, const struct lat_colum
     if (this->code <= LAT_OP_map) {
         values[op] = leaf(&source, this, in[0]);
     } else if (lat_program_reads_text(this->code)) {
-        values[op] = lat_program_numeral(this->code, lat_program_text(program, columns, in[0]));
+        values[op] = lat_program_of_texts(columns, this, in);
     } else if (types[0] == LAT_VALUE_B || types[0] == LAT_VALUE_S) {
         values[op] = choose(this, in[0], in[1], in[2]);
     } else if (this->operand_count == 2 && types[0] != types[1]) {
@@ -201,7 +183,7 @@ void lat_program_value(const struct lat_program *program, const struct lat_colum
     }
 }
 
-void lat_program_row(const struct lat_program *program, const struct lat_columns *columns,
+void lat_program_row(const struct lat_program *program, struct lat_columns *columns,
                      const struct lat_record *record, size_t row,
                      union lat_program_value *ret_values)
 {

@@ -45,7 +45,8 @@ struct lat__judge {
     double *terms[LAT_RECEIPT_TERMS_MAX];
     size_t terms_room;
     union lat_program_value *values; /* by op, of the row that was judged last */
-    bool has_values;                 /* for this request */
+    bool has_values;                 /* for this request, */
+    uint64_t epoch;                  /* as long as the columns have this one */
     uint32_t *varying;               /* ops that depend on the row and decide */
     size_t varying_count;
 };
@@ -346,11 +347,13 @@ static void bind(struct lat__judge *judge, struct lat_program *program)
 /* Computes the values that decide about a row; what depends on the workload alone is there from the row before. */
 static void compute_row(struct lat__judge *judge, size_t row)
 {
-    const struct lat_columns *columns = judge->frame->columns;
+    struct lat_columns *columns = judge->frame->columns;
 
-    if (!judge->has_values) {
+    /* Texts that were made for the row before may have been forgotten since. */
+    if (!judge->has_values || judge->epoch != lat_columns_epoch(columns)) {
         lat_program_row(judge->program, columns, judge->record, row, judge->values);
         judge->has_values = true;
+        judge->epoch = lat_columns_epoch(columns);
         return;
     }
     for (size_t i = 0; i < judge->varying_count; i++) {

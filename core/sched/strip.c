@@ -72,6 +72,27 @@ static bool is_pair(const struct lat_op *op)
            lat_policy_field_row(op->field)->scope == LAT_POLICY_SCOPE_PAIR;
 }
 
+/* Holds a text that is one for good, as long as there is the strip. */
+static void hold(const struct lat__strip *strip, uint32_t op)
+{
+    if (strip->ops[op].type == LAT_VALUE_S) {
+        int32_t code = strip->values[op].s;
+
+        LAT_ASSERT(code ==
+                   lat_columns_hold(strip->columns, lat_columns_text(strip->columns, code)));
+    }
+}
+
+static void release(const struct lat__strip *strip, uint32_t op)
+{
+    const struct lat_op *of = &strip->ops[op];
+
+    if (of->type == LAT_VALUE_S && of->operand_count > 0 && of->depends != LAT_DEPENDS_CONSTANT &&
+        strip->depends[op] == LAT_DEPENDS_CONSTANT) {
+        lat_columns_release(strip->columns, strip->values[op].s);
+    }
+}
+
 /* Finds out what each op depends on, and the values of those that depend on nothing; in a plain strip these are more
  * than in the program. */
 static void find_dependencies(struct lat__strip *strip, const union lat_program_value *constants)
@@ -90,6 +111,7 @@ static void find_dependencies(struct lat__strip *strip, const union lat_program_
             strip->values[i] = constants[i];
         } else if (depends == LAT_DEPENDS_CONSTANT) {
             lat_program_value(strip->program, strip->columns, NULL, 0, i, strip->values);
+            hold(strip, i);
         }
         strip->depends[i] = depends;
     }
@@ -197,6 +219,7 @@ static void fill_step(struct maker *maker, struct lat__strip_step *step, uint32_
 {
     struct lat__strip *strip = maker->strip;
     const struct lat_op *op = lat__strip_op(strip, index);
+    bool has_kernel = op->code != LAT_OP_map && !lat_program_reads_text(op->code);
     bool is_select = op->operand_count == 3;
     unsigned shape = 0;
 
@@ -211,7 +234,7 @@ static void fill_step(struct maker *maker, struct lat__strip_step *step, uint32_
         uint32_t operand = op->operands[k];
 
         step->in_names[k] = maker->names[operand];
-        if (maker->names[operand].where != LAT__AT_ONE_VALUE || op->code == LAT_OP_map) {
+        if (maker->names[operand].where != LAT__AT_ONE_VALUE || !has_kernel) {
             continue;
         }
         if (lat__strip_op(strip, operand)->type == LAT_VALUE_B) {
@@ -220,7 +243,7 @@ static void fill_step(struct maker *maker, struct lat__strip_step *step, uint32_
             shape |= 1U << (is_select ? k - 1 : k);
         }
     }
-    if (op->code != LAT_OP_map && !lat_program_reads_text(op->code)) {
+    if (has_kernel) {
         step->kernel = strip->kernels->ops[op->code][shape];
         LAT_ASSERT(step->kernel != NULL);
     }
@@ -446,7 +469,7 @@ static void make_memory(struct lat__strip *strip)
 }
 
 struct lat__strip *lat__strip_new(const struct lat_program *program, struct lat_columns *columns,
-                                  const struct lat__kernels *kernels,
+                                  const struct lat__kernels *kernels, struct lat__texts *texts,
                                   const union lat_program_value *constants,
                                   const struct lat__wanted *wanted)
 {
@@ -458,6 +481,7 @@ struct lat__strip *lat__strip_new(const struct lat_program *program, struct lat_
     strip->ops = lat_program_ops(program, &strip->op_count);
     strip->columns = columns;
     strip->kernels = kernels;
+    strip->texts = texts;
     strip->kind = wanted->kind;
     strip->derived = lat_alloc_array(LAT__DERIVED_MAX, sizeof(*strip->derived));
     room = strip->op_count + 1;
@@ -494,6 +518,9 @@ struct lat__strip *lat__strip_free(struct lat__strip *strip)
 {
     if (strip == NULL) {
         return NULL;
+    }
+    for (uint32_t i = 0; i < strip->op_count; i++) {
+        release(strip, i);
     }
     for (size_t i = 0; i < strip->derived_count; i++) {
         free(strip->derived[i].memory);

@@ -73,6 +73,7 @@ struct lat__strip {
     size_t op_count;
     struct lat_columns *columns;
     const struct lat__kernels *kernels;
+    struct lat__texts *texts;
     const struct lat_record *record;
     const uint64_t *stamps;
     const uint64_t *block_stamps;
@@ -98,9 +99,10 @@ struct lat__strip {
     uint64_t
         *seen; /* stamps as the derived columns were made: of words, and behind them of blocks */
     uint64_t layout;
-    size_t blocks; /* for which there is room */
-    size_t at;     /* the first word that was computed last, */
-    size_t words;  /* and how many they were */
+    uint64_t epoch; /* of the texts in the derived columns */
+    size_t blocks;  /* for which there is room */
+    size_t at;      /* the first word that was computed last, */
+    size_t words;   /* and how many they were */
 };
 
 /* Returns an op of the program. */

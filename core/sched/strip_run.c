@@ -144,29 +144,17 @@ static void look_up(const struct lat__strip *strip, uint32_t op, const struct ro
     }
 }
 
-/* Reads numbers out of texts, row by row. From the last on: `out` may be the register of the codes, which are half as
- * wide. */
-static void read_texts(const struct lat__strip *strip, uint32_t index, const void *in,
-                       const struct rows *rows, void *out)
+static void run_texts(const struct lat__strip *strip, const struct lat__strip_step *step,
+                      const struct rows *rows, void *out)
 {
-    const struct lat_op *op = lat__strip_op(strip, index);
-    const int32_t *codes = in;
-    uint64_t *bits = out;
+    struct lat__text_operand operands[3];
 
-    if (op->type == LAT_VALUE_B) {
-        memset(bits, 0, rows->words * sizeof(*bits));
+    for (uint32_t k = 0; k < step->operand_count; k++) {
+        operands[k] =
+            (struct lat__text_operand){.values = step->in[k].base + rows->word * step->in[k].stride,
+                                       .is_one = step->in_names[k].where == LAT__AT_ONE_VALUE};
     }
-    for (size_t i = rows->count; i-- > 0;) {
-        union lat_program_value text = {.s = codes[i]};
-        union lat_program_value value =
-            lat_program_numeral(op->code, lat_program_text(strip->program, strip->columns, text));
-
-        if (op->type == LAT_VALUE_B) {
-            bits[i / 64] |= (uint64_t)value.b << (i % 64);
-        } else {
-            ((union lat_program_value *)out)[i] = value;
-        }
-    }
+    lat__texts_run(strip->texts, step->op, operands, rows->count, out);
 }
 
 /* Puts a field of the rows of a list side by side. */
@@ -211,7 +199,7 @@ static void run_rows(const struct lat__strip *strip, const struct lat__strip_ste
     } else if (code == LAT_OP_map) {
         look_up(strip, step->op, rows, ((const union lat_program_value *)(const void *)in)->s, out);
     } else {
-        read_texts(strip, step->op, in, rows, out);
+        run_texts(strip, step, rows, out);
     }
 }
 
@@ -368,6 +356,10 @@ static void prepare(struct lat__strip *strip)
     }
     strip->stamps = lat_columns_fine_stamps(strip->columns);
     strip->block_stamps = lat_columns_stamps(strip->columns);
+    if (strip->epoch != lat_columns_epoch(strip->columns)) { /* texts are good no more */
+        memset(strip->seen, 0, strip->blocks * (LAT__WORDS + 1) * sizeof(*strip->seen));
+        strip->epoch = lat_columns_epoch(strip->columns);
+    }
     for (size_t i = 0; i < strip->uniform_count; i++) {
         lat_program_value(strip->program, strip->columns, strip->record, 0, strip->uniforms[i],
                           strip->values);

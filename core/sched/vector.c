@@ -15,8 +15,8 @@ enum { REFUSED, TRAPPED };
 struct lat__strip *lat__vector_strip(const struct lat_vector *vector,
                                      const struct lat__wanted *wanted)
 {
-    return lat__strip_new(vector->program, vector->columns, vector->kernels, vector->constants,
-                          wanted);
+    return lat__strip_new(vector->program, vector->columns, vector->kernels, vector->texts,
+                          vector->constants, wanted);
 }
 
 static struct lat__ways ways_of(const struct lat_vector *vector, struct lat__wanted wanted)
@@ -62,6 +62,18 @@ static void make_deciding(struct lat_vector *vector)
     free(ops);
 }
 
+/* Holds a text that was made of constants. */
+static void hold(const struct lat_vector *vector, uint32_t op)
+{
+    size_t count;
+    int32_t code = vector->constants[op].s;
+
+    if (lat_program_ops(vector->program, &count)[op].type == LAT_VALUE_S) {
+        LAT_ASSERT(code ==
+                   lat_columns_hold(vector->columns, lat_columns_text(vector->columns, code)));
+    }
+}
+
 struct lat_vector *lat__vector_new_with(struct lat_program *program, struct lat_columns *columns,
                                         const struct lat__kernels *kernels)
 {
@@ -72,6 +84,7 @@ struct lat_vector *lat__vector_new_with(struct lat_program *program, struct lat_
     vector->program = lat_program_ref(program);
     vector->columns = columns;
     vector->kernels = kernels;
+    vector->texts = lat__texts_new(program, columns);
     vector->constants = lat_alloc_array(count + 1, sizeof(*vector->constants));
     vector->row_values = lat_alloc_array(count + 1, sizeof(*vector->row_values));
     for (uint32_t i = 0; i < count; i++) {
@@ -79,6 +92,7 @@ struct lat_vector *lat__vector_new_with(struct lat_program *program, struct lat_
             vector->constants[i].s = lat_columns_hold(columns, ops[i].text);
         } else if (ops[i].depends == LAT_DEPENDS_CONSTANT) {
             lat_program_value(program, columns, NULL, 0, i, vector->constants);
+            hold(vector, i);
         }
     }
     make_deciding(vector);
@@ -106,7 +120,7 @@ struct lat_vector *lat_vector_free(struct lat_vector *vector)
     const struct lat_op *ops = lat_program_ops(vector->program, &count);
 
     for (size_t i = 0; i < count; i++) {
-        if (ops[i].code == LAT_OP_const_s) {
+        if (ops[i].depends == LAT_DEPENDS_CONSTANT && ops[i].type == LAT_VALUE_S) {
             lat_columns_release(vector->columns, vector->constants[i].s);
         }
     }
@@ -114,6 +128,7 @@ struct lat_vector *lat_vector_free(struct lat_vector *vector)
     free_ways(&vector->score);
     lat__strip_free(vector->rules);
     lat__strip_free(vector->terms);
+    lat__texts_free(vector->texts);
     lat_program_unref(vector->program);
     free(vector->constants);
     free(vector->row_values);
@@ -207,6 +222,7 @@ static void begin_ways(const struct lat__ways *ways, const struct lat_record *re
 static void begin(struct lat_vector *vector, const struct lat_record *record)
 {
     make_room(vector);
+    lat__texts_begin(vector->texts);
     begin_ways(&vector->filter, record);
     begin_ways(&vector->score, record);
 }

@@ -2,6 +2,7 @@
 #ifndef LAT_SCHED_VECTOR_INTERNAL_H
 #define LAT_SCHED_VECTOR_INTERNAL_H
 
+#include "sched/texts.h"
 #include "sched/vector.h"
 
 enum {
@@ -71,9 +72,10 @@ struct lat__wanted {
                                    truth, is whether one of a group holds */
 };
 
-/* Returns an owned strip. `constants` holds the values of the program's constants, by op; borrowed for this call. */
+/* Returns an owned strip. `constants` holds the values of the program's constants, by op; borrowed for this call. `texts` are
+ * the program's and outlive the strip. */
 struct lat__strip *lat__strip_new(const struct lat_program *program, struct lat_columns *columns,
-                                  const struct lat__kernels *kernels,
+                                  const struct lat__kernels *kernels, struct lat__texts *texts,
                                   const union lat_program_value *constants,
                                   const struct lat__wanted *wanted);
 struct lat__strip *lat__strip_free(struct lat__strip *strip);

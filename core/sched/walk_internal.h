@@ -18,6 +18,7 @@ struct lat_vector {
     struct lat_program *program; /* held */
     struct lat_columns *columns; /* borrowed */
     const struct lat__kernels *kernels;
+    struct lat__texts *texts;            /* owned */
     union lat_program_value *constants;  /* owned, by op */
     union lat_program_value *row_values; /* owned, by op: of lat_vector_row */
     struct lat__ways filter;             /* rules, then traps */

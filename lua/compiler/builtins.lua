@@ -6,6 +6,7 @@ local operate = require "compiler.operate"
 local sentences = require "compiler.sentences"
 local ssa = require "compiler.ssa"
 local template = require "compiler.template"
+local texts = require "compiler.texts"
 local value = require "compiler.value"
 
 local builtins = {}
@@ -290,6 +291,13 @@ on(string.format, function(call)
         function(index) return integer_at(call, index) end) }
 end)
 
+for _, name in ipairs { "find", "gsub", "len", "lower", "match", "reverse", "sub", "upper" } do
+    on(string[name], function(call)
+        call.raise, call.integer_at = builtins.raise, integer_at
+        return texts[name](call)
+    end)
+end
+
 -- ---- errors, lists
 
 on(tonumber, function(call)
@@ -306,8 +314,7 @@ on(tonumber, function(call)
         if one.kind == "int" or one.kind == "float" then this = value.new(one.kind, one.val)
         elseif one.kind == "text" then this = operate.numeral(program, one.val)
         elseif one.kind == "made" then
-            m.refuse(call.node.line, "a text that is put together here would become a number",
-                "keep numbers as numbers")
+            this = operate.numeral(program, texts.must(m, call.node.line, one))
         end
         result = result and value.merge(program, one.guard, this, result) or this
     end
@@ -441,7 +448,7 @@ on(next, refused("next goes through a table that has no order", "go through a li
 -- What needs nothing but its arguments, and may be done beforehand.
 local KNOWN_ONLY = { tonumber = true, ["table.concat"] = true, ["table.unpack"] = true }
 local INSTEAD = {
-    string = "compare text with ==, or give what is in it a label of its own",
+    string = "look for a part by text:find(part, 1, true), or give what is in the text a label of its own",
     utf8 = "compare text with ==, or give what is in it a label of its own",
     table = "write the table where the file is loaded, outside of the function",
 }
@@ -476,6 +483,7 @@ local function done_beforehand(call)
     end
     if not fit then return nil end
     if not is_cheap(name, constants) then
+        if WITH_PATTERN[name] then return nil end -- the console has a way that takes little time
         call.m.refuse(call.node.line, ("%s is too much work for a row"):format(name),
             "do it where the file is loaded, outside of the function")
     end
@@ -489,7 +497,7 @@ local function done_beforehand(call)
     return values
 end
 
--- Calls one of Lua's functions. Returns the list of what it returns.
+-- Calls one of Lua's functions. Returns the list of what it returns, and false where that may be shorter on some rows.
 function builtins.call(call)
     local values = done_beforehand(call)
     if values then return values end

@@ -54,6 +54,7 @@ end
 
 local COMPARES = { lt_i = "<", le_i = "<=", eq_i = "==", lt_f = "<", le_f = "<=", eq_f = "==", lt_if = "<",
     le_if = "<=", lt_fi = "<", le_fi = "<=", eq_if = "==", eq_s = "==" }
+local PLACES = { find_s = true, match_at = true } -- 0 is nowhere: no amount
 local TURNED = { ["<"] = ">", [">"] = "<", ["<="] = ">=", [">="] = "<=", ["=="] = "==", ["~="] = "~=" }
 
 -- Adds have, need and compare to a rule whose requirement is that `cond` does not hold, where that is one comparison:
@@ -64,6 +65,7 @@ local function measure(program, rule, cond)
     local compare = COMPARES[op[1]]
     if not compare then return end
     local have, need = op[2], op[3]
+    if PLACES[program.ops[have][1]] then return end
     if program.ops[need].on == "node" and program.ops[have].on ~= "node" then
         have, need, compare = need, have, TURNED[compare]
     end

@@ -41,6 +41,28 @@ function operations.is_num_f(text) return numeral(text, "float") ~= nil end
 function operations.num_i(text) return numeral(text, "integer") or 0 end
 function operations.num_f(text) return numeral(text, "float") or (numeral(text, "integer") or 0) + 0.0 end
 
+-- Texts; what is nil there has no result that anybody asks for.
+function operations.len_s(a) return a and #a or 0 end
+function operations.lt_s(a, b) return a ~= nil and b ~= nil and a < b end
+function operations.le_s(a, b) return a ~= nil and b ~= nil and a <= b end
+function operations.find_s(a, b) return a and b and string.find(a, b, 1, true) or 0 end
+function operations.match_at(a, b) return a and string.find(a, b) or 0 end
+function operations.match_end(a, b) return a and select(2, string.find(a, b)) or 0 end
+function operations.gsub_n(a, b) return a and select(2, string.gsub(a, b, "")) or 0 end
+function operations.sub_s(a, b, c) return a and string.sub(a, b, c) end
+function operations.lower_s(a) return a and string.lower(a) end
+function operations.upper_s(a) return a and string.upper(a) end
+function operations.reverse_s(a) return a and string.reverse(a) end
+function operations.concat_s(a, b) return a and b and a .. b end
+function operations.gsub_s(a, b, c) return a and (string.gsub(a, b, c)) end
+function operations.text_i(a) return ("%d"):format(a) end
+function operations.capture_s(a, b, c)
+    local found = a and table.pack(string.find(a, b))
+    if not found or not found[1] then return nil end
+    if c == 0 then return string.sub(a, found[1], found[2]) end
+    return found[2 + c]
+end
+
 -- math.floor makes integers where it can; a zero keeps its sign here.
 function operations.floor_f(a)
     if a == 0 then return a end

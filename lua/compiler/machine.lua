@@ -210,17 +210,19 @@ function machine:jump(target, of)
 end
 
 -- Goes on with what arrived at the target and with the present path, if that has not ended (`of`: its values).
--- Returns the choice of the values that were brought along, a list, and whether all brought equally many.
+-- Returns the choice of the values that were brought along, a list, and whether all brought equally many (`ragged`: not
+-- even one of them does).
 function machine:join(target, of)
     local arrivals = target.arrivals
     local jumped = #arrivals
-    if jumped == 0 then return of or {}, true end
+    if jumped == 0 then return of or {}, not (of and of.ragged) end
     if self.path ~= FALSE then
         arrivals[jumped + 1] = { path = self.path, written = self:written(target.mark), of = of }
     end
     self:undo(target.mark)
     local last = arrivals[#arrivals]
-    local path, values, exact = last.path, last.of or {}, true
+    local path, values = last.path, last.of or {}
+    local exact = not values.ragged
     redo(self, last.written)
     for index = #arrivals - 1, 1, -1 do
         local one = arrivals[index]
@@ -229,7 +231,7 @@ function machine:join(target, of)
         choose(self, one.path, one.written, present)
         path = self.program:lor(path, one.path)
         local merged, theirs = {}, one.of or {}
-        exact = exact and #theirs == #values
+        exact = exact and #theirs == #values and not theirs.ragged
         for at = 1, math.max(#theirs, #values) do
             merged[at] = self:merge(one.path, theirs[at] or value.NIL, values[at] or value.NIL)
         end

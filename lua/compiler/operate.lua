@@ -5,6 +5,7 @@
 
 local sentences = require "compiler.sentences"
 local ssa = require "compiler.ssa"
+local texts = require "compiler.texts"
 local value = require "compiler.value"
 
 local operate = {}
@@ -65,12 +66,14 @@ end
 local function read_texts(m, node, a, b, say)
     local program = m.program
     local function read(of)
-        local text = value.find(of, "text")
-        if value.find(of, "made") then
-            m.refuse(node.line, "a text that is put together here would become a number", "keep numbers as numbers")
-        end
+        local text = value.find(of, "text") or value.find(of, "made")
         if not text then return of, FALSE end
-        local number, none = operate.numeral(program, text.val)
+        local number, none = operate.numeral(program, texts.must(m, node.line, text))
+        for _, one in ipairs(of) do
+            if one ~= text and text_kind(one.kind) then
+                m.refuse(node.line, "one of several texts would become a number", "keep numbers as numbers")
+            end
+        end
         local rest = value.without(of, function(one) return one == text end)
         return rest[1] and value.merge(program, text.guard, number, rest) or number, none, text
     end
@@ -205,6 +208,15 @@ local function compare_numbers(m, name, a, b)
     return whole and real and program:select(i.guard, whole, real) or whole or real
 end
 
+-- Where a value is a number.
+local function number_guard(program, of)
+    local guard = FALSE
+    for _, one in ipairs(of) do
+        if NUMBER[one.kind] then guard = program:lor(guard, one.guard) end
+    end
+    return guard
+end
+
 local function compare(m, node, name, a, b)
     -- node.a > node.b is node.b < node.a, also in what Lua says of it.
     local op = name == "lt" and "<" or "<="
@@ -213,21 +225,15 @@ local function compare(m, node, name, a, b)
     a, b = check(m, node, a, b, function(one, other)
         return not_numbers(one, other) and not (text_kind(one.kind) and text_kind(other.kind))
     end, function(one, other) return sentences.binary(op, left, one, right, other) end)
-    for _, one in ipairs(a) do
-        for _, other in ipairs(b) do
-            if text_kind(one.kind) and text_kind(other.kind) and not m:dead() then
-                m.refuse(node.line, ("two texts are compared by %s"):format(node.op),
-                    "compare text with == or ~=, or numbers")
-            end
-        end
-    end
-    local i, f = numbers(a)
-    local j, g = numbers(b)
-    if not (i or f) or not (j or g) then
-        m:finish()
-        return value.new("bool", FALSE)
-    end
-    return value.new("bool", compare_numbers(m, name, a, b))
+    if m:dead() then return value.new("bool", FALSE) end
+    local of_texts = texts.compare(m, node, name .. "_s", a, b)
+    local i, f, few = numbers(a)
+    local j, g, others = numbers(b)
+    if not (i or f) or not (j or g) then return value.new("bool", of_texts) end
+    local of_numbers = compare_numbers(m, name, few, others)
+    if of_texts == FALSE then return value.new("bool", of_numbers) end
+    local both = m.program:land(number_guard(m.program, a), number_guard(m.program, b))
+    return value.new("bool", m.program:lor(of_texts, m.program:land(both, of_numbers)))
 end
 
 local function equal_numbers(program, one, other)
@@ -263,8 +269,11 @@ local function equal_alternatives(program, one, other)
     if one.kind == "made" or other.kind == "made" then
         if not text_kind(one.kind) or not text_kind(other.kind) then return FALSE end
         if one.kind ~= "made" then one, other = other, one end
-        return other.kind == "text" and program:is_const(other.val)
-            and written_is(program, one.val, program:value(other.val)) or nil
+        local known = other.kind == "text" and program:is_const(other.val)
+            and written_is(program, one.val, program:value(other.val))
+        if known then return known end
+        local text, second = texts.of(program, one), texts.of(program, other)
+        return text and second and program:eq_s(text, second)
     end
     if text_kind(one.kind) and text_kind(other.kind) then return program:eq_s(one.val, other.val) end
     if one.kind ~= other.kind then return FALSE end
@@ -283,8 +292,8 @@ function operate.equal(m, node, a, b)
             local both = program:land(one.guard, other.guard)
             local same = both == FALSE and FALSE or equal_alternatives(program, one, other)
             if not same then
-                m.refuse(node.line, "a text that is put together here is compared",
-                    "compare its parts, or keep the whole text in a table")
+                m.refuse(node.line, "a text with a number that has decimals is compared",
+                    "compare its parts")
             end
             result = program:lor(result, program:land(both, same))
         end

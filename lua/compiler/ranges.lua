@@ -82,8 +82,12 @@ function rules.idiv_f(a, b)
     return quotient and float(quotient[1] - 1, quotient[2] + 1, true)
 end
 
+-- Lengths and places.
+local OF_TEXTS = { len_s = true, find_s = true, match_at = true, match_end = true, gsub_n = true }
+
 -- Returns what is known about the result of an operation on x, y, z (as in ssa.ops; y and z may be nil).
 function ranges.of(name, x, y, z)
+    if OF_TEXTS[name] then return ranges.integer(0, 1 << 31) end
     if name == "i2f" then
         local known = x.range
         if known then return { known[1] + 0.0, known[2] + 0.0, integral = true } end

@@ -5,6 +5,7 @@ local api = require "api.api"
 local errors = require "lib.errors"
 local evaluate = require "compiler.evaluate"
 local placement = require "lib.placement"
+local reasons = require "lib.reason"
 local ruling = require "lib.ruling"
 
 local rehearse = {}
@@ -16,6 +17,13 @@ local FLOATS = { 0.0, 0.5, 1.0, 2.0, 4.0, -1.0, 0.1, 1e9, -0.0, 1e300, 64.25 }
 local NUMERALS = { "0", "1", "12", "-3", "0.5", " 7 ", "0x10", "1e3", "-0", "-0.0", "9223372036854775808", "1e999",
     "0x1p4", "nan", "12a", " ", "9223372036854775807",
     "-9223372036854775808", "0xffffffffffffffffff", ".5", "5.", "inf" }
+
+-- Texts with something to find in them.
+local WORDS = { "gpu-01", "r07-n12", "eu-west-1a", "Debian GNU/Linux 12", " a, b ", "aab", "A", "truea", "x1", "Gold",
+    "(x)%1", "n1", "-", "\u{fc}ber" }
+local OF_TEXTS = { len_s = true, lt_s = true, le_s = true, find_s = true, match_at = true, match_end = true,
+    gsub_n = true, sub_s = true, lower_s = true, upper_s = true, reverse_s = true, concat_s = true, capture_s = true,
+    gsub_s = true }
 
 local function raised_by(fn)
     local _, message = pcall(fn, 1, 0)
@@ -38,9 +46,10 @@ end
 local function vocabulary(program)
     local words = { texts = { "", "other" }, integers = { table.unpack(INTEGERS) }, floats = { table.unpack(FLOATS) },
         keys = {} }
-    local reads_numbers = false
+    local reads_numbers, reads_texts = false, false
     for _, op in ipairs(program.ops) do
         reads_numbers = reads_numbers or op[1]:find "num_[if]$"
+        reads_texts = reads_texts or OF_TEXTS[op[1]]
         if op[1] == "const_s" then
             words.texts[#words.texts + 1] = op[2]
         elseif op[1] == "const_i" then
@@ -61,6 +70,7 @@ local function vocabulary(program)
         end
     end
     if reads_numbers then table.move(NUMERALS, 1, #NUMERALS, #words.texts + 1, words.texts) end
+    if reads_texts then table.move(WORDS, 1, #WORDS, #words.texts + 1, words.texts) end
     return words
 end
 
@@ -136,7 +146,7 @@ local function difference(policy, program, file, globals, objects)
     elseif made.ok ~= real.ok then
         return ("the verdict is %s, and the program's is not"):format(real.ok)
     elseif not real.ok then
-        local reason = (made.reason or policy.unsaid(file)):sub(1, #real.reason)
+        local reason = reasons.told(made.reason or policy.unsaid(file))
         if made.rules ~= 1 then return "more than one rule holds" end
         return reason ~= real.reason and ("'%s', and the program: '%s'"):format(real.reason, reason) or nil
     end

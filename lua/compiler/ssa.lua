@@ -14,16 +14,23 @@ local VALUES_MAX = 20000 -- far more than a program may have: much of what is ma
 -- The type of what an operation makes.
 local TYPES = {
     B = [[const_b and or xor not select_b is_nil lt_i le_i eq_i ult_i lt_f le_f eq_f lt_if le_if lt_fi le_fi eq_if
-        is_int_f eq_s is_num_i is_num_f]],
-    I = "const_i select_i add_i sub_i mul_i neg_i idiv_i mod_i fmod_i band bor bxor bnot shl shr abs_i f2i num_i",
+        is_int_f eq_s is_num_i is_num_f lt_s le_s]],
+    I = [[const_i select_i add_i sub_i mul_i neg_i idiv_i mod_i fmod_i band bor bxor bnot shl shr abs_i f2i num_i
+        len_s find_s match_at match_end gsub_n]],
     F = [[const_f select_f add_f sub_f mul_f div_f idiv_f mod_f pow_f neg_f floor_f ceil_f sqrt_f abs_f fmod_f
         exp log log2 log10 sin cos tan i2f num_f]],
-    S = "const_s select_s map",
+    S = "const_s select_s map sub_s lower_s upper_s reverse_s concat_s capture_s gsub_s text_i",
 }
 local type_of = {}
 for type, names in pairs(TYPES) do
     for name in names:gmatch "%S+" do type_of[name] = type end
 end
+
+-- Texts that are there wherever what they are made of is.
+local PRESENT = { sub_s = true, lower_s = true, upper_s = true, reverse_s = true, concat_s = true, gsub_s = true,
+    text_i = true }
+
+local READ_MAX, MADE_MAX = 256, 16384 -- bytes of a text, as in core/policy/program.h
 
 -- How constants are folded. Without an entry: not.
 local function wide(fn) return function(a, b) return fn(a + 0.0, b and b + 0.0) end end
@@ -118,13 +125,39 @@ function ssa:make(name, a, b, c)
     end
     local op = { name, a, b, c, type = type_of[name], on = later(x.on, later(y and y.on, z and z.on)) }
     op.range = ranges.of(name, x, y, z)
+    op.present = PRESENT[name]
+    if op.type == "S" then op.longest = self:longest_of(op) end
     return self:intern(("%s %d %d %d"):format(name, a, b or 0, c or 0), op)
 end
 
 function ssa:constant(value, type)
+    if type == "S" then return self:text(value) end
     if type == "B" then return self:bool(value) end
     if type == "I" then return self:int(value) end
     return self:float(value)
+end
+
+-- Returns how many bytes a text has at most, if those of fields are no longer than READ_MAX.
+function ssa:longest(id)
+    local op = self.ops[id]
+    return op.const and #op[2] or op.longest or READ_MAX
+end
+
+function ssa:longest_of(op)
+    local name = op[1]
+    if name == "text_i" then return 20 end
+    if name == "select_s" then return math.max(self:longest(op[3]), self:longest(op[4])) end
+    local length = self:longest(op[2])
+    if name == "concat_s" then
+        length = length + self:longest(op[3])
+    elseif name == "gsub_s" then
+        local replacement = self:value(op[4])
+        local _, names = replacement:gsub("%%%d", "")
+        local others = #replacement:gsub("%%.", function(two) return two == "%%" and "%" or "" end)
+        length = length + (length + 1) * others + names * length
+    end
+    if length > MADE_MAX then error({ limit = "it makes a text that is too long" }, 0) end
+    return length
 end
 
 function ssa:is_const(id) return self.ops[id].const end
@@ -279,6 +312,28 @@ function ssa:is_int_f(a)
     return self:make("is_int_f", a)
 end
 
+-- How many constants a text is chosen from; more than there may be when it is not one of constants.
+local CHOICES_MAX = 16
+local function choices(self, id)
+    local op = self.ops[id]
+    if op.const then return 1 end
+    if op[1] ~= "select_s" then return CHOICES_MAX + 1 end
+    op.choices = op.choices or math.min(choices(self, op[3]) + choices(self, op[4]), CHOICES_MAX + 1)
+    return op.choices
+end
+
+-- Two texts as one. What is known or chosen stays so.
+function ssa:concat(a, b)
+    local x, y = self.ops[a], self.ops[b]
+    if x.const and x[2] == "" then return b elseif y.const and y[2] == "" then return a end
+    if x.const and y.const then return self:text(x[2] .. y[2]) end
+    if choices(self, a) * choices(self, b) <= CHOICES_MAX then
+        if not x.const then return self:select(x[2], self:concat(x[3], b), self:concat(x[4], b)) end
+        return self:select(y[2], self:concat(a, y[3]), self:concat(a, y[4]))
+    end
+    return self:make("concat_s", a, b)
+end
+
 -- Equality of two texts, where one that is absent equals another that is.
 function ssa:eq_s(a, b)
     if a == b then return TRUE end
@@ -294,6 +349,7 @@ end
 function ssa:is_nil(a)
     local op = self.ops[a]
     if op.const or op.present then return FALSE end
+    if op[1] == "capture_s" then return self:make("eq_i", self:make("match_at", op[2], op[3]), self:int(0)) end
     if op[1] ~= "select_s" then return self:make("is_nil", a) end
     -- Choices share their alternatives: what was asked once is not asked again.
     local key = "nil of " .. a

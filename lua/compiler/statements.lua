@@ -288,7 +288,8 @@ executors["Return"] = function(self, node, frame)
         self.m:step(node.line)
         local callee, args = self:prepare(only, frame)
         if self.m:dead() then return end
-        local values = self:call(only, callee, args, frame)
+        local values, exact = self:call(only, callee, args, frame)
+        values.ragged = exact == false
         -- What a function of the file returns is at its place already.
         if not self.m:dead() then self:leave(node, frame, values) end
         return
@@ -296,8 +297,9 @@ executors["Return"] = function(self, node, frame)
     local values = {}
     for index, expression in ipairs(node.values) do
         if index == #node.values and index > 1 then
-            local more = self:several(expression, frame)
+            local more, exact = self:several(expression, frame)
             table.move(more, 1, #more, index, values)
+            values.ragged = exact == false
         else
             values[index] = self:eval(expression, frame)
         end

@@ -9,6 +9,7 @@ local nearest = require "lib.nearest"
 local operate = require "compiler.operate"
 local sentences = require "compiler.sentences"
 local ssa = require "compiler.ssa"
+local texts = require "compiler.texts"
 local value = require "compiler.value"
 
 local walker = {}
@@ -153,16 +154,13 @@ function walker:label(node, map, key)
     local program, result = self.program, nil
     for _, one in ipairs(value.apart(program, key)) do
         local found = value.NIL
-        if one.kind == "text" then
-            local val = program:map(map, one.val)
+        if one.kind == "text" or one.kind == "made" then
+            local val = program:map(map, texts.must(self.m, node.line, one))
             if not val then
                 self.m.refuse(node.line, ("the name of a label in %s depends on the node"):format(map),
                     "ask for labels by names that are the same for every node")
             end
             found = value.new("option", val)
-        elseif one.kind == "made" then
-            self.m.refuse(node.line, "the name of a label is put together from values",
-                "give the workload a label with the whole name, or write the name")
         end
         result = result and value.merge(program, one.guard, found, result) or found
     end
@@ -223,10 +221,11 @@ function walker:call_one(node, one, args, frame)
         node.fn.name or (node.fn.var and node.fn.var.name)
     if one.kind == "closure" then return self:enter(node, one.val.proto, one.val.cells, args, frame) end
     if builtins.is(one.val) then
-        return builtins.call {
+        local values, exact = builtins.call {
             m = self.m, node = node, args = args, fn = one.val, name = type(name) == "string" and name or "?",
             method = node.k == "Method", walker = self,
-        }, true
+        }
+        return values, exact ~= false
     end
     if debug.getinfo(one.val, "S").what ~= "Lua" then
         self.m.refuse(node.line, "a function is called that remembers something", "call functions of the file")
@@ -260,7 +259,8 @@ function walker:call_each(node, fits, args, frame)
     local target = not frame and m:target()
     local function try(index)
         local function this()
-            local values = self:call_one(node, fits[index], args, frame)
+            local values, exact = self:call_one(node, fits[index], args, frame)
+            values.ragged = exact == false
             if frame and not m:dead() then self:leave(node, frame, values) end
             if target then m:jump(target, values) end
         end
@@ -408,17 +408,18 @@ function evaluators.Unary(self, node, frame)
     if known and type(constant) == "string" then return value.constant(self.program, #constant) end
     local result
     for _, one in ipairs(value.apart(self.program, of)) do
-        local length
+        local length, of_text
         if is_table(one) then length = self:length(node.line, one)
-        elseif value.type(one) ~= "table" and value.type(one) ~= "string" then
+        elseif value.type(one) == "string" then of_text = value.new("int", texts.length(m, node.line, one))
+        elseif value.type(one) ~= "table" then
             m:trap(one.guard, node.line, function() return sentences.unary("#", node.a, one) end)
             length = 0
         end
-        if not length then
+        if not length and not of_text then
             m.refuse(node.line, ("the length of '%s' is known to a row only"):format(self:text(node.a)),
-                "compare text with ==, and count what you need by if")
+                "count what you need by if")
         end
-        local this = value.constant(self.program, length)
+        local this = of_text or value.constant(self.program, length)
         result = result and value.merge(self.program, one.guard, this, result) or this
     end
     return result

@@ -1,13 +1,12 @@
 -- Runs a placement policy over the nodes of a question.
 
 local api = require "api.api"
+local reasons = require "lib.reason"
 local strict = require "lib.strict"
 
 local placement = {
     args = { { name = "node", type = "node" }, { name = "workload", type = "workload" } },
 }
-
-local REASON_MAX = 160 -- bytes of a refusal's reason
 
 local descriptions = {}
 for _, description in ipairs(api.objects) do descriptions[description.name] = description end
@@ -21,14 +20,6 @@ local function blame(file, fn, format, ...)
     error(("%s:%d: %s"):format(file, line, format:format(...)), 0)
 end
 
--- Cuts a reason to size, between two characters.
-local function bounded(reason)
-    if #reason <= REASON_MAX then return reason end
-    local last = REASON_MAX
-    while last > 0 and reason:byte(last + 1) & 0xC0 == 0x80 do last = last - 1 end
-    return reason:sub(1, last)
-end
-
 -- Returns why the file's filter refuses a node; nil when it does not.
 local function refusal(file, filter, node, workload)
     local verdict, reason = filter(node, workload)
@@ -38,7 +29,7 @@ local function refusal(file, filter, node, workload)
     if type(reason) ~= "string" and reason ~= nil then
         blame(file, filter, "filter returned a %s as reason; a reason is text", type(reason))
     end
-    if not verdict then return bounded(reason or "refused by the filter of " .. file) end
+    if not verdict then return reasons.told(reason or "refused by the filter of " .. file) end
 end
 
 local function score_of(file, score, node, workload)

@@ -1,11 +1,10 @@
 -- Policies that answer one question with one word: admission (may it be deployed?) and approval (may it join?).
 
 local api = require "api.api"
+local reasons = require "lib.reason"
 local strict = require "lib.strict"
 
 local ruling = {}
-
-local REASON_MAX = 160 -- bytes of a reason
 
 -- What a function of each may return, as what the console reads.
 local verdicts = {}
@@ -38,13 +37,6 @@ local function blame(file, fn, format, ...)
     error(("%s:%d: %s"):format(file, line, format:format(...)), 0)
 end
 
--- Cuts a reason between two characters.
-local function bounded(reason)
-    local last = math.min(#reason, REASON_MAX)
-    while last > 0 and last < #reason and reason:byte(last + 1) & 0xC0 == 0x80 do last = last - 1 end
-    return reason:sub(1, last)
-end
-
 -- A value as an error shows it: `"maybe"`, `a table`.
 function ruling.shown(value)
     if type(value) == "string" then return ('"%s"'):format(value:sub(1, 40):gsub("%c", " ")) end
@@ -60,7 +52,7 @@ function ruling.answer(file, name, fn, ...)
     if type(reason) ~= "string" and reason ~= nil then
         blame(file, fn, "%s returned %s as reason; a reason is text", name, ruling.shown(reason))
     end
-    return { verdict = verdict, reason = reason and bounded(reason) or nil }
+    return { verdict = verdict, reason = reason and reasons.told(reason) or nil }
 end
 
 -- Raises unless a question has what is described and nothing else: authors may rely on it.

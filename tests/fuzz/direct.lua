@@ -4,6 +4,7 @@
 local evaluate = require "compiler.evaluate"
 local frame = require "fuzz.frame"
 local native = require "fuzz.native"
+local reasons = require "lib.reason"
 
 local direct = {}
 
@@ -42,7 +43,7 @@ function builder:leaf(type, uniform)
     if random:once_in(3) then return self:add({ "const_" .. type:lower(), random:pick(CONSTANTS[type]) }, type,
         true) end
     local path = random:pick(FIELDS[type])
-    if uniform then path = type == "S" and "workload.pool" or path end
+    if uniform then path = type == "I" and "workload.count" or "workload.pool" end
     return self:add({ "field", path }, type, path:find "^workload" ~= nil)
 end
 
@@ -60,8 +61,15 @@ function builder:value(type, uniform)
     return self.random:pick(made)
 end
 
--- Adds an op by name; `first`: the index of its operand number `at`.
-function builder:op(name, first, at)
+-- Adds the constant that an op has to have there.
+function builder:constant(name, index)
+    if index == 2 then return self:add({ "const_s", self.random:pick(frame.PATTERNS) }, "S", true) end
+    if name == "capture_s" then return self:add({ "const_i", "0" }, "I", true) end
+    return self:add({ "const_s", self.random:pick { "", "-", "%0%0", "%%x" } }, "S", true)
+end
+
+-- Adds an op by name; `first`: the index of its operand number `at`. all_uniform: so are the others.
+function builder:op(name, first, at, all_uniform)
     local types, operands = native.OPS[name].operands, {}
     local uniform = true
     if name == "map" then
@@ -70,7 +78,9 @@ function builder:op(name, first, at)
         return self:add({ "map", path, key }, "S", path:find "^workload" ~= nil)
     end
     for index = 1, #types do
-        operands[index] = index == at and first or self:value(types:sub(index, index))
+        local type = types:sub(index, index)
+        operands[index] = index == at and first or type:find "%l" and self:constant(name, index)
+            or self:value(type, all_uniform)
         uniform = uniform and self.uniform[operands[index]]
     end
     return self:add({ name, table.unpack(operands) }, native.OPS[name].type, uniform)
@@ -86,7 +96,8 @@ function builder:uniform_op(name)
     elseif name == "field" then
         return self:add({ "field", "workload.pool" }, "S", true)
     end
-    return self:add({ name, self.random:pick(CONSTANTS.S) }, "S", true)
+    if name:find "^const_" then return self:add({ name, self.random:pick(CONSTANTS.S) }, "S", true) end
+    return self:op(name, nil, nil, true)
 end
 
 -- Has one operation feed another.
@@ -96,9 +107,11 @@ function builder:feed(producer, consumer)
     local first
     local places = {}
     for at = 1, #types do
-        if type == "_" or types:sub(at, at) == type then places[#places + 1] = at end
+        local wanted = types:sub(at, at)
+        if wanted:find "%u" and (type == "_" or wanted == type) then places[#places + 1] = at end
     end
-    local at = self.random:pick(places)
+    local at = #places > 0 and self.random:pick(places)
+    if not at then return self:op(consumer) end -- a constant that it has anyhow
     local wanted = types:sub(at, at)
     if consumer == "map" then
         first = self:uniform_op(producer)
@@ -173,7 +186,7 @@ end
 function direct.answer(program, file, node, workload)
     local made = evaluate.row(program, { node = node, workload = workload })
     if made.trap then return { line = made.line, sentence = ("%s:%d: %s"):format(file, made.line, made.trap) } end
-    if not made.ok then return made.reason end
+    if not made.ok then return reasons.told(made.reason) end
     return made.score
 end
 

@@ -49,7 +49,10 @@ end
 local function compare(program, ask, subject, seed)
     local rows, random = frame_of(seed), chance.new(seed ~ 0x5eed)
     local refusal = native.program(program, ask == asked)
-    if refusal then return "it is refused: " .. refusal end
+    if refusal then
+        -- Nobody has counted how long the texts of a direct program become.
+        return (ask == asked or not refusal:find "too long a text") and "it is refused: " .. refusal or nil
+    end
     local difference = native.compare(1, expected(ask, subject, rows, 1), random:below(1 << 20))
     if difference then return difference end
     local changes = frame.change(rows, random)

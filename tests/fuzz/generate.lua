@@ -230,7 +230,77 @@ rules.text = {
     function(self, d) return self:entry("text", d) end,
 }
 
+-- A text that is compared, looked into or put together.
+local function text_of(self, d) return self:of("text", d) end
+
+local TEXTS = {
+    function(self, d)
+        local random = self.random
+        local first = random:pick { "1", "2", "0", "-1", "-3", "1.0", "3" }
+        local last = random:pick { "2", "-1", "-2", "0", "99" }
+        if random:once_in(4) then first = self:of("int", 0) end
+        if random:once_in(3) then return piece("text", "string.sub(", text_of(self, d), ", ", first, ")") end
+        return piece("text", "string.sub(", text_of(self, d), ", ", first, ", ", last, ")")
+    end,
+    function(self, d)
+        return piece("text", "string.", self.random:pick { "lower", "upper", "reverse" }, "(", text_of(self, d), ")")
+    end,
+    function(self, d) return piece("text", "(", text_of(self, d), " .. ", text_of(self, d), ")") end,
+    function(self, d) return piece("text", "(", text_of(self, d), " .. ", self:of("int", d), ")") end,
+    function(self, d)
+        return piece("text", "(string.match(", text_of(self, d), ", ", quoted(self.random:pick(frame.PATTERNS)),
+            ") or ", self:leaf "text", ")")
+    end,
+    function(self, d)
+        return piece("text", "(string.gsub(", text_of(self, d), ", ", quoted(self.random:pick(frame.PATTERNS)), ", ",
+            quoted(self.random:pick { "", "-", "<%0>", "%1%%" }), "))")
+    end,
+    function(self, d)
+        return piece("text", "tostring(", self:of("any", d), ")")
+    end,
+}
+table.move(TEXTS, 1, #TEXTS, #rules.text + 1, rules.text)
+
+local TRUTHS = {
+    function(self, d) return piece("bool", "(", text_of(self, d), self.random:pick(COMPARE), text_of(self, d), ")") end,
+    function(self, d)
+        return piece("bool", "(string.find(", text_of(self, d), ", ", quoted(self.random:pick(frame.PATTERNS)),
+            ") ~= nil)")
+    end,
+    function(self, d)
+        return piece("bool", "not string.find(", text_of(self, d), ", ", text_of(self, d), ", 1, true)")
+    end,
+    function(self, d)
+        return piece("bool", "(", self:of("opt", d), self.random:pick(COMPARE), text_of(self, d), ")")
+    end,
+}
+table.move(TRUTHS, 1, #TRUTHS, #rules.bool + 1, rules.bool)
+
+local LENGTHS = {
+    function(self, d) return piece("int", "#", text_of(self, d)) end,
+    function(self, d)
+        return piece("int", "(string.find(", text_of(self, d), ", ", quoted(self.random:pick(frame.PATTERNS)),
+            ") or -1)")
+    end,
+    function(self, d)
+        return piece("int", "(string.find(", text_of(self, d), ", ", text_of(self, 0), ", 1, true) or -1)")
+    end,
+    function(self, d)
+        return piece("int", "(math.tointeger(tonumber(", text_of(self, d), ")) or ", self:of("int", 0), ")")
+    end,
+}
+table.move(LENGTHS, 1, #LENGTHS, #rules.int + 1, rules.int)
+
 rules.opt = {
+    function(self, d)
+        return piece("opt", "string.match(", text_of(self, d), ", ", quoted(self.random:pick(frame.PATTERNS)), ")")
+    end,
+    function(self)
+        local random = self.random
+        local key = random:pick { "workload.name", "workload.project", "workload.kind" }
+        return piece("opt", random:pick(MAPS), "[", random:pick { "\"a\"", "\"\"", "\"zo\"" }, " .. ", key, ":sub(",
+            random:pick { "1, 2", "2", "-2" }, ")]")
+    end,
     function(self, d)
         return piece("opt", "(", self:condition(d), " and ", self:of("opt", d), " or ", self:of("opt", d), ")")
     end,
@@ -358,6 +428,19 @@ end
 
 statements[7] = function(self, depth)
     return piece("stat", "if ", self:condition(2), " then\n", self:ending(depth), "end\n")
+end
+
+-- Several values of one call.
+statements[8] = function(self)
+    local random, first, second = self.random, self:name(), self:name()
+    local fn, kinds, more = "match", { "opt", "opt" }, ""
+    if random:once_in(2) then fn, kinds = "find", { "any", "any" } end
+    if random:once_in(3) then fn, kinds, more = "gsub", { "text", "int" }, ", " .. quoted "+" end
+    local made = piece("stat", "local ", first, ", ", second, " = string.", fn, "(", self:of("text", 1), ", ",
+        quoted(random:pick(frame.PATTERNS)), more, ")\n")
+    self.scope[#self.scope + 1] = { t = kinds[1], name = first, mutable = true }
+    self.scope[#self.scope + 1] = { t = kinds[2], name = second, mutable = true }
+    return made
 end
 
 function maker:forget(at)

@@ -171,7 +171,10 @@ bool fuzz_can_feed(size_t producer, size_t consumer)
     const char *operands = fuzz_ops[consumer].operands;
     char type = fuzz_ops[producer].type[0];
 
-    return operands[0] != '\0' && (type == '_' || strchr(operands, type) != NULL);
+    bool is_const = producer <= LAT_OP_const_s;
+
+    return operands[0] != '\0' && (type == '_' || strchr(operands, type) != NULL ||
+                                   (is_const && strchr(operands, type - 'A' + 'a') != NULL));
 }
 
 /* ---- the scalar reference ---- */

@@ -102,20 +102,31 @@ describe("what cannot be compiled", function()
                 "what node.labels has is known to a row only",
             ["local s = 0\nfor z, w in pairs { a = 1, b = 2 } do s = s * 2 + w end return s"] =
                 "pairs has no order, and what this loop does depends on one",
-            ["local z = node.name\nreturn z < 'x' and 1 or 2"] = "two texts are compared by <",
-            ["local z = node.name\nreturn #z"] = "the length of 'z' is known to a row only",
-            ["local z = node.name\nreturn z:match '^a' and 1 or 2"] =
-                "string.match is called with what only a row knows",
+            ["local z = node.name\nreturn z:byte(1)"] = "string.byte is called with what only a row knows",
+            ["local z = node.name\nreturn z:match(node.pool) and 1 or 2"] =
+                "match is given a pattern that is known to a row only",
+            ["local z = node.name\nreturn z:match '(a)%1' and 1 or 2"] =
+                "the pattern \"(a)%1\" repeats what it has captured, by %1",
+            ["local z = node.name\nreturn z:match '()a' and 1 or 2"] = "the pattern \"()a\" asks for a place by ()",
+            ["local z = node.name\nreturn z:match '[a' and 1 or 2"] = "the pattern \"[a\" is malformed",
+            ["local z = node.name\nreturn z:find('a', 2) or 0"] = "find is told where to begin",
+            ["local z = node.name\nreturn z:find('a', 1, node.healthy) or 0"] =
+                "argument 3 of find is known to a row only",
+            ["local z = node.name\nreturn #z:gsub('a', string.upper)"] =
+                "string.gsub is given something else than a text to put in its place",
+            ["local z = node.name\nreturn math.max(z:find 'a')"] = "it returns now more values, now fewer",
+            ["local function f(z) return z:match '(a)(b)' end\nreturn tonumber(f(node.name)) or 0"] =
+                "it returns now more values, now fewer",
             ["local z = node.labels.w\nreturn tonumber(z, 16) or 0"] = "tonumber is given a base",
             ["local z = node.labels.w\nreturn z | 1"] = "here text would become a number",
-            ["local z = node.labels.w .. '1'\nreturn tonumber(z) or 0"] =
-                "a text that is put together here would become a number",
-            ["local z = node.name .. 'x'\nreturn z == 'ax' and 1 or 2"] =
-                "a text that is put together here is compared",
+            ["local z = node.name .. node.cpu\nreturn z == 'ax' and 1 or 2"] =
+                "a text with a number that has decimals is compared",
+            ["local z = node.name .. node.cpu\nreturn #z"] =
+                "something is done with a text that has a number with decimals in it",
             ["local z = node.name\nreturn node.labels[z] and 1 or 2"] =
                 "the name of a label in node.labels depends on the node",
-            ["local z = workload.name .. '/x'\nreturn node.labels[z] and 1 or 2"] =
-                "the name of a label is put together from values",
+            ["local z = node.name .. '/x'\nreturn node.labels[z] and 1 or 2"] =
+                "the name of a label in node.labels depends on the node",
             ["\nreturn pcall(error) and 1 or 2"] = "pcall may go on after an error",
             ["local t = {} if node.healthy then t[1] = 2 end\ntable.insert(t, 3) return #t"] =
                 "how long a list is, is known to a row only",
@@ -157,7 +168,7 @@ function score(node) return T[node.allocations] or 0 end]].why)
 
     it("leaves the other function compiled, and gives no program", function()
         local result = compiler.compile [[
-function filter(node) return node.name:find "a" ~= nil end
+function filter(node) return node.name:byte(1) ~= 97 end
 function score(node) return node.cpu end]]
         assert.is_nil(result.program)
         assert.is_false(result.functions[1].compiled)

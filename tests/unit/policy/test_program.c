@@ -212,8 +212,8 @@ static void texts_are_compared_whether_or_not_anybody_holds_them(void **state)
     assert_int_equal(lat_columns_add(columns, &row, NULL), 0);
     lat_columns_set_map(columns, row, LAT_FIELD_node_labels, labels);
     lat_program_row(program, columns, record, row, values);
-    assert_string_equal(lat_program_text(program, columns, values[1]), "a");
-    assert_string_equal(lat_program_text(program, columns, values[2]), "b");
+    assert_string_equal(lat_columns_text(columns, values[1].s), "a");
+    assert_string_equal(lat_columns_text(columns, values[2].s), "b");
     assert_false(values[3].b);
     assert_true(values[5].b);
     assert_true(values[7].b);

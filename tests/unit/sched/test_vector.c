@@ -37,7 +37,7 @@ static bool same(double a, double b)
     return memcmp(&a, &b, sizeof(a)) == 0 || (isnan(a) && isnan(b));
 }
 
-static void judge(const struct lat_program *program, const struct lat_columns *columns,
+static void judge(const struct lat_program *program, struct lat_columns *columns,
                   const struct lat_record *record, const uint64_t *among, struct verdicts *ret)
 {
     union lat_program_value *values = lat_alloc_array(LAT_PROGRAM_OPS_MAX, sizeof(*values));
@@ -254,6 +254,13 @@ static char *program_of_op(const char *name, const char *operands, const unsigne
         {'S',
          {"[\"const_s\",\"gold\"]", "[\"field\",\"workload.pool\"]", "[\"field\",\"node.pool\"]",
           "[\"field\",\"node.gpu_model\"]"}},
+        /* Of a constant there is one kind: a pattern, which may replace, too. */
+        {'s',
+         {"[\"const_s\",\"o(l)\"]", "[\"const_s\",\".d\"]", "[\"const_s\",\"\"]",
+          "[\"const_s\",\"[a-z]*\"]"}},
+        {'i',
+         {"[\"const_i\",\"0\"]", "[\"const_i\",\"0\"]", "[\"const_i\",\"0\"]",
+          "[\"const_i\",\"0\"]"}},
     };
     struct lat_buf out = {.bytes = NULL};
     size_t count = strlen(operands);
@@ -550,6 +557,53 @@ static void a_key_of_the_workload_is_looked_up_in_every_node(void **state)
     lat_columns_free(columns);
 }
 
+/* What was made of texts is remembered by their codes, of which those that nobody holds are given to other texts. */
+static void what_is_made_of_texts_is_right_whatever_codes_they_get(void **state)
+{
+    struct lat_columns *columns = lat_columns_new();
+    struct lat_record *record = lat_record_new(columns);
+    struct lat_program *program = test_program_read(
+        "{\"version\":1,\"ops\":[[\"field\",\"node.pool\"],[\"upper_s\",0],[\"field\",\"workload.name\"],"
+        "[\"find_s\",1,2],[\"i2f\",3],[\"const_s\",\"X-\"],[\"concat_s\",5,1],[\"field\",\"workload.pool\"],"
+        "[\"eq_s\",6,7],[\"const_f\",\"0x1p+9\"],[\"select_f\",8,9,4]],\"score\":10,\"score_line\":1}");
+    struct lat_vector *vector = lat_vector_new(program, columns);
+    struct lat_vector *second = lat_vector_new(program, columns);
+    size_t row;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(lat_columns_add(columns, &row, NULL), 0);
+    }
+    for (int i = 0; i < 200; i++) {
+        struct verdicts want;
+        char text[32];
+
+        /* Texts come and go, and their codes with them. */
+        snprintf(text, sizeof(text), "pool%d", i % 7);
+        lat_columns_set_text(columns, (size_t)i % 3, LAT_FIELD_node_pool, text);
+        snprintf(text, sizeof(text), "%s%d", i % 2 == 0 ? "OOL" : "L", i % 5);
+        lat_record_set_text(record, LAT_FIELD_workload_name, text);
+        snprintf(text, sizeof(text), "X-POOL%d", i % 4);
+        lat_record_set_text(record, LAT_FIELD_workload_pool, text);
+        if (i % 11 == 0) {
+            lat_columns_forget(columns);
+        }
+        for (size_t other = 0; other < 3; other++) {
+            judge(program, columns, record, NULL, &want);
+            run_gives(other == 1 ? second : vector, columns, record, NULL, &want);
+            if (i % 17 == 0) {
+                lat_columns_forget(columns);
+            }
+        }
+    }
+    lat_vector_free(vector);
+    lat_vector_free(second);
+    lat_columns_forget(columns);
+    lat_program_unref(program);
+    lat_record_free(record);
+    lat_columns_free(columns);
+}
+
 static void without_rules_and_score_the_first_living_row_is_taken(void **state)
 {
     struct lat_columns *columns = lat_columns_new();
@@ -585,6 +639,7 @@ int main(void)
         cmocka_unit_test(a_change_renews_what_is_kept_of_its_block),
         cmocka_unit_test(the_first_row_that_raises_an_error_is_told),
         cmocka_unit_test(a_key_of_the_workload_is_looked_up_in_every_node),
+        cmocka_unit_test(what_is_made_of_texts_is_right_whatever_codes_they_get),
         cmocka_unit_test(without_rules_and_score_the_first_living_row_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -253,6 +253,24 @@ static int pick(struct builder *builder, char type, bool uniform)
     }
 }
 
+static bool is_small(char letter)
+{
+    return letter >= 'a' && letter <= 'z';
+}
+
+/* Adds the constant that an op has as operand `at`: a pattern, what replaces it, the number of a capture. */
+static int add_constant(struct builder *builder, size_t code, int at)
+{
+    static const char *const patterns[] = {"%d+", "^(%a*)", "[^%-]-o", "", "(.)$", "%f[%w]%w"};
+
+    if (code == LAT_OP_capture_s && at == 2) {
+        return add_op(builder, "const_i", 'I', cJSON_CreateString("0"), NULL, 0);
+    }
+    const char *text = at == 1 ? patterns[below(builder->random, LAT_COUNT(patterns))] : "<%0>";
+
+    return add_op(builder, "const_s", 'S', cJSON_CreateString(text), NULL, 0);
+}
+
 static void add_random_op(struct builder *builder)
 {
     size_t code = LAT_OP_field + below(builder->random, LAT_OP_COUNT - LAT_OP_field);
@@ -274,7 +292,9 @@ static void add_random_op(struct builder *builder)
         return;
     }
     for (const char *type = op_rows[code].operands; *type != '\0'; type++) {
-        operands[count++] = pick(builder, *type, false);
+        operands[count] =
+            is_small(*type) ? add_constant(builder, code, count) : pick(builder, *type, false);
+        count++;
     }
     add_op(builder, op_rows[code].name, op_rows[code].type[0], NULL, operands, count);
 }
