@@ -389,6 +389,7 @@ local function fold(m, line, op, a, b)
     local also, y = value.known(m.program, b)
     if not known or not also or not FOLDS[op] then return nil end
     local ok, result = pcall(FOLDS[op], x, y)
+    if op == "-" and result == 0 then return nil end -- see takes_nothing()
     if ok and type(result) == "string" and #result > KNOWN_MAX then
         m.refuse(line, "the text is too long", "make it shorter")
     end

@@ -366,10 +366,18 @@ function evaluators.Index(self, node, frame)
     return self:index(node, object, self:eval(node.key, frame))
 end
 
+local LIST_PART = 50
+
+-- What stands in a list is kept until so many of it are there, or the table ends: only then it is put into the table,
+-- over what was put there by name.
 function evaluators.Table(self, node, frame)
-    local made = { cells = {} }
-    local count = 0
+    local made, part, count = { cells = {} }, {}, 0
+    local function put_part()
+        for index, cell in ipairs(part) do made.cells[count + index] = cell end
+        part, count = {}, count + #part
+    end
     for index, item in ipairs(node.items) do
+        if #part == LIST_PART then put_part() end
         if item.key then
             local known, key = value.known(self.program, self:eval(item.key, frame))
             if not known or key == nil or key ~= key then
@@ -379,12 +387,10 @@ function evaluators.Table(self, node, frame)
         else
             local values = index == #node.items and self:list({ item.value }, frame)
                 or { self:eval(item.value, frame) }
-            for _, of in ipairs(values) do
-                count = count + 1
-                made.cells[count] = self.m.cell(of)
-            end
+            for _, of in ipairs(values) do part[#part + 1] = self.m.cell(of) end
         end
     end
+    put_part()
     return value.new("table", made)
 end
 

@@ -23,6 +23,7 @@ describe("a compiled score does what Lua does", function()
             "return 1 / (0.0 * -node.cpu) > 0 and 1 or 2",
             -- Of -0.0 Lua makes 0.0 by taking a 0 from it that is written down, and only then.
             "local z = 0 return (1 / (node.cpu - 0) > 0 and 1 or 2) + (1 / (node.cpu - z) > 0 and 4 or 8)",
+            "local z = -0.0 return (1 / (z - 0) > 0 and 1 or 2) + (1 / (-0.0 - 0) > 0 and 4 or 8) + (0 - 0)",
             [[local z <const> = 0
             return (1 / (node.cpu - (2 >> 2)) > 0 and 1 or 2) + (1 / (node.cpu - z) > 0 and 4 or 8)]],
             "local n = 0/0 return n ~= n and 1 or 2",
@@ -296,6 +297,16 @@ function filter(node, workload)
     return rule(node)
 end]]
         assert.equal(3, #program.rules)
+    end)
+
+    it("with tables that name a place of their list", function()
+        local fifty = ("node.cpu, "):rep(50)
+        each(score, {
+            "local t = { 1, 2, [1] = 9 } return t[1] + node.cpu", "local t = { [1] = 9, 1, 2 } return t[1] + node.cpu",
+            "local t = { 1, [2] = 9, nil } return t[2] + node.cpu",
+            "local t = { " .. fifty .. "[1] = 9 } return t[1]", "local t = { " .. fifty .. "7, [1] = 9 } return t[1]",
+            "local t = { " .. fifty .. "7, [51] = 9 } return t[51] + node.cpu",
+        })
     end)
 
     it("with helpers that say why", function()
