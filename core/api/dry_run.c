@@ -1,6 +1,8 @@
-/* Dry runs: a deploy up to the point where it would change something.
+/* Dry runs: a deploy, a change or a scaling up to the point where it would change something.
  *
- *   POST /workloads?dry_run=true ─► checks, rendering, admission (workloads.c) ─► a trial (core/orch) ─► 200 with its receipt
+ *   POST /workloads?dry_run=true ────────┐
+ *   PATCH /workloads/{id}?dry_run=true ──┼─► checks, rendering, admission (workloads.c, workload_actions.c)
+ *   POST .../{id}/scale?dry_run=true ────┘       └─► a trial (core/orch) ─► 200 with its receipt, what would be replaced, what would go
  *
  * No transaction is begun, so that there is no row, no port, no word in the audit trail and no kept answer. The credentials that the plugin
  * made on the way are nobody's, and not shown. */
@@ -8,7 +10,8 @@
 
 struct dry_run {
     struct lat__call *call;
-    struct lat_workload *workload; /* held */
+    struct lat_workload *workload; /* held; as it would be */
+    bool is_change;                /* what stands is replaced */
     size_t from, max;              /* nodes of the receipt that are shown */
 };
 
@@ -40,6 +43,31 @@ static void write_nodes(const struct lat_api *api, const struct lat_trial *trial
     lat_map_free(counts);
 }
 
+/* Writes what becomes of the instances that stand: those beyond the count go, and a change replaces the others. */
+static void write_standing(const struct dry_run *run, struct lat_json_writer *writer)
+{
+    const struct lat_row *row;
+    void *cursor = NULL;
+    int64_t stay = 0;
+    int64_t go = 0;
+
+    while ((row = lat_store_each(run->call->api->with.store, LAT_INDEX_ALLOCATION_WORKLOAD,
+                                 run->workload->row.id, &cursor))) {
+        const struct lat_allocation *allocation = (const struct lat_allocation *)row;
+
+        if (lat_text_equal(allocation->desired, lat_want_name(LAT_WANT_REMOVED))) {
+            continue;
+        }
+        if (allocation->ordinal < run->workload->count) {
+            stay++;
+        } else {
+            go++;
+        }
+    }
+    lat_json_add_int(writer, "replaced", run->is_change ? stay : 0);
+    lat_json_add_int(writer, "removed", go);
+}
+
 static void write_answer(const struct dry_run *run, const struct lat_trial *trial,
                          struct lat_json_writer *writer)
 {
@@ -56,7 +84,9 @@ static void write_answer(const struct dry_run *run, const struct lat_trial *tria
     lat_json_add_text(writer, "type", workload->type);
     lat_json_add_text(writer, "kind", workload->kind);
     lat_json_add_int(writer, "count", workload->count);
+    lat_json_add_int(writer, "wanted", (int64_t)trial->wanted);
     lat_json_add_int(writer, "placed", (int64_t)trial->placed);
+    write_standing(run, writer);
     lat_json_add_int(writer, "cpu_milli", workload->cpu_milli);
     lat_json_add_int(writer, "memory_bytes", workload->memory_bytes);
     lat_json_add_text(writer, "reason", trial->reason);
@@ -84,7 +114,7 @@ static void tried(void *arg, const struct lat_trial *trial, const struct lat_err
     free(run);
 }
 
-void lat__dry_run(struct lat__call *call, struct lat_workload *workload)
+void lat__dry_run(struct lat__call *call, struct lat_workload *workload, bool is_change)
 {
     const struct lat_api_config *with = &call->api->with;
     struct dry_run *run = LAT_NEW(struct dry_run);
@@ -92,6 +122,7 @@ void lat__dry_run(struct lat__call *call, struct lat_workload *workload)
 
     run->call = call;
     run->workload = workload;
+    run->is_change = is_change;
     if (lat__call_read_nodes(call, &run->from, &run->max, &err)) {
         tried(run, NULL, &err);
         return;

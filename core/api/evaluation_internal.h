@@ -30,8 +30,8 @@ void lat__node_decisions(struct lat__call *call);
 
 /* ---- dry_run.c ---- */
 
-/* Answers where the instances of a workload (taken) would go, and ends the call. Nothing is written: not the answer either, whatever
- * Idempotency-Key it came with. */
-void lat__dry_run(struct lat__call *call, struct lat_workload *workload);
+/* Answers where the instances of a workload (taken), which is as it would be, would go that stand nowhere, and ends the call. is_change:
+ * those that stand would be replaced. Nothing is written: not the answer either, whatever Idempotency-Key it came with. */
+void lat__dry_run(struct lat__call *call, struct lat_workload *workload, bool is_change);
 
 #endif

@@ -2,6 +2,7 @@
  *
  * The status is set to the first step of the way at once, so that whoever asks after the answer does not read the
  * status from before. */
+#include "api/evaluation_internal.h"
 #include "api/policy_internal.h"
 #include "api/workload_internal.h"
 
@@ -158,6 +159,42 @@ static void more_admitted(void *arg, const struct lat_err *err)
     }
 }
 
+/* A scaling that is tried out. */
+struct trying {
+    struct lat__call *call;
+    struct lat_workload *wanted; /* held */
+};
+
+static void try_admitted(void *arg, const struct lat_err *err)
+{
+    struct trying *trying = arg;
+
+    if (err) {
+        lat__call_fail(trying->call, err);
+        lat_row_unref(&trying->wanted->row);
+    } else {
+        lat__dry_run(trying->call, trying->wanted, false);
+    }
+    free(trying);
+}
+
+static void try_scale(struct lat__call *call, const struct lat_workload *found, int64_t count)
+{
+    struct trying *trying = LAT_NEW(struct trying);
+
+    trying->call = call;
+    trying->wanted = lat_workload_edit(found);
+    trying->wanted->count = count;
+    if (count <= found->count) {
+        try_admitted(trying, NULL);
+        return;
+    }
+    struct lat_workload *asked = lat_workload_edit(found);
+
+    asked->count = count;
+    lat__admission_ask(call, "scale", asked, try_admitted, trying);
+}
+
 /* More instances are the admission policy's business; fewer never are. */
 void lat__workloads_scale(struct lat__call *call)
 {
@@ -166,10 +203,14 @@ void lat__workloads_scale(struct lat__call *call)
     struct lat_workload *wanted;
     int64_t count = -1;
     struct lat_err err;
+    bool is_dry;
 
-    if (lat__workload_find(call, &found, &err) || lat__workload_refuse_removed(found, &err) ||
+    if (lat__call_read_flag(call, "dry_run", &is_dry, &err) ||
+        lat__workload_find(call, &found, &err) || lat__workload_refuse_removed(found, &err) ||
         lat__call_read_body(call, known, &err) || read_count(call, &count, &err)) {
         lat__call_fail(call, &err);
+    } else if (is_dry) {
+        try_scale(call, found, count);
     } else if (count <= found->count) {
         act(call, "workload.scale", scale);
     } else {

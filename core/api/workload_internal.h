@@ -51,8 +51,8 @@ int lat__labels_change(const char *labels, const cJSON *patch, char **ret_labels
 /* Tells whether a change is one of labels and nothing else. */
 bool lat__labels_alone(const cJSON *patch);
 
-/* Changes the labels as the body says, which is such a change. */
-void lat__workload_label(struct lat__call *call, const struct lat_workload *found);
+/* Changes the labels as the body says, which is such a change; is_dry: only says what would come of it. */
+void lat__workload_label(struct lat__call *call, const struct lat_workload *found, bool is_dry);
 
 /* What ?label=NAME and ?label=NAME=VALUE ask for: all of them. */
 struct lat__label_filter {

@@ -5,6 +5,7 @@
  * A label says something of a workload and changes nothing about its containers; so a change of labels alone raises no
  * generation, asks no plugin and opens nothing that is sealed. They stand in a column of their own, as the writer here writes them:
  * one spelling for one set, which a look for "name":"value" may rely on. */
+#include "api/evaluation_internal.h"
 #include "api/workload_internal.h"
 
 #include <string.h>
@@ -63,7 +64,7 @@ bool lat__labels_alone(const cJSON *patch)
     return patch->child && !patch->child->next && lat_text_equal(patch->child->string, "labels");
 }
 
-void lat__workload_label(struct lat__call *call, const struct lat_workload *found)
+void lat__workload_label(struct lat__call *call, const struct lat_workload *found, bool is_dry)
 {
     struct lat_txn *txn = lat__call_begin(call);
     const struct lat_workload *old =
@@ -80,6 +81,11 @@ void lat__workload_label(struct lat__call *call, const struct lat_workload *foun
     }
     workload = lat_workload_edit(old);
     lat_row_take(workload->labels, labels);
+    if (is_dry) {
+        lat_txn_cancel(txn);
+        lat__dry_run(call, workload, false);
+        return;
+    }
     lat_row_set(workload->request_id, lat_http_request_id(call->req));
     workload->updated_at = lat__now(call->api);
     lat__workload_commit(call, txn, "workload.label",

@@ -21,7 +21,7 @@ struct rendering {
     cJSON *rendered;               /* owned; what the plugin made of it */
     char workload_id[LAT_ID_SIZE]; /* "" for a new one */
     int64_t generation, count;     /* of the workload that a change was made from */
-    bool is_dry;                   /* of a new one: nothing is to be changed */
+    bool is_dry;                   /* nothing is to be changed */
 };
 
 static struct rendering *free_rendering(struct rendering *rendering)
@@ -359,24 +359,27 @@ static int wanted_workload(const struct rendering *rendering, struct lat_workloa
     return 0;
 }
 
-/* Answers what would become of a new workload that was admitted. */
+/* Answers what would become of a workload that was admitted. */
 static void try_out(struct rendering *rendering)
 {
     struct lat__call *call = rendering->call;
+    bool is_new = !*rendering->workload_id;
     struct lat_workload *workload = NULL;
     struct lat_err err;
 
     if (check_plain(rendering->spec, rendering->rendered, &err) ||
-        name_taken(call, lat_json_text(rendering->spec, "name", ""), &err) ||
+        (is_new && name_taken(call, lat_json_text(rendering->spec, "name", ""), &err)) ||
         wanted_workload(rendering, &workload, &err)) {
         lat__call_fail(call, &err);
         return;
     }
-    lat_store_make_id(call->api->with.store, workload->row.id);
-    lat_row_set(workload->desired, lat_want_name(LAT_WANT_RUNNING));
+    if (is_new) {
+        lat_store_make_id(call->api->with.store, workload->row.id);
+        lat_row_set(workload->desired, lat_want_name(LAT_WANT_RUNNING));
+    }
     lat_row_set(workload->request_id, lat_http_request_id(call->req));
-    workload->generation = 1;
-    lat__dry_run(call, workload);
+    workload->generation++;
+    lat__dry_run(call, workload, !is_new);
 }
 
 static void admitted(void *arg, const struct lat_err *err)
@@ -553,7 +556,7 @@ static int take_labels(struct lat__call *call, const struct lat_workload *worklo
     return code;
 }
 
-static void change_spec(struct lat__call *call, const struct lat_workload *workload)
+static void change_spec(struct lat__call *call, const struct lat_workload *workload, bool is_dry)
 {
     struct rendering *rendering;
     cJSON *rendered = NULL;
@@ -571,6 +574,7 @@ static void change_spec(struct lat__call *call, const struct lat_workload *workl
     }
     rendering = LAT_NEW(struct rendering);
     rendering->call = call;
+    rendering->is_dry = is_dry;
     rendering->spec = spec;
     rendering->labels = labels;
     lat_text_bound(rendering->workload_id, sizeof(rendering->workload_id), workload->row.id);
@@ -585,12 +589,14 @@ void lat__workloads_change(struct lat__call *call)
 {
     const struct lat_workload *workload;
     struct lat_err err;
+    bool is_dry;
 
-    if (lat__workload_find(call, &workload, &err) || lat__call_read_body(call, NULL, &err)) {
+    if (lat__call_read_flag(call, "dry_run", &is_dry, &err) ||
+        lat__workload_find(call, &workload, &err) || lat__call_read_body(call, NULL, &err)) {
         lat__call_fail(call, &err);
     } else if (lat__labels_alone(call->body)) {
-        lat__workload_label(call, workload);
+        lat__workload_label(call, workload, is_dry);
     } else {
-        change_spec(call, workload);
+        change_spec(call, workload, is_dry);
     }
 }

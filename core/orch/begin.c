@@ -112,6 +112,10 @@ void lat__evaluator_begin(struct lat__evaluator *evaluator, struct lat_txn *txn)
 
     lat__fleet_refresh(evaluator->fleet, txn);
     if (evaluator->trial) {
+        if (evaluator->trial->placed == 0) {
+            evaluator->trial->wanted =
+                lat__orch_missing(txn, workload, NULL, (size_t)workload->count);
+        }
         lat__trial_count(evaluator->trial, evaluator->trial->placed, 1,
                          lat__fleet_frame(evaluator->fleet));
     }

@@ -37,7 +37,8 @@ struct lat_orch *lat_orch_new(const struct lat_orch_options *options);
 /* Stops watching. A decision under way is forgotten. Before the Lua host is closed. Takes NULL, returns NULL. */
 struct lat_orch *lat_orch_free(struct lat_orch *orch);
 
-/* Finds out where the instances of a workload (taken; its row need not be in the store) would go now, and changes nothing. fn comes in a
+/* Finds out where the instances of a workload (taken) would go now that it has no allocation for, and changes nothing. The row is as it
+ * would be: the store need not know it, or has it otherwise; what stands takes the room that it takes now. fn comes in a
  * later turn, or at once with BUSY; CANCELLED when the reconcilers are stopped before. */
 void lat_orch_try(struct lat_orch *orch, struct lat_workload *workload, lat_trial_fn *fn,
                   void *arg);

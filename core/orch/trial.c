@@ -48,12 +48,12 @@ static void tell(struct lat__trial *trial, lat_trial_fn *fn)
     }
     fn(trial->arg,
        &(struct lat_trial){
-           .wanted = (size_t)trial->workload->count,
+           .wanted = trial->wanted,
            .placed = trial->placed,
            .nodes = nodes,
-           .reason = trial->reason,
-           .receipt = trial->receipt,
-           .policy = trial->policy,
+           .reason = trial->reason ? trial->reason : "",
+           .receipt = trial->receipt ? trial->receipt : "",
+           .policy = trial->policy ? trial->policy : "",
        },
        NULL);
     free(nodes);
@@ -127,7 +127,7 @@ bool lat__trial_note(struct lat__trial *trial, struct lat_plan *plan, struct lat
     for (size_t i = 0; i < placed; i++) {
         trial->instances[trial->placed++] = make_instance(trial, fleet, rows[i]);
     }
-    return placed > 0 && trial->placed < (size_t)trial->workload->count;
+    return placed > 0 && trial->placed < trial->wanted;
 }
 
 /* ---- taking turns with evaluations ---- */
@@ -183,14 +183,17 @@ int lat__evaluator_tell(struct lat__evaluator *evaluator, struct lat_err *err)
 {
     struct lat__trial *trial = evaluator->trial;
     size_t stood = trial->placed;
+    size_t missing = trial->wanted - stood;
     size_t placed = 0;
-    bool has_more;
-    int rc = lat_plan_place(evaluator->plan, (size_t)trial->workload->count - stood, &placed, err);
+    bool has_more = false;
+    int rc = missing > 0 ? lat_plan_place(evaluator->plan, missing, &placed, err) : 0;
 
     if (rc != 0) {
         return rc;
     }
-    has_more = lat__trial_note(trial, evaluator->plan, evaluator->fleet, placed);
+    if (missing > 0) {
+        has_more = lat__trial_note(trial, evaluator->plan, evaluator->fleet, placed);
+    }
     lat__evaluator_finish(evaluator);
     lat__trial_count(trial, stood, -1, lat__fleet_frame(evaluator->fleet));
     evaluator->trial = NULL;

@@ -13,9 +13,11 @@ struct lat__trial {
     TAILQ_ENTRY(lat__trial) link;
     struct lat_workload *workload;     /* held */
     struct lat_allocation **instances; /* that would be placed; held rows, which no store knows */
-    size_t placed;                     /* of these */
-    char *reason, *receipt, *policy;   /* owned; NULL until something was decided */
-    lat_trial_fn *fn;                  /* NULL once it was called */
+    size_t
+        wanted; /* that lack a place: all of a new workload, those that a change brings of one that stands */
+    size_t placed;                   /* of these */
+    char *reason, *receipt, *policy; /* owned; NULL until something was decided */
+    lat_trial_fn *fn;                /* NULL once it was called */
     void *arg;
 };
 

@@ -8,10 +8,11 @@
 
 /* What came of it. All is borrowed for the callback. */
 struct lat_trial {
-    size_t wanted, placed;    /* instances */
+    size_t wanted, placed;    /* instances; none are wanted where all have their place */
     const char *const *nodes; /* id of the node of each that would be placed, in order of choice */
-    const char *reason;       /* one sentence */
-    const char *receipt; /* packed: of the decision that found no node, else of the first one */
+    const char *reason;       /* one sentence; "" where none was wanted */
+    const char
+        *receipt; /* packed: of the decision that found no node, else of the first one; likewise */
     const char
         *policy; /* who decided: "placement 3", "built-in"; "" when no node was left to judge */
 };

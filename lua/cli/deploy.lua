@@ -1,45 +1,17 @@
 -- deploy: one workload, from flags until its address answers.
 
 local demand = require "cli.demand"
-local explain = require "cli.explain"
-local problem = require "cli.problem"
+local dry_run = require "cli.dry_run"
 local spec = require "cli.spec"
-local units = require "cli.units"
 local wait = require "cli.wait"
 local workload = require "cli.workload"
 
 local RETRY_MS = 30 * 1000
-local NO_NODE_STATUS = 7 -- of no_node in the table of errors
-
--- Says where it would go; ends with the exit status of no_node where not all of it would.
-local function dry_run(context, options, body)
-    local answer, text = context:console():call("POST", "/api/v1/workloads?dry_run=true", body)
-    if options.json then
-        context.out:line(text)
-    else
-        local nodes = {}
-        for index, node in ipairs(answer.nodes or {}) do
-            nodes[index] = units.clean(node.name or node.node) .. (node.instances > 1 and " x" .. node.instances or "")
-        end
-        local receipt = type(answer.receipt) == "table" and answer.receipt or {}
-        context.out:fields({
-            { "dry run", ("%d of %s would be placed; nothing was changed"):format(answer.placed,
-                units.count(answer.count, "instance")) },
-            { "on", table.concat(nodes, ", ") },
-            { "decision", answer.would_place and "" or units.clean(answer.reason or "") },
-            { "fix", type(receipt.fix) == "string" and units.clean(receipt.fix) or "" },
-            { "policy", explain.decider(answer) },
-            { "fallback", type(receipt.fallback) == "string" and units.clean(receipt.fallback) or "" },
-        }, 0)
-        explain.receipt(context, answer.receipt, false, true)
-    end
-    if not answer.would_place then problem.leave(NO_NODE_STATUS) end
-end
 
 local function deploy(context, options, operands, rest)
     local body = spec.build(operands.TYPE, operands.NAME, options, rest, context.parts.getenv)
     local timeout_ms = wait.timeout_ms(context, options)
-    if options.dry_run then return dry_run(context, options, body) end
+    if options.dry_run then return dry_run(context, options, "/api/v1/workloads", body) end
     local console = context:console()
     console.on_retry = function() context.out:progress("send", "the connection was lost; sending it again") end
     local item, text = console:call("POST", "/api/v1/workloads", body, { patience_ms = RETRY_MS })

@@ -1,5 +1,6 @@
 -- Commands that change workloads which are there: stop, start, restart, scale, label, rm.
 
+local dry_run = require "cli.dry_run"
 local problem = require "cli.problem"
 local spec = require "cli.spec"
 local units = require "cli.units"
@@ -46,6 +47,7 @@ local function scale(context, options, operands)
             ("To have none running: lattice stop %s"):format(operands.NAME))
     end
     local path = workload.path(context.system, operands.NAME)
+    if options.dry_run then return dry_run(context, options, path .. "/scale", { count = count }) end
     local item = context:console():get(path)
     local gone = (item.count or 0) - count
     if gone > 0 and #workload.volumes(item) > 0 and not options.yes then
@@ -106,10 +108,14 @@ return {
         section = SECTION,
         summary = "Change how many instances there are",
         operands = { { name = "NAME" }, { name = "COUNT" } },
-        flags = with { { name = "yes", help = "lose the data of the instances that go" } },
+        flags = with {
+            { name = "yes", help = "lose the data of the instances that go" },
+            { name = "dry-run", help = "say where they would go, and why not elsewhere; change nothing" },
+        },
         details = [[
-Where instances with volumes go, their data goes too: that is asked about on a terminal, and needs --yes elsewhere.]],
-        examples = { "lattice scale web 4" },
+Where instances with volumes go, their data goes too: that is asked about on a terminal, and needs --yes elsewhere.
+With --dry-run the exit status is 7 unless all that are missing would be placed.]],
+        examples = { "lattice scale web 4", "lattice scale web 40 --dry-run" },
         run = scale,
     },
     {

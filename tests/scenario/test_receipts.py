@@ -23,6 +23,22 @@ def test_a_dry_run_says_what_a_deploy_would_do_and_changes_nothing(cloud: Cloud)
     assert ran.returncode not in (0, 7)
 
 
+def test_a_dry_run_of_a_change_is_about_what_does_not_stand_yet(cloud: Cloud) -> None:
+    cloud.cli(*DEPLOY, "--cpu", "0.25")
+    before = cloud.api("GET", "/api/v1/workloads/web")
+    ran = cloud.cli("scale", "web", "3", "--dry-run")
+    assert "2 of 2 instances would be placed; nothing was changed" in ran.stdout and "node-1 x2" in ran.stdout
+    ran = cloud.cli("scale", "web", "1000", "--dry-run", check=False)
+    assert ran.returncode == 7 and "of 999 instances would be placed" in ran.stdout
+    answer = cloud.api("PATCH", "/api/v1/workloads/web?dry_run=true", {"count": 2, "memory": "100m"})
+    assert answer["wanted"] == 1 and answer["replaced"] == 1 and answer["removed"] == 0 and answer["receipt"]
+    cloud.api("POST", "/api/v1/workloads/web/scale", {"count": 2})
+    cloud.api.wait("web", "running")
+    assert "1 instance would go; nothing was changed" in cloud.cli("scale", "web", "1", "--dry-run").stdout
+    after = cloud.api("GET", "/api/v1/workloads/web")
+    assert after["generation"] == before["generation"] and after["count"] == 2 and after["memory_bytes"] == before["memory_bytes"]
+
+
 def test_a_dry_run_counts_its_own_instances_also_where_rows_are_asked_for(cloud: Cloud) -> None:
     """A policy that is not compiled is asked for one instance after the other."""
     source = "function score(node, workload) local n = 0 while n < node.workload_instances do n = n + 1 end return -n end\n"

@@ -352,8 +352,8 @@ end)
 
 describe("deploy --dry-run", function()
     local function answer(placed)
-        return { dry_run = true, would_place = placed == 2, count = 2, placed = placed, reason = "no room",
-            policy = "placement 1", nodes = { { name = "n1", instances = placed } },
+        return { dry_run = true, would_place = placed == 2, count = 2, wanted = 2, placed = placed, replaced = 0,
+            removed = 0, reason = "no room", policy = "placement 1", nodes = { { name = "n1", instances = placed } },
             receipt = { fix = "n1 lacks a lot." } }
     end
 
@@ -373,6 +373,31 @@ describe("deploy --dry-run", function()
         ran = fakes.run("deploy custom web --count 2 --dry-run --json", { script = { { 200, answer(1) } } })
         assert.are.equal(7, ran.raised.status)
         assert.is_true(fakes.json.decode(ran.stdout).dry_run)
+    end)
+end)
+
+describe("scale --dry-run", function()
+    local function run(answer)
+        answer.dry_run, answer.policy, answer.nodes = true, "placement 1", {}
+        return fakes.run("scale web 4 --dry-run", { script = { { 200, answer } } })
+    end
+
+    it("says where more would go, and sends nothing else", function()
+        local ran = run { would_place = true, count = 4, wanted = 2, placed = 2, replaced = 0, removed = 0 }
+        assert.are.same({ "POST /api/v1/workloads/web/scale?dry_run=true" }, targets(ran))
+        assert.matches("2 of 2 instances would be placed; nothing was changed", ran.stdout, 1, true)
+    end)
+
+    it("says what would go", function()
+        local ran = run { would_place = true, count = 4, wanted = 0, placed = 0, replaced = 0, removed = 3 }
+        assert.is_true(ran.ok)
+        assert.matches("3 instances would go; nothing was changed", ran.stdout, 1, true)
+        assert.not_matches("policy", ran.stdout, 1, true)
+    end)
+
+    it("says so where nothing would change", function()
+        local ran = run { would_place = true, count = 4, wanted = 0, placed = 0, replaced = 0, removed = 0 }
+        assert.matches("nothing would change", ran.stdout, 1, true)
     end)
 end)
 

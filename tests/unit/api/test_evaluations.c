@@ -151,6 +151,69 @@ static void a_dry_run_leaves_nothing_behind(void **state)
     reply_done(&reply);
 }
 
+/* Asks for a dry run of it; the workload's row is the same one afterwards. */
+static struct reply try_change(struct desk *desk, const char *id, const char *method,
+                               const char *path, const char *body)
+{
+    const struct lat_workload *before = lat_store_workload(desk->console->store, id);
+    struct reply reply = ask_with_key(desk, desk->alice, method, path, body, "change");
+
+    assert_int_equal(reply.status, 200);
+    assert_true(lat_json_bool(reply.json, "dry_run", false));
+    assert_ptr_equal(before, lat_store_workload(desk->console->store, id));
+    assert_int_equal(rows_in(desk, LAT_TABLE_IDEMPOTENCY), 0);
+    return reply;
+}
+
+static void a_dry_run_of_a_change_changes_nothing(void **state)
+{
+    struct desk *desk = *state;
+    char id[LAT_ID_SIZE], instance[LAT_ID_SIZE];
+    struct reply reply;
+
+    set_node_status(desk->console, "ready");
+    deploy(desk, desk->alice, "web", id);
+    place(desk, id, instance);
+    desk->trial_room = 1;
+    reply = try_change(desk, id, "PATCH", "/api/v1/workloads/web?dry_run=true",
+                       "{\"count\":3,\"params\":{\"image\":\"nginx:2\"}}");
+    assert_int_equal(lat_json_int(reply.json, "count", 0), 3);
+    assert_int_equal(lat_json_int(reply.json, "replaced", 0), 1);
+    assert_int_equal(lat_json_int(reply.json, "removed", 9), 0);
+    assert_false(lat_json_bool(reply.json, "would_place", true));
+    reply_done(&reply);
+    reply = try_change(desk, id, "PATCH", "/api/v1/workloads/web?dry_run=true",
+                       "{\"labels\":{\"tier\":\"front\"}}");
+    assert_int_equal(lat_json_int(reply.json, "replaced", 9), 0);
+    reply_done(&reply);
+    expect_code(desk, desk->alice, "PATCH", "/api/v1/workloads/web?dry_run=true",
+                "{\"name\":\"other\"}", LAT_E_INVALID_FIELD);
+    expect_code(desk, desk->alice, "PATCH", "/api/v1/workloads/web?dry_run=perhaps",
+                "{\"count\":3}", LAT_E_INVALID_FIELD);
+}
+
+static void a_dry_run_of_a_scaling_changes_nothing(void **state)
+{
+    struct desk *desk = *state;
+    char id[LAT_ID_SIZE], instance[LAT_ID_SIZE];
+    struct reply reply;
+
+    set_node_status(desk->console, "ready");
+    deploy(desk, desk->alice, "web", id);
+    place(desk, id, instance);
+    desk->trial_room = 9;
+    reply =
+        try_change(desk, id, "POST", "/api/v1/workloads/web/scale?dry_run=true", "{\"count\":7}");
+    assert_int_equal(lat_json_int(reply.json, "count", 0), 7);
+    assert_int_equal(lat_json_int(reply.json, "replaced", 9), 0);
+    assert_true(lat_json_bool(reply.json, "would_place", false));
+    reply_done(&reply);
+    expect_code(desk, desk->alice, "POST", "/api/v1/workloads/web/scale?dry_run=true",
+                "{\"count\":0}", LAT_E_INVALID_FIELD);
+    expect_code(desk, desk->bob, "POST", "/api/v1/workloads/web/scale?dry_run=true",
+                "{\"count\":2}", LAT_E_NOT_FOUND);
+}
+
 static void a_dry_run_is_checked_as_a_deploy_is(void **state)
 {
     struct desk *desk = *state;
@@ -172,6 +235,8 @@ static int run(void)
         TEST(a_decision_is_read_by_its_project_with_nodes_in_parts),
         TEST(a_node_tells_what_was_decided_about_it),
         TEST(a_dry_run_leaves_nothing_behind),
+        TEST(a_dry_run_of_a_change_changes_nothing),
+        TEST(a_dry_run_of_a_scaling_changes_nothing),
         TEST(a_dry_run_is_checked_as_a_deploy_is),
     };
 

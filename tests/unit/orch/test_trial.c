@@ -34,6 +34,10 @@ static void note(void *arg, const struct lat_trial *trial, const struct lat_err 
     for (size_t i = 0; i < trial->placed && i < 8; i++) {
         lat_text_bound(told->nodes[i], LAT_ID_SIZE, trial->nodes[i]);
     }
+    if (trial->wanted == 0) {
+        assert_string_equal(trial->receipt, "");
+        return;
+    }
     assert_int_equal(lat_receipt_read(trial->receipt, &receipt, NULL), 0);
     lat_text_bound(told->fix, sizeof(told->fix), receipt.fix);
     lat_receipt_done(&receipt);
@@ -100,6 +104,39 @@ static void a_trial_that_finds_no_room_says_what_would_help(void **state)
     assert_non_null(strstr(told.reason, "0.500 of 2.000 are free"));
     assert_string_equal(told.fix, "n1 lacks 1 processors: ask for 0.5 processors or less, or free "
                                   "1 processors there.");
+    expect_quiet(cloud);
+}
+
+/* As it would be with so many instances. */
+static void try_count(struct cloud *cloud, const char *id, int64_t count, struct told *told)
+{
+    struct lat_workload *workload = lat_workload_edit(lat_store_workload(cloud->bed->store, id));
+
+    *told = (struct told){.is_over = false};
+    workload->count = count;
+    lat_orch_try(cloud->orch, workload, note, told);
+    await(cloud, told);
+}
+
+static void a_trial_of_a_workload_that_stands_is_about_what_is_missing(void **state)
+{
+    struct cloud *cloud = *state;
+    char node[LAT_ID_SIZE], id[LAT_ID_SIZE];
+    struct told told;
+
+    add_node(cloud, "n1", node);
+    deploy(cloud, "db", 2, 500, id);
+    await_allocations(cloud, id, 2);
+    try_count(cloud, id, 4, &told);
+    assert_int_equal(told.wanted, 2);
+    assert_int_equal(told.placed, 2);
+    try_count(cloud, id, 5, &told); /* two processors, and what stands counts */
+    assert_int_equal(told.wanted, 3);
+    assert_int_equal(told.placed, 2);
+    try_count(cloud, id, 1, &told);
+    assert_int_equal(told.wanted, 0);
+    assert_int_equal(told.placed, 0);
+    assert_string_equal(told.reason, "");
     expect_quiet(cloud);
 }
 
@@ -227,6 +264,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, cloud_open, cloud_close)
         T(a_trial_says_where_all_instances_would_go_and_places_none),
         T(a_trial_that_finds_no_room_says_what_would_help),
+        T(a_trial_of_a_workload_that_stands_is_about_what_is_missing),
         T(a_trial_without_a_node_ends_too),
         T(trials_and_deploys_take_turns),
         T(one_trial_too_many_is_refused_and_a_stop_ends_those_that_wait),
