@@ -225,6 +225,13 @@ bool lat_file_exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
+bool lat_file_is_plain(const char *path)
+{
+    struct stat there;
+
+    return stat(path, &there) != 0 || S_ISREG(there.st_mode);
+}
+
 void lat_descriptors_raise(void)
 {
     struct rlimit limit;

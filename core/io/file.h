@@ -30,6 +30,9 @@ void lat_dir_sweep(const char *path);
 
 bool lat_file_exists(const char *path);
 
+/* Tells whether reading it ends: it is a plain file, or a link to one, or there is none. A pipe would keep its reader waiting. */
+bool lat_file_is_plain(const char *path);
+
 /* ---- a disk: where small files of a program's state lie ---- */
 
 struct lat_disk;
@@ -74,7 +77,8 @@ void lat_descriptors_raise(void);
 /* Takes an exclusive lock on path for the life of the process; CONFLICT when another process holds it. */
 int lat_file_lock(const char *path, int *ret_fd, struct lat_err *err) LAT_MUST_USE;
 
-/* Calls fn(arg) soon after something in the folder changed (changes close together give one call). */
+/* Calls fn(arg) soon after something in the folder changed (changes close together give one call), or another folder took its
+ * place. */
 struct lat_watch;
 int lat_watch_start(struct lat_loop *loop, const char *dir, lat_call_fn *fn, void *arg,
                     struct lat_watch **ret_watch, struct lat_err *err) LAT_MUST_USE;

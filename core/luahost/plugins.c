@@ -99,7 +99,9 @@ static int read_text(const char *dir, const char *name, const char *file, size_t
                      struct lat_buf *out, struct lat_err *err)
 {
     char *path = lat_text_format("%s/%s/%s", dir, name, file);
-    int rc = lat_file_read(path, max, out, err);
+    int rc = lat_file_is_plain(path)
+                 ? lat_file_read(path, max, out, err)
+                 : lat_err_set(err, LAT_E_PLUGIN, "%s/%s is no file.", name, file);
 
     free(path);
     if (rc == 0 &&

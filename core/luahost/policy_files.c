@@ -19,7 +19,8 @@
 static int read_text(const char *path, char **ret_text, struct lat_err *err)
 {
     struct lat_buf bytes = {0};
-    int rc = lat_file_read(path, LAT_LUAHOST_SOURCE_MAX, &bytes, err);
+    int rc = lat_file_is_plain(path) ? lat_file_read(path, LAT_LUAHOST_SOURCE_MAX, &bytes, err)
+                                     : lat_err_set(err, LAT_E_POLICY, "%s is no file.", path);
 
     if (rc == 0 && bytes.len > 0 && memchr(bytes.bytes, '\0', bytes.len) != NULL) {
         rc = lat_err_set(err, LAT_E_POLICY, "%s is not text.", path);

@@ -155,24 +155,26 @@ static void put_version(struct lat__policy *policy, struct lat_txn *txn, int64_t
     lat_txn_put(txn, &version->row);
 }
 
-/* Forgets what is older than the newest that are kept. Rows of an index come in order of birth. */
+/* Forgets what is older than the newest that are kept, by revision: ids are of a clock, which may have stood wrong once. */
 static void forget_versions(const struct lat__policy *policy, struct lat_txn *txn)
 {
     for (;;) {
-        const struct lat_row *oldest = NULL;
+        const struct lat_policy_version *oldest = NULL;
         const struct lat_row *row;
         void *cursor = NULL;
         size_t count = 0;
 
         while ((row = lat_txn_each(txn, LAT_INDEX_POLICY_VERSION_POLICY, policy->name, &cursor)) !=
                NULL) {
-            oldest = oldest != NULL ? oldest : row;
+            const struct lat_policy_version *version = (const struct lat_policy_version *)row;
+
+            oldest = oldest == NULL || version->revision < oldest->revision ? version : oldest;
             count++;
         }
         if (count <= LAT_POLICIES_VERSIONS_MAX) {
             return;
         }
-        lat_txn_remove(txn, LAT_TABLE_POLICY_VERSION, oldest->id);
+        lat_txn_remove(txn, LAT_TABLE_POLICY_VERSION, oldest->row.id);
     }
 }
 

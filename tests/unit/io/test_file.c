@@ -278,6 +278,51 @@ static void changes_close_together_are_told_once(void **state)
     lat_loop_free(loop);
 }
 
+static void a_folder_that_takes_the_place_of_another_is_watched(void **state)
+{
+    struct place *place = *state;
+    struct lat_loop *loop = lat_loop_new(lat_clock_system());
+    char *old = lat_text_format("%s.old", place->folder);
+    struct watcher watcher = {0};
+    struct lat_watch *watch;
+
+    assert_int_equal(lat_watch_start(loop, place->folder, on_change, &watcher, &watch, NULL),
+                     LAT_OK);
+    assert_int_equal(rename(place->folder, old), 0);
+    assert_int_equal(mkdir(place->folder, 0755), 0);
+    run_until(loop, &watcher.called);
+    run_for(loop, 60);
+    watcher.called = false;
+    put(place->path, "one");
+    run_until(loop, &watcher.called);
+    /* Gone for a while, and there again. */
+    assert_int_equal(unlink(place->path), 0);
+    assert_int_equal(rmdir(place->folder), 0);
+    run_for(loop, 60);
+    assert_int_equal(rename(old, place->folder), 0);
+    watcher.called = false;
+    run_until(loop, &watcher.called);
+    watcher.called = false;
+    put(place->path, "two");
+    run_until(loop, &watcher.called);
+    assert_null(lat_watch_free(watch));
+    lat_loop_free(loop);
+    free(old);
+}
+
+static void a_pipe_is_no_plain_file(void **state)
+{
+    struct place *place = *state;
+
+    assert_true(lat_file_is_plain(place->path)); /* there is none */
+    assert_int_equal(mkfifo(place->path, 0600), 0);
+    assert_false(lat_file_is_plain(place->path));
+    assert_false(lat_file_is_plain(place->folder));
+    assert_int_equal(unlink(place->path), 0);
+    put(place->path, "x");
+    assert_true(lat_file_is_plain(place->path));
+}
+
 static void descriptors_are_raised_to_what_the_system_allows(void **state)
 {
     struct rlimit limit, raised;
@@ -303,6 +348,8 @@ int main(void)
         T(folders_are_made_with_those_above),
         T(a_lock_keeps_other_processes_out),
         T(changes_close_together_are_told_once),
+        T(a_folder_that_takes_the_place_of_another_is_watched),
+        T(a_pipe_is_no_plain_file),
         T(descriptors_are_raised_to_what_the_system_allows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Policies whose loads come too late, as on a machine that has much to do: they are tried again by themselves. Children are scripted
- * and time is the test's, see inside.h; the store and the folder are real. */
+/* Policies whose loads come too late, as on a machine that has much to do: they are tried again by themselves. And what else a
+ * machine does to them: pipes and folders where a file should be, a clock that stood wrong. Children are scripted and time is the test's, see inside.h; the store and the folder are real. */
 #include "tests/unit/luahost/inside.h"
 
 #include "base/mem.h"
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct house {
@@ -325,6 +326,81 @@ static void without_a_folder_a_shipped_text_that_is_late_is_tried_again(void **s
     free(shipped);
 }
 
+/* ---- what else stands in the way ---- */
+
+static void what_is_no_file_is_refused_and_keeps_nobody_waiting(void **state)
+{
+    struct house *house = *state;
+
+    assert_int_equal(lat_dir_make(house->folder, 0755, NULL), 0);
+    assert_int_equal(mkfifo(house->file, 0600), 0);
+    start(house);
+    assert_non_null(strstr(row(house)->refused, "is no file"));
+    assert_int_not_equal(strlen(source(house)), 0); /* the shipped one */
+    assert_int_equal(unlink(house->file), 0);
+    save(house, draft);
+    pass(house, 1000);
+    assert_string_equal(source(house), draft);
+    assert_int_equal(unlink(house->file), 0);
+    assert_int_equal(mkdir(house->file, 0755), 0);
+    pass(house, 1000);
+    assert_non_null(strstr(row(house)->refused, "is no file"));
+    assert_string_equal(source(house), draft);
+    assert_int_equal(apply(house, applied), LAT_OK); /* and leaves the folder alone */
+    assert_string_equal(source(house), applied);
+}
+
+static void set_committed(void *arg, const struct lat_err *err)
+{
+    assert_null(err);
+    *(bool *)arg = true;
+}
+
+static void commit(struct house *house, struct lat_txn *txn)
+{
+    struct lat_err err;
+    bool committed = false;
+
+    if (lat_txn_commit(txn, set_committed, &committed, &err) != 0) {
+        fail_msg("%s", err.sentence);
+    }
+    inside_pass_until(&house->world, &committed);
+}
+
+/* Ids are of the clock: that of the oldest version may be the newest. */
+static void versions_are_forgotten_by_revision(void **state)
+{
+    struct house *house = *state;
+    const struct lat_policy_version *version;
+    struct lat_policy_version *again = lat_policy_version_new();
+    struct lat_err err;
+
+    start(house);
+    for (int i = 2; i <= LAT_POLICIES_VERSIONS_MAX; i++) {
+        char *text = lat_text_format("function score() return %d end\n", i);
+
+        assert_int_equal(apply(house, text), LAT_OK);
+        free(text);
+    }
+    assert_int_equal(lat_policies_version(house->store, "placement", 1, &version, NULL), 0);
+    lat_row_set(again->policy, version->policy);
+    lat_row_set(again->source, version->source);
+    lat_row_set(again->author, version->author);
+    lat_row_set(again->origin, version->origin);
+    again->revision = version->revision;
+    struct lat_txn *txn = lat_txn_begin(house->store, "request");
+
+    lat_txn_remove(txn, LAT_TABLE_POLICY_VERSION, version->row.id);
+    commit(house, txn);
+    txn = lat_txn_begin(house->store, "request");
+    lat_txn_put(txn, &again->row);
+    commit(house, txn);
+    assert_int_equal(apply(house, applied), LAT_OK);
+    assert_int_equal(lat_policies_version(house->store, "placement", 1, &version, &err),
+                     LAT_E_NOT_FOUND);
+    assert_int_equal(lat_policies_version(house->store, "placement", 2, &version, NULL), 0);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -338,6 +414,8 @@ int main(void)
         T(what_was_in_force_and_is_late_at_a_start_comes_back_by_itself),
         T(a_file_that_was_left_behind_waits_for_what_is_in_force),
         T(without_a_folder_a_shipped_text_that_is_late_is_tried_again),
+        T(what_is_no_file_is_refused_and_keeps_nobody_waiting),
+        T(versions_are_forgotten_by_revision),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
