@@ -269,6 +269,9 @@ static void run_send(void *arg)
         }
         at = end;
     }
+    /* In front of the answers to clients that this turn brings as well. */
+    if (line->link)
+        lat_link_flush(line->link);
     lat__outbox_done(&command->messages);
     free(command);
 }

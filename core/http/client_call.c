@@ -89,6 +89,8 @@ void lat_http_client_start(struct lat_http_client *client, const struct lat_http
     lat_stream_write(client->stream, out.bytes, out.len);
     lat_buf_done(&out);
     if (!call->streamed) {
+        lat_stream_flush(
+            client->stream); /* the other side works while the rest of this turn does */
         lat__http_client_sent(client);
     }
 }

@@ -7,6 +7,7 @@
 #include "io/stream.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <uv.h>
 
 enum {
@@ -69,6 +70,7 @@ struct lat_loop {
     bool stopping;
 
     pthread_mutex_t lock; /* guards posted and waiting */
+    atomic_int waking;    /* threads that have posted and may yet write to wake_fd */
     struct lat__calls posted;
     size_t waiting;             /* posted and not yet run */
     struct lat__calls draining; /* the batch being run, of posted */

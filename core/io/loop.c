@@ -14,6 +14,7 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,10 +158,15 @@ static int post(struct lat_loop *loop, size_t max, lat_call_fn *fn, void *arg)
     if (!full) {
         calls_push(&loop->posted, fn, arg);
         loop->waiting++;
-        if (first) /* under the lock: the loop cannot be freed by a call that has not run */
-            wake_up(loop);
+        if (first)
+            atomic_fetch_add(&loop->waking, 1);
     }
     pthread_mutex_unlock(&loop->lock);
+    if (!full && first) {
+        /* Without the lock: whoever is woken takes it at once, and would only fall asleep on it again. */
+        wake_up(loop);
+        atomic_fetch_sub(&loop->waking, 1);
+    }
     return full ? LAT_E_BUSY : LAT_OK;
 }
 
@@ -349,6 +355,8 @@ struct lat_loop *lat_loop_free(struct lat_loop *loop)
     if (!loop)
         return NULL;
     run_out(loop);
+    while (atomic_load(&loop->waking) > 0)
+        sched_yield(); /* its call has run already, and it is about to return */
     lat__workers_free(loop);
     LAT_ASSERT(loop->timer_count == 0);
     uv_walk(&loop->uv, close_own, NULL);

@@ -44,6 +44,13 @@ void lat_stream_write(struct lat_stream *stream, const void *bytes, size_t len)
         stream->class->write(stream, bytes, len);
 }
 
+void lat_stream_flush(struct lat_stream *stream)
+{
+    check(stream);
+    if (stream->class->flush && !stream->closed)
+        stream->class->flush(stream);
+}
+
 size_t lat_stream_pending(const struct lat_stream *stream)
 {
     check(stream);

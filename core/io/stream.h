@@ -47,6 +47,10 @@ void lat_stream_pause(struct lat_stream *stream);
  * arrive in on_close. Bytes written after end or close are dropped. */
 void lat_stream_write(struct lat_stream *stream, const void *bytes, size_t len);
 
+/* Hands what was written to the system now and not at the end of the turn: for the last bytes of what somebody waits for,
+ * where this turn has more to do. Calls nothing back. Kinds of streams that gather nothing do nothing. */
+void lat_stream_flush(struct lat_stream *stream);
+
 /* Bytes queued here and not yet taken by the system. */
 size_t lat_stream_pending(const struct lat_stream *stream);
 
@@ -78,12 +82,13 @@ void lat_stream_pair(struct lat_loop *loop, struct lat_stream **ret_a, struct la
 /* ---- for implementers (io itself, core/link) ---- */
 
 /* What a kind of stream does. `end` and `close` come at most once and `write` never after them: stream.c
- * sees to that. close: err is NULL for a clean one; on_close must follow, from the loop. */
+ * sees to that, and flushes none that is closed. close: err is NULL for a clean one; on_close must follow, from the loop. */
 struct lat_stream_class {
     const char *name;
     void (*resume)(struct lat_stream *stream);
     void (*pause)(struct lat_stream *stream);
     void (*write)(struct lat_stream *stream, const void *bytes, size_t len);
+    void (*flush)(struct lat_stream *stream); /* NULL: there is nothing to it */
     size_t (*pending)(const struct lat_stream *stream);
     void (*end)(struct lat_stream *stream);
     void (*close)(struct lat_stream *stream, const struct lat_err *err);

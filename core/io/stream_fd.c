@@ -251,6 +251,14 @@ static void fd_write(struct lat_stream *stream, const void *bytes, size_t len)
         s->above = true;
 }
 
+/* What comes of it (room, the end) is seen to at the end of the turn, where nobody's call is under way. */
+static void fd_flush(struct lat_stream *stream)
+{
+    struct fd_stream *s = fd_stream_of(stream);
+    if (!s->flying)
+        write_now(s, NULL, 0);
+}
+
 static size_t fd_pending(const struct lat_stream *stream)
 {
     return fd_stream_of(stream)->pending;
@@ -398,6 +406,7 @@ static const struct lat_stream_class fd_class = {
     .resume = fd_resume,
     .pause = fd_pause,
     .write = fd_write,
+    .flush = fd_flush,
     .pending = fd_pending,
     .end = fd_end,
     .close = fd_close,

@@ -404,6 +404,17 @@ static void tls_write(struct lat_stream *stream, const void *bytes, size_t len)
     lat__tls_flush(&s->wire);
 }
 
+static void tls_flush(struct lat_stream *stream)
+{
+    struct tls_stream *s = tls_of(stream);
+    if (s->state == OPEN)
+        flush_gather(s);
+    if (s->base.closed || !s->wire.plain)
+        return;
+    lat__tls_flush(&s->wire);
+    lat_stream_flush(s->wire.plain);
+}
+
 static size_t tls_pending(const struct lat_stream *stream)
 {
     const struct tls_stream *s = tls_of(stream);
@@ -480,6 +491,7 @@ static const struct lat_stream_class tls_class = {
     .resume = tls_resume,
     .pause = tls_pause,
     .write = tls_write,
+    .flush = tls_flush,
     .pending = tls_pending,
     .end = tls_end,
     .close = tls_close,

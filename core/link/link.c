@@ -122,21 +122,24 @@ static void linger_over(void *arg)
 
 /* ---- sending ---- */
 
+/* Adds what goes before the bytes of streams; returns whether there was any. */
+static bool add_first(struct lat_link *link)
+{
+    size_t before = link->batch.len;
+    if (link->urgent.len) {
+        lat_buf_add(&link->batch, link->urgent.bytes, link->urgent.len);
+        lat_buf_clear(&link->urgent);
+    } else if (link->control) {
+        (void)lat__stream_emit(link->control);
+    }
+    return link->batch.len > before;
+}
+
 static void fill_batch(struct lat_link *link)
 {
     while (link->batch.len < BATCH_MAX) {
-        if (link->urgent.len) {
-            lat_buf_add(&link->batch, link->urgent.bytes, link->urgent.len);
-            lat_buf_clear(&link->urgent);
+        if (add_first(link))
             continue;
-        }
-        struct lat__stream *control = link->control;
-        if (control) {
-            size_t before = link->batch.len;
-            (void)lat__stream_emit(control);
-            if (link->batch.len > before)
-                continue;
-        }
         struct lat__stream *stream = link->ready;
         if (!stream)
             return;
@@ -169,6 +172,20 @@ static void send_batches(struct lat_link *link)
     }
     /* An idle link keeps no buffer. */
     lat_buf_done(&link->batch);
+}
+
+/* The control stream has nobody whom room would be told. */
+void lat_link_flush(struct lat_link *link)
+{
+    LAT_CHECK_MAGIC(link, LAT__LINK_MAGIC);
+    if (link->state != LAT__LINK_OPEN)
+        return;
+    while (lat_stream_pending(link->transport) < TRANSPORT_QUEUED_MAX && add_first(link)) {
+        lat_stream_write(link->transport, link->batch.bytes, link->batch.len);
+        lat_buf_clear(&link->batch);
+    }
+    lat_buf_done(&link->batch);
+    lat_stream_flush(link->transport);
 }
 
 static void pump(void *arg)

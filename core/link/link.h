@@ -75,6 +75,10 @@ struct lat_link *lat_link_new(struct lat_stream *transport, const struct lat_lin
 int lat_link_send(struct lat_link *link, const char *json, size_t len,
                   struct lat_err *err) LAT_MUST_USE;
 
+/* Hands the messages that were sent to the system now and not at the end of the turn, as far as the transport takes them. Calls
+ * nothing back. */
+void lat_link_flush(struct lat_link *link);
+
 /* Hold control messages back, or let them come again; meanwhile the other side's are slowed down. */
 void lat_link_pause(struct lat_link *link);
 void lat_link_resume(struct lat_link *link);

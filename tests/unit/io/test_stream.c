@@ -274,10 +274,85 @@ static void peers_have_names(void **state)
     }
 }
 
+static void what_is_flushed_leaves_in_the_middle_of_a_turn(void **state)
+{
+    struct lat_loop *loop = *state;
+    for (size_t i = 0; i < LAT_COUNT(wires); i++) {
+        struct probe a = {0};
+        struct probe b = {0};
+        wire_connect(loop, wires[i], &a.stream, &b.stream);
+        probe_take(&a, a.stream);
+        probe_take(&b, b.stream);
+        lat_stream_flush(a.stream);
+        lat_stream_write(a.stream, "one", 3);
+        assert_int_equal(lat_stream_pending(a.stream), 3);
+        lat_stream_flush(a.stream);
+        assert_int_equal(lat_stream_pending(a.stream), wires[i] == WIRE_PAIR ? 3 : 0);
+        lat_stream_write(a.stream, "two", 3);
+        lat_stream_flush(a.stream);
+        lat_stream_write(a.stream, "three", 5);
+        lat_stream_end(a.stream);
+        lat_stream_flush(a.stream);
+        run_for(loop, 20);
+        assert_int_equal(b.got.len, 11);
+        assert_memory_equal(b.got.bytes, "onetwothree", 11);
+        assert_true(b.ended);
+        probe_finish(loop, &a);
+        probe_finish(loop, &b);
+    }
+}
+
+static void what_is_flushed_beyond_the_sockets_room_follows(void **state)
+{
+    struct lat_loop *loop = *state;
+    struct probe a = {0};
+    struct probe b = {0};
+    uint8_t *bytes = noise(BIG, 3);
+    wire_connect(loop, WIRE_UNIX, &a.stream, &b.stream);
+    probe_take(&a, a.stream);
+    probe_take(&b, b.stream);
+    for (size_t sent = 0; sent < BIG; sent += 1000) {
+        lat_stream_write(a.stream, bytes + sent, 1000);
+        lat_stream_flush(a.stream);
+    }
+    assert_true(lat_stream_pending(a.stream) > 0);
+    lat_stream_end(a.stream);
+    run_until(loop, &b.ended);
+    assert_int_equal(b.got.len, BIG);
+    assert_memory_equal(b.got.bytes, bytes, BIG);
+    probe_finish(loop, &a);
+    probe_finish(loop, &b);
+    free(bytes);
+}
+
+static void a_broken_stream_that_is_flushed_calls_back_later(void **state)
+{
+    struct lat_loop *loop = *state;
+    struct probe a = {0};
+    struct probe b = {0};
+    wire_connect(loop, WIRE_UNIX, &a.stream, &b.stream);
+    probe_take(&a, a.stream);
+    probe_take(&b, b.stream);
+    lat_stream_pause(a.stream);
+    lat_stream_close(b.stream);
+    run_until(loop, &b.closed);
+    lat_stream_write(a.stream, "nobody", 6);
+    lat_stream_flush(a.stream);
+    assert_false(a.closed);
+    lat_stream_flush(a.stream);
+    run_until(loop, &a.closed);
+    assert_int_equal(a.err.code, LAT_E_CLOSED);
+    probe_finish(loop, &a);
+    probe_finish(loop, &b);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, test_loop_setup, test_loop_teardown)
     const struct CMUnitTest tests[] = {
+        T(what_is_flushed_leaves_in_the_middle_of_a_turn),
+        T(what_is_flushed_beyond_the_sockets_room_follows),
+        T(a_broken_stream_that_is_flushed_calls_back_later),
         T(ten_megabytes_survive_pauses),
         T(half_close_leaves_the_other_direction_open),
         T(close_within_on_data_is_the_last_but_on_close),

@@ -123,6 +123,41 @@ static void stop_serving(void *arg)
     lat_loop_release(server->loop);
 }
 
+/* Two threads post to a loop, which goes as soon as both posts have run: they may still be about to return from them. */
+struct parting {
+    struct lat_loop *loop;
+    int count;
+    bool both;
+};
+
+static void part(void *arg)
+{
+    struct parting *parting = arg;
+    parting->both = ++parting->count == 2;
+}
+
+static void *post_and_part(void *arg)
+{
+    struct parting *parting = arg;
+    lat_loop_post_always(parting->loop, part, parting);
+    return NULL;
+}
+
+static void a_loop_is_freed_under_nobody_who_has_posted(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 300; round++) {
+        struct parting parting = {.loop = lat_loop_new(lat_clock_system())};
+        pthread_t threads[2];
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, post_and_part, &parting), 0);
+        run_until(parting.loop, &parting.both);
+        lat_loop_free(parting.loop);
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+}
+
 static void a_held_loop_waits_for_posts(void **state)
 {
     (void)state;
@@ -281,6 +316,7 @@ int main(void)
         T(posts_from_four_threads_keep_their_order),
         T(the_queue_is_bounded_and_some_may_pass),
         cmocka_unit_test(what_was_posted_runs_before_a_loop_is_freed),
+        cmocka_unit_test(a_loop_is_freed_under_nobody_who_has_posted),
         cmocka_unit_test(a_held_loop_waits_for_posts),
         T(work_runs_elsewhere_and_ends_on_the_loop),
         T(slow_work_leaves_workers_free),

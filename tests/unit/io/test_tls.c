@@ -51,6 +51,32 @@ static void ten_megabytes_come_back(void **state)
     free(bytes);
 }
 
+static void what_is_flushed_leaves_in_the_middle_of_a_turn(void **state)
+{
+    struct lat_loop *loop = *state;
+    struct shake shake;
+    struct lat_tls_config server = tls_server_config();
+    struct lat_tls_config client = tls_client_config();
+    struct probe a = {0};
+    struct probe b = {0};
+    tls_shake(loop, WIRE_TCP, &server, &client, "console.example", &shake);
+    probe_take(&a, shake.client);
+    probe_take(&b, shake.server);
+    lat_stream_write(a.stream, "one", 3);
+    assert_int_equal(lat_stream_pending(a.stream), 3);
+    lat_stream_flush(a.stream);
+    assert_int_equal(lat_stream_pending(a.stream), 0);
+    lat_stream_flush(a.stream);
+    lat_stream_write(a.stream, "two", 3);
+    run_for(loop, 20);
+    assert_int_equal(b.got.len, 6);
+    assert_memory_equal(b.got.bytes, "onetwo", 6);
+    lat_stream_close(a.stream);
+    lat_stream_flush(a.stream);
+    probe_finish(loop, &a);
+    probe_finish(loop, &b);
+}
+
 static void a_cut_off_is_no_end(void **state)
 {
     struct lat_loop *loop = *state;
@@ -189,6 +215,7 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, test_loop_setup, test_loop_teardown)
     const struct CMUnitTest tests[] = {
         T(ten_megabytes_come_back),
+        T(what_is_flushed_leaves_in_the_middle_of_a_turn),
         T(a_cut_off_is_no_end),
         T(half_close_works_over_tls),
         T(a_paused_stream_holds_the_sender_back),

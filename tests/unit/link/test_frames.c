@@ -31,6 +31,31 @@ static void message_is_length_and_json_on_stream_1(void **state)
     raw_free(raw);
 }
 
+static void messages_that_are_flushed_are_sent_once_and_in_order(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"{\"a\":1}", "{\"a\":2}", "{\"a\":3}"};
+    struct raw *raw = raw_new(LAT_LINK_AGENT, 0);
+    lat_link_flush(raw->end.link);
+    raw_greet(raw);
+    for (size_t i = 0; i < LAT_COUNT(texts); i++) {
+        end_send(&raw->end, texts[i]);
+        if (i < 2)
+            lat_link_flush(raw->end.link);
+    }
+    for (size_t i = 0; i < LAT_COUNT(texts); i++) {
+        struct frame frame;
+        assert_true(raw_next(raw, &frame));
+        assert_int_equal(frame.stream, 1);
+        assert_int_equal(frame.length, 11);
+        assert_memory_equal(frame.data + 4, texts[i], 7);
+    }
+    raw_expect_nothing(raw);
+    lat_link_close(raw->end.link, NULL);
+    lat_link_flush(raw->end.link);
+    raw_free(raw);
+}
+
 static void console_acknowledges_and_delivers(void **state)
 {
     (void)state;
@@ -337,6 +362,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agent_opens_control_and_pings_first),
         cmocka_unit_test(message_is_length_and_json_on_stream_1),
+        cmocka_unit_test(messages_that_are_flushed_are_sent_once_and_in_order),
         cmocka_unit_test(console_acknowledges_and_delivers),
         cmocka_unit_test(ping_is_answered_with_its_number),
         cmocka_unit_test(opening_accepted),
