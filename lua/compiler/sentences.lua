@@ -58,7 +58,7 @@ function builder:operand(node, sample)
         local table = self:param { key = sample }
         return ("%s[%s]"):format(table, self:param "key")
     end
-    if node.k == "String" or node.k == "Number" then return ("%q"):format(node.v) end
+    if node.k == "String" or node.k == "Number" then return ("(%q)"):format(node.v) end
     return self:param(function() return sample end) .. "()"
 end
 

@@ -86,6 +86,15 @@ return s]])
     end)
 end)
 
+describe("what goes wrong on every row", function()
+    it("is told as Lua tells it, of what is written down too", function()
+        compiling.filter "return false, (0):format(node.cpu)"
+        compiling.filter "return false, ('x').y.z"
+        compiling.filter "return (1)(node)"
+        compiling.filter "return #5 + -'x' > 0"
+    end)
+end)
+
 describe("what cannot be compiled", function()
     local function refused(body)
         return compiling.refused(("function score(node, workload)\n%s\nend"):format(body))
