@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FEW = 2 }; /* of more rows for each word, it is faster to compute blocks as they are */
+
 /* What is wanted of a filter, by group. */
 enum { REFUSED, TRAPPED };
 
@@ -75,7 +77,7 @@ static void hold(const struct lat_vector *vector, uint32_t op)
 }
 
 struct lat_vector *lat__vector_new_with(struct lat_program *program, struct lat_columns *columns,
-                                        const struct lat__kernels *kernels)
+                                        const struct lat__kernels *kernels, size_t few)
 {
     struct lat_vector *vector = LAT_NEW(struct lat_vector);
     size_t count;
@@ -85,6 +87,7 @@ struct lat_vector *lat__vector_new_with(struct lat_program *program, struct lat_
     vector->columns = columns;
     vector->kernels = kernels;
     vector->texts = lat__texts_new(program, columns);
+    vector->few = few;
     vector->constants = lat_alloc_array(count + 1, sizeof(*vector->constants));
     vector->row_values = lat_alloc_array(count + 1, sizeof(*vector->row_values));
     for (uint32_t i = 0; i < count; i++) {
@@ -101,7 +104,7 @@ struct lat_vector *lat__vector_new_with(struct lat_program *program, struct lat_
 
 struct lat_vector *lat_vector_new(struct lat_program *program, struct lat_columns *columns)
 {
-    return lat__vector_new_with(program, columns, lat__kernels_at(0));
+    return lat__vector_new_with(program, columns, lat__kernels_at(0), FEW);
 }
 
 static void free_ways(struct lat__ways *ways)
@@ -204,7 +207,7 @@ static void make_room(struct lat_vector *vector)
         free(vector->list);
         vector->pass = lat_alloc_array(words, sizeof(*vector->pass));
         vector->left = lat_alloc_array(words, sizeof(*vector->left));
-        vector->list = lat_alloc_array(words * LAT__FEW, sizeof(*vector->list));
+        vector->list = lat_alloc_array(words * vector->few, sizeof(*vector->list));
     }
 }
 

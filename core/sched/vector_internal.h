@@ -45,9 +45,10 @@ const struct lat__kernels *lat__kernels_avx512(void);
 /* Returns the kernels number `index`, the best first, that this processor can run; NULL when there are no more. */
 const struct lat__kernels *lat__kernels_at(size_t index);
 
-/* As lat_vector_new, with these kernels: for tests. */
+/* As lat_vector_new, with these kernels, and with rows that have PAIR fields listed as long as they are at most so many
+ * for each word of the columns; 64: always. For tests. */
 struct lat_vector *lat__vector_new_with(struct lat_program *program, struct lat_columns *columns,
-                                        const struct lat__kernels *kernels);
+                                        const struct lat__kernels *kernels, size_t few);
 
 /* ---- strips ---- */
 

@@ -28,7 +28,7 @@ void lat__walk_begin(struct lat__walk *walk, struct lat_vector *vector,
     if (ways->paired == NULL) {
         return;
     }
-    walk->has_paired = count > walk->end * LAT__FEW;
+    walk->has_paired = count > walk->end * vector->few;
     for (size_t i = 0; i < count && !walk->has_paired; i++) {
         uint64_t bit = UINT64_C(1) << (pairs[i] % 64);
 

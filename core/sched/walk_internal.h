@@ -4,8 +4,6 @@
 
 #include "sched/vector_internal.h"
 
-enum { LAT__FEW = 4 }; /* rows are listed up to so many for each word that there is */
-
 /* The same values, three ways: by where PAIR fields are set. */
 struct lat__ways {
     struct lat__strip
@@ -18,7 +16,8 @@ struct lat_vector {
     struct lat_program *program; /* held */
     struct lat_columns *columns; /* borrowed */
     const struct lat__kernels *kernels;
-    struct lat__texts *texts;            /* owned */
+    struct lat__texts *texts; /* owned */
+    size_t few; /* rows with PAIR fields are listed up to so many for each word that there is */
     union lat_program_value *constants;  /* owned, by op */
     union lat_program_value *row_values; /* owned, by op: of lat_vector_row */
     struct lat__ways filter;             /* rules, then traps */

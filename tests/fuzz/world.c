@@ -147,7 +147,11 @@ int fuzz_world_program(struct fuzz_world *world, const cJSON *json, struct lat_e
     free(world->values);
     world->values = lat_alloc_array(world->op_count * FUZZ_NODES + 1, sizeof(*world->values));
     for (size_t i = 0; i < world->kernel_count; i++) {
-        world->vectors[i] = lat__vector_new_with(world->program, world->columns, world->kernels[i]);
+        /* Rows with PAIR fields are computed side by side always, or never: every other program, and kernel. */
+        size_t few = (world->op_count + i) % 2 * 64;
+
+        world->vectors[i] =
+            lat__vector_new_with(world->program, world->columns, world->kernels[i], few);
     }
     return 0;
 }
