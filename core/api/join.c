@@ -235,12 +235,21 @@ static void sign_again(struct lat__call *call, const struct lat_node *node, cons
     lat__call_commit(call, lat__call_begin(call), "node.renew", &node->row, 200, &answer);
 }
 
+/* NULL: it has been removed. */
+static int refuse_used(const struct lat_join_token *token, struct lat_err *err)
+{
+    if (token && token->uses_left > 0) {
+        return 0;
+    }
+    lat_err_set(err, LAT_E_FORBIDDEN, "The join token has been used.");
+    return lat_err_hint(err, "Make a new one: lattice node join-token");
+}
+
 static int may_use(const struct lat_join_token *token, const struct lat__applicant *applicant,
                    struct lat_err *err)
 {
-    if (token->uses_left <= 0) {
-        lat_err_set(err, LAT_E_FORBIDDEN, "The join token has been used.");
-        return lat_err_hint(err, "Make a new one: lattice node join-token");
+    if (refuse_used(token, err)) {
+        return err->code;
     }
     if (*token->node_name && !lat_text_equal(token->node_name, applicant->name)) {
         return lat_err_field(err, LAT_E_FORBIDDEN, "name",
@@ -283,16 +292,26 @@ static struct lat_node *new_node(struct lat__call *call, const struct lat__appli
     return node;
 }
 
-/* Puts the node, with a number of its own, and takes one use off its token. */
-static void put_node(struct lat__call *call, struct lat_txn *txn, struct lat_node *node,
-                     const struct lat_join_token *token)
+/* Puts the node (taken), with a number of its own, and takes one use off its token: as it is staged, since machines that start
+ * together join together. */
+static int put_node(struct lat__call *call, struct lat_txn *txn, struct lat_node *node,
+                    const struct lat_join_token *token, struct lat_err *err)
 {
-    struct lat_join_token *spent = lat_join_token_edit(token);
+    const struct lat_join_token *latest =
+        (const struct lat_join_token *)lat_txn_get(txn, LAT_TABLE_JOIN_TOKEN, token->row.id);
+    int code = refuse_used(latest, err);
+
+    if (code) {
+        lat_row_unref(&node->row);
+        return code;
+    }
+    struct lat_join_token *spent = lat_join_token_edit(latest);
 
     node->number = free_number(call, txn);
     spent->uses_left--;
     lat_txn_put(txn, &spent->row);
     lat_txn_put(txn, &node->row);
+    return 0;
 }
 
 static void log_join(struct lat__call *call, const char *what, const struct lat_node *node)
@@ -322,10 +341,15 @@ static void admit(struct lat__call *call, const struct lat__applicant *applicant
     lat_row_set(node->reason, "it has not connected yet");
     write_membership(call, node, chain, &answer);
     log_join(call, "a node joins", node);
-    txn = lat__call_begin(call);
-    put_node(call, txn, node, token);
-    lat__call_commit(call, txn, "node.join", &node->row, 201, &answer);
     free(chain);
+    txn = lat__call_begin(call);
+    if (put_node(call, txn, node, token, &err)) {
+        lat_buf_done(&answer);
+        lat_txn_cancel(txn);
+        lat__call_fail(call, &err);
+        return;
+    }
+    lat__call_commit(call, txn, "node.join", &node->row, 201, &answer);
 }
 
 /* A machine whose node is being written, to wait. */
@@ -357,7 +381,11 @@ static void keep_waiting(struct lat__call *call, const struct lat__applicant *ap
     lat_row_set(node->reason, *reason ? reason : "the approval policy leaves it to a person");
     log_join(call, "a node asks to join and waits for an administrator", node);
     txn = lat__call_begin(call);
-    put_node(call, txn, node, token);
+    if (put_node(call, txn, node, token, &err)) {
+        lat_txn_cancel(txn);
+        waits(waiting, &err);
+        return;
+    }
     LAT_ASSERT(refuse_barred(node, &waiting->not_yet));
     lat__audit_add(call, txn, "node.wait", &node->row);
     if (lat_txn_commit(txn, waits, waiting, &err)) {

@@ -111,6 +111,34 @@ static void a_token_admits_as_many_as_it_says_and_lost_answers_do_not_count(void
     free(token);
 }
 
+static void machines_that_start_together_join_together(void **state)
+{
+    enum { MACHINES = 8 };
+    struct desk *desk = *state;
+    char *token = token_of(desk, "{\"uses\":8}");
+    struct machine machines[MACHINES];
+    struct going *going[MACHINES];
+
+    for (int i = 0; i < MACHINES; i++) {
+        machine_make(&machines[i]);
+    }
+    for (int i = 0; i < MACHINES; i++) {
+        char *name = lat_text_format("m%d", i);
+        char *body = body_of(&machines[i], token, name);
+
+        going[i] = go(desk, NULL, "POST", "/api/v1/join", body);
+        free(body);
+        free(name);
+    }
+    for (int i = 0; i < MACHINES; i++) {
+        going_await_over(going[i]);
+        assert_int_equal(going[i]->status, 201);
+        going_free(going[i]);
+        machine_done(&machines[i]);
+    }
+    free(token);
+}
+
 static void two_machines_do_not_share_the_last_use(void **state)
 {
     struct desk *desk = *state;
@@ -394,6 +422,7 @@ static int run(void)
     const struct CMUnitTest tests[] = {
         TEST(a_machine_joins_and_gets_its_certificate),
         TEST(a_token_admits_as_many_as_it_says_and_lost_answers_do_not_count),
+        TEST(machines_that_start_together_join_together),
         TEST(two_machines_do_not_share_the_last_use),
         TEST(a_token_can_be_bound_and_ends),
         TEST(a_removed_token_admits_nobody),
