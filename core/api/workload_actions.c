@@ -148,15 +148,65 @@ void lat__workloads_restart(struct lat__call *call)
     act(call, "workload.restart", restart);
 }
 
+/* A scaling that the policy is asked about: what it was asked about has to be what is scaled. */
+struct scaling {
+    struct lat__call *call;
+    char id[LAT_ID_SIZE];
+    int64_t generation, count;
+};
+
+static bool is_as_asked(const struct scaling *scaling)
+{
+    struct lat_txn *txn = lat_txn_begin(scaling->call->api->with.store, "");
+    const struct lat_workload *latest =
+        (const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, scaling->id);
+    bool is_same =
+        !latest || (latest->generation == scaling->generation &&
+                    latest->count == scaling->count); /* of one that is gone act() tells */
+
+    lat_txn_cancel(txn);
+    return is_same;
+}
+
 static void more_admitted(void *arg, const struct lat_err *err)
 {
-    struct lat__call *call = arg;
+    struct scaling *scaling = arg;
+    struct lat_err changed;
 
     if (err) {
-        lat__call_fail(call, err);
+        lat__call_fail(scaling->call, err);
+    } else if (!is_as_asked(scaling)) {
+        lat_err_set(&changed, LAT_E_CONFLICT,
+                    "The workload was changed by somebody else at the same time.");
+        lat_err_hint(&changed, "Look at it as it is now, and scale that.");
+        lat__call_fail(scaling->call, &changed);
     } else {
-        act(call, "workload.scale", scale);
+        act(scaling->call, "workload.scale", scale);
     }
+    free(scaling);
+}
+
+/* Scales a workload as it is staged: its count may have become less, or its instances larger, a moment ago. */
+static void scale_latest(struct lat__call *call, const char *id, int64_t count)
+{
+    struct lat_txn *txn = lat_txn_begin(call->api->with.store, "");
+    const struct lat_workload *latest =
+        (const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, id);
+    bool is_more = latest && count > latest->count;
+    struct lat_workload *wanted = is_more ? lat_workload_edit(latest) : NULL;
+    struct scaling *scaling;
+
+    lat_txn_cancel(txn);
+    if (!is_more) {
+        act(call, "workload.scale", scale);
+        return;
+    }
+    scaling = LAT_NEW(struct scaling);
+    *scaling =
+        (struct scaling){.call = call, .generation = wanted->generation, .count = wanted->count};
+    lat_text_bound(scaling->id, sizeof(scaling->id), id);
+    wanted->count = count;
+    lat__admission_ask(call, "scale", wanted, more_admitted, scaling);
 }
 
 /* A scaling that is tried out. */
@@ -200,7 +250,6 @@ void lat__workloads_scale(struct lat__call *call)
 {
     static const char *const known[] = {"count", NULL};
     const struct lat_workload *found;
-    struct lat_workload *wanted;
     int64_t count = -1;
     struct lat_err err;
     bool is_dry;
@@ -211,12 +260,8 @@ void lat__workloads_scale(struct lat__call *call)
         lat__call_fail(call, &err);
     } else if (is_dry) {
         try_scale(call, found, count);
-    } else if (count <= found->count) {
-        act(call, "workload.scale", scale);
     } else {
-        wanted = lat_workload_edit(found);
-        wanted->count = count;
-        lat__admission_ask(call, "scale", wanted, more_admitted, call);
+        scale_latest(call, found->row.id, count);
     }
 }
 

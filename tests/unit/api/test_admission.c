@@ -200,6 +200,55 @@ static void a_quota_holds_for_many_that_are_asked_of_the_process(void **state)
     assert_int_equal(workloads(desk), 3);
 }
 
+/* Instances that alice's two workloads have, as it is durable. */
+static int64_t instances(struct desk *desk)
+{
+    const struct lat_workload *workload;
+    void *cursor = NULL;
+    int64_t sum = 0;
+
+    while ((workload = lat_store_next_workload(desk->console->store, &cursor))) {
+        if (lat_text_equal(workload->name, "a") || lat_text_equal(workload->name, "b")) {
+            sum += workload->count;
+        }
+    }
+    return sum;
+}
+
+/* What is scaled down is not scaled up again unasked, though it is not durable yet. */
+static void a_quota_holds_for_what_is_scaled_down_and_up_at_once(void **state)
+{
+    static const struct {
+        const char *path;
+        const char *body;
+    } steps[] = {{"/api/v1/workloads/a/scale", "{\"count\":1}"},
+                 {"/api/v1/workloads/b/scale", "{\"count\":6}"},
+                 {"/api/v1/workloads/a/scale", "{\"count\":5}"}};
+    struct desk *desk = *state;
+    struct reply reply;
+
+    rule_by(desk, seven);
+    assert_true(is_compiled(desk));
+    reply = try_deploy(desk, desk->alice, "a", 5);
+    reply_done(&reply);
+    reply = try_deploy(desk, desk->alice, "b", 1);
+    reply_done(&reply);
+    for (int i = 0; i < 20; i++) {
+        struct going *going[LAT_COUNT(steps)];
+
+        for (size_t k = 0; k < LAT_COUNT(steps); k++) {
+            going[k] = go(desk, desk->alice, "POST", steps[k].path, steps[k].body);
+        }
+        for (size_t k = 0; k < LAT_COUNT(steps); k++) {
+            going_await_over(going[k]);
+            going_free(going[k]);
+        }
+        assert_in_range(instances(desk), 2, 7);
+        expect(desk, desk->alice, "POST", "/api/v1/workloads/b/scale", "{\"count\":1}", 202);
+        expect(desk, desk->alice, "POST", "/api/v1/workloads/a/scale", "{\"count\":5}", 202);
+    }
+}
+
 static void a_quota_holds_while_its_policy_becomes_a_compiled_one(void **state)
 {
     struct desk *desk = *state;
@@ -354,6 +403,8 @@ static int run(void)
                                         desk_close),
         cmocka_unit_test_setup_teardown(more_instances_are_asked_for_and_fewer_are_not, open_ruled,
                                         desk_close),
+        cmocka_unit_test_setup_teardown(a_quota_holds_for_what_is_scaled_down_and_up_at_once,
+                                        open_ruled, desk_close),
         cmocka_unit_test_setup_teardown(a_quota_holds_for_many_that_are_asked_of_the_process,
                                         open_ruled, desk_close),
         cmocka_unit_test_setup_teardown(a_quota_holds_while_its_policy_becomes_a_compiled_one,
