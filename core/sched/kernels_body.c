@@ -324,77 +324,93 @@ SELECTS(s, int32_t)
 /* ---- the best ---- */
 
 #if defined(__AVX512F__)
-static __m512d greater_of(__m512d best, uint64_t rows, const double *scores)
+typedef __m512d wide;
+#define LANES 8
+#define SPREAD_PD(x) _mm512_set1_pd(x)
+#define STORE_PD(p, x) _mm512_storeu_pd((p), (x))
+#define WHERE_LESS(a, b, then, otherwise) _mm512_mask_mov_pd((otherwise), LT_PD((a), (b)), (then))
+#define MAX_PD(a, b) _mm512_max_pd((a), (b))
+
+static wide greater_of(wide best, uint64_t rows, const double *scores)
 {
     return _mm512_mask_max_pd(best, (__mmask8)rows, best, _mm512_load_pd(scores));
 }
+#elif defined(__AVX2__)
+typedef __m256d wide;
+#define LANES 4
+#define SPREAD_PD(x) _mm256_set1_pd(x)
+#define STORE_PD(p, x) _mm256_storeu_pd((p), (x))
+#define WHERE_LESS(a, b, then, otherwise)                                                          \
+    _mm256_blendv_pd((otherwise), (then), _mm256_cmp_pd((a), (b), _CMP_LT_OQ))
+#define MAX_PD(a, b) _mm256_max_pd((a), (b))
 
-/* Returns the first of the rows with this score; there is one. */
-static size_t first_of(const double *scores, const uint64_t *rows, __m512d score)
+static wide greater_of(wide best, uint64_t rows, const double *scores)
 {
-    for (size_t word = 0;; word++) {
-        uint64_t same = 0;
+    const __m256i lanes = _mm256_setr_epi64x(1, 2, 4, 8);
+    __m256i asked = _mm256_and_si256(SPREAD_I(rows), lanes);
 
-        for (size_t part = 0; part < 64; part += 8) {
-            same |= (uint64_t)EQ_PD(_mm512_load_pd(scores + word * 64 + part), score) << part;
-        }
-        if ((same & rows[word]) != 0) {
-            return word * 64 + (size_t)__builtin_ctzll(same & rows[word]);
-        }
+    return _mm256_blendv_pd(best, _mm256_max_pd(best, _mm256_load_pd(scores)),
+                            _mm256_castsi256_pd(_mm256_cmpeq_epi64(asked, lanes)));
+}
+#endif
+
+#ifdef LANES
+/* Returns the first of the rows with this score; there is one in this block. */
+static size_t first_of(const double *scores, const uint64_t *rows, double score)
+{
+    uint64_t same[LAT__WORDS];
+    size_t word = 0;
+
+    eq_f_vu(same, scores, &score, NULL, LAT__WORDS);
+    while ((same[word] & rows[word]) == 0) {
+        word++;
     }
+    return word * 64 + (size_t)__builtin_ctzll(same[word] & rows[word]);
 }
 
-/* Keeps, for each of eight lanes, the greatest and in which block it stood first; so there is no branch on scores. */
+/* Keeps, for each lane, the greatest and in which block it stood first; so there is no branch on scores. */
 static size_t best(const double *scores, const uint64_t *rows, size_t words)
 {
     /* Four, so that no maximum waits for the one before; not an array, which GCC's sanitizer puts where it is not aligned. */
-    __m512d most = _mm512_set1_pd(-INFINITY);
-    __m512d a = most;
-    __m512d b = most;
-    __m512d c = most;
-    __m512d d = most;
-    __m512i at = _mm512_setzero_si512();
+    wide most = SPREAD_PD(-INFINITY);
+    wide a = most;
+    wide b = most;
+    wide c = most;
+    wide d = most;
+    wide at = SPREAD_PD(0);
+    double greatest[LANES];
+    double firsts[LANES];
+    size_t lane = 0;
 
     for (size_t block = 0; block < words; block += LAT__WORDS) {
         for (size_t word = block; word < block + LAT__WORDS; word++) {
             const double *here = scores + word * 64;
             uint64_t bits = rows[word];
 
-#pragma GCC unroll 2
-            for (size_t part = 0; part < 64; part += 32) {
+#pragma GCC unroll 4
+            for (size_t part = 0; part < 64; part += 4 * LANES) {
                 a = greater_of(a, bits >> part, here + part);
-                b = greater_of(b, bits >> (part + 8), here + part + 8);
-                c = greater_of(c, bits >> (part + 16), here + part + 16);
-                d = greater_of(d, bits >> (part + 24), here + part + 24);
+                b = greater_of(b, bits >> (part + LANES), here + part + LANES);
+                c = greater_of(c, bits >> (part + 2 * LANES), here + part + 2 * LANES);
+                d = greater_of(d, bits >> (part + 3 * LANES), here + part + 3 * LANES);
             }
         }
-        __m512d greatest = _mm512_max_pd(_mm512_max_pd(a, b), _mm512_max_pd(c, d));
+        wide now = MAX_PD(MAX_PD(a, b), MAX_PD(c, d));
 
-        at = _mm512_mask_mov_epi64(at, LT_PD(most, greatest), SPREAD_I(block));
-        most = greatest;
+        at = WHERE_LESS(most, now, SPREAD_PD((double)block), at);
+        most = now;
     }
-    __m512d score = _mm512_set1_pd(_mm512_reduce_max_pd(most));
-    size_t first = (size_t)_mm512_mask_reduce_min_epi64(EQ_PD(most, score), at);
-
-    return first * 64 + first_of(scores + first * 64, rows + first, score);
-}
-
-static void wild(const double *scores, uint64_t *ret_rows, size_t words)
-{
-    enum { QUIET_NAN = 1, POSITIVE_INFINITY = 8, NEGATIVE_INFINITY = 16, SIGNALLING_NAN = 128 };
-
-    for (size_t word = 0; word < words; word++) {
-        uint64_t bits = 0;
-
-#pragma GCC unroll 8
-        for (size_t part = 0; part < 64; part += 8) {
-            bits |= (uint64_t)_mm512_fpclass_pd_mask(_mm512_load_pd(scores + word * 64 + part),
-                                                     QUIET_NAN | POSITIVE_INFINITY |
-                                                         NEGATIVE_INFINITY | SIGNALLING_NAN)
-                    << part;
+    STORE_PD(greatest, most);
+    STORE_PD(firsts, at);
+    for (size_t i = 1; i < LANES; i++) {
+        if (greatest[i] > greatest[lane] ||
+            (greatest[i] == greatest[lane] && firsts[i] < firsts[lane])) {
+            lane = i;
         }
-        ret_rows[word] = bits;
     }
+    size_t first = (size_t)firsts[lane];
+
+    return first * 64 + first_of(scores + first * 64, rows + first, greatest[lane]);
 }
 #else
 static size_t best(const double *scores, const uint64_t *rows, size_t words)
@@ -414,7 +430,27 @@ static size_t best(const double *scores, const uint64_t *rows, size_t words)
     }
     return at;
 }
+#endif
 
+#if defined(__AVX512F__)
+static void wild(const double *scores, uint64_t *ret_rows, size_t words)
+{
+    enum { QUIET_NAN = 1, POSITIVE_INFINITY = 8, NEGATIVE_INFINITY = 16, SIGNALLING_NAN = 128 };
+
+    for (size_t word = 0; word < words; word++) {
+        uint64_t bits = 0;
+
+#pragma GCC unroll 8
+        for (size_t part = 0; part < 64; part += 8) {
+            bits |= (uint64_t)_mm512_fpclass_pd_mask(_mm512_load_pd(scores + word * 64 + part),
+                                                     QUIET_NAN | POSITIVE_INFINITY |
+                                                         NEGATIVE_INFINITY | SIGNALLING_NAN)
+                    << part;
+        }
+        ret_rows[word] = bits;
+    }
+}
+#else
 static void wild(const double *scores, uint64_t *ret_rows, size_t words)
 {
     for (size_t word = 0; word < words; word++) {
