@@ -61,10 +61,12 @@ enum {
     O(len_s, I, "S") O(lt_s, B, "SS") O(le_s, B, "SS")                                                  \
     O(find_s, I, "SS") O(match_at, I, "Ss") O(match_end, I, "Ss")                                       \
     O(gsub_n, I, "Ss")                      /* how many matches gsub_s replaces */                      \
+    O(byte_s, I, "SI")                      /* the byte in a place; 0 is none */                        \
     /* texts that are made: parts by first and last place, case, .., a capture of the first match (0: all of it; nil \
-     * without one), every match replaced, an integer written */                                        \
+     * without one), every match replaced; numbers as tostring writes them, and by a directive of string.format */ \
     O(sub_s, S, "SII") O(lower_s, S, "S") O(upper_s, S, "S") O(reverse_s, S, "S") O(concat_s, S, "SS")  \
-    O(capture_s, S, "Ssi") O(gsub_s, S, "Sss") O(text_i, S, "I")                                        \
+    O(capture_s, S, "Ssi") O(gsub_s, S, "Sss") O(text_i, S, "I") O(text_f, S, "F")                      \
+    O(format_i, S, "Is") O(format_f, S, "Fs")                                                           \
     /* 64 bits, wrapping; floor division and Lua's modulo, by 0 gives 0; fmod_i is C's %, by 0 gives 0 */ \
     O(add_i, I, "II") O(sub_i, I, "II") O(mul_i, I, "II") O(neg_i, I, "I") O(abs_i, I, "I")             \
     O(idiv_i, I, "II") O(mod_i, I, "II") O(fmod_i, I, "II")                                             \
@@ -197,7 +199,7 @@ int32_t lat_program_trapped(const struct lat_program *program,
 int32_t lat_program_refused(const struct lat_program *program,
                             const union lat_program_value *values);
 
-/* Tells whether an op looks into texts or makes one (is_num_i to text_i), and computes it of its operands' values. */
+/* Tells whether an op looks into texts or makes one (is_num_i to format_f), and computes it of its operands' values. */
 bool lat_program_reads_text(enum lat_opcode code);
 union lat_program_value lat_program_of_texts(struct lat_columns *columns, const struct lat_op *op,
                                              const union lat_program_value *in);

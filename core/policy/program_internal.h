@@ -4,7 +4,12 @@
 
 #include "policy/program.h"
 
-enum { LAT__FORMAT_MAX = 16 }; /* bytes of a format such as "%-08.2f", terminator included */
+enum {
+    LAT__FORMAT_MAX = 16, /* bytes of a format such as "%-08.2f", terminator included */
+    LAT__WRITTEN_MAX =
+        512, /* that a format writes: 309 digits of the largest double, a point, 99 behind it, a sign */
+    LAT__NUMBER_MAX = 24, /* that tostring writes of a number */
+};
 
 enum lat__part_kind { LAT__PART_LITERAL, LAT__PART_VALUE, LAT__PART_FORMAT };
 
@@ -38,5 +43,10 @@ struct lat_program {
 /* Tells whether this is one directive of Lua's string.format that can write a value of this type, and nothing
  * else. */
 bool lat__format_is_good(const char *format, enum lat_program_type type);
+
+/* Add a number as tostring writes it, and as such a directive does, which is one of numbers. */
+void lat__write_float(double value, struct lat_buf *out);
+void lat__write_number(const char *format, bool is_float, union lat_program_value value,
+                       struct lat_buf *out);
 
 #endif

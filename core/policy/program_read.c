@@ -264,7 +264,10 @@ static uint32_t text_max(const struct lat_program *program, const struct lat_op 
     case LAT_OP_select_s: return in[1] > in[2] ? in[1] : in[2];
     case LAT_OP_concat_s: return in[0] + in[1];
     case LAT_OP_gsub_s: return replaced_max(op, in[0]);
-    case LAT_OP_text_i: return sizeof("-9223372036854775808") - 1;
+    case LAT_OP_text_i:
+    case LAT_OP_text_f: return LAT__NUMBER_MAX;
+    case LAT_OP_format_i:
+    case LAT_OP_format_f: return LAT__WRITTEN_MAX;
     default: return in[0]; /* a part of it, or as long */
     }
 }
@@ -299,12 +302,25 @@ static int read_pattern(struct lat_program *program, struct lat_op *op, struct l
     return 0;
 }
 
+/* Reads the directive by which an op writes a number. */
+static int read_format(struct lat_program *program, struct lat_op *op, struct lat_err *err)
+{
+    op->text = program->ops[op->operands[1]].text;
+    if (!lat__format_is_good(op->text, program->ops[op->operands[0]].type) ||
+        op->text[strlen(op->text) - 1] == 's') {
+        return WRONG(err, "op", program->op_count, "has a format that does not go with its value");
+    }
+    return 0;
+}
+
 /* Checks what only operations on texts have. */
 static int read_texts(struct lat_program *program, struct lat_op *op, struct lat_err *err)
 {
     int rc = 0;
 
-    if (op->operand_count > 1 && op_rows[op->code].operands[1] == 's') {
+    if (op->code == LAT_OP_format_i || op->code == LAT_OP_format_f) {
+        rc = read_format(program, op, err);
+    } else if (op->operand_count > 1 && op_rows[op->code].operands[1] == 's') {
         rc = read_pattern(program, op, err);
     }
     if (rc == 0 && op->type == LAT_VALUE_S) {

@@ -9,9 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Longest that a directive writes: 309 digits of the largest double, a point, 99 behind it, a sign. */
-enum { WRITTEN_MAX = 512 };
-
 /* Which flags a conversion takes, and whether it takes a precision, as in Lua. */
 static const struct conversion {
     const char *letters;
@@ -67,7 +64,7 @@ bool lat__format_is_good(const char *format, enum lat_program_type type)
     return at == format + len - 1;
 }
 
-static void write_float(double value, struct lat_buf *out)
+void lat__write_float(double value, struct lat_buf *out)
 {
     char text[64];
 
@@ -85,7 +82,7 @@ void lat_program_write(const struct lat_program *program, const struct lat_colum
     switch (program->ops[op].type) {
     case LAT_VALUE_B: lat_buf_add_text(out, values[op].b ? "true" : "false"); break;
     case LAT_VALUE_I: lat_buf_addf(out, "%lld", (long long)values[op].i); break;
-    case LAT_VALUE_F: write_float(values[op].f, out); break;
+    case LAT_VALUE_F: lat__write_float(values[op].f, out); break;
     case LAT_VALUE_S: {
         const char *text = lat_columns_text(columns, values[op].s);
 
@@ -102,7 +99,7 @@ void lat_program_write(const struct lat_program *program, const struct lat_colum
 static void write_integer(const char *format, size_t len, long long value, struct lat_buf *out)
 {
     char with_length[LAT__FORMAT_MAX + 2];
-    char text[WRITTEN_MAX];
+    char text[LAT__WRITTEN_MAX];
 
     snprintf(with_length, sizeof(with_length), "%.*sll%c", (int)len - 1, format, format[len - 1]);
     snprintf(text, sizeof(text), with_length, value);
@@ -111,7 +108,7 @@ static void write_integer(const char *format, size_t len, long long value, struc
 
 static void write_number(const char *format, double value, struct lat_buf *out)
 {
-    char text[WRITTEN_MAX];
+    char text[LAT__WRITTEN_MAX];
 
     snprintf(text, sizeof(text), format, value);
     lat_buf_add_text(out, text);
@@ -128,6 +125,19 @@ static void write_text(const char *format, const char *value, struct lat_buf *ou
 
 #pragma GCC diagnostic pop
 
+void lat__write_number(const char *format, bool is_float, union lat_program_value value,
+                       struct lat_buf *out)
+{
+    size_t len = strlen(format);
+
+    if (strchr("aAeEfgG", format[len - 1]) != NULL) {
+        write_number(format, is_float ? value.f : (double)value.i, out);
+    } else {
+        /* A number that is not integral is an error in Lua, for which the program has a trap. */
+        write_integer(format, len, is_float ? lat_arith_f2i(value.f) : value.i, out);
+    }
+}
+
 static void write_format(const struct lat_program *program, const struct lat_columns *columns,
                          const struct lat__part *part, const union lat_program_value *values,
                          struct lat_buf *out)
@@ -142,11 +152,8 @@ static void write_format(const struct lat_program *program, const struct lat_col
         lat_program_write(program, columns, part->value, values, &text);
         write_text(part->text, lat_buf_text(&text), out);
         lat_buf_done(&text);
-    } else if (strchr("aAeEfgG", part->text[len - 1]) != NULL) {
-        write_number(part->text, is_float ? value.f : (double)value.i, out);
     } else {
-        /* A number that is not integral is an error in Lua, for which the program has a trap. */
-        write_integer(part->text, len, is_float ? lat_arith_f2i(value.f) : value.i, out);
+        lat__write_number(part->text, is_float, value, out);
     }
 }
 

@@ -7,12 +7,12 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-#include <stdio.h>
+#include <math.h>
 #include <string.h>
 
 bool lat_program_reads_text(enum lat_opcode code)
 {
-    return code >= LAT_OP_is_num_i && code <= LAT_OP_text_i;
+    return code >= LAT_OP_is_num_i && code <= LAT_OP_format_f;
 }
 
 /* Returns the place that a number means in a text of so many bytes, from 1: those below 0 count from the end. */
@@ -118,15 +118,46 @@ static int64_t found(const struct lat_op *op, const char *a, const char *b)
     return (int64_t)(op->code == LAT_OP_match_at ? match.spans[0].begin + 1 : match.spans[0].end);
 }
 
+static int64_t byte_at(const char *text, int64_t place)
+{
+    int64_t len = text != NULL ? (int64_t)strlen(text) : 0;
+
+    place = place < 0 ? len + place + 1 : place;
+    return place > 0 && place <= len ? (uint8_t)text[place - 1] : 0;
+}
+
+/* Writes a number as tostring does, or by a directive. */
+static int32_t written(struct lat_columns *columns, const struct lat_op *op,
+                       union lat_program_value number)
+{
+    bool is_float = op->code == LAT_OP_text_f || op->code == LAT_OP_format_f;
+    struct lat_buf out = {.bytes = NULL};
+
+    if (is_float && isnan(number.f)) {
+        number.f = NAN; /* whatever its sign */
+    }
+    if (op->code == LAT_OP_text_i) {
+        lat_buf_addf(&out, "%lld", (long long)number.i);
+    } else if (op->code == LAT_OP_text_f) {
+        lat__write_float(number.f, &out);
+    } else {
+        lat__write_number(op->text, is_float, number, &out);
+    }
+    int32_t code = lat_columns_keep_text(columns, lat_buf_text(&out));
+
+    lat_buf_done(&out);
+    return code;
+}
+
 union lat_program_value lat_program_of_texts(struct lat_columns *columns, const struct lat_op *op,
                                              const union lat_program_value *in)
 {
     union lat_program_value value = {.i = 0};
-    const char *a = op->code != LAT_OP_text_i ? lat_columns_text(columns, in[0].s) : NULL;
-    const char *b = op->operand_count > 1 && op->code != LAT_OP_sub_s
+    bool of_number = op->code >= LAT_OP_text_i;
+    const char *a = of_number ? NULL : lat_columns_text(columns, in[0].s);
+    const char *b = op->operand_count > 1 && op->code != LAT_OP_sub_s && op->code != LAT_OP_byte_s
                         ? lat_columns_text(columns, in[1].s)
                         : NULL;
-    char digits[32];
 
     switch (op->code) {
     case LAT_OP_is_num_i:
@@ -140,10 +171,11 @@ union lat_program_value lat_program_of_texts(struct lat_columns *columns, const 
     case LAT_OP_match_at:
     case LAT_OP_match_end: value.i = a != NULL && b != NULL ? found(op, a, b) : 0; break;
     case LAT_OP_gsub_n: value.i = a != NULL ? count_matches(op, a) : 0; break;
+    case LAT_OP_byte_s: value.i = byte_at(a, in[1].i); break;
     case LAT_OP_text_i:
-        snprintf(digits, sizeof(digits), "%lld", (long long)in[0].i);
-        value.s = lat_columns_keep_text(columns, digits);
-        break;
+    case LAT_OP_text_f:
+    case LAT_OP_format_i:
+    case LAT_OP_format_f: value.s = written(columns, op, in[0]); break;
     default: value.s = made(columns, op, a, b, in); break;
     }
     return value;

@@ -291,7 +291,7 @@ on(string.format, function(call)
         function(index) return integer_at(call, index) end) }
 end)
 
-for _, name in ipairs { "find", "gsub", "len", "lower", "match", "reverse", "sub", "upper" } do
+for _, name in ipairs { "byte", "find", "gsub", "len", "lower", "match", "reverse", "sub", "upper" } do
     on(string[name], function(call)
         call.raise, call.integer_at = builtins.raise, integer_at
         return texts[name](call)
@@ -382,15 +382,21 @@ on(select, function(call)
     return table.move(call.args, math.tointeger(from) + 1, #call.args, 1, {})
 end)
 
--- Returns the table of the decision that an argument is, and how long its list is; refuses anything else.
-local function list_at(call, index)
-    local m, of = call.m, call.args[index]
+-- Returns the table of the decision that an argument is, and how long its list is, if every row has it as long; refuses
+-- anything else.
+local function table_at(call, index)
+    local of = call.args[index]
     local one = of and of[1]
     if not one or #of > 1 or one.kind ~= "table" then
-        m.refuse(call.node.line, ("%s is given a table that is not made in this call"):format(names[call.fn]),
+        call.m.refuse(call.node.line, ("%s is given a table that is not made in this call"):format(names[call.fn]),
             "make the table in the function, by local, or do it where the file is loaded")
     end
-    local length = call.walker:length(call.node.line, one)
+    return one, call.walker:length(call.node.line, one)
+end
+
+local function list_at(call, index)
+    local m = call.m
+    local one, length = table_at(call, index)
     if not length then
         m.refuse(call.node.line, "how long a list is, is known to a row only", "count by a number, and use if")
     end
@@ -398,10 +404,16 @@ local function list_at(call, index)
 end
 
 on(table.insert, function(call)
-    local m, list, length = call.m, list_at(call, 1)
+    local m, one, length = call.m, table_at(call, 1)
     if #call.args ~= 2 then
         m.refuse(call.node.line, "table.insert is told a place", "append, by table.insert(list, value)")
     end
+    if not length and not one.val.broken then
+        call.walker:append(call.node.line, one, call.args[2])
+        return {}
+    end
+    local list = list_at(call, 1)
+    call.walker:note_write(call.node.line, one, length + 1, call.args[2])
     list.cells[length + 1] = list.cells[length + 1] or m.cell()
     m:write(list.cells[length + 1], call.args[2])
     return {}
@@ -415,21 +427,34 @@ on(table.unpack, function(call)
     return values
 end)
 
+-- Refuses a list in which something is neither text nor number.
+local function check_items(call, one, count)
+    for index = 1, count do
+        for _, item in ipairs(value.present(call.m.program, one.val.cells[index].of)) do
+            if item.kind ~= "text" and item.kind ~= "made" and item.kind ~= "int" and item.kind ~= "float" then
+                call.m.refuse(call.node.line, "table.concat is given what is no text on some rows",
+                    "put texts into the list")
+            end
+        end
+    end
+end
+
 on(table.concat, function(call)
-    local m, list, length = call.m, list_at(call, 1)
+    local m, one, length = call.m, table_at(call, 1)
     local known, between = value.known(m.program, call.args[2] or value.constant(m.program, ""))
     if call.args[3] or not known or type(between) ~= "string" then
         m.refuse(call.node.line, "table.concat is told what only a row knows", "give it a list and a text")
     end
+    if not length and not one.val.broken then
+        check_items(call, one, call.walker:most(call.node.line, one))
+        return { { call.walker:joined(call.node.line, one, between) } }
+    end
+    local list = list_at(call, 1)
+    check_items(call, one, length)
     local result = value.constant(m.program, "")
     local line = call.node.line
     for index = 1, length do
         local item = list.cells[index].of
-        for _, one in ipairs(item) do
-            if one.kind ~= "text" and one.kind ~= "made" and one.kind ~= "int" and one.kind ~= "float" then
-                m.refuse(line, "table.concat is given what is no text on some rows", "put texts into the list")
-            end
-        end
         local joint = value.constant(m.program, index > 1 and between or "")
         local node = { op = "..", line = line, a = call.node, b = call.node }
         result = operate.binary(m, node, operate.binary(m, node, result, joint), item)

@@ -10,7 +10,7 @@ local COSTS = { mod_f = 1024, fmod_f = 1024 }
 for name in ("pow_f exp log log2 log10 sin cos tan"):gmatch "%S+" do COSTS[name] = 256 end
 for name in ("match_at match_end capture_s gsub_s gsub_n"):gmatch "%S+" do COSTS[name] = 128 end
 local OF_TEXTS = [[is_num_i is_num_f num_i num_f len_s lt_s le_s find_s sub_s lower_s upper_s reverse_s concat_s
-    text_i]]
+    text_i text_f format_i format_f byte_s]]
 for name in OF_TEXTS:gmatch "%S+" do COSTS[name] = 16 end
 
 local OPERANDS = { const_b = 0, const_i = 0, const_f = 0, const_s = 0, field = 0 }

@@ -56,6 +56,12 @@ function operations.reverse_s(a) return a and string.reverse(a) end
 function operations.concat_s(a, b) return a and b and a .. b end
 function operations.gsub_s(a, b, c) return a and (string.gsub(a, b, c)) end
 function operations.text_i(a) return ("%d"):format(a) end
+function operations.byte_s(a, b) return a and string.byte(a, b) or 0 end
+-- A NaN has no sign in texts.
+local NAN = string.unpack("<d", "\0\0\0\0\0\0\xf8\x7f")
+function operations.text_f(a) return tostring(a == a and a or NAN) end
+function operations.format_i(a, b) return b:format(a) end
+function operations.format_f(a, b) return b:format(a == a and a or NAN) end
 function operations.capture_s(a, b, c)
     local found = a and table.pack(string.find(a, b))
     if not found or not found[1] then return nil end

@@ -336,6 +336,8 @@ end
 function operate.texts(m, line, alternatives)
     local result = value.NIL
     if #alternatives > FORMS_MAX then
+        local text = texts.joined(m.program, alternatives)
+        if text then return { texts.alternative(m.program, text) } end
         m.refuse(line, "the text has too many forms", "return a reason where it is known")
     end
     for index, one in ipairs(alternatives) do

@@ -83,7 +83,8 @@ function rules.idiv_f(a, b)
 end
 
 -- Lengths and places.
-local OF_TEXTS = { len_s = true, find_s = true, match_at = true, match_end = true, gsub_n = true }
+local OF_TEXTS = { len_s = true, find_s = true, match_at = true, match_end = true, gsub_n = true,
+    byte_s = true }
 
 -- Returns what is known about the result of an operation on x, y, z (as in ssa.ops; y and z may be nil).
 function ranges.of(name, x, y, z)

@@ -16,10 +16,11 @@ local TYPES = {
     B = [[const_b and or xor not select_b is_nil lt_i le_i eq_i ult_i lt_f le_f eq_f lt_if le_if lt_fi le_fi eq_if
         is_int_f eq_s is_num_i is_num_f lt_s le_s]],
     I = [[const_i select_i add_i sub_i mul_i neg_i idiv_i mod_i fmod_i band bor bxor bnot shl shr abs_i f2i num_i
-        len_s find_s match_at match_end gsub_n]],
+        len_s find_s match_at match_end gsub_n byte_s]],
     F = [[const_f select_f add_f sub_f mul_f div_f idiv_f mod_f pow_f neg_f floor_f ceil_f sqrt_f abs_f fmod_f
         exp log log2 log10 sin cos tan i2f num_f]],
-    S = "const_s select_s map sub_s lower_s upper_s reverse_s concat_s capture_s gsub_s text_i",
+    S = [[const_s select_s map sub_s lower_s upper_s reverse_s concat_s capture_s gsub_s text_i text_f format_i
+        format_f]],
 }
 local type_of = {}
 for type, names in pairs(TYPES) do
@@ -28,7 +29,10 @@ end
 
 -- Texts that are there wherever what they are made of is.
 local PRESENT = { sub_s = true, lower_s = true, upper_s = true, reverse_s = true, concat_s = true, gsub_s = true,
-    text_i = true }
+    text_i = true, text_f = true, format_i = true, format_f = true }
+
+-- Texts of floats: of a NaN its sign may be another than Lua's. They are for reasons alone.
+local LOOSE = { text_f = true, format_f = true }
 
 local READ_MAX, MADE_MAX = 256, 16384 -- bytes of a text, as in core/policy/program.h
 
@@ -126,7 +130,10 @@ function ssa:make(name, a, b, c)
     local op = { name, a, b, c, type = type_of[name], on = later(x.on, later(y and y.on, z and z.on)) }
     op.range = ranges.of(name, x, y, z)
     op.present = PRESENT[name]
-    if op.type == "S" then op.longest = self:longest_of(op) end
+    if op.type == "S" then
+        op.longest = self:longest_of(op)
+        op.loose = LOOSE[name] or x.loose or (y and y.loose) or (z and z.loose)
+    end
     return self:intern(("%s %d %d %d"):format(name, a, b or 0, c or 0), op)
 end
 
@@ -145,7 +152,8 @@ end
 
 function ssa:longest_of(op)
     local name = op[1]
-    if name == "text_i" then return 20 end
+    if name == "text_i" or name == "text_f" then return 24 end
+    if name == "format_i" or name == "format_f" then return 512 end
     if name == "select_s" then return math.max(self:longest(op[3]), self:longest(op[4])) end
     local length = self:longest(op[2])
     if name == "concat_s" then
@@ -159,6 +167,9 @@ function ssa:longest_of(op)
     if length > MADE_MAX then error({ limit = "it makes a text that is too long" }, 0) end
     return length
 end
+
+-- Whether a text has a float in it, of which Lua might write another.
+function ssa:is_loose(id) return self.ops[id].loose end
 
 function ssa:is_const(id) return self.ops[id].const end
 

@@ -72,6 +72,12 @@ function executors.LocalFunction(self, node, frame)
     cell.of = value.new("closure", { proto = node.proto, cells = cells })
 end
 
+-- Whether a key is the place behind the end of a list.
+function walker:is_end(line, one, key)
+    local length = not one.val.broken and key[1].kind == "int" and #key == 1 and self:measure(line, one)
+    return length and key[1].val == self.program:make("add_i", length, self.program:int(1))
+end
+
 -- Returns a function that assigns to the target; what the target consists of is evaluated now.
 function walker:assignment(target, frame)
     local m = self.m
@@ -89,16 +95,21 @@ function walker:assignment(target, frame)
         end
     end
     local object = self:eval(target.object, frame)
-    local known, key = value.known(self.program, self:eval(target.key, frame))
+    local keys = self:eval(target.key, frame)
+    local known, key = value.known(self.program, keys)
     local one = object[1]
     if #object ~= 1 or one.kind ~= "table" then
         m.refuse(target.line, ("'%s' is changed, which is not a table of this call"):format(self:text(target.object)),
             "make the table in the function, by local")
+    elseif not known and self:is_end(target.line, one, keys) then
+        return function(of) self:append(target.line, one, of) end
     elseif not known or key == nil or key ~= key then
-        m.refuse(target.line, "a table is changed under a key that only a row knows", "write the key")
+        m.refuse(target.line, "a table is changed under a key that only a row knows",
+            "write the key, or put it at the end of a list, by t[#t + 1] = value")
     end
     key = type(key) == "number" and math.tointeger(key) or key
     return function(of)
+        self:note_write(target.line, one, key, of)
         local cells = one.val.cells
         cells[key] = cells[key] or m.cell()
         m:write(cells[key], of)

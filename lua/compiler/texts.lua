@@ -11,19 +11,24 @@ local FALSE = ssa.FALSE
 
 local MATCHED_MAX = 1024 -- bytes of a text that a pattern is looked for in, as in core/policy/program.h
 
--- Returns one part of a reason as a text of the program; nil when that cannot be.
+-- Returns one part of a reason as a text of the program; nil for a text in a width.
 local function part_of(program, part)
     if type(part) == "string" then return program:text(part) end
-    local type = program.ops[part.val].type
-    if part.format then return part.format == "%d" and type == "I" and program:make("text_i", part.val) or nil end
-    if type == "S" then return part.val end
-    if type == "I" then return program:make("text_i", part.val) end
-    if type == "B" then return program:select(part.val, program:text "true", program:text "false") end
-    return nil
+    local val, kind = part.val, program.ops[part.val].type
+    if part.format and part.format:sub(-1) == "s" then return nil end
+    if part.format then
+        return program:make(kind == "I" and "format_i" or "format_f", val, program:text(part.format))
+    end
+    if kind == "I" then return program:make("text_i", val) end
+    if kind == "F" then return program:make("text_f", val) end
+    if kind == "B" then return program:select(val, program:text "true", program:text "false") end
+    return val
 end
 
--- Returns an alternative that is a text as one of the program; nil when it has in it what cannot be written there.
-function texts.of(program, one)
+-- Returns an alternative that is a text or a number as a text of the program, for a reason alone; nil where that
+-- cannot be.
+function texts.for_reason(program, one)
+    if one.kind == "int" or one.kind == "float" then return part_of(program, { val = one.val }) end
     if one.kind ~= "made" then return one.val end
     local whole = program:text ""
     for _, part in ipairs(one.val) do
@@ -32,6 +37,29 @@ function texts.of(program, one)
         whole = program:concat(whole, text)
     end
     return whole
+end
+
+-- Returns a text of the program as an alternative.
+function texts.alternative(program, text)
+    if program:is_loose(text) then return { kind = "made", guard = ssa.TRUE, val = { { val = text } } } end
+    return { kind = "text", guard = ssa.TRUE, val = text }
+end
+
+-- Returns alternatives that are texts or numbers as one text, for a reason alone; nil where that cannot be.
+function texts.joined(program, alternatives)
+    local result
+    for _, one in ipairs(alternatives) do
+        local text = texts.for_reason(program, one)
+        if not text then return nil end
+        result = result and program:select(one.guard, text, result) or text
+    end
+    return result
+end
+
+-- Returns an alternative that is a text as one of the program; nil when a number with decimals is in it.
+function texts.of(program, one)
+    local text = texts.for_reason(program, one)
+    return text and not program:is_loose(text) and text or nil
 end
 
 -- The same, and stops the compiling where it cannot be.
@@ -143,6 +171,15 @@ function texts.sub(call)
         last = call.integer_at(call, 3)
     end
     return last and { value.new("text", program:make("sub_s", text, first, last)) } or {}
+end
+
+function texts.byte(call)
+    local m, program, text = call.m, call.m.program, text_at(call, 1)
+    local at = text and (call.args[2] and call.integer_at(call, 2) or program:int(1))
+    if not at then return {} end
+    if call.args[3] then m.refuse(call.node.line, "string.byte is asked for several", "ask for one at a time") end
+    local byte = program:make("byte_s", text, at)
+    return { place(program, program:lnot(program:make("eq_i", byte, program:int(0))), byte) }, false
 end
 
 function texts.find(call)

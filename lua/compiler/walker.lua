@@ -384,10 +384,14 @@ function evaluators.Table(self, node, frame)
                 self.m.refuse(node.line, "a table is made with a key that only a row knows", "write the key")
             end
             made.cells[type(key) == "number" and normal(key) or key] = self.m.cell(self:eval(item.value, frame))
+            made.broken = made.broken or (type(key) == "number" and math.type(normal(key)) == "integer") or nil
         else
             local values = index == #node.items and self:list({ item.value }, frame)
                 or { self:eval(item.value, frame) }
-            for _, of in ipairs(values) do part[#part + 1] = self.m.cell(of) end
+            for _, of in ipairs(values) do
+                part[#part + 1] = self.m.cell(of)
+                made.broken = made.broken or self:may_be_nil(of) or nil
+            end
         end
     end
     put_part()
@@ -407,6 +411,84 @@ function walker:length(line, one)
     end
 end
 
+-- ---- lists that are longer on one row than on another
+--
+-- A table of the decision whose list grows at its end alone (`broken` is nil) has no holes on any row: where an entry
+-- is, those before it are. So it has one length, by row.
+
+local LIST_MAX = 64
+
+-- Returns how many entries a list has on some row.
+function walker:most(line, one)
+    local count = 0
+    while one.val.cells[count + 1] do count = count + 1 end
+    if count >= LIST_MAX then self.m.refuse(line, "a list grows too long", "keep it shorter") end
+    return count
+end
+
+-- Returns where entry `index` is.
+function walker:present(one, index)
+    return self.program:lnot(value.absent(self.program, one.val.cells[index].of))
+end
+
+-- Returns the length of a table's list as an integer of the program; nil where that cannot be told.
+function walker:measure(line, one)
+    local program, known = self.program, self:length(line, one)
+    if known then return program:int(known) end
+    if one.val.broken then return nil end
+    local most = self:most(line, one)
+    local length = program:int(most)
+    for index = most, 1, -1 do
+        length = program:select(self:present(one, index), length, program:int(index - 1))
+    end
+    return length
+end
+
+-- Whether a value is nil on some row of the path.
+function walker:may_be_nil(of)
+    return self.program:land(self.m.path, value.absent(self.program, of)) ~= ssa.FALSE
+end
+
+-- Notes that a table of the decision gets a value under a constant key.
+function walker:note_write(line, one, key, of)
+    if math.type(key) ~= "integer" then return end
+    local length = self:length(line, one)
+    if not length or key < 1 or key > length + 1 or self:may_be_nil(of) then
+        one.val.broken = true
+    end
+end
+
+-- Puts a value behind the end of a list, wherever that is on a row.
+function walker:append(line, one, of)
+    local m, program = self.m, self.program
+    if self:may_be_nil(of) then
+        m.refuse(line, "what is put at the end of a list may be nil", "check it before")
+    end
+    of = value.present(program, of)
+    local most, guards, before = self:most(line, one), {}, ssa.TRUE
+    for index = 1, most do
+        local here = self:present(one, index)
+        guards[index], before = program:land(before, program:lnot(here)), here
+    end
+    guards[most + 1] = before
+    local cells = one.val.cells
+    cells[most + 1] = m.cell()
+    for index = 1, most + 1 do m:write(cells[index], m:merge(guards[index], of, cells[index].of)) end
+end
+
+-- Returns the texts of a list as one, with `between` between them: an alternative.
+function walker:joined(line, one, between)
+    local program, whole = self.program, self.program:text ""
+    for index = 1, self:most(line, one) do
+        local here = self:present(one, index)
+        local item = texts.joined(program, value.present(program, one.val.cells[index].of))
+        if not item then self.m.refuse(line, "a text in a width is put into a list", "write %s") end
+        local longer = index > 1 and program:concat(program:concat(whole, program:text(between)), item) or item
+        whole = program:select(here, longer, whole)
+    end
+    return texts.alternative(program, whole)
+end
+
 function evaluators.Unary(self, node, frame)
     local m, of = self.m, self:eval(node.a, frame)
     if node.op ~= "#" then return operate.unary(m, node, of) end
@@ -414,19 +496,20 @@ function evaluators.Unary(self, node, frame)
     if known and type(constant) == "string" then return value.constant(self.program, #constant) end
     local result
     for _, one in ipairs(value.apart(self.program, of)) do
-        local length, of_text
-        if is_table(one) then length = self:length(node.line, one)
-        elseif value.type(one) == "string" then of_text = value.new("int", texts.length(m, node.line, one))
+        local length
+        if is_table(one) then
+            local measured = self:measure(node.line, one)
+            length = measured and value.new("int", measured)
+        elseif value.type(one) == "string" then length = value.new("int", texts.length(m, node.line, one))
         elseif value.type(one) ~= "table" then
             m:trap(one.guard, node.line, function() return sentences.unary("#", node.a, one) end)
-            length = 0
+            length = value.constant(self.program, 0)
         end
-        if not length and not of_text then
+        if not length then
             m.refuse(node.line, ("the length of '%s' is known to a row only"):format(self:text(node.a)),
-                "count what you need by if")
+                "let the list grow at its end alone, by t[#t + 1] = value")
         end
-        local this = of_text or value.constant(self.program, length)
-        result = result and value.merge(self.program, one.guard, this, result) or this
+        result = result and value.merge(self.program, one.guard, length, result) or length
     end
     return result
 end

@@ -43,7 +43,7 @@ function builder:leaf(type, uniform)
     if random:once_in(3) then return self:add({ "const_" .. type:lower(), random:pick(CONSTANTS[type]) }, type,
         true) end
     local path = random:pick(FIELDS[type])
-    if uniform then path = type == "I" and "workload.count" or "workload.pool" end
+    if uniform then path = ({ I = "workload.count", F = "workload.cpu", S = "workload.pool" })[type] end
     return self:add({ "field", path }, type, path:find "^workload" ~= nil)
 end
 
@@ -63,6 +63,10 @@ end
 
 -- Adds the constant that an op has to have there.
 function builder:constant(name, index)
+    if name == "format_i" or name == "format_f" then
+        local formats = name == "format_i" and { "%d", "%5x", "%.3f" } or { "%g", "%10.2f", "%+e" }
+        return self:add({ "const_s", self.random:pick(formats) }, "S", true)
+    end
     if index == 2 then return self:add({ "const_s", self.random:pick(frame.PATTERNS) }, "S", true) end
     if name == "capture_s" then return self:add({ "const_i", "0" }, "I", true) end
     return self:add({ "const_s", self.random:pick { "", "-", "%0%0", "%%x" } }, "S", true)

@@ -286,6 +286,10 @@ local LENGTHS = {
         return piece("int", "(string.find(", text_of(self, d), ", ", text_of(self, 0), ", 1, true) or -1)")
     end,
     function(self, d)
+        local place = self.random:pick { "1", "-1", "2", "0", "" }
+        return piece("int", "(string.byte(", text_of(self, d), place ~= "" and ", " or "", place, ") or -1)")
+    end,
+    function(self, d)
         return piece("int", "(math.tointeger(tonumber(", text_of(self, d), ")) or ", self:of("int", 0), ")")
     end,
 }
@@ -440,6 +444,24 @@ statements[8] = function(self)
         quoted(random:pick(frame.PATTERNS)), more, ")\n")
     self.scope[#self.scope + 1] = { t = kinds[1], name = first, mutable = true }
     self.scope[#self.scope + 1] = { t = kinds[2], name = second, mutable = true }
+    return made
+end
+
+-- A list that is longer on one row than on another, and what it comes to.
+statements[9] = function(self, depth)
+    local random, list, length, whole = self.random, self:name(), self:name(), self:name()
+    local made = piece("stat", "local ", list, " = ", random:pick { "{}", "{ \"x\" }", "{ 1, \"b\" }" }, "\n")
+    for _ = 1, random:below(3) do
+        local item = self:of(random:once_in(3) and "num" or random:once_in(3) and "opt" or "text", 1)
+        local put = random:once_in(2) and piece("stat", list, "[#", list, " + 1] = ", item, "\n")
+            or piece("stat", "table.insert(", list, ", ", item, ")\n")
+        made[#made + 1] = random:once_in(4) and put
+            or piece("stat", "if ", self:condition(1), " then\n", put, depth > 1 and self:block(0) or "", "end\n")
+    end
+    table.move({ "local ", length, " = #", list, "\nlocal ", whole, " = table.concat(", list, ", \", \")\n" }, 1, 9,
+        #made + 1, made)
+    self.scope[#self.scope + 1] = { t = "int", name = length, mutable = true }
+    self.scope[#self.scope + 1] = { t = "text", name = whole, mutable = true }
     return made
 end
 

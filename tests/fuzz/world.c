@@ -188,18 +188,22 @@ static bool same(double a, double b)
     return memcmp(&a, &b, sizeof(a)) == 0 || (isnan(a) && isnan(b));
 }
 
+/* Steps over what may stand before a NaN: a sign, and the spaces that it takes the place of. */
+static const char *skip_to_nan(const char *text)
+{
+    const char *at = text + strspn(text, " -");
+
+    return strncmp(at, "nan", 3) == 0 ? at : text;
+}
+
 /* Compares two reasons; of a NaN it is enough that it is one. */
 static bool same_text(const char *a, const char *b)
 {
     size_t left = LAT_PROGRAM_REASON_MAX - 8; /* a sign more, and the end is cut elsewhere */
 
-    while (*a != '\0' && *a == *b) {
-        a++, b++, left -= left > 0;
-        if (strncmp(a, "-nan", 4) == 0 && strncmp(b, "nan", 3) == 0) {
-            a++;
-        } else if (strncmp(b, "-nan", 4) == 0 && strncmp(a, "nan", 3) == 0) {
-            b++;
-        }
+    for (a = skip_to_nan(a), b = skip_to_nan(b); *a != '\0' && *a == *b;
+         a = skip_to_nan(a + 1), b = skip_to_nan(b + 1)) {
+        left -= left > 0;
     }
     return *a == *b || left == 0;
 }

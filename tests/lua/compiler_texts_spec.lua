@@ -104,6 +104,56 @@ describe("a compiled policy does with texts what Lua does", function()
         })
     end)
 
+    it("byte by byte, and with numbers in them", function()
+        each(score, {
+            "return node.name:byte(1) == 103 and 1 or 2", "return string.byte(node.name, -1) or 0",
+            "return (node.name:byte(0) or -1) + (node.name:byte(99) or -1) + (node.name:byte(-99) or -1)",
+            "return #('n' .. node.allocations .. string.format('%5d|%x', node.memory, node.allocations))",
+        })
+    end)
+
+    it("in lists that are longer on one row than on another", function()
+        each(filter, {
+            [[local why = {}
+            if not node.healthy then table.insert(why, "ill") end
+            if node.free_cpu < workload.cpu then
+                why[#why + 1] = ("cpu %.1f < %.1f"):format(node.free_cpu, workload.cpu)
+            end
+            if node.labels.zone then why[#why + 1] = node.labels.zone end
+            if node.on_battery then why[#why + 1] = node.allocations end
+            if #why > 0 then return false, #why .. ": " .. table.concat(why, "; ") end
+            return true]],
+            [[local seen = { "a" }
+            for _, name in ipairs { "zone", "rack", "owner" } do
+                if node.labels[name] then seen[#seen + 1] = name else table.insert(seen, "-" .. name) end
+                if node.labels[name] == "other" then seen[1] = "b" end
+            end
+            local count = 0
+            for index, name in ipairs(seen) do count = count + index * #name end
+            return count % 2 == 0, table.concat(seen) .. count]],
+            [[local t = {}
+            if node.healthy then t[#t + 1] = 1 t[#t + 1] = 2 end
+            if node.on_battery then t[#t + 1] = 3 end
+            return (t[2] or 0) == (t[#t] or 0), #t]],
+            [[local function list(a, b)
+                local t = {}
+                if a then t[1] = "a" end
+                if b then t[#t + 1] = "b" end
+                return t
+            end
+            local t = list(node.healthy, node.on_battery)
+            return #t == 1 and t[1] == "b", table.concat(t, "+")]],
+        })
+    end)
+
+    it("in reasons of very many forms", function()
+        filter [[local s, ok = "", true
+        for _, name in ipairs { "a", "b", "c", "d", "e", "f" } do
+            if node.labels[name] then s, ok = s .. " " .. name .. node.cpu, false end
+        end
+        return ok, s]]
+    end)
+
     it("in functions of the file that return several", function()
         agrees [[
 local function parse(name)

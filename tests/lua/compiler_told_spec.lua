@@ -111,7 +111,8 @@ describe("what cannot be compiled", function()
                 "what node.labels has is known to a row only",
             ["local s = 0\nfor z, w in pairs { a = 1, b = 2 } do s = s * 2 + w end return s"] =
                 "pairs has no order, and what this loop does depends on one",
-            ["local z = node.name\nreturn z:byte(1)"] = "string.byte is called with what only a row knows",
+            ["local z = node.name\nreturn z:rep(2)"] = "string.rep is called with what only a row knows",
+            ["local z = node.name\nreturn z:byte(1, 2)"] = "string.byte is asked for several",
             ["local z = node.name\nreturn z:match(node.pool) and 1 or 2"] =
                 "match is given a pattern that is known to a row only",
             ["local z = node.name\nreturn z:match '(a)%1' and 1 or 2"] =
@@ -137,8 +138,11 @@ describe("what cannot be compiled", function()
             ["local z = node.name .. '/x'\nreturn node.labels[z] and 1 or 2"] =
                 "the name of a label in node.labels depends on the node",
             ["\nreturn pcall(error) and 1 or 2"] = "pcall may go on after an error",
-            ["local t = {} if node.healthy then t[1] = 2 end\ntable.insert(t, 3) return #t"] =
+            ["local t = { node.labels.a }\ntable.insert(t, 3) return 1"] =
                 "how long a list is, is known to a row only",
+            ["local t = { node.labels.a }\nreturn #t"] = "the length of 't' is known to a row only",
+            ["local t = {} if node.healthy then t[1] = 2 end\nt[#t + 1] = node.labels.a return 1"] =
+                "what is put at the end of a list may be nil",
             ["::again::\ngoto again"] = "goto again goes back",
             ["\nfor w in ('a b'):gmatch '%a' do return 1 end"] = "string.gmatch is called with what only a row knows",
         } do
@@ -177,7 +181,7 @@ function score(node) return T[node.allocations] or 0 end]].why)
 
     it("leaves the other function compiled, and gives no program", function()
         local result = compiler.compile [[
-function filter(node) return node.name:byte(1) ~= 97 end
+function filter(node) return node.name:rep(2) ~= "aa" end
 function score(node) return node.cpu end]]
         assert.is_nil(result.program)
         assert.is_false(result.functions[1].compiled)

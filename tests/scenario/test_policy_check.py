@@ -45,10 +45,10 @@ def test_nearly_all_of_thirty_policies_are_compiled_and_verified() -> None:
 
 
 def test_what_cannot_be_compiled_says_its_line_and_what_to_write(tmp_path: Path) -> None:
-    path = written(tmp_path, "function filter(node)\n    return node.name:byte() > 97\nend\n")
+    path = written(tmp_path, "function filter(node)\n    return node.name:rep(2) ~= 'aa'\nend\n")
     done = check(path)
     assert done.returncode == 10
-    assert f"{path}:2: string.byte is called with what only a row knows" in done.stdout
+    assert f"{path}:2: string.rep is called with what only a row knows" in done.stdout
     assert "instead: look for a part by text:find" in done.stdout
 
 

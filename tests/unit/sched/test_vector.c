@@ -288,7 +288,10 @@ static char *program_of_op(const char *name, const char *operands, const unsigne
     for (size_t k = 0; k < count; k++) {
         for (size_t i = 0; i < LAT_COUNT(types); i++) {
             if (types[i].type == operands[k]) {
-                lat_buf_addf(&out, "%s,", types[i].leaves[from[k]]);
+                bool is_format = operands[k] == 's' && strncmp(name, "format", 6) == 0;
+
+                lat_buf_addf(&out, "%s,",
+                             is_format ? "[\"const_s\",\"%+g\"]" : types[i].leaves[from[k]]);
             }
         }
     }

@@ -253,6 +253,15 @@ static int pick(struct builder *builder, char type, bool uniform)
     }
 }
 
+static int add_field(struct builder *builder, enum lat_policy_field field, char type)
+{
+    cJSON *path = cJSON_CreateString(lat_policy_field_row(field)->path);
+    int value = add_op(builder, "field", type, path, NULL, 0);
+
+    builder->per_row[value] = field < LAT_NODE_FIELD_COUNT;
+    return value;
+}
+
 static bool is_small(char letter)
 {
     return letter >= 'a' && letter <= 'z';
@@ -263,6 +272,9 @@ static int add_constant(struct builder *builder, size_t code, int at)
 {
     static const char *const patterns[] = {"%d+", "^(%a*)", "[^%-]-o", "", "(.)$", "%f[%w]%w"};
 
+    if (code == LAT_OP_format_i || code == LAT_OP_format_f) {
+        return add_op(builder, "const_s", 'S', cJSON_CreateString("%7.2f"), NULL, 0);
+    }
     if (code == LAT_OP_capture_s && at == 2) {
         return add_op(builder, "const_i", 'I', cJSON_CreateString("0"), NULL, 0);
     }
@@ -292,8 +304,15 @@ static void add_random_op(struct builder *builder)
         return;
     }
     for (const char *type = op_rows[code].operands; *type != '\0'; type++) {
-        operands[count] =
-            is_small(*type) ? add_constant(builder, code, count) : pick(builder, *type, false);
+        if (is_small(*type)) {
+            operands[count] = add_constant(builder, code, count);
+        } else if (is_small(type[1]) ||
+                   (code == LAT_OP_concat_s && count == 1)) { /* no text becomes too long */
+            operands[count] = *type == 'S' ? add_field(builder, LAT_FIELD_node_pool, 'S')
+                                           : pick(builder, *type, false); /* none gets too long */
+        } else {
+            operands[count] = pick(builder, *type, false);
+        }
         count++;
     }
     add_op(builder, op_rows[code].name, op_rows[code].type[0], NULL, operands, count);
