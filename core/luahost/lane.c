@@ -162,7 +162,7 @@ static void on_answer(void *arg, const cJSON *answer, const struct lat_err *err)
     struct lat__source *source = lat__lane_find(lane, ask->name);
     const cJSON *value = answer == NULL ? NULL : lat_json_get(answer, "value");
     struct lat__child *child = lane->active;
-    struct lat_luahost_rows *rows = NULL;
+    struct lat_decision *rows = NULL;
     struct lat_err failure;
     struct lat_err broken;
 
@@ -200,8 +200,8 @@ static void on_answer(void *arg, const cJSON *answer, const struct lat_err *err)
             count_trip(lane, source, err != NULL);
         }
         if (rows != NULL) {
+            rows->revision = source == NULL ? 0 : source->revision;
             ask->rows_fn(ask->arg, rows, NULL);
-            lat__rows_answer_free(rows);
             ask_free(ask);
         } else {
             ask_finish(ask, value, value == NULL ? &failure : NULL);

@@ -17,7 +17,7 @@
 #include "base/random.h"
 #include "io/stream.h"
 #include "policy/columns.h"
-#include "policy/policy.h"
+#include "policy/decision.h"
 #include "policy/program.h"
 
 #include <stdint.h>
@@ -78,8 +78,8 @@ typedef void lat_luahost_load_fn(void *arg, const struct lat_err *err);
 void lat_luahost_load(struct lat_luahost *host, const struct lat_luahost_source *source,
                       lat_luahost_load_fn *fn, void *arg);
 
-/* Returns the program of a policy in force, and its revision; NULL when there is no such policy, or it was not compiled: then its
- * process is asked. Borrowed until the loop's next turn; take a reference to keep it. */
+/* Returns the program of a policy in force, and its revision; NULL when there is no such policy (its revision is 0), or it was not
+ * compiled: then its process is asked. Borrowed until the loop's next turn; take a reference to keep it. */
 struct lat_program *lat_luahost_program(const struct lat_luahost *host, const char *name,
                                         int64_t *ret_revision);
 
@@ -126,24 +126,13 @@ struct lat_luahost_use {
 void lat_luahost_use(const struct lat_luahost *host, enum lat_luahost_kind kind, const char *name,
                      struct lat_luahost_use *ret_use);
 
-/* Calls a decision of a loaded source; input is JSON text (copied). Known: policy NAME "decide", plugin TYPE "render". */
+/* Calls a decision of a loaded source; input is JSON text (copied). Known: policy NAME "decide" (of those that
+ * are asked one question at a time: not placement), plugin TYPE "render". */
 void lat_luahost_ask(struct lat_luahost *host, enum lat_luahost_kind kind, const char *name,
                      const char *decision, const char *input, lat_luahost_ask_fn *fn, void *arg);
 
-/* What a placement policy says of each row of columns. */
-struct lat_luahost_rows {
-    size_t count;      /* rows of the columns when they were asked about */
-    uint8_t *verdicts; /* LAT_ROWS_UNASKED, _POSSIBLE, _REFUSED (luahost/rows.h) */
-    double *scores;    /* finite; 0 where it is not possible */
-    uint32_t *reasons; /* see lat_luahost_rows_reason */
-    char *texts;
-};
-
-/* Returns why a row is refused, one line; "" where that is not said. Borrowed from the answer. */
-const char *lat_luahost_rows_reason(const struct lat_luahost_rows *answer, size_t row);
-
-/* The answer is borrowed for the call; or NULL and err, as for asks, and LIMIT: more rows than fit. */
-typedef void lat_luahost_rows_fn(void *arg, const struct lat_luahost_rows *answer,
+/* Takes the decision, which it frees; or NULL and err, as for asks, and LIMIT: more rows than fit. */
+typedef void lat_luahost_rows_fn(void *arg, struct lat_decision *decision,
                                  const struct lat_err *err);
 
 /* Puts the placement policy in force, as it is written and not compiled, to the living rows of columns (`among`: a bitmap of the
@@ -181,11 +170,5 @@ void lat_luahost_rule(struct lat_luahost *host, const char *policy, const char *
  * program answers and fn comes before this returns; else its process is asked, and the record may be changed at once. */
 void lat_luahost_admit(struct lat_luahost *host, struct lat_columns *columns,
                        const struct lat_record *record, lat_luahost_rule_fn *fn, void *arg);
-
-/* Decides a placement by the policy in force; where that fails or there is none, by the built-in one, with the
- * reason in decision->fallback. Never fails; comes on a later turn. The decision is borrowed for the call. */
-typedef void lat_luahost_place_fn(void *arg, const struct lat_decision *decision);
-void lat_luahost_place(struct lat_luahost *host, const struct lat_placement *placement,
-                       lat_luahost_place_fn *fn, void *arg);
 
 #endif

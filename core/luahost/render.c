@@ -1,17 +1,14 @@
-/* The two questions that the console asks, on top of lat_luahost_ask: render a spec, place an instance. */
+/* Asking a plugin to render a spec, on top of lat_luahost_ask. */
 #include "internal.h"
 
 #include "base/mem.h"
 #include "base/text.h"
 #include "model/spec.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { ENTROPY_BYTES = 256 }; /* for all passwords of one rendering */
-
-/* ---- render ---- */
 
 struct rendering {
     lat_luahost_ask_fn *fn;
@@ -129,87 +126,5 @@ void lat_luahost_render(struct lat_luahost *host, const cJSON *spec, const cJSON
     lat_luahost_ask(host, LAT_LUAHOST_PLUGIN, type, "render", lat_buf_text(&input), on_rendered,
                     rendering);
     lat_wipe(input.bytes, input.len);
-    lat_buf_done(&input);
-}
-
-/* ---- place ---- */
-
-static const char placement_name[] = "placement";
-
-struct placing {
-    lat_luahost_place_fn *fn;
-    void *arg;
-    struct lat_decision
-        builtin; /* made at once, while the question is there; given when the policy fails */
-    char policy[LAT_DECISION_POLICY_MAX];
-};
-
-static void give(struct placing *placing, const struct lat_decision *decision)
-{
-    placing->fn(placing->arg, decision);
-    lat_decision_done(&placing->builtin);
-    free(placing);
-}
-
-static void give_builtin(void *arg)
-{
-    struct placing *placing = arg;
-
-    give(placing, &placing->builtin);
-}
-
-static void on_decided(void *arg, const cJSON *value, const struct lat_err *err)
-{
-    struct placing *placing = arg;
-    struct lat_decision decision = {0};
-    struct lat_err reason;
-
-    if (err == NULL) {
-        struct lat_placement_node *nodes =
-            lat_alloc_array(placing->builtin.node_count, sizeof(*nodes));
-
-        for (size_t i = 0; i < placing->builtin.node_count; i++) {
-            nodes[i].id = placing->builtin.nodes[i].id;
-        }
-        if (lat_decision_read(value, nodes, placing->builtin.node_count, &decision, &reason) != 0) {
-            err = &reason;
-        }
-        free(nodes);
-    }
-    if (err != NULL) {
-        lat_err_copy(&placing->builtin.fallback, err);
-        give_builtin(placing);
-        return;
-    }
-    lat_text_bound(decision.policy, sizeof(decision.policy), placing->policy);
-    give(placing, &decision);
-    lat_decision_done(&decision);
-}
-
-void lat_luahost_place(struct lat_luahost *host, const struct lat_placement *placement,
-                       lat_luahost_place_fn *fn, void *arg)
-{
-    const struct lat__source *source =
-        lat__lane_find(&host->lanes[LAT__LANE_PLACEMENT], placement_name);
-    struct placing *placing = LAT_NEW(struct placing);
-
-    placing->fn = fn;
-    placing->arg = arg;
-    lat_placement_decide(placement, &placing->builtin);
-    if (source == NULL || placement->node_count == 0) {
-        if (source == NULL) {
-            lat_err_set(&placing->builtin.fallback, LAT_E_NOT_FOUND,
-                        "No placement policy is in force.");
-        }
-        lat_loop_defer(host->loop, give_builtin, placing);
-        return;
-    }
-    struct lat_buf input = {0};
-
-    snprintf(placing->policy, sizeof(placing->policy), "%s %lld", placement_name,
-             (long long)source->revision);
-    lat_placement_write(placement, &input);
-    lat_luahost_ask(host, LAT_LUAHOST_POLICY, placement_name, "decide", lat_buf_text(&input),
-                    on_decided, placing);
     lat_buf_done(&input);
 }

@@ -387,14 +387,14 @@ void lat__rows_clear(struct lat__rows *rows)
 
     result->rows = 0;
     result->reason_bytes = 0;
-    memset(result->verdicts, LAT_ROWS_UNASKED, head_of(rows)->rows);
+    memset(result->verdicts, LAT_VERDICT_UNASKED, head_of(rows)->rows);
 }
 
 /* ---- reading ---- */
 
-static int refuse(struct lat_luahost_rows *answer, struct lat_err *err, const char *what)
+static int refuse(struct lat_decision *decision, struct lat_err *err, const char *what)
 {
-    lat__rows_answer_free(answer);
+    lat_decision_free(decision);
     return lat_err_set(err, LAT_E_PROTOCOL, "The Lua process wrote %s.", what);
 }
 
@@ -412,7 +412,7 @@ static bool clean_reasons(char *texts, size_t bytes)
     return true;
 }
 
-int lat__rows_read(const struct lat__rows *rows, struct lat_luahost_rows **ret_answer,
+int lat__rows_read(const struct lat__rows *rows, struct lat_decision **ret_decision,
                    struct lat_err *err)
 {
     const struct lat_rows_head *head = head_of(rows);
@@ -420,60 +420,46 @@ int lat__rows_read(const struct lat__rows *rows, struct lat_luahost_rows **ret_a
     const uint64_t *among = (const uint64_t *)(rows->memory + head->among);
     size_t count = head->rows;
     size_t bytes = shared->reason_bytes; /* once */
-    struct lat_luahost_rows *answer = LAT_NEW(struct lat_luahost_rows);
+    struct lat_decision *decision = LAT_NEW(struct lat_decision);
 
-    answer->count = count;
+    decision->count = count;
     if (bytes > LAT_ROWS_REASONS_MAX) {
-        return refuse(answer, err, "more reasons than there may be");
+        return refuse(decision, err, "more reasons than there may be");
     }
-    answer->verdicts = lat_alloc(count + 1);
-    answer->scores = lat_alloc_array(count + 1, sizeof(*answer->scores));
-    answer->reasons = lat_alloc_array(count + 1, sizeof(*answer->reasons));
-    answer->texts = lat_alloc(bytes + 1);
-    memcpy(answer->verdicts, result_of(rows)->verdicts, count);
-    memcpy(answer->scores, result_of(rows)->scores, count * sizeof(*answer->scores));
-    memcpy(answer->reasons, result_of(rows)->reasons, count * sizeof(*answer->reasons));
-    memcpy(answer->texts, result_of(rows)->reason_texts, bytes);
-    answer->texts[bytes] = '\0';
+    decision->verdicts = lat_alloc(count + 1);
+    decision->scores = lat_alloc_array(count + 1, sizeof(*decision->scores));
+    decision->reasons = lat_alloc_array(count + 1, sizeof(*decision->reasons));
+    decision->texts = lat_alloc(bytes + 1);
+    memcpy(decision->verdicts, result_of(rows)->verdicts, count);
+    memcpy(decision->scores, result_of(rows)->scores, count * sizeof(*decision->scores));
+    memcpy(decision->reasons, result_of(rows)->reasons, count * sizeof(*decision->reasons));
+    memcpy(decision->texts, result_of(rows)->reason_texts, bytes);
+    decision->texts[bytes] = '\0';
     /* From here on only the copies are looked at. */
-    if (!clean_reasons(answer->texts, bytes)) {
-        return refuse(answer, err, "a reason that is none");
+    if (!clean_reasons(decision->texts, bytes)) {
+        return refuse(decision, err, "a reason that is none");
     }
     for (size_t row = 0; row < count; row++) {
         bool asked = among[row / 64] >> (row % 64) & 1;
-        uint8_t verdict = answer->verdicts[row];
+        uint8_t verdict = decision->verdicts[row];
 
-        if (verdict > LAT_ROWS_REFUSED || asked != (verdict != LAT_ROWS_UNASKED)) {
-            return refuse(answer, err, "verdicts about other nodes than it was asked about");
+        if (verdict > LAT_VERDICT_REFUSED || asked != (verdict != LAT_VERDICT_UNASKED)) {
+            return refuse(decision, err, "verdicts about other nodes than it was asked about");
         }
-        if (verdict == LAT_ROWS_POSSIBLE && !isfinite(answer->scores[row])) {
-            return refuse(answer, err, "a score that is no finite number");
+        if (verdict == LAT_VERDICT_POSSIBLE && !isfinite(decision->scores[row])) {
+            return refuse(decision, err, "a score that is no finite number");
         }
-        if (verdict != LAT_ROWS_POSSIBLE) {
-            answer->scores[row] = 0;
+        if (verdict != LAT_VERDICT_POSSIBLE) {
+            decision->scores[row] = 0;
         }
-        if (verdict != LAT_ROWS_REFUSED) {
-            answer->reasons[row] = 0;
-        } else if (answer->reasons[row] > bytes ||
-                   (answer->reasons[row] > 1 && answer->texts[answer->reasons[row] - 2] != '\0')) {
-            return refuse(answer, err, "a reason where there is none");
+        if (verdict != LAT_VERDICT_REFUSED) {
+            decision->reasons[row] = 0;
+        } else if (decision->reasons[row] > bytes ||
+                   (decision->reasons[row] > 1 &&
+                    decision->texts[decision->reasons[row] - 2] != '\0')) {
+            return refuse(decision, err, "a reason where there is none");
         }
     }
-    *ret_answer = answer;
+    *ret_decision = decision;
     return 0;
-}
-
-void lat__rows_answer_free(struct lat_luahost_rows *answer)
-{
-    free(answer->verdicts);
-    free(answer->scores);
-    free(answer->reasons);
-    free(answer->texts);
-    free(answer);
-}
-
-const char *lat_luahost_rows_reason(const struct lat_luahost_rows *answer, size_t row)
-{
-    LAT_ASSERT(row < answer->count);
-    return answer->reasons[row] == 0 ? "" : answer->texts + answer->reasons[row] - 1;
 }

@@ -13,6 +13,7 @@
 #ifndef LAT_LUAHOST_ROWS_H
 #define LAT_LUAHOST_ROWS_H
 
+#include "policy/decision.h"
 #include "policy/fields.h"
 
 #include <stdint.h>
@@ -56,12 +57,10 @@ struct lat_rows_head {
     union lat_rows_cell record[LAT_ROWS_RECORD];
 };
 
-enum { LAT_ROWS_UNASKED, LAT_ROWS_POSSIBLE, LAT_ROWS_REFUSED };
-
 struct lat_rows_result {
-    uint32_t rows;         /* how many have a verdict */
-    uint32_t reason_bytes; /* used of reason_texts */
-    uint8_t verdicts[LAT_ROWS_MAX];
+    uint32_t rows;                  /* how many have a verdict */
+    uint32_t reason_bytes;          /* used of reason_texts */
+    uint8_t verdicts[LAT_ROWS_MAX]; /* enum lat_verdict */
     double scores[LAT_ROWS_MAX];
     uint32_t reasons
         [LAT_ROWS_MAX]; /* 1 + where in reason_texts its text begins, which ends with NUL; 0: none */

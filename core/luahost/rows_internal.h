@@ -30,8 +30,7 @@ void lat__rows_put(struct lat__rows *rows, const uint8_t *image);
 void lat__rows_clear(struct lat__rows *rows);
 
 /* Copies and checks the result; LAT_E_PROTOCOL for one that no honest process would write. */
-int lat__rows_read(const struct lat__rows *rows, struct lat_luahost_rows **ret_answer,
+int lat__rows_read(const struct lat__rows *rows, struct lat_decision **ret_decision,
                    struct lat_err *err) LAT_MUST_USE;
-void lat__rows_answer_free(struct lat_luahost_rows *answer);
 
 #endif

@@ -96,6 +96,10 @@ static const uint64_t *choose_instances(struct lat__evaluator *evaluator, struct
         *ret_words = 0;
         first = NULL;
     }
+    evaluator->wanted = first ? 1 : others;
+    if (evaluator->trial) {
+        evaluator->wanted = evaluator->trial->wanted - evaluator->trial->placed;
+    }
     return first;
 }
 

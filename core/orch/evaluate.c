@@ -7,9 +7,9 @@
  * The workload may still be with the disk: its row is read as it is staged, and the plan is staged on top of it. What is staged is
  * seen by the next evaluation (fleet.c), which so need not wait for the disk; how much is under way is bounded.
  *
- * A policy that is compiled decides at once, all that is missing; one that lives in the Lua host is asked for one instance at a
- * time, and answers after some turns. The frame stands still until then, and only one evaluation is under
- * way; the plan names the versions of the rows that it rests upon, the workload's and the chosen nodes': when one has changed
+ * A policy that is compiled decides at once, and so does the built-in placement where there is none; one that lives in the Lua host is
+ * asked about all rows, and again about the row that an instance was placed on (core/sched/ask.c), and answers after some turns. The
+ * frame stands still until then, and only one evaluation is under way; the plan names the versions of the rows that it rests upon, the workload's and the chosen nodes': when one has changed
  * since, the plan is dropped and the workload looked at again. Trials (trial.c) are decided in the same way, in turns with evaluations.
  * Runs on the state loop. */
 #include "orch/evaluate_internal.h"
@@ -45,39 +45,80 @@ static int decide(struct lat__evaluator *evaluator, struct lat_err *err)
 
 static void ask_policy(struct lat__evaluator *evaluator);
 
-static void policy_answered(void *arg, const struct lat_decision *decision)
+/* Decides by what a policy elsewhere has answered: no program has a part in that, so it cannot fail. */
+static void decide_answered(struct lat__evaluator *evaluator)
+{
+    struct lat_err err;
+
+    LAT_ASSERT(decide(evaluator, &err) == 0);
+}
+
+/* Has the built-in placement decide, because the policy in force does not. */
+static void fall_back(struct lat__evaluator *evaluator, const struct lat_err *why)
+{
+    struct lat_err err;
+
+    lat_metric_add(evaluator->fallbacks, 1);
+    lat_log(evaluator->orch->with.log, LAT_LOG_WARN, "the built-in placement decided",
+            LAT_STR("workload", evaluator->workload->row.id), LAT_ERR(why));
+    lat_plan_fall_back(evaluator->plan, why);
+    LAT_ASSERT(lat_plan_judge(evaluator->plan, evaluator->builtin, "built-in", &err) == 0 &&
+               decide(evaluator, &err) == 0);
+}
+
+static void name_policy(int64_t revision, char ret_policy[LAT_DECISION_POLICY_MAX])
+{
+    snprintf(ret_policy, LAT_DECISION_POLICY_MAX, LAT__PLACEMENT " %lld", (long long)revision);
+}
+
+/* Where the policy fails after its first answer, or another one is in force by then, what was placed stands; what is left is evaluated next. */
+static void policy_answered(void *arg, struct lat_decision *decision, const struct lat_err *err)
 {
     struct lat__evaluator *evaluator = arg;
+    char policy[LAT_DECISION_POLICY_MAX];
 
     if (lat__orch_release(evaluator->orch)) {
+        lat_decision_free(decision);
         return;
     }
-    if (decision->fallback.code != LAT_OK) {
-        lat_metric_add(evaluator->fallbacks, 1);
-        lat_log(evaluator->orch->with.log, LAT_LOG_WARN, "the built-in placement decided",
-                LAT_STR("workload", evaluator->workload->row.id), LAT_ERR(&decision->fallback));
+    if (decision && evaluator->asked_revision == 0) {
+        evaluator->asked_revision = decision->revision;
     }
-    lat_plan_answer(evaluator->plan, decision);
-    ask_policy(evaluator);
+    if (decision && decision->revision == evaluator->asked_revision) {
+        name_policy(decision->revision, policy);
+        lat_plan_answer(evaluator->plan, decision, policy);
+        ask_policy(evaluator);
+    } else if (evaluator->asked_revision == 0) {
+        fall_back(evaluator, err);
+    } else {
+        lat_decision_free(decision);
+        decide_answered(evaluator);
+    }
     lat__evaluator_run(evaluator);
 }
 
-/* Asks about the nodes that are left, or decides when there are none. */
+/* Asks about the rows that are to be asked about now, or decides when there are none. */
 static void ask_policy(struct lat__evaluator *evaluator)
 {
-    struct lat_placement placement;
+    struct lat_plan_question question;
 
-    if (lat_plan_ask(evaluator->plan, &placement)) {
+    if (evaluator->wanted > 0 && lat_plan_ask(evaluator->plan, evaluator->wanted, &question)) {
         lat__orch_hold(evaluator->orch);
-        lat_luahost_place(evaluator->orch->with.luahost, &placement, policy_answered, evaluator);
+        lat_luahost_rows(evaluator->orch->with.luahost, question.columns, question.record,
+                         question.among, policy_answered, evaluator);
     } else {
-        struct lat_err err;
-
-        LAT_ASSERT(decide(evaluator, &err) == 0); /* no program has a part in it */
+        decide_answered(evaluator);
     }
 }
 
-/* Decides at once by the program of the policy in force. Returns false when there is none, or it fails: then its rows are asked for. */
+static void begin_asking(struct lat__evaluator *evaluator)
+{
+    evaluator->asked_revision = 0;
+    ask_policy(evaluator);
+}
+
+/* Decides at once by the program of the policy in force, or by the built-in one where there is none. Returns false when that policy is not
+ * compiled, or its program fails: then its rows are asked for. */
 static bool decide_now(struct lat__evaluator *evaluator)
 {
     struct lat_orch *orch = evaluator->orch;
@@ -87,10 +128,15 @@ static bool decide_now(struct lat__evaluator *evaluator)
         lat_luahost_program(orch->with.luahost, LAT__PLACEMENT, &revision);
     struct lat_err err;
 
+    if (revision == 0) {
+        lat_err_set(&err, LAT_E_NOT_FOUND, "No placement policy is in force.");
+        fall_back(evaluator, &err);
+        return true;
+    }
     if (!program) {
         return false;
     }
-    snprintf(policy, sizeof(policy), LAT__PLACEMENT " %lld", (long long)revision);
+    name_policy(revision, policy);
     if (lat_plan_judge(evaluator->plan, program, policy, &err) == 0 &&
         decide(evaluator, &err) == 0) {
         return true;
@@ -152,7 +198,7 @@ void lat__evaluator_run(struct lat__evaluator *evaluator)
         }
         lat_txn_cancel(txn);
         if (evaluator->workload && !decide_now(evaluator)) {
-            ask_policy(evaluator);
+            begin_asking(evaluator);
         }
     }
 }
@@ -209,6 +255,7 @@ struct lat__evaluator *lat__evaluator_new(struct lat_orch *orch)
     evaluator->orch = orch;
     evaluator->fleet = lat__fleet_new(orch->with.store, orch->with.log);
     evaluator->planner = lat_planner_new(lat__fleet_frame(evaluator->fleet));
+    evaluator->builtin = lat_program_builtin();
     evaluator->queue = lat_map_new();
     TAILQ_INIT(&evaluator->trials);
     evaluator->placed =
@@ -236,6 +283,7 @@ struct lat__evaluator *lat__evaluator_free(struct lat__evaluator *evaluator)
     lat__trial_free(evaluator->trial);
     lat_fit_free(evaluator->fit);
     lat_planner_free(evaluator->planner);
+    lat_program_unref(evaluator->builtin);
     lat__fleet_free(evaluator->fleet);
     if (evaluator->workload) {
         lat_row_unref(&evaluator->workload->row);

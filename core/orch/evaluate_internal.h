@@ -12,9 +12,12 @@ struct lat__evaluator {
     struct lat_orch *orch;
     struct lat__fleet *fleet;
     struct lat_planner *planner;
-    struct lat_map *queue; /* ids of workloads, in order of arrival -> lat__evaluator_again */
-    struct lat_plan *plan; /* under way, or NULL */
-    struct lat_fit *fit;   /* of its request, or NULL */
+    struct lat_map *queue;       /* ids of workloads, in order of arrival -> lat__evaluator_again */
+    struct lat_plan *plan;       /* under way, or NULL */
+    struct lat_fit *fit;         /* of its request, or NULL */
+    struct lat_program *builtin; /* the placement that is built in; owned */
+    size_t wanted;               /* instances that the plan is of */
+    int64_t asked_revision;      /* of the policy elsewhere that has answered; 0: none has */
     const struct lat_workload *workload; /* it is about this one, held */
     bool early;                          /* whose row was not durable when it began */
     int64_t from;    /* of its instances with data, those before this one were tried */

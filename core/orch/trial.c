@@ -1,9 +1,9 @@
 /* Trials: evaluations that change nothing.
  *
  * A trial is decided by the evaluator as any workload is: same frame, same rules, same policy. What would be placed is reserved in the
- * frame while the rest of it is decided, and given back before anything else is: a policy that is asked row by row places one instance
- * a decision, and between two of them real evaluations have their turn. So a trial of a thousand instances delays no deploy by
- * more than one question. Runs on the state loop. */
+ * frame while the rest of it is decided, and given back before anything else is: a decision of a policy that is not compiled is about
+ * LAT_PLAN_ASKED_MAX instances at the most, and between two of them real evaluations have their turn. So a trial of a thousand instances
+ * delays no deploy by more than one decision. Runs on the state loop. */
 #include "orch/evaluate_internal.h"
 
 #include "base/mem.h"

@@ -165,6 +165,10 @@ int lat_program_read(const cJSON *json, struct lat_program **ret_program,
 int lat_program_read_admission(const cJSON *json, struct lat_program **ret_program,
                                struct lat_err *err) LAT_MUST_USE;
 
+/* Returns an owned program: the placement that is built in, which decides when no policy can. It raises no error, its scores are finite, and it
+ * names no lines. */
+struct lat_program *lat_program_builtin(void);
+
 struct lat_program *lat_program_ref(struct lat_program *program);
 struct lat_program *lat_program_unref(struct lat_program *program); /* takes NULL, returns NULL */
 

@@ -293,7 +293,9 @@ static void write_terms(const struct lat_receipt *receipt, struct lat_json_write
     for (size_t i = 0; i < receipt->term_count; i++) {
         lat_json_object(writer, NULL);
         lat_json_add_text(writer, "text", receipt->terms[i].text);
-        lat_json_add_int(writer, "line", receipt->terms[i].line);
+        if (receipt->terms[i].line > 0) {
+            lat_json_add_int(writer, "line", receipt->terms[i].line);
+        }
         lat_json_end(writer, '}');
     }
     lat_json_end(writer, ']');

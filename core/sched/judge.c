@@ -159,6 +159,13 @@ static void set_record(struct lat__judge *judge, const struct lat_request *reque
     set_labels(judge, workload->labels);
 }
 
+const struct lat_record *lat__judge_record(struct lat__judge *judge,
+                                           const struct lat_request *request)
+{
+    set_record(judge, request);
+    return judge->record;
+}
+
 /* ---- classes ---- */
 
 static void add_text(struct lat_buf *key, const char *text)

@@ -23,6 +23,10 @@ int lat__judge_run(struct lat__judge *judge, struct lat_program *program,
                    const struct lat_request *request, struct lat__judgement *ret_judgement,
                    struct lat_err *err) LAT_MUST_USE;
 
+/* Returns the record of a request, as policies elsewhere see it; borrowed until the next one. */
+const struct lat_record *lat__judge_record(struct lat__judge *judge,
+                                           const struct lat_request *request);
+
 /* Judges one row anew for the same request, as it is now: both the machine and the program. */
 int lat__judge_row(struct lat__judge *judge, const struct lat_request *request, size_t row,
                    bool *ret_pass, double *ret_score, struct lat_err *err) LAT_MUST_USE;

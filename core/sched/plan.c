@@ -37,11 +37,8 @@ struct lat_planner *lat_planner_free(struct lat_planner *planner)
     lat__ledger_done(&planner->ledger);
     free(planner->among);
     free(planner->pass);
-    free(planner->scores);
-    free(planner->reasons);
+    free(planner->one);
     free(planner->heap);
-    free(planner->question);
-    free(planner->asked);
     free(planner->placed);
     free(planner);
     return NULL;
@@ -68,10 +65,8 @@ static void make_room(struct lat_planner *planner)
     planner->room = rows * 3 / 2 / LAT_COLUMNS_BLOCK * LAT_COLUMNS_BLOCK + LAT_COLUMNS_BLOCK;
     planner->among = aligned(planner->among, planner->room / 8);
     planner->pass = aligned(planner->pass, planner->room / 8);
-    planner->scores = aligned(planner->scores, planner->room * sizeof(double));
+    planner->one = aligned(planner->one, planner->room / 8);
     planner->heap = lat_grow(planner->heap, planner->room, sizeof(*planner->heap));
-    free(planner->reasons);
-    planner->reasons = lat_alloc_array(planner->room, sizeof(*planner->reasons));
 }
 
 struct lat_plan *lat_plan_new(struct lat_planner *planner, const struct lat_request *request,
@@ -87,8 +82,7 @@ struct lat_plan *lat_plan_new(struct lat_planner *planner, const struct lat_requ
     return plan;
 }
 
-/* Applies the rules of the machine where no program judges. */
-static void narrow(struct lat_plan *plan)
+void lat__plan_narrow(struct lat_plan *plan)
 {
     struct lat_planner *planner = plan->planner;
     size_t bytes = lat_columns_blocks(planner->frame->columns) * LAT_COLUMNS_BLOCK / 8;
@@ -101,8 +95,7 @@ static void narrow(struct lat_plan *plan)
         memset(planner->pass, 0, bytes);
     }
     lat_rules_narrow(planner->frame, &plan->request, planner->among);
-    plan->found = (struct lat__judgement){
-        .among = planner->among, .pass = planner->pass, .scores = planner->scores};
+    plan->found = (struct lat__judgement){.among = planner->among, .pass = planner->pass};
 }
 
 /* Counts an instance more or less on a row, with what a policy sees of that. */
@@ -114,9 +107,9 @@ static void count_instance(struct lat_plan *plan, size_t row, int64_t times)
     lat_columns_set_int(columns, row, LAT_FIELD_node_workload_instances, instances + times);
 }
 
-static void take_back(struct lat_plan *plan)
+void lat__plan_take_back(struct lat_plan *plan, size_t count)
 {
-    while (plan->placed_count > 0) {
+    while (plan->placed_count > count) {
         uint32_t row = plan->placed[--plan->placed_count];
 
         lat__frame_give(plan->planner->frame, row, &plan->request.need);
@@ -133,13 +126,10 @@ struct lat_plan *lat_plan_free(struct lat_plan *plan)
     }
     planner = plan->planner;
     if (!plan->is_kept) {
-        take_back(plan);
+        lat__plan_take_back(plan, 0);
     }
     lat_columns_clear_pairs(planner->frame->columns);
-    for (size_t row = 0; plan->asked > 0 && row < planner->room; row++) {
-        free(planner->reasons[row]);
-        planner->reasons[row] = NULL;
-    }
+    lat_decision_free(plan->decision);
     planner->is_planning = false;
     return NULL;
 }
@@ -186,8 +176,7 @@ static void mark(struct lat_plan *plan, enum lat_policy_field field, const uint6
     }
 }
 
-/* Sets has_image of the nodes whose engine has the workload's image, and has_data of those where the instance's data lives. */
-static void mark_what_is_there(struct lat_plan *plan, bool images)
+void lat__plan_mark(struct lat_plan *plan, bool images)
 {
     size_t words = 0;
     const uint64_t *rows =
@@ -216,7 +205,7 @@ int lat_plan_judge(struct lat_plan *plan, struct lat_program *program, const cha
                    struct lat_err *err)
 {
     /* Rows that are marked are judged each time. */
-    mark_what_is_there(plan, reads(program, LAT_FIELD_node_has_image));
+    lat__plan_mark(plan, reads(program, LAT_FIELD_node_has_image));
     int rc = lat__judge_run(plan->planner->judge, program, &plan->request, &plan->found, err);
 
     if (rc == 0) {
@@ -224,116 +213,6 @@ int lat_plan_judge(struct lat_plan *plan, struct lat_program *program, const cha
         lat_text_bound(plan->policy, sizeof(plan->policy), policy);
     }
     return rc;
-}
-
-static struct lat_placement_node describe(const struct lat_frame *frame, size_t row)
-{
-    const struct lat_node *node = frame->nodes[row];
-    const struct lat_columns *columns = frame->columns;
-    int64_t seconds = lat_columns_ints(columns, LAT_FIELD_node_available_seconds)[row];
-
-    return (struct lat_placement_node){
-        .id = node->row.id,
-        .name = node->name,
-        .healthy = true,
-        .pool = node->pool,
-        .architecture = node->architecture,
-        .os = node->os,
-        .on_battery = node->on_battery,
-        .labels = node->labels,
-        .attributes = node->attributes,
-        .rank = lat_columns_ints(frame->columns, LAT_FIELD_node_rank)[row],
-        .cpu_milli = node->cpu_milli,
-        .memory_bytes = node->memory_bytes,
-        .disk_bytes = node->disk_bytes,
-        .free_cpu_milli = frame->free_of[LAT_RESOURCE_CPU][row],
-        .free_memory_bytes = frame->free_of[LAT_RESOURCE_MEMORY][row],
-        .free_disk_bytes = node->disk_free_bytes,
-        .bandwidth_bps = node->bandwidth_bps,
-        .free_bandwidth_bps = frame->free_of[LAT_RESOURCE_BANDWIDTH][row],
-        .gpus = lat_columns_ints(columns, LAT_FIELD_node_gpus)[row],
-        .free_gpus = lat_columns_ints(columns, LAT_FIELD_node_free_gpus)[row],
-        .gpu_model =
-            lat_columns_text(columns, lat_columns_codes(columns, LAT_FIELD_node_gpu_model)[row]),
-        .gpu_memory_bytes = lat_columns_ints(columns, LAT_FIELD_node_gpu_memory)[row],
-        .free_gpu_share_milli =
-            llrint(lat_columns_floats(columns, LAT_FIELD_node_free_gpu_share)[row] * LAT_GPU_WHOLE),
-        .available_seconds = seconds == INT64_MAX ? 0 : seconds,
-        .has_image = lat__bit(lat_columns_bits(columns, LAT_FIELD_node_has_image), row),
-        .has_data = lat__bit(lat_columns_bits(columns, LAT_FIELD_node_has_data), row),
-        .allocations = frame->allocations[row],
-        .workload_instances =
-            lat_columns_ints(frame->columns, LAT_FIELD_node_workload_instances)[row],
-    };
-}
-
-bool lat_plan_ask(struct lat_plan *plan, struct lat_placement *ret_placement)
-{
-    struct lat_planner *planner = plan->planner;
-    const struct lat_workload *workload = plan->request.workload;
-    size_t rows = lat_frame_rows(planner->frame);
-    size_t count = 0;
-
-    if (!planner->question) {
-        planner->question = lat_alloc_array(LAT_PLACEMENT_NODES_MAX, sizeof(*planner->question));
-        planner->asked = lat_alloc_array(LAT_PLACEMENT_NODES_MAX, sizeof(*planner->asked));
-    }
-    if (plan->asked == 0) {
-        mark_what_is_there(plan, true);
-    }
-    narrow(plan);
-    for (; plan->asked < rows && count < LAT_PLACEMENT_NODES_MAX; plan->asked++) {
-        if (lat__bit(plan->found.among, plan->asked)) {
-            planner->asked[count] = (uint32_t)plan->asked;
-            planner->question[count++] = describe(planner->frame, plan->asked);
-        }
-    }
-    plan->asked_count = count;
-    *ret_placement = (struct lat_placement){
-        .workload = {.id = workload->row.id,
-                     .name = workload->name,
-                     .project = plan->request.project,
-                     .type = workload->type,
-                     .count = workload->count,
-                     .cpu_milli = workload->cpu_milli,
-                     .memory_bytes = workload->memory_bytes,
-                     .labels = workload->labels,
-                     .kind = workload->kind,
-                     .disk_bytes = workload->disk_bytes,
-                     .bandwidth_bps = workload->bandwidth_bps,
-                     .gpus = workload->gpu_count,
-                     .gpu_share_milli = workload->gpu_share_milli,
-                     .gpu_model = workload->gpu_model,
-                     .gpu_memory_bytes = workload->gpu_memory_bytes,
-                     .priority = workload->priority},
-        .nodes = planner->question,
-        .node_count = count,
-    };
-    return count > 0;
-}
-
-void lat_plan_answer(struct lat_plan *plan, const struct lat_decision *decision)
-{
-    struct lat_planner *planner = plan->planner;
-
-    LAT_ASSERT(decision->node_count == plan->asked_count);
-    lat_text_bound(plan->policy, sizeof(plan->policy), decision->policy);
-    if (decision->fallback.code != LAT_OK) {
-        plan->fallback = decision->fallback;
-    }
-    for (size_t i = 0; i < decision->node_count; i++) {
-        const struct lat_decision_node *answer = &decision->nodes[i];
-        uint32_t row = planner->asked[i];
-
-        if (answer->verdict == LAT_VERDICT_REFUSED) {
-            planner->reasons[row] =
-                lat_text_copy(*answer->reason ? answer->reason : "the policy refused it");
-        } else {
-            planner->pass[row / 64] |= UINT64_C(1) << row % 64;
-            planner->scores[row] = answer->score;
-        }
-    }
-    plan->asked_count = 0;
 }
 
 /* ---- choosing ---- */
@@ -345,10 +224,15 @@ static bool is_better(const struct lat__candidate *a, const struct lat__candidat
             (a->score > b->score || (a->score == b->score && a->order < b->order)));
 }
 
-static void sift_down(struct lat__candidate *heap, size_t count, size_t at)
+void lat__plan_sink(struct lat__candidate *heap, size_t count, size_t at)
 {
-    struct lat__candidate moved = heap[at];
+    struct lat__candidate moved;
     size_t top = at;
+
+    if (at >= count) {
+        return;
+    }
+    moved = heap[at];
 
     /* What was just taken is mostly worse than all others then: it goes to the bottom, and from there up again. */
     for (size_t child = at * 2 + 1; child < count; child = at * 2 + 1) {
@@ -396,8 +280,7 @@ static void keep_best(struct lat__candidate *all, size_t count, size_t most, uin
     }
 }
 
-/* Puts what passed into the heap's array, in no order; returns how many. */
-static size_t gather_candidates(struct lat_plan *plan)
+size_t lat__plan_candidates(struct lat_plan *plan)
 {
     struct lat_planner *planner = plan->planner;
     size_t rows = lat_frame_rows(planner->frame);
@@ -419,7 +302,7 @@ static size_t gather_candidates(struct lat_plan *plan)
     return count;
 }
 
-static void place_on(struct lat_plan *plan, uint32_t row)
+void lat__plan_take(struct lat_plan *plan, uint32_t row)
 {
     lat__frame_take(plan->planner->frame, row, &plan->request.need);
     count_instance(plan, row, 1);
@@ -435,7 +318,7 @@ static void place_one(struct lat_plan *plan, size_t candidates)
     for (size_t i = 1; i < candidates; i++) {
         best = is_better(&heap[i], &heap[best]) ? i : best;
     }
-    place_on(plan, heap[best].row);
+    lat__plan_take(plan, heap[best].row);
 }
 
 static int place_many(struct lat_plan *plan, size_t count, size_t candidates, struct lat_err *err)
@@ -445,13 +328,13 @@ static int place_many(struct lat_plan *plan, size_t count, size_t candidates, st
     keep_best(heap, candidates, count, plan->seed);
     candidates = candidates < count ? candidates : count;
     for (size_t at = candidates / 2; at-- > 0;) {
-        sift_down(heap, candidates, at);
+        lat__plan_sink(heap, candidates, at);
     }
     while (plan->placed_count < count && candidates > 0) {
         bool passes = false;
         int rc;
 
-        place_on(plan, heap[0].row);
+        lat__plan_take(plan, heap[0].row);
         if (plan->placed_count == count) {
             break;
         }
@@ -463,11 +346,20 @@ static int place_many(struct lat_plan *plan, size_t count, size_t candidates, st
         if (!passes) {
             heap[0] = heap[--candidates];
         }
-        if (candidates > 0) {
-            sift_down(heap, candidates, 0);
-        }
+        lat__plan_sink(heap, candidates, 0);
     }
     return 0;
+}
+
+/* Where no program judges: a policy elsewhere has decided, or there was no row to ask about. */
+static size_t place_asked(struct lat_plan *plan, size_t count)
+{
+    if (!plan->decision) {
+        lat__plan_narrow(plan);
+        lat__plan_gather(plan);
+    }
+    lat__plan_take_back(plan, count);
+    return plan->placed_count;
 }
 
 int lat_plan_place(struct lat_plan *plan, size_t count, size_t *ret_placed, struct lat_err *err)
@@ -475,13 +367,15 @@ int lat_plan_place(struct lat_plan *plan, size_t count, size_t *ret_placed, stru
     size_t candidates;
     int rc = 0;
 
+    if (!plan->program) {
+        *ret_placed = place_asked(plan, count);
+        return 0;
+    }
     LAT_ASSERT(plan->placed_count == 0);
-    narrow(plan);
     lat__plan_gather(plan);
-    candidates = gather_candidates(plan);
-    if ((!plan->program || lat_fit_is_single(plan->request.fit)) && count > 1) {
-        count =
-            1; /* what is judged elsewhere, or depends on where the others stand, is not judged again here */
+    candidates = lat__plan_candidates(plan);
+    if (count > 1 && lat_fit_is_single(plan->request.fit)) {
+        count = 1; /* what depends on where the others stand is not judged again here */
     }
     if (count > LAT_PLAN_INSTANCES_MAX) {
         count = LAT_PLAN_INSTANCES_MAX;
@@ -492,7 +386,7 @@ int lat_plan_place(struct lat_plan *plan, size_t count, size_t *ret_placed, stru
         rc = place_many(plan, count, candidates, err);
     }
     if (rc != 0) {
-        take_back(plan);
+        lat__plan_take_back(plan, 0);
         plan->program = NULL;
         plan->found = (struct lat__judgement){.among = NULL};
         return rc;

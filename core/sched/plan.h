@@ -1,7 +1,7 @@
 /* Planning: where instances of one workload go. Pure: the same frame, request, policy and seed give the same plan.
  *
  *   lat_plan_new ─► rules of the machine narrow the nodes ─► policy: lat_plan_judge (a program, all rows at once)
- *                                                                or: lat_plan_ask ⇄ lat_plan_answer (row by row, elsewhere)
+ *                                                                or: lat_plan_ask ⇄ lat_plan_answer (elsewhere)
  *        lat_plan_place: best, look at its row again, next best, ... ─► rows, receipt, sentence
  *
  * A planner keeps what outlives a decision: memory, the policy's program bound to the columns, and by class of request (those
@@ -10,14 +10,18 @@
 #ifndef LAT_SCHED_PLAN_H
 #define LAT_SCHED_PLAN_H
 
-#include "policy/policy.h"
+#include "policy/decision.h"
 #include "policy/program.h"
 #include "sched/receipt.h"
 
 struct lat_planner;
 struct lat_plan;
 
-enum { LAT_PLAN_INSTANCES_MAX = 1000 }; /* of one plan: what one transaction holds */
+enum {
+    LAT_PLAN_INSTANCES_MAX = 1000, /* of one plan: what one transaction holds */
+    LAT_PLAN_ASKED_MAX =
+        64, /* instances of one plan that a policy elsewhere is asked for: others wait meanwhile */
+};
 
 /* Returns an owned planner over a frame (borrowed). */
 struct lat_planner *lat_planner_new(struct lat_frame *frame);
@@ -41,19 +45,27 @@ void lat_plan_stands(struct lat_plan *plan, const char *node_id);
 int lat_plan_judge(struct lat_plan *plan, struct lat_program *program, const char *policy,
                    struct lat_err *err) LAT_MUST_USE;
 
-/* Fills ret_placement with the next nodes (at most LAT_PLACEMENT_NODES_MAX) that a policy elsewhere was not asked about; borrowed until the next
- * call. Returns false when there are none left. */
-bool lat_plan_ask(struct lat_plan *plan, struct lat_placement *ret_placement);
+/* What a policy elsewhere is to be asked; borrowed until the plan is touched again. */
+struct lat_plan_question {
+    struct lat_columns *columns;
+    const struct lat_record *record; /* the workload */
+    const uint64_t *among;           /* bitmap of the rows that are meant */
+};
 
-/* Takes the answer to the last question. */
-void lat_plan_answer(struct lat_plan *plan, const struct lat_decision *decision);
+/* Says what a policy elsewhere is to be asked next, if `count` instances are to be placed: first about all rows that the rules left; then, as
+ * each instance that is placed changes one row, about that one. What was answered of the others holds. Returns false when
+ * there is nothing to ask any more: lat_plan_place tells what came of it. */
+bool lat_plan_ask(struct lat_plan *plan, size_t count, struct lat_plan_question *ret_question);
+
+/* Takes the decision about the last question. `policy` (copied) is who decided. */
+void lat_plan_answer(struct lat_plan *plan, struct lat_decision *decision, const char *policy);
 
 /* Says why it is not the policy in force that judges: for the receipt. */
 void lat_plan_fall_back(struct lat_plan *plan, const struct lat_err *why);
 
 /* Places up to `count` instances (at most LAT_PLAN_INSTANCES_MAX), each on the node that is best then, and reserves what they need. Returns how many.
- * What was judged elsewhere is good for one. LAT_E_POLICY when the program fails on the way: then nothing is placed, and another
- * judge may be asked. */
+ * Where a policy elsewhere was asked these are the ones that its answers were enough for. LAT_E_POLICY when the program fails on the way:
+ * then nothing is placed, and another judge may be asked. */
 int lat_plan_place(struct lat_plan *plan, size_t count, size_t *ret_placed,
                    struct lat_err *err) LAT_MUST_USE;
 

@@ -24,9 +24,11 @@ struct lat_plan {
         *program; /* that judged it, held by the judge; NULL: it was judged elsewhere */
     struct lat__judgement found; /* among is NULL until the rules of the machine were applied */
     bool is_kept;
-    size_t asked;       /* rows that a policy elsewhere was asked about */
-    size_t asked_count; /* nodes of the last question */
-    uint32_t *placed;   /* rows */
+    struct lat_decision
+        *decision;     /* of a policy elsewhere, about all rows; owned; NULL: it was not asked */
+    size_t candidates; /* in the heap, where it was asked */
+    bool is_asking;    /* about the row on top of it, which was placed on */
+    uint32_t *placed;  /* rows */
     size_t placed_count;
 };
 
@@ -40,13 +42,32 @@ struct lat_planner {
     /* What is found where a policy elsewhere judges. */
     uint64_t *among; /* what the rules of the machine left */
     uint64_t *pass;  /* what the policy left of it */
-    double *scores;  /* of what passed */
-    char **reasons;  /* of what a policy elsewhere refused, owned; NULL: none */
+    uint64_t *one;   /* the one row that it is asked about again */
     struct lat__candidate *heap;
-    struct lat_placement_node *question;
-    uint32_t *asked; /* the row of each node of the question */
     uint32_t *placed;
 };
+
+/* ---- plan.c ---- */
+
+/* Applies the rules of the machine where no program judges. */
+void lat__plan_narrow(struct lat_plan *plan);
+
+/* Puts what passed into the heap's array, in no order; returns how many. */
+size_t lat__plan_candidates(struct lat_plan *plan);
+
+/* Puts what stands at a place of a heap of `count` below all that is better. */
+void lat__plan_sink(struct lat__candidate *heap, size_t count, size_t at);
+
+/* Places an instance on a row, and reserves what it needs. */
+void lat__plan_take(struct lat_plan *plan, uint32_t row);
+
+/* Takes back what was placed behind the first `count`. */
+void lat__plan_take_back(struct lat_plan *plan, size_t count);
+
+/* Sets has_data of the nodes where the instance's data lives, and (`images`) has_image of those whose engine has the workload's image. */
+void lat__plan_mark(struct lat_plan *plan, bool images);
+
+/* ---- told.c, fix.c ---- */
 
 /* Gathers in the ledger what was found of every node; once a plan. */
 void lat__plan_gather(struct lat_plan *plan);

@@ -90,7 +90,7 @@ struct lat_receipt_view {
  *    "rules": [{"rule", "tense", "nodes", "condition", "line", "reason", "when"}], the commonest first; `when` is the first of theirs,
  *    "nodes": [{"node", "name", "verdict": "taken"|"possible"|"refused", "instances", "score", "terms": [..], "rule", "condition", "line",
  *               "reason", "tense", "when", "have", "need", "of"}],
- *    "next": number or null, "terms": [{"text", "line"}], "fallback", "fix"}
+ *    "next": number or null, "terms": [{"text", "line"?}], "fallback", "fix"}
  * Nodes come taken first, then possible by score, then refused, those that miss the least first; `next` is where the rest begins. A text that is
  * no receipt gives null. */
 void lat_receipt_write(const char *packed, const struct lat_receipt_view *view, const char *key,

@@ -52,13 +52,13 @@ static void tell_rule(struct lat_plan *plan, size_t row, uint32_t *words)
 static void tell_refusal(struct lat_plan *plan, size_t row, uint32_t *words)
 {
     struct lat__ledger *ledger = &plan->planner->ledger;
-    const char *reason = plan->planner->reasons[row];
+    const char *reason = plan->decision ? lat_decision_reason(plan->decision, row) : "";
 
     words[0] = lat__word_of(LAT_RECEIPT_POLICY, LAT_TENSE_NOT_NOW);
     words[1] = lat__ledger_slot(
         ledger,
         &(struct lat__slot){.kind = LAT_RECEIPT_POLICY, .rule = (uint32_t)ELSEWHERE, .text = ""});
-    words[2] = lat__ledger_text(ledger, reason ? reason : "");
+    words[2] = lat__ledger_text(ledger, *reason ? reason : "the policy refused it");
 }
 
 /* What a row that the program refused is told of: reasons that say nothing of the node are written once. */

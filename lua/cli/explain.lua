@@ -71,7 +71,9 @@ end
 local function show_terms(context, receipt)
     for index, term in ipairs(type(receipt.terms) == "table" and receipt.terms or {}) do
         if index == 1 then context.out:line("") end
-        context.out:line(("%s = %s (line %d)"):format(letter(index), text_of(term.text), term.line or 0))
+        local line = math.tointeger(term.line) or 0 -- the built-in placement has none
+        context.out:line(("%s = %s"):format(letter(index), text_of(term.text))
+            .. (line > 0 and (" (line %d)"):format(line) or ""))
     end
 end
 

@@ -300,7 +300,7 @@ static int score(lua_State *L)
 
     rows->result->scores[rows->row] = luaL_checknumber(L, 1);
     rows->result->reasons[rows->row] = 0;
-    rows->result->verdicts[rows->row] = LAT_ROWS_POSSIBLE;
+    rows->result->verdicts[rows->row] = LAT_VERDICT_POSSIBLE;
     rows->result->rows++;
     return 0;
 }
@@ -341,7 +341,7 @@ static int refuse(lua_State *L)
 
     rows->result->reasons[rows->row] = place_reason(L, rows);
     rows->result->scores[rows->row] = 0;
-    rows->result->verdicts[rows->row] = LAT_ROWS_REFUSED;
+    rows->result->verdicts[rows->row] = LAT_VERDICT_REFUSED;
     rows->result->rows++;
     return 0;
 }

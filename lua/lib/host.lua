@@ -15,7 +15,8 @@ local loaded = { policy = {}, plugin = {} }
 
 local loaders, deciders = {}, { policy = {}, plugin = {} }
 
--- The policies that there are: check(file, globals), decide(file, globals, input), args of their tests' makers.
+-- The policies that there are: check(file, globals), decide(file, globals, input) of those that are asked one question
+-- at a time, args of their tests' makers.
 local policies = {
     placement = placement,
     admission = ruling.of "admit",
@@ -66,7 +67,7 @@ end
 local function ask(request)
     local kind, name = request.kind, request.name
     local entry, decide = loaded[kind][name], deciders[kind][request.decision]
-    if not entry or not decide then
+    if not entry or not decide or kind == "policy" and not entry.decide then
         return { id = request.id, error = { code = "not_found", sentence = ("no %s '%s' decides '%s'"):format(
             kind, name, request.decision) } }
     end

@@ -1,4 +1,4 @@
--- Runs a placement policy over the nodes of a question.
+-- Runs a placement policy over the rows that the console shares.
 
 local api = require "api.api"
 local reasons = require "lib.reason"
@@ -49,17 +49,7 @@ function placement.answer(file, globals, node, workload)
     return { ok = true, score = globals.score and score_of(file, globals.score, node, workload) or 0.0 }
 end
 
--- Answers {workload = ..., nodes = {...}} with {nodes = {...}}, an answer for each node.
-function placement.decide(file, globals, input)
-    local workload = as_workload(input.workload)
-    local answers = {}
-    for index, raw in ipairs(input.nodes) do
-        answers[index] = placement.answer(file, globals, as_node(raw), workload)
-    end
-    return { nodes = answers }
-end
-
--- Decides about the rows that the console shares (lua/host/rows.h), where the answers go as well.
+-- Decides about the rows (lua/host/rows.h), where the answers go as well. Raises what answer does.
 function placement.rows(file, globals, rows)
     local filter, score = globals.filter, globals.score
     local workload = as_workload(rows.begin(read_unknown, set_field))

@@ -1,8 +1,10 @@
 -- Runs policies and plugins in tests exactly as the jailed host does: through lua/lib/host.lua, on the files
 -- of the tree. What the jail itself forbids is tested in tests/unit/lua/host.
 
+local api = require "api.api"
 local host = require "lib.host"
 local json = require "dkjson"
+local strict = require "lib.strict"
 
 local harness = {}
 
@@ -74,18 +76,31 @@ function harness.workload(given)
     })
 end
 
+-- Stands for the rows that the console shares (lua/host/rows.h); writes answers by node name.
+local function shared_rows(workload, nodes, answers)
+    local as_node
+    for _, description in ipairs(api.objects) do
+        if description.name == "node" then as_node = strict.object(description) end
+    end
+    local at = 0
+    return {
+        begin = function() return with_defaults(workload, {}) end,
+        next = function()
+            at = at + 1
+            return nodes[at] and as_node(with_defaults(nodes[at], {}))
+        end,
+        score = function(score) answers[nodes[at].name] = { ok = true, score = score } end,
+        refuse = function(reason) answers[nodes[at].name] = { ok = false, reason = reason } end,
+    }
+end
+
 -- Asks the loaded placement policy. Returns the answers by node name, or nil and the problem.
 function harness.decide(workload, nodes)
-    local copies = {} -- a decision makes what it is given into objects
-    for index, node in ipairs(nodes) do copies[index] = with_defaults(node, {}) end
-    local answer = host.handle {
-        op = "ask", id = 1, kind = "policy", name = "placement", decision = "decide",
-        input = { workload = with_defaults(workload, {}), nodes = copies },
-    }
+    local answers = {}
+    local answer = host.handle({ op = "rows", id = 1, kind = "policy", name = "placement" },
+        shared_rows(workload, nodes, answers))
     if answer.error then return nil, answer.error end
-    local by_name = {}
-    for index, node in ipairs(nodes) do by_name[node.name] = answer.value.nodes[index] end
-    return by_name
+    return answers
 end
 
 return harness

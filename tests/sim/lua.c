@@ -84,30 +84,6 @@ static void render(const cJSON *spec, struct lat_json_writer *writer)
     lat_json_end(writer, '}');
 }
 
-static void decide(const cJSON *input, struct lat_json_writer *writer)
-{
-    const cJSON *node;
-
-    lat_json_object(writer, "value");
-    lat_json_array(writer, "nodes");
-    cJSON_ArrayForEach (node, lat_json_get(input, "nodes")) {
-        bool healthy = lat_json_bool(node, "healthy", false);
-
-        lat_json_object(writer, NULL);
-        lat_json_add_bool(writer, "ok", healthy);
-        if (healthy) {
-            lat_json_add_real(writer, "score",
-                              -(double)(lat_json_int(node, "workload_instances", 0) * 10 +
-                                        lat_json_int(node, "allocations", 0)));
-        } else {
-            lat_json_add_text(writer, "reason", "it is not healthy");
-        }
-        lat_json_end(writer, '}');
-    }
-    lat_json_end(writer, ']');
-    lat_json_end(writer, '}');
-}
-
 static void rule(struct lat_json_writer *writer)
 {
     lat_json_object(writer, "value");
@@ -115,7 +91,7 @@ static void rule(struct lat_json_writer *writer)
     lat_json_end(writer, '}');
 }
 
-/* The same as decide(), compiled. */
+/* The emptiest healthy node, compiled. */
 static const char program[] =
     "{\"version\":1,\"ops\":[[\"field\",\"node.healthy\"],[\"not\",0],[\"field\","
     "\"node.workload_instances\"],[\"const_i\",\"-10\"],[\"mul_i\",2,3],[\"field\","
@@ -152,7 +128,7 @@ static void decide_rows(uint8_t *rows)
         }
         bool is_healthy = healthy[row / 64] >> (row % 64) & 1;
 
-        result->verdicts[row] = is_healthy ? LAT_ROWS_POSSIBLE : LAT_ROWS_REFUSED;
+        result->verdicts[row] = is_healthy ? LAT_VERDICT_POSSIBLE : LAT_VERDICT_REFUSED;
         result->scores[row] = (double)(-10 * instances[row] - allocations[row]);
         result->reasons[row] = 1;
         result->rows++;
@@ -181,8 +157,6 @@ static void write_answer(struct child *child, const cJSON *request, bool rubbish
             lat_json_end(&writer, '}');
         } else if (lat_text_equal(lat_json_text(request, "kind", ""), "plugin")) {
             render(lat_json_get(input, "spec"), &writer);
-        } else if (lat_text_equal(lat_json_text(request, "name", ""), "placement")) {
-            decide(input, &writer);
         } else {
             rule(&writer);
         }

@@ -101,7 +101,7 @@ char *make_receipt(struct desk *desk, const struct lat_workload *workload)
     const struct lat_request request = {
         .workload = workload, .project = "p", .need = lat_need_of_workload(workload)};
     const struct lat_node *node;
-    struct lat_placement placement;
+    struct lat_plan_question question;
     struct lat_buf out = {0};
     struct lat_plan *plan;
     void *cursor = NULL;
@@ -111,16 +111,18 @@ char *make_receipt(struct desk *desk, const struct lat_workload *workload)
         assert_int_equal(lat_frame_put(frame, node, NULL), 0);
     }
     plan = lat_plan_new(planner, &request, 0);
-    while (lat_plan_ask(plan, &placement)) {
-        struct lat_decision decision = {.policy = "placement 1",
-                                        .node_count = placement.node_count};
+    while (lat_plan_ask(plan, 1, &question)) {
+        struct lat_decision *decision = LAT_NEW(struct lat_decision);
 
-        decision.nodes = lat_alloc_array(placement.node_count, sizeof(*decision.nodes));
-        for (size_t i = 0; i < placement.node_count; i++) {
-            decision.nodes[i].verdict = LAT_VERDICT_POSSIBLE;
+        decision->count = lat_frame_rows(frame);
+        decision->verdicts = lat_alloc(decision->count);
+        decision->scores = lat_alloc_array(decision->count, sizeof(*decision->scores));
+        for (size_t row = 0; row < decision->count; row++) {
+            bool asked = question.among[row / 64] >> row % 64 & 1;
+
+            decision->verdicts[row] = asked ? LAT_VERDICT_POSSIBLE : LAT_VERDICT_UNASKED;
         }
-        lat_plan_answer(plan, &decision);
-        lat_decision_done(&decision);
+        lat_plan_answer(plan, decision, "placement 1");
     }
     assert_int_equal(lat_plan_place(plan, 1, &placed, NULL), 0);
     lat_plan_receipt(plan, &out);

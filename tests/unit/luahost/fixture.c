@@ -13,19 +13,40 @@ enum { DEADLINE_MS = 600 };
 enum { DEADLINE_MS = 300 };
 #endif
 
-const char fixture_question[] =
-    "{\"workload\":{\"id\":\"w\",\"name\":\"db\",\"project\":\"p\",\"type\":\"postgres\",\"count\":1,\"labels\":{},"
-    "\"cpu\":0.5,\"memory\":1000},\"nodes\":["
-    "{\"id\":\"a\",\"name\":\"a\",\"healthy\":true,\"pool\":\"default\",\"architecture\":\"amd64\",\"os\":\"\","
-    "\"labels\":{\"disk\":\"ssd\"},\"cpu\":2,\"memory\":4000,\"disk\":10,\"free_cpu\":1.5,\"free_memory\":3000,"
-    "\"free_disk\":5,\"allocations\":1,\"workload_instances\":0},"
-    "{\"id\":\"b\",\"name\":\"b\",\"healthy\":false,\"pool\":\"default\",\"architecture\":\"amd64\",\"os\":\"\","
-    "\"labels\":{},\"cpu\":2,\"memory\":4000,\"disk\":10,\"free_cpu\":1.5,\"free_memory\":3000,"
-    "\"free_disk\":5,\"allocations\":1,\"workload_instances\":0}]}";
-
 int64_t fixture_deadline_ms(void)
 {
     return DEADLINE_MS;
+}
+
+static void add_node(struct fixture *fixture, const char *name, bool healthy, const char *labels)
+{
+    cJSON *json = cJSON_Parse(labels);
+    size_t row;
+
+    assert_int_equal(lat_columns_add(fixture->columns, &row, NULL), 0);
+    lat_columns_set_text(fixture->columns, row, LAT_FIELD_node_id, name);
+    lat_columns_set_text(fixture->columns, row, LAT_FIELD_node_name, name);
+    lat_columns_set_bool(fixture->columns, row, LAT_FIELD_node_healthy, healthy);
+    lat_columns_set_map(fixture->columns, row, LAT_FIELD_node_labels, json);
+    lat_columns_set_float(fixture->columns, row, LAT_FIELD_node_cpu, 2);
+    lat_columns_set_float(fixture->columns, row, LAT_FIELD_node_free_cpu, 1.5);
+    lat_columns_set_int(fixture->columns, row, LAT_FIELD_node_memory, 4000);
+    lat_columns_set_int(fixture->columns, row, LAT_FIELD_node_free_memory, 3000);
+    cJSON_Delete(json);
+}
+
+static void open_columns(struct fixture *fixture)
+{
+    fixture->columns = lat_columns_new();
+    fixture->record = lat_record_new(fixture->columns);
+    add_node(fixture, "a", true, "{\"disk\":\"ssd\"}");
+    add_node(fixture, "b", false, "{}");
+    lat_record_set_text(fixture->record, LAT_FIELD_workload_name, "db");
+    lat_record_set_text(fixture->record, LAT_FIELD_workload_project, "p");
+    lat_record_set_text(fixture->record, LAT_FIELD_workload_type, "postgres");
+    lat_record_set_int(fixture->record, LAT_FIELD_workload_count, 1);
+    lat_record_set_float(fixture->record, LAT_FIELD_workload_cpu, 0.5);
+    lat_record_set_int(fixture->record, LAT_FIELD_workload_memory, 1000);
 }
 
 int fixture_setup(void **state)
@@ -38,6 +59,7 @@ int fixture_setup(void **state)
     fixture->metrics = lat_metrics_new();
     fixture->host =
         lat_luahost_new(fixture->loop, NULL, fixture->metrics, fixture->random, &options);
+    open_columns(fixture);
     *state = fixture;
     return 0;
 }
@@ -56,6 +78,8 @@ int fixture_teardown(void **state)
     assert_true(lat_loop_run_until(fixture->loop, &closed, 10000));
     lat_loop_run(fixture->loop); /* what is closing closes; a handle left open would hang here */
     lat_loop_free(fixture->loop);
+    lat_record_free(fixture->record);
+    lat_columns_free(fixture->columns);
     lat_metrics_free(fixture->metrics);
     lat_random_free(fixture->random);
     free(fixture);
@@ -133,16 +157,55 @@ struct result fixture_ask(struct fixture *fixture, enum lat_luahost_kind kind, c
     return result;
 }
 
+void fixture_on_rows(void *arg, struct lat_decision *decision, const struct lat_err *err)
+{
+    struct rows_result *result = arg;
+
+    assert_false(result->done);
+    assert_true((decision == NULL) == (err != NULL));
+    result->done = true;
+    result->decision = decision;
+    if (err != NULL) {
+        result->err = *err;
+    }
+}
+
+void fixture_ask_rows(struct fixture *fixture, struct rows_result *ret_result)
+{
+    *ret_result = (struct rows_result){.done = false};
+    lat_luahost_rows(fixture->host, fixture->columns, fixture->record, NULL, fixture_on_rows,
+                     ret_result);
+}
+
+void fixture_wait_rows(struct fixture *fixture, struct rows_result *result)
+{
+    assert_true(lat_loop_run_until(fixture->loop, &result->done, 60000));
+}
+
 int fixture_decide(struct fixture *fixture, struct lat_err *ret_err)
 {
-    struct result result =
-        fixture_ask(fixture, LAT_LUAHOST_POLICY, "placement", "decide", fixture_question);
+    struct rows_result result;
 
-    free(result.value);
+    fixture_ask_rows(fixture, &result);
+    assert_false(result.done); /* never in the same turn */
+    fixture_wait_rows(fixture, &result);
+    lat_decision_free(result.decision);
     if (ret_err != NULL) {
         *ret_err = result.err;
     }
     return result.err.code;
+}
+
+double fixture_score(struct fixture *fixture)
+{
+    struct rows_result result;
+
+    fixture_ask_rows(fixture, &result);
+    fixture_wait_rows(fixture, &result);
+    double score = result.decision == NULL ? -1 : result.decision->scores[0];
+
+    lat_decision_free(result.decision);
+    return score;
 }
 
 int fixture_main(int argc, char **argv, int (*run)(void))

@@ -17,6 +17,9 @@ struct fixture {
     struct lat_random *random;
     struct lat_metrics *metrics;
     struct lat_luahost *host;
+    /* What the placement policy is asked about: node a, healthy, with 1.5 processors free and the label disk=ssd, and node b, which is not. */
+    struct lat_columns *columns;
+    struct lat_record *record;
 };
 
 /* What an ask or a load gave. */
@@ -24,6 +27,13 @@ struct result {
     bool done;
     struct lat_err err; /* code LAT_OK when it succeeded */
     char *value;        /* JSON text of the value; free() */
+};
+
+/* What an ask about rows gave. */
+struct rows_result {
+    bool done;
+    struct lat_err err;
+    struct lat_decision *decision; /* lat_decision_free; NULL: err */
 };
 
 /* CMocka's setup and teardown: *state is a struct fixture. The deadline is 300 ms, twice that under sanitizers. */
@@ -45,9 +55,16 @@ void fixture_wait(struct fixture *fixture, struct result *result);
 struct result fixture_ask(struct fixture *fixture, enum lat_luahost_kind kind, const char *name,
                           const char *decision, const char *input);
 
-/* Asks the placement policy about two nodes, one of them not healthy; returns the code. */
+/* Asks the placement policy about the fixture's nodes, with *ret_result to be filled; waits for that. */
+void fixture_ask_rows(struct fixture *fixture, struct rows_result *ret_result);
+void fixture_on_rows(void *arg, struct lat_decision *decision, const struct lat_err *err);
+void fixture_wait_rows(struct fixture *fixture, struct rows_result *result);
+
+/* Both at once; returns the code. */
 int fixture_decide(struct fixture *fixture, struct lat_err *ret_err);
-extern const char fixture_question[];
+
+/* The same; returns the score of node a, or -1 where the policy failed. */
+double fixture_score(struct fixture *fixture);
 
 /* main: the child's where argv says so, otherwise the tests. */
 int fixture_main(int argc, char **argv, int (*run)(void));

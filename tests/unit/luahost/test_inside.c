@@ -43,11 +43,12 @@ static void write_result(struct inside *world)
     struct lat_rows_result *result = (struct lat_rows_result *)(world->rows + LAT_ROWS_INPUT_MAX);
 
     /* Of three rows the second is dead. */
-    result->verdicts[0] = forgery == NO_VERDICT        ? LAT_ROWS_UNASKED
+    result->verdicts[0] = forgery == NO_VERDICT        ? LAT_VERDICT_UNASKED
                           : forgery == NO_SUCH_VERDICT ? 77
-                                                       : LAT_ROWS_POSSIBLE;
-    result->verdicts[1] = forgery == VERDICT_OF_ANOTHER ? LAT_ROWS_POSSIBLE : LAT_ROWS_UNASKED;
-    result->verdicts[2] = LAT_ROWS_REFUSED;
+                                                       : LAT_VERDICT_POSSIBLE;
+    result->verdicts[1] =
+        forgery == VERDICT_OF_ANOTHER ? LAT_VERDICT_POSSIBLE : LAT_VERDICT_UNASKED;
+    result->verdicts[2] = LAT_VERDICT_REFUSED;
     result->scores[0] = forgery == NO_NUMBER ? NAN : 4.5;
     memset(result->reason_texts, 'x', 1000);
     memcpy(result->reason_texts, "no\0why\n\033", 9);
@@ -257,19 +258,20 @@ static void a_policy_that_hangs_does_not_keep_another_one_waiting(void **state)
 
 /* ---- rows ---- */
 
-static void on_rows(void *arg, const struct lat_luahost_rows *answer, const struct lat_err *err)
+static void on_rows(void *arg, struct lat_decision *decision, const struct lat_err *err)
 {
     struct result *result = arg;
 
     result->done = true;
     result->err = err != NULL ? *err : (struct lat_err){0};
     if (err == NULL) {
-        result->fine = answer->count == 3 && answer->scores[0] == 4.5 &&
-                       answer->verdicts[1] == LAT_ROWS_UNASKED &&
-                       answer->verdicts[2] == LAT_ROWS_REFUSED &&
-                       strcmp(lat_luahost_rows_reason(answer, 2), "why  ") == 0 &&
-                       lat_luahost_rows_reason(answer, 0)[0] == '\0';
+        result->fine = decision->count == 3 && decision->scores[0] == 4.5 &&
+                       decision->verdicts[1] == LAT_VERDICT_UNASKED &&
+                       decision->verdicts[2] == LAT_VERDICT_REFUSED &&
+                       strcmp(lat_decision_reason(decision, 2), "why  ") == 0 &&
+                       lat_decision_reason(decision, 0)[0] == '\0';
     }
+    lat_decision_free(decision);
 }
 
 static void what_a_child_writes_about_rows_is_checked(void **state)

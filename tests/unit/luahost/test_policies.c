@@ -156,18 +156,13 @@ static void wait_for_row(struct house *house, int64_t revision, bool is_refused)
     fail_msg("revision %lld, refused '%s'", (long long)row(house)->revision, row(house)->refused);
 }
 
-static void assert_scores(struct house *house, const char *score)
+static void assert_scores(struct house *house, double score)
 {
-    struct result result =
-        fixture_ask(house->fixture, LAT_LUAHOST_POLICY, "placement", "decide", fixture_question);
-    char *wanted = lat_text_format("{\"nodes\":[{\"ok\":true,\"score\":%s}", score);
+    double got = fixture_score(house->fixture);
 
-    assert_non_null(result.value);
-    if (!lat_text_starts(result.value, wanted)) {
-        fail_msg("%s instead of %s", result.value, wanted);
+    if (got != score) {
+        fail_msg("%g instead of %g", got, score);
     }
-    free(wanted);
-    free(result.value);
 }
 
 static void first_start_writes_the_shipped_file_and_takes_it(void **state)
@@ -182,7 +177,7 @@ static void first_start_writes_the_shipped_file_and_takes_it(void **state)
     assert_string_equal(in_force(house)->source, lat_buf_text(&text));
     assert_string_equal(row(house)->refused, "");
     lat_buf_done(&text);
-    assert_scores(house, "750"); /* 500 * 1.5/2 + 500 * 3000/4000 */
+    assert_scores(house, 750); /* 500 * 1.5/2 + 500 * 3000/4000 */
 }
 
 static void without_a_folder_the_shipped_text_is_in_force(void **state)
@@ -191,7 +186,7 @@ static void without_a_folder_the_shipped_text_is_in_force(void **state)
 
     for (int starts = 0; starts < 2; starts++) {
         start_in(house, NULL);
-        assert_scores(house, "750");
+        assert_scores(house, 750);
         assert_int_equal(row(house)->revision, 1);
         assert_string_equal(in_force(house)->origin, "shipped");
         assert_false(lat_file_exists(house->file));
@@ -209,7 +204,7 @@ static void saved_file_takes_effect(void **state)
     start(house);
     save(house, scores_1);
     wait_for_row(house, 2, false);
-    assert_scores(house, "1");
+    assert_scores(house, 1);
     assert_string_equal(in_force(house)->origin, house->file);
     assert_true(in_force(house)->accepted_at > 0);
 }
@@ -225,12 +220,12 @@ static void broken_file_is_refused_and_the_way_back_is_no_change(void **state)
     wait_for_row(house, 2, true);
     assert_non_null(strstr(row(house)->refused, "placement.lua:2: node has no field 'fre_cpu'"));
     assert_string_equal(in_force(house)->source, scores_1);
-    assert_scores(house, "1");
+    assert_scores(house, 1);
     save(house, scores_1);
     wait_for_row(house, 2, false);
     save(house, scores_2);
     wait_for_row(house, 3, false);
-    assert_scores(house, "2");
+    assert_scores(house, 2);
 }
 
 static void removed_file_leaves_the_last_text_in_force(void **state)
@@ -243,9 +238,9 @@ static void removed_file_leaves_the_last_text_in_force(void **state)
     assert_int_equal(unlink(house->file), 0);
     wait_for_row(house, 2, true);
     assert_non_null(strstr(row(house)->refused, "is gone"));
-    assert_scores(house, "1");
+    assert_scores(house, 1);
     restart(house);
-    assert_scores(house, "1");
+    assert_scores(house, 1);
     assert_int_equal(row(house)->revision, 2);
     assert_false(lat_file_exists(house->file));
 }
@@ -259,7 +254,7 @@ static void restart_keeps_revision_and_text(void **state)
     wait_for_row(house, 2, false);
     restart(house);
     assert_int_equal(row(house)->revision, 2);
-    assert_scores(house, "1");
+    assert_scores(house, 1);
 }
 
 static void restart_with_a_broken_file_takes_the_accepted_text(void **state)
@@ -275,7 +270,7 @@ static void restart_with_a_broken_file_takes_the_accepted_text(void **state)
         house->fixture->loop, NULL, NULL, house->fixture->random,
         &(struct lat_luahost_options){.deadline_ms = fixture_deadline_ms(), .stderr_fd = 2});
     start(house);
-    assert_scores(house, "1");
+    assert_scores(house, 1);
     assert_non_null(strstr(row(house)->refused, "fre_cpu"));
     assert_int_equal(row(house)->revision, 2);
 }
@@ -291,7 +286,7 @@ static void file_changed_while_stopped_takes_effect_at_start(void **state)
         house->fixture->loop, NULL, NULL, house->fixture->random,
         &(struct lat_luahost_options){.deadline_ms = fixture_deadline_ms(), .stderr_fd = 2});
     start(house);
-    assert_scores(house, "2");
+    assert_scores(house, 2);
     assert_int_equal(row(house)->revision, 2);
 }
 
@@ -304,7 +299,7 @@ static void first_file_that_is_broken_gives_way_to_the_shipped_text(void **state
     free(folder);
     save(house, broken);
     start(house);
-    assert_scores(house, "750");
+    assert_scores(house, 750);
     assert_int_equal(row(house)->revision, 1);
     assert_string_equal(in_force(house)->origin, "shipped");
     assert_non_null(strstr(row(house)->refused, "fre_cpu"));
@@ -345,7 +340,7 @@ static void many_saves_end_with_the_last(void **state)
     for (int i = 0; i < 500 && strstr(in_force(house)->source, "119") == NULL; i++) {
         lat_loop_run_until(house->fixture->loop, &never, 10);
     }
-    assert_scores(house, "119");
+    assert_scores(house, 119);
 }
 
 /* ---- changes that are asked for ---- */
@@ -433,11 +428,11 @@ static void applied_text_is_in_force_and_in_the_file(void **state)
     assert_int_equal(row(house)->revision, 2);
     assert_string_equal(in_force(house)->author, "ada");
     assert_string_equal(in_force(house)->origin, "api");
-    assert_scores(house, "1");
+    assert_scores(house, 1);
     wait_for_file(house, scores_1);
     restart(house);
     assert_int_equal(row(house)->revision, 2);
-    assert_scores(house, "1");
+    assert_scores(house, 1);
 }
 
 static void bad_text_is_refused_with_its_line_and_changes_nothing(void **state)
@@ -453,7 +448,7 @@ static void bad_text_is_refused_with_its_line_and_changes_nothing(void **state)
     assert_int_equal(row(house)->revision, 1);
     assert_int_equal(row(house)->newest, 1);
     assert_string_equal(row(house)->refused, "");
-    assert_scores(house, "750");
+    assert_scores(house, 750);
 }
 
 static void rollback_goes_back_and_the_next_version_counts_on(void **state)
@@ -466,11 +461,11 @@ static void rollback_goes_back_and_the_next_version_counts_on(void **state)
     assert_int_equal(change_now(house, (struct lat_policies_change){.revision = 2}, NULL), 0);
     assert_int_equal(row(house)->revision, 2);
     assert_int_equal(row(house)->newest, 3);
-    assert_scores(house, "1");
+    assert_scores(house, 1);
     wait_for_file(house, scores_1);
     assert_int_equal(apply(house, "function score() return 4 end\n"), 0);
     assert_int_equal(row(house)->revision, 4);
-    assert_scores(house, "4");
+    assert_scores(house, 4);
     assert_int_equal(change_now(house, (struct lat_policies_change){.revision = 9}, NULL),
                      LAT_E_NOT_FOUND);
 }
@@ -482,11 +477,11 @@ static void rollback_to_an_older_shipped_text_outlives_a_restart(void **state)
     start(house);
     assert_int_equal(apply(house, scores_1), 0);
     assert_int_equal(change_now(house, (struct lat_policies_change){.revision = 1}, NULL), 0);
-    assert_scores(house, "750");
+    assert_scores(house, 750);
     restart(house);
     assert_int_equal(row(house)->revision, 1);
     assert_int_equal(row(house)->newest, 2);
-    assert_scores(house, "750");
+    assert_scores(house, 750);
 }
 
 static void a_change_of_what_has_changed_is_a_conflict(void **state)
@@ -498,11 +493,11 @@ static void a_change_of_what_has_changed_is_a_conflict(void **state)
     assert_int_equal(
         change_now(house, (struct lat_policies_change){.source = scores_2, .if_revision = 1}, NULL),
         LAT_E_CONFLICT);
-    assert_scores(house, "1");
+    assert_scores(house, 1);
     assert_int_equal(
         change_now(house, (struct lat_policies_change){.source = scores_2, .if_revision = 2}, NULL),
         0);
-    assert_scores(house, "2");
+    assert_scores(house, 2);
 }
 
 static void what_is_in_force_already_makes_no_version(void **state)
@@ -564,7 +559,7 @@ static void too_many_changes_at_once_are_turned_away(void **state)
         assert_true(lat_loop_run_until(house->fixture->loop, &outcomes[i].done, 60000));
         assert_int_equal(outcomes[i].err.code, i == LAT_POLICIES_WAITING_MAX ? LAT_E_BUSY : LAT_OK);
     }
-    assert_scores(house, "2");
+    assert_scores(house, 2);
 }
 
 static void changes_that_wait_when_it_stops_are_cancelled(void **state)
@@ -609,7 +604,7 @@ static void an_edit_while_another_text_is_applied_is_tried_as_newer(void **state
     assert_true(lat_loop_run_until(house->fixture->loop, &outcome.done, 30000));
     assert_int_equal(outcome.err.code, 0);
     wait_for_row(house, 3, false);
-    assert_scores(house, "2");
+    assert_scores(house, 2);
     assert_string_equal(in_force(house)->author, "file");
     wait_for_file(house, scores_2);
 }
@@ -631,7 +626,7 @@ static void a_file_that_was_left_behind_is_written_at_the_start(void **state)
     renew_host(house);
     start(house);
     assert_int_equal(row(house)->revision, 2);
-    assert_scores(house, "1");
+    assert_scores(house, 1);
     wait_for_file(house, scores_1);
 }
 

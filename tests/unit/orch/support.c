@@ -62,6 +62,24 @@ int cloud_open(void **state)
     return 0;
 }
 
+static void policy_loaded(void *arg, const struct lat_err *err)
+{
+    if (err) {
+        fail_msg("%s", err->sentence);
+    }
+    *(bool *)arg = true;
+}
+
+void load_policy(struct cloud *cloud, int64_t revision, const char *source)
+{
+    struct lat_luahost_source policy = {
+        .kind = LAT_LUAHOST_POLICY, .name = "placement", .revision = revision, .source = source};
+    bool loaded = false;
+
+    lat_luahost_load(cloud->luahost, &policy, policy_loaded, &loaded);
+    run_until(cloud->bed, &loaded);
+}
+
 int cloud_close(void **state)
 {
     struct cloud *cloud = *state;
@@ -96,6 +114,26 @@ void add_node(struct cloud *cloud, const char *name, char ret_id[LAT_ID_SIZE])
     commit_now(cloud->bed, txn);
 }
 
+void add_nodes(struct cloud *cloud, size_t count)
+{
+    struct lat_txn *txn = lat_txn_begin(cloud->bed->store, "");
+    char name[32];
+
+    for (size_t i = 0; i < count; i++) {
+        struct lat_node *node = lat_node_new();
+
+        snprintf(name, sizeof(name), "node-%05zu", i);
+        lat_row_set(node->name, name);
+        lat_row_set(node->status, "ready");
+        lat_row_set(node->key_digest, name);
+        lat_row_set(node->pool, "default");
+        node->cpu_milli = 2000;
+        node->memory_bytes = INT64_C(1000) << 20;
+        lat_txn_put(txn, &node->row);
+    }
+    commit_now(cloud->bed, txn);
+}
+
 void set_node(struct cloud *cloud, const char *id, const char *status, const char *reason)
 {
     struct lat_txn *txn = lat_txn_begin(cloud->bed->store, "");
@@ -118,7 +156,7 @@ void deploy(struct cloud *cloud, const char *name, int64_t count, int64_t cpu_mi
     lat_row_set(workload->name, name);
     lat_row_set(workload->type, "custom");
     lat_row_set(workload->desired, "running");
-    lat_row_set(workload->status, "pending");
+    lat_row_set(workload->status, "placing");
     lat_row_set(workload->request_id, "r-deploy");
     workload->count = count;
     workload->cpu_milli = cpu_milli;
@@ -144,6 +182,22 @@ void change(struct cloud *cloud, const char *id, struct wish wish)
     lat_row_set(workload->request_id, "r-change");
     lat_txn_put(txn, &workload->row);
     commit_now(cloud->bed, txn);
+}
+
+void stage_slowly(struct cloud *cloud, struct answer *answer, char ret_id[LAT_ID_SIZE])
+{
+    struct lat_txn *txn = lat_txn_begin(cloud->bed->store, "r-deploy");
+    const char *id = put_workload(txn, cloud->project, "early");
+    struct lat_workload *workload =
+        lat_workload_edit((const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, id));
+
+    lat_row_set(workload->desired, "running");
+    lat_row_set(workload->status, "placing");
+    workload->count = 1;
+    workload->generation = 1;
+    lat_text_bound(ret_id, LAT_ID_SIZE, lat_txn_put(txn, &workload->row)->id);
+    cloud->bed->script->delay_ms = 500;
+    commit(txn, answer);
 }
 
 static const struct lat_allocation *find_allocation(struct cloud *cloud, struct lat_txn *txn,
@@ -189,6 +243,16 @@ const struct lat_allocation *allocation_of(struct cloud *cloud, const char *work
                                            int64_t ordinal)
 {
     return find_allocation(cloud, NULL, workload, ordinal);
+}
+
+bool is_planned(struct cloud *cloud, const char *workload)
+{
+    struct lat_txn *txn = lat_txn_begin(cloud->bed->store, "");
+    void *cursor = NULL;
+    bool planned = lat_txn_each(txn, LAT_INDEX_ALLOCATION_WORKLOAD, workload, &cursor) != NULL;
+
+    lat_txn_cancel(txn);
+    return planned;
 }
 
 size_t count_of(struct cloud *cloud, int index, const char *key)

@@ -1,5 +1,5 @@
 /* What the tests of core/orch share: reconcilers over a real store. The test writes what users and dispatch would write; the
- * built-in policy places, so that no Lua process is needed. */
+ * built-in policy places, so that no Lua process is needed, until a test loads another one: then its main is that process, too. */
 #ifndef TESTS_UNIT_ORCH_SUPPORT_H
 #define TESTS_UNIT_ORCH_SUPPORT_H
 
@@ -35,9 +35,18 @@ void run_for(struct cloud *cloud, int64_t ms);
 void add_node(struct cloud *cloud, const char *name, char ret_id[LAT_ID_SIZE]);
 void set_node(struct cloud *cloud, const char *id, const char *status, const char *reason);
 
+/* Adds so many nodes in one commit: node-00000, node-00001, ... */
+void add_nodes(struct cloud *cloud, size_t count);
+
+/* Brings a placement policy into force. */
+void load_policy(struct cloud *cloud, int64_t revision, const char *source);
+
 /* Deploys as core/api does. */
 void deploy(struct cloud *cloud, const char *name, int64_t count, int64_t cpu_milli,
             char ret_id[LAT_ID_SIZE]);
+
+/* The same, while the disk takes half a second; does not wait for that. */
+void stage_slowly(struct cloud *cloud, struct answer *answer, char ret_id[LAT_ID_SIZE]);
 
 /* What a user changes: members that are not NULL or not negative. */
 struct wish {
@@ -56,6 +65,8 @@ const struct lat_workload *workload_of(struct cloud *cloud, const char *id);
 /* The allocation of that ordinal, or NULL. */
 const struct lat_allocation *allocation_of(struct cloud *cloud, const char *workload,
                                            int64_t ordinal);
+/* Tells whether an instance of a workload is at least staged. */
+bool is_planned(struct cloud *cloud, const char *workload);
 size_t count_of(struct cloud *cloud, int index, const char *key);
 
 /* The newest evaluation, or NULL. */

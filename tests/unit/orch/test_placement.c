@@ -1,7 +1,6 @@
 /* Where instances go, and what waits for what. */
 #include "support.h"
 
-#include "orch/orch_internal.h"
 #include "sched/receipt.h"
 
 #include <stdio.h>
@@ -276,13 +275,13 @@ static void while_the_disk_refuses_everything_nothing_is_planned_in_a_hurry(void
 
     add_node(cloud, "n1", node);
     orch_stop(cloud);
-    deploy(cloud, "web", 4, 0, id); /* placed one by one where no program decides */
+    deploy(cloud, "web", 4, 0, id);
     cloud->bed->script->fail_commit = cloud->bed->script->commits + 1;
     cloud->bed->script->fail_code = LAT_E_NO_SPACE;
     cloud->bed->script->fail_proofs = 1;
     orch_start(cloud);
-    run_for(cloud, 900); /* less than the store takes to try again */
-    assert_in_range(lat_metric_value(placed), 1, 12);
+    run_for(cloud, 900);                              /* less than the store takes to try again */
+    assert_in_range(lat_metric_value(placed), 4, 40); /* four a try */
     await_allocations(cloud, id, 4);
 }
 
@@ -302,36 +301,7 @@ static void a_wish_that_changes_while_it_waits_is_respected(void **state)
     await_allocations(cloud, id, 1);
 }
 
-/* Stages a workload while the disk is slow, and lets the reconcilers see it. */
-static void stage_slowly(struct cloud *cloud, struct answer *answer, char ret_id[LAT_ID_SIZE])
-{
-    struct lat_txn *txn = lat_txn_begin(cloud->bed->store, "r-deploy");
-    const char *id = put_workload(txn, cloud->project, "early");
-    struct lat_workload *workload =
-        lat_workload_edit((const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, id));
-
-    lat_row_set(workload->desired, "running");
-    lat_row_set(workload->status, "placing");
-    workload->count = 1;
-    workload->generation = 1;
-    lat_text_bound(ret_id, LAT_ID_SIZE, lat_txn_put(txn, &workload->row)->id);
-    cloud->bed->script->delay_ms = 500;
-    commit(txn, answer);
-    run_for(cloud, 20);
-    assert_false(answer->is_there);
-}
-
-static bool is_planned(struct cloud *cloud, const char *workload)
-{
-    struct lat_txn *txn = lat_txn_begin(cloud->bed->store, "");
-    void *cursor = NULL;
-    bool planned = lat_txn_each(txn, LAT_INDEX_ALLOCATION_WORKLOAD, workload, &cursor) != NULL;
-
-    lat_txn_cancel(txn);
-    return planned;
-}
-
-static void a_workload_is_placed_while_the_disk_works_on_it(void **state)
+static void a_workload_and_its_plan_are_one_commit(void **state)
 {
     struct cloud *cloud = *state;
     struct answer answer = {0};
@@ -341,12 +311,14 @@ static void a_workload_is_placed_while_the_disk_works_on_it(void **state)
     add_node(cloud, "n1", node);
     commits = cloud->bed->script->commits;
     stage_slowly(cloud, &answer, id);
+    run_for(cloud, 20);
+    assert_false(answer.is_there);
     assert_true(is_planned(cloud, id));
     assert_null(workload_of(cloud, id)); /* and nobody has seen anything yet */
     assert_int_equal(count_of(cloud, LAT_INDEX_ALLOCATION_WORKLOAD, id), 0);
     assert_int_equal(wait_for(cloud->bed, &answer), 0);
     await_allocations(cloud, id, 1);
-    assert_int_equal(cloud->bed->script->commits, commits + 2); /* no other one between these two */
+    assert_int_equal(cloud->bed->script->commits, commits + 1); /* of both: one flush of the disk */
     expect_quiet(cloud);
     assert_int_equal(count_of(cloud, LAT_INDEX_EVALUATION_WORKLOAD, id), 1);
 }
@@ -361,6 +333,8 @@ static void a_plan_fails_with_the_workload_that_it_is_for(void **state)
     cloud->bed->script->fail_commit = cloud->bed->script->commits + 1;
     cloud->bed->script->fail_code = LAT_E_NO_SPACE;
     stage_slowly(cloud, &answer, id);
+    run_for(cloud, 20);
+    assert_false(answer.is_there);
     assert_true(is_planned(cloud, id));
     assert_int_equal(wait_for(cloud->bed, &answer), LAT_E_NO_SPACE);
     assert_false(is_planned(cloud, id));
@@ -371,167 +345,6 @@ static void a_plan_fails_with_the_workload_that_it_is_for(void **state)
     assert_int_equal(count_of(cloud, LAT_INDEX_ALLOCATION_NODE, node), 0);
     deploy(cloud, "early", 1, 0, id);
     await_allocations(cloud, id, 1);
-}
-
-/* Raises what a workload needs beyond what is free, so many turns of the loop from now. */
-struct raise {
-    struct cloud *cloud;
-    const char *workload;
-    int turns;
-    bool is_done;
-};
-
-static void raise_later(void *arg)
-{
-    struct raise *raise = arg;
-
-    if (raise->turns-- > 0) {
-        lat_loop_defer(raise->cloud->bed->loop, raise_later, raise);
-        return;
-    }
-    struct lat_txn *txn = lat_txn_begin(raise->cloud->bed->store, "r-raise");
-    struct lat_workload *workload = lat_workload_edit(
-        (const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, raise->workload));
-
-    workload->cpu_milli = 1500;
-    workload->generation++;
-    lat_txn_put(txn, &workload->row);
-    assert_int_equal(lat_txn_commit(txn, NULL, NULL, NULL), 0);
-    raise->is_done = true;
-}
-
-static void see_new_allocation(void *arg, const struct lat_change *change)
-{
-    if (change->before == NULL) {
-        *(int64_t *)arg = ((const struct lat_allocation *)change->after)->cpu_milli;
-    }
-}
-
-static void a_plan_for_what_has_changed_since_is_made_anew(void **state)
-{
-    char node[LAT_ID_SIZE], full[LAT_ID_SIZE], id[LAT_ID_SIZE];
-
-    for (int turns = 0; turns < 8; turns++) { /* in one of these turns the policy is at work */
-        struct cloud *cloud = *state;
-        struct raise raise = {.cloud = cloud, .workload = id, .turns = turns};
-        int64_t placed = 0;
-
-        add_node(cloud, "n1", node); /* of 2000 */
-        deploy(cloud, "full", 1, 1000, full);
-        await_allocations(cloud, full, 1);
-        lat_store_watch(cloud->bed->store, 1U << LAT_TABLE_ALLOCATION, see_new_allocation, &placed);
-        lat_loop_defer(cloud->bed->loop, raise_later, &raise);
-        cloud->bed->script->delay_ms = 20; /* so that it is looked at while it is only staged */
-        deploy(cloud, "w", 1, 500, id);
-        run_until(cloud->bed, &raise.is_done);
-        run_for(cloud, 150);
-        assert_int_not_equal(placed, 1500); /* it fits as it was, or it waits */
-        cloud_close(state);
-        cloud_open(state);
-    }
-}
-
-static void stop_later(void *arg)
-{
-    struct raise *stop = arg;
-
-    if (stop->turns-- > 0) {
-        lat_loop_defer(stop->cloud->bed->loop, stop_later, stop);
-        return;
-    }
-    struct lat_txn *txn = lat_txn_begin(stop->cloud->bed->store, "r-stop");
-    struct lat_workload *workload = lat_workload_edit(
-        (const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, stop->workload));
-
-    lat_row_set(workload->desired, "stopped");
-    lat_txn_put(txn, &workload->row);
-    assert_int_equal(lat_txn_commit(txn, NULL, NULL, NULL), 0);
-    stop->is_done = true;
-}
-
-static void what_is_wanted_no_more_when_the_policy_answers_is_not_placed(void **state)
-{
-    char node[LAT_ID_SIZE], id[LAT_ID_SIZE];
-
-    for (int turns = 0; turns < 8; turns++) { /* in one of these turns the policy is at work */
-        struct cloud *cloud = *state;
-        struct raise stop = {.cloud = cloud, .workload = id, .turns = turns};
-
-        add_node(cloud, "n1", node);
-        cloud->bed->script->delay_ms = 20; /* so that it is looked at while it is only staged */
-        lat_loop_defer(cloud->bed->loop, stop_later, &stop);
-        deploy(cloud, "w", 1, 500, id);
-        run_until(cloud->bed, &stop.is_done);
-        run_for(cloud, 150);
-        await_status(cloud, id, allocation_of(cloud, id, 0) ? "stopping" : "stopped");
-        expect_quiet(cloud);
-        cloud_close(state);
-        cloud_open(state);
-    }
-}
-
-/* A workload whose labels change, and change again while the policy is asked about the first change. */
-struct relabel {
-    struct cloud *cloud;
-    const char *workload;
-    int turns;
-    bool is_done;
-};
-
-static void label(struct cloud *cloud, const char *id, const char *labels)
-{
-    struct lat_txn *txn = lat_txn_begin(cloud->bed->store, "r-label");
-    struct lat_workload *workload =
-        lat_workload_edit((const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, id));
-
-    lat_row_set(workload->labels, labels);
-    lat_txn_put(txn, &workload->row);
-    assert_int_equal(lat_txn_commit(txn, NULL, NULL, NULL), 0);
-}
-
-static void relabel_later(void *arg)
-{
-    struct relabel *relabel = arg;
-    struct lat_orch *orch = relabel->cloud->orch;
-
-    if (relabel->turns-- > 0) {
-        lat_loop_defer(relabel->cloud->bed->loop, relabel_later, relabel);
-        return;
-    }
-    label(relabel->cloud, relabel->workload, "{\"tier\":\"2\"}");
-    /* The built-in policy answers in a turn; with one of Lua the look at this comes before its answer. */
-    lat_map_remove(orch->early, relabel->workload);
-    lat__evaluator_queue(orch->evaluator, relabel->workload);
-    relabel->is_done = true;
-}
-
-static void labels_that_change_twice_are_looked_at_as_they_are_last(void **state)
-{
-    struct cloud *cloud = *state;
-    char node[LAT_ID_SIZE], full[LAT_ID_SIZE], id[LAT_ID_SIZE];
-    struct relabel relabel = {.cloud = cloud, .workload = id, .turns = 1};
-    struct lat_metric *blocked = lat_metrics_counter(
-        cloud->bed->metrics, "lattice_evaluations_total", "outcome=\"blocked\"", "");
-
-    add_node(cloud, "n1", node);
-    deploy(cloud, "full", 1, 1500, full);
-    await_allocations(cloud, full, 1);
-    struct lat_txn *txn = lat_txn_begin(cloud->bed->store, "");
-    struct lat_node *shrunk =
-        lat_node_edit((const struct lat_node *)lat_txn_get(txn, LAT_TABLE_NODE, node));
-    shrunk->cpu_milli = 1000; /* less than is taken: only the policy refuses what wants none */
-    lat_txn_put(txn, &shrunk->row);
-    commit_now(cloud->bed, txn);
-    deploy(cloud, "w", 1, 0, id);
-    await_reason(cloud, id, "processors free");
-    run_for(cloud, 600);
-
-    int64_t before = lat_metric_value(blocked);
-    label(cloud, id, "{\"tier\":\"1\"}");
-    lat_loop_defer(cloud->bed->loop, relabel_later, &relabel);
-    run_until(cloud->bed, &relabel.is_done);
-    run_for(cloud, 100);
-    assert_int_equal(lat_metric_value(blocked), before + 2);
 }
 
 int main(void)
@@ -552,11 +365,8 @@ int main(void)
         TEST(a_disk_that_refuses_a_plan_delays_it),
         TEST(while_the_disk_refuses_everything_nothing_is_planned_in_a_hurry),
         TEST(a_wish_that_changes_while_it_waits_is_respected),
-        TEST(a_workload_is_placed_while_the_disk_works_on_it),
+        TEST(a_workload_and_its_plan_are_one_commit),
         TEST(a_plan_fails_with_the_workload_that_it_is_for),
-        TEST(a_plan_for_what_has_changed_since_is_made_anew),
-        TEST(what_is_wanted_no_more_when_the_policy_answers_is_not_placed),
-        TEST(labels_that_change_twice_are_looked_at_as_they_are_last),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
