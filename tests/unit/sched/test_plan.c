@@ -187,7 +187,7 @@ static void answer_about(struct fleet *fleet, const struct lat_plan_question *qu
 
 static void what_one_instance_changes_is_asked_about_again_and_nothing_else(void **state)
 {
-    static const char *const wanted[] = {"n2", "n2", "n1", "n1", "n3"};
+    static const char *const wanted[] = {"n2", "n2", "n1", "n3", "n1"};
     struct fleet fleet = fleet_of(500, 0);
     struct lat_plan_question question;
     size_t placed;
@@ -211,9 +211,9 @@ static void what_one_instance_changes_is_asked_about_again_and_nothing_else(void
     assert_int_equal(lat_columns_ints(question.columns, LAT_FIELD_node_workload_instances)[1], 1);
     answer_about(&fleet, &question, "n2", (struct word){.score = 3}); /* still the best */
     assert_true(lat_plan_ask(fleet.plan, 5, &question)); /* n2 is full, which no policy need say */
-    answer_about(&fleet, &question, "n1", (struct word){.score = 1.5});
+    answer_about(&fleet, &question, "n1", (struct word){.score = 0.5}); /* now n3 is better */
     assert_true(lat_plan_ask(fleet.plan, 5, &question));
-    answer_about(&fleet, &question, "n1", (struct word){.refusal = "enough"});
+    answer_about(&fleet, &question, "n3", (struct word){.refusal = "enough"});
     assert_false(lat_plan_ask(fleet.plan, 5, &question));
     assert_int_equal(lat_plan_place(fleet.plan, 5, &placed, NULL), 0);
     assert_int_equal(placed, LAT_COUNT(wanted));
