@@ -284,6 +284,11 @@ size_t lat__pattern_captures(const struct lat__pattern *pattern)
     return pattern->captures;
 }
 
+size_t lat__pattern_repeats(const struct lat__pattern *pattern)
+{
+    return pattern->repeats;
+}
+
 /* ---- matching ---- */
 
 #define NOWHERE SIZE_MAX

@@ -409,7 +409,10 @@ static int check_cost(const struct lat_program *program, struct lat_err *err)
     uint32_t cost = 0;
 
     for (uint32_t i = 0; i < program->op_count; i++) {
-        cost += cost_of(program->ops[i].code);
+        const struct lat_op *op = &program->ops[i];
+        uint32_t ways = op->pattern != NULL ? 1 + (uint32_t)lat__pattern_repeats(op->pattern) : 1;
+
+        cost += cost_of(op->code) * ways;
     }
     return cost <= LAT_PROGRAM_COST_MAX
                ? 0

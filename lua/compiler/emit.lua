@@ -13,6 +13,15 @@ local OF_TEXTS = [[is_num_i is_num_f num_i num_f len_s lt_s le_s find_s sub_s lo
     text_i text_f format_i format_f byte_s]]
 for name in OF_TEXTS:gmatch "%S+" do COSTS[name] = 16 end
 
+local PATTERNS = { match_at = true, match_end = true, capture_s = true, gsub_s = true, gsub_n = true }
+
+-- What a pattern takes grows with what it repeats; of sets and the like this may count too much.
+local function ways(program, op)
+    if not PATTERNS[op[1]] then return 1 end
+    local _, repeats = program:value(op[3]):gsub("%%.", ""):gsub("[-*+?]", "")
+    return 1 + repeats
+end
+
 local OPERANDS = { const_b = 0, const_i = 0, const_f = 0, const_s = 0, field = 0 }
 
 local function float_text(number)
@@ -109,12 +118,12 @@ function emit.program(program, found)
     local cost = 0
     for id = 1, #program.ops do
         if self.used[id] then
-            cost = cost + (COSTS[program.ops[id][1]] or COST)
+            cost = cost + (COSTS[program.ops[id][1]] or COST) * ways(program, program.ops[id])
             if #out.ops >= OPS_MAX then
                 error({ limit = ("it makes more than %d values"):format(OPS_MAX) }, 0)
             end
             if cost > COST_MAX then
-                error({ limit = "it uses too many functions of math, powers and % of floats for one node" }, 0)
+                error({ limit = "it uses too many patterns, functions of math, powers and % of floats for one node" }, 0)
             end
             self.number[id] = #out.ops
             out.ops[#out.ops + 1] = self:op(id)

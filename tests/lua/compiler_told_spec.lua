@@ -158,7 +158,7 @@ describe("what cannot be compiled", function()
             local body = "local s = 0.0 for i = 1, %d do s = s + %s end return s"
             compiling.score(body:format(turns - 2, form), 50)
             local entry = refused(body:format(turns + 2, form))
-            assert.equal("it uses too many functions of math, powers and % of floats for one node", entry.why)
+            assert.equal("it uses too many patterns, functions of math, powers and % of floats for one node", entry.why)
         end
     end)
 
