@@ -123,7 +123,8 @@ function emit.program(program, found)
                 error({ limit = ("it makes more than %d values"):format(OPS_MAX) }, 0)
             end
             if cost > COST_MAX then
-                error({ limit = "it uses too many patterns, functions of math, powers and % of floats for one node" }, 0)
+                local what = "it uses too many patterns, functions of math, powers and % of floats for one node"
+                error({ limit = what }, 0)
             end
             self.number[id] = #out.ops
             out.ops[#out.ops + 1] = self:op(id)
