@@ -32,7 +32,7 @@ static void push_number(lua_State *L, double value)
 {
     static const double exact = 9007199254740992.0; /* 2^53 */
 
-    if (value == floor(value) && fabs(value) <= exact) {
+    if (value == floor(value) && fabs(value) <= exact && !(value == 0 && signbit(value))) {
         lua_pushinteger(L, (lua_Integer)value);
     } else {
         lua_pushnumber(L, value);

@@ -30,7 +30,7 @@ local LARGEST = 2.0 ^ 63
 
 -- JSON does not tell 2 from 2.0, and Lua does; nor does it say the largest integer to the last digit.
 local conversions = {
-    number = function(value) return value + 0.0 end,
+    number = function(value) return value * 1.0 end, -- and keeps the sign of a zero, as columns do
     integer = function(value)
         return math.tointeger(value) or (value >= LARGEST and math.maxinteger) or math.mininteger
     end,

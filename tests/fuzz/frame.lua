@@ -43,21 +43,19 @@ local as_node, as_workload = strict.object(described.node), strict.object(descri
 -- What depends on the workload, too; where it is all zero, the evaluator takes another way.
 local ZERO = { workload_instances = 0, has_image = false, has_data = false }
 
--- Returns an object of chance, and tells the columns by `set`. It is filled behind `as_object`, which takes the sign
--- of a
--- zero away.
+-- Returns an object of chance, and tells the columns by `set`.
 local function made(random, object, as_object, set, at, without_pairs)
-    local values = as_object {}
+    local values = {}
     for _, field in ipairs(object.fields) do
         local value = field.name == "name" and "n" .. at or makers[field.type](random)
         if without_pairs and ZERO[field.name] ~= nil then
-            rawset(values, field.name, ZERO[field.name])
+            values[field.name] = ZERO[field.name]
         else
-            rawset(values, field.name, value)
+            values[field.name] = value
             set(at, object.name .. "." .. field.name, value)
         end
     end
-    return values
+    return as_object(values)
 end
 
 -- Returns {nodes, workloads}; the columns hold the same from now on.

@@ -156,6 +156,23 @@ static void embedded_modules_are_found(void **state)
         LUA_OK);
 }
 
+/* As in the columns that compiled policies read. */
+static void a_zero_keeps_its_sign_on_its_way_into_an_object(void **state)
+{
+    lua_State *L = *state;
+
+    lat_lua_state_embed(L, lat_lua_library_files());
+    if (luaL_dostring(
+            L, "local decoded = json.decode('{\"x\":-0,\"y\":0,\"z\":3}')\n"
+               "local function field(name) return {name = name, type = 'number'} end\n"
+               "local fields = {field 'x', field 'y', field 'z'}\n"
+               "local o = require('lib.strict').object {name = 'o', fields = fields}(decoded)\n"
+               "assert(1 / o.x == -math.huge and 1 / o.y == math.huge)\n"
+               "assert(math.type(o.z) == 'float')") != LUA_OK) {
+        fail_msg("%s", lua_tostring(L, -1));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +184,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(memory_ends_at_the_cap_and_comes_back, open_state,
                                         close_state),
         cmocka_unit_test_setup_teardown(embedded_modules_are_found, open_state, close_state),
+        cmocka_unit_test_setup_teardown(a_zero_keeps_its_sign_on_its_way_into_an_object, open_state,
+                                        close_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
