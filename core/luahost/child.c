@@ -26,7 +26,6 @@ enum {
     CHILD_MAGIC = 0x4c756143,
     START_MS =
         10000, /* from fork to the first frame: a loaded machine may take long, a good one 2 ms */
-    PATIENCE_MS = 5,    /* what takes longer yields */
     STARVED_FACTOR = 4, /* deadlines that one may live which had no turn */
 };
 
@@ -306,7 +305,7 @@ void lat__frame_begin(struct lat_buf *frame)
 }
 
 void lat__child_send(struct lat__child *child, struct lat_buf *frame, int64_t deadline_ms,
-                     lat__child_answer_fn *fn, void *arg)
+                     int64_t patience_ms, lat__child_answer_fn *fn, void *arg)
 {
     size_t len = frame->len - LAT_LUAHOST_HEAD;
 
@@ -324,7 +323,7 @@ void lat__child_send(struct lat__child *child, struct lat_buf *frame, int64_t de
     child->sent_ms = lat_clock_boot_ms(lat_loop_clock(child->loop));
     if (child->process != NULL) {
         child->sent_cpu_ns = lat_process_cpu_ns(child->process);
-        lat_timer_start(&child->patience, PATIENCE_MS, 0);
+        lat_timer_start(&child->patience, patience_ms, 0);
     }
     for (int i = 0; i < LAT_LUAHOST_HEAD; i++) {
         frame->bytes[i] = (uint8_t)(len >> (8 * (LAT_LUAHOST_HEAD - 1 - i)));

@@ -34,9 +34,14 @@ struct lat__rows *lat__child_rows(const struct lat__child *child);
 void lat__frame_begin(struct lat_buf *frame);
 
 /* Sends a frame (begun as above, at most LAT_LUAHOST_REQUEST_MAX bytes of JSON in it) to a child that has been ready and has
- * no request. fn comes exactly once and later, unless the child is killed by lat__child_kill first. */
+ * no request. What takes longer than the patience yields. fn comes exactly once and later, unless the child is killed by
+ * lat__child_kill first. */
 void lat__child_send(struct lat__child *child, struct lat_buf *frame, int64_t deadline_ms,
-                     lat__child_answer_fn *fn, void *arg);
+                     int64_t patience_ms, lat__child_answer_fn *fn, void *arg);
+
+/* Patience with a load, which is rare, and takes tens of milliseconds where it is a good one. One that yielded as soon as an ask
+ * would be refused for its time alone where there is always something else to run. */
+enum { LAT__LOAD_PATIENCE_MS = 200 };
 
 /* Tells whether an idle child will go on yielding to everything else that runs: a long request made it, and we may not undo it. */
 bool lat__child_is_worn(const struct lat__child *child);

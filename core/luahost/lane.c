@@ -268,7 +268,8 @@ void lat__lane_pump(struct lat__lane *lane)
     if (lane->current->rows_fn != NULL) {
         prepare_rows(lane->current, lat__child_rows(lane->active));
     }
-    lat__child_send(lane->active, &lane->current->frame, lane->host->deadline_ms, on_answer, lane);
+    lat__child_send(lane->active, &lane->current->frame, lane->host->deadline_ms,
+                    lane->host->options.patience_ms, on_answer, lane);
 }
 
 void lat__lane_ask(struct lat__lane *lane, struct lat__ask *ask)

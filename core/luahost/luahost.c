@@ -88,6 +88,9 @@ struct lat_luahost *lat_luahost_new(struct lat_loop *loop, struct lat_log *log,
     TAILQ_INIT(&host->checks);
     host->options.program =
         lat_text_copy(options->program != NULL ? options->program : this_program);
+    if (options->patience_ms <= 0) {
+        host->options.patience_ms = LAT_LUAHOST_PATIENCE_MS;
+    }
     lat_luahost_set_deadline(host, options->deadline_ms);
     for (int i = 0; i < LAT__LANES; i++) {
         lat__lane_init(&host->lanes[i], host,

@@ -30,6 +30,7 @@ enum {
     LAT_LUAHOST_SOURCE_MAX = 256 * 1024, /* bytes of one Lua file */
     LAT_LUAHOST_QUEUE_MAX = 1024,        /* asks waiting for a child; one more is LAT_E_BUSY */
     LAT_LUAHOST_DEADLINE_MS = 500,       /* default time for one ask */
+    LAT_LUAHOST_PATIENCE_MS = 5,
     LAT_LUAHOST_LOAD_FACTOR = 4, /* a load may take so many times that: no request waits for it */
     LAT_LUAHOST_CHECKS_MAX = 4,  /* sources being checked; one more is LAT_E_BUSY */
     LAT_LUAHOST_WAIT_MS = 10000, /* an ask that found no child for so long is LAT_E_UNAVAILABLE */
@@ -38,7 +39,9 @@ enum {
 struct lat_luahost_options {
     const char *program; /* executable that runs lat_lua_host_main on "lua-host"; NULL: this one */
     int64_t deadline_ms; /* 0: LAT_LUAHOST_DEADLINE_MS */
-    int stderr_fd;       /* where the children's stderr goes; -1: nowhere */
+    int64_t
+        patience_ms; /* an ask that takes longer yields to all that runs; 0: LAT_LUAHOST_PATIENCE_MS */
+    int stderr_fd; /* where the children's stderr goes; -1: nowhere */
     /* Stands for starting a process: gives a stream (of the host's loop) to a child that speaks luahost/protocol.h, the first frame its
      * own. To close the stream is to kill the child; a child that dies closes it. `rows` is its memory as luahost/rows.h lays it out,
      * there as long as the stream is open; NULL for a child that is not asked about rows. For simulation; NULL: a process. */

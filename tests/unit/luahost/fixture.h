@@ -38,6 +38,8 @@ struct rows_result {
 
 /* CMocka's setup and teardown: *state is a struct fixture. The deadline is 300 ms, twice that under sanitizers. */
 int fixture_setup(void **state);
+/* With all patience, for many scripts that work hard: none waits until nothing else on the machine wants to run. */
+int fixture_setup_patient(void **state);
 int fixture_teardown(void **state);
 int64_t fixture_deadline_ms(void);
 

@@ -31,7 +31,7 @@ static int setup(void **state)
 {
     struct world *world = LAT_NEW(struct world);
 
-    fixture_setup((void **)&world->fixture);
+    fixture_setup_patient((void **)&world->fixture);
     lat_luahost_set_deadline(world->fixture->host, LONG_MS);
     world->columns = lat_columns_new();
     world->record = lat_record_new(world->columns);
