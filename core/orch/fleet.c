@@ -195,23 +195,6 @@ struct lat_frame *lat__fleet_frame(struct lat__fleet *fleet)
     return fleet->frame;
 }
 
-char *lat__fleet_devices(const struct lat__fleet *fleet, const struct lat_workload *workload,
-                         size_t row)
-{
-    struct lat_device_need need = lat_device_need_of(workload);
-    const struct lat_devices *devices = lat_frame_devices(fleet->frame, row);
-    size_t chosen[LAT_GPUS_MAX];
-    struct lat_buf out = {0};
-    size_t count = 0;
-
-    if (lat_device_need_any(&need)) {
-        /* The rule has just found that there are enough. */
-        LAT_ASSERT(lat_devices_choose(devices->slots, devices->count, &need, chosen, &count));
-        lat_devices_write(devices, &need, chosen, count, &out);
-    }
-    return lat_buf_take_text(&out);
-}
-
 /* ---- life ---- */
 
 struct lat__fleet *lat__fleet_new(struct lat_store *store, struct lat_log *log)

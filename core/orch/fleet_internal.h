@@ -27,8 +27,4 @@ void lat__fleet_refresh(struct lat__fleet *fleet, struct lat_txn *txn);
 /* Returns the frame, borrowed. */
 struct lat_frame *lat__fleet_frame(struct lat__fleet *fleet);
 
-/* Chooses the devices that an instance gets of the node of a row, which the rules have found to have enough; owned JSON, "" for none. */
-char *lat__fleet_devices(const struct lat__fleet *fleet, const struct lat_workload *workload,
-                         size_t row);
-
 #endif

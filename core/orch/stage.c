@@ -104,7 +104,7 @@ static void put_evaluation(struct lat__evaluator *evaluator, struct lat_txn *txn
 }
 
 static void put_allocation(const struct lat_workload *workload, const struct lat_node *node,
-                           int64_t ordinal, char *gpus, struct lat_txn *txn, int64_t now)
+                           int64_t ordinal, const char *gpus, struct lat_txn *txn, int64_t now)
 {
     struct lat_allocation *allocation = lat_allocation_new();
 
@@ -119,7 +119,7 @@ static void put_allocation(const struct lat_workload *workload, const struct lat
     allocation->disk_bytes = workload->disk_bytes;
     allocation->bandwidth_bps = workload->bandwidth_bps;
     lat_row_set(allocation->host_ports, workload->host_ports);
-    lat_row_take(allocation->gpus, gpus);
+    lat_row_set(allocation->gpus, gpus);
     lat_row_set(allocation->desired, workload->desired);
     lat_row_set(allocation->status, lat_allocation_state_name(LAT_ALLOCATION_PLACING));
     lat_row_set(allocation->request_id, workload->request_id);
@@ -141,8 +141,7 @@ static void put_allocations(struct lat__evaluator *evaluator, struct lat_txn *tx
         const struct lat_node *node = lat_frame_node(frame, rows[i]);
 
         lat_txn_expect(txn, &node->row);
-        put_allocation(workload, node, ordinals[i],
-                       lat__fleet_devices(evaluator->fleet, workload, rows[i]), txn, now);
+        put_allocation(workload, node, ordinals[i], lat_plan_gpus(evaluator->plan, i), txn, now);
     }
 }
 

@@ -95,23 +95,22 @@ void lat__trial_stand(const struct lat__trial *trial, struct lat_plan *plan)
     }
 }
 
-/* Returns an instance as it would stand on a row's node; owned. */
+/* Returns an instance of a plan as it would stand on its node; owned. */
 static struct lat_allocation *make_instance(const struct lat__trial *trial,
-                                            struct lat__fleet *fleet, size_t row)
+                                            const struct lat_plan *plan,
+                                            const struct lat_frame *frame, size_t number)
 {
     struct lat_allocation *instance = lat_allocation_new();
 
-    lat_row_set(instance->node_id, lat_frame_node(lat__fleet_frame(fleet), row)->row.id);
+    lat_row_set(instance->node_id, lat_frame_node(frame, lat_plan_rows(plan)[number])->row.id);
     lat_row_set(instance->host_ports, trial->workload->host_ports);
-    lat_row_take(instance->gpus, lat__fleet_devices(fleet, trial->workload, row));
+    lat_row_set(instance->gpus, lat_plan_gpus(plan, number));
     return instance;
 }
 
-bool lat__trial_note(struct lat__trial *trial, struct lat_plan *plan, struct lat__fleet *fleet,
+bool lat__trial_note(struct lat__trial *trial, struct lat_plan *plan, const struct lat_frame *frame,
                      size_t placed)
 {
-    const uint32_t *rows = lat_plan_rows(plan);
-
     if (placed == 0 || trial->placed == 0) { /* the first decision, or the one that ends it */
         struct lat_buf receipt = {0};
         struct lat_buf reason = {0};
@@ -125,7 +124,7 @@ bool lat__trial_note(struct lat__trial *trial, struct lat_plan *plan, struct lat
         lat_text_replace(&trial->policy, lat_plan_policy(plan));
     }
     for (size_t i = 0; i < placed; i++) {
-        trial->instances[trial->placed++] = make_instance(trial, fleet, rows[i]);
+        trial->instances[trial->placed++] = make_instance(trial, plan, frame, i);
     }
     return placed > 0 && trial->placed < trial->wanted;
 }
@@ -192,7 +191,8 @@ int lat__evaluator_tell(struct lat__evaluator *evaluator, struct lat_err *err)
         return rc;
     }
     if (missing > 0) {
-        has_more = lat__trial_note(trial, evaluator->plan, evaluator->fleet, placed);
+        has_more =
+            lat__trial_note(trial, evaluator->plan, lat__fleet_frame(evaluator->fleet), placed);
     }
     lat__evaluator_finish(evaluator);
     lat__trial_count(trial, stood, -1, lat__fleet_frame(evaluator->fleet));

@@ -36,7 +36,7 @@ void lat__trial_count(const struct lat__trial *trial, size_t count, int64_t time
 void lat__trial_stand(const struct lat__trial *trial, struct lat_plan *plan);
 
 /* Takes in what a plan placed. Returns whether there is more to decide. */
-bool lat__trial_note(struct lat__trial *trial, struct lat_plan *plan, struct lat__fleet *fleet,
+bool lat__trial_note(struct lat__trial *trial, struct lat_plan *plan, const struct lat_frame *frame,
                      size_t placed);
 
 #endif

@@ -77,7 +77,7 @@ bool lat_plan_ask(struct lat_plan *plan, size_t count, struct lat_plan_question 
     if (count > LAT_PLAN_ASKED_MAX) {
         count = LAT_PLAN_ASKED_MAX;
     }
-    if (count > 1 && lat_fit_is_single(plan->request.fit)) {
+    if (count > 1 && lat_fit_is_passing(plan->request.fit)) {
         count = 1;
     }
     while (plan->placed_count < count && plan->candidates > 0) {

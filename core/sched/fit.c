@@ -1,8 +1,8 @@
-/* Constraints, neighbours, ports and devices of one request, looked up row by row.
+/* Constraints, ports and devices of one request, looked up row by row; and in words what neighbours.c finds.
  *
- * Values under a key come out of the frame's columns as codes of its dictionary, so that domains are whole numbers: the row itself
- * for `node`, else the code of the value, 0 being none. Reasons are kept once each and live as long as the fit. Pure. */
-#include "sched/fit.h"
+ * Values under a key come out of the frame's columns as codes of its dictionary. Reasons are kept once each and live as long as
+ * the fit. Pure. */
+#include "sched/fit_internal.h"
 
 #include "sched/frame_internal.h"
 
@@ -15,40 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PORTS_MAX = LAT_PORTS_MAX, REASON_MAX = 200 };
-
-/* How many instances stand in each domain. */
-struct tally {
-    int64_t *counts; /* by domain */
-    size_t room;
-    int64_t all;
-};
-
-struct lat_fit {
-    const struct lat_frame *frame;
-    const struct lat_workload *workload;
-    struct lat_constraints *constraints;
-    struct lat_device_need devices;
-    int64_t ports[PORTS_MAX];
-    size_t port_count;
-    bool is_broken;          /* no node will do */
-    struct lat_map *reasons; /* text -> itself, owned */
-    struct tally near[LAT_AFFINITIES_MAX], apart[LAT_AFFINITIES_MAX], spread;
-    int64_t spread_least; /* instances in the emptiest domain that could take one */
-    int64_t spread_most;
-};
+enum { REASON_MAX = 200 };
 
 /* ---- keys ---- */
 
-static bool is_label(const struct lat_key *key)
+int32_t lat__fit_code(const struct lat_fit *fit, const struct lat_key *key, size_t row)
 {
-    return key->kind == LAT_KEY_LABEL || key->kind == LAT_KEY_ATTRIBUTE;
-}
-
-/* The code of what a row has under a key; 0: nothing. */
-static int32_t code_of(const struct lat_frame *frame, const struct lat_key *key, size_t row)
-{
-    const struct lat_columns *columns = frame->columns;
+    const struct lat_columns *columns = fit->frame->columns;
 
     switch (key->kind) {
     case LAT_KEY_LABEL:
@@ -68,45 +41,7 @@ static int32_t code_of(const struct lat_frame *frame, const struct lat_key *key,
 
 static const char *value_of(const struct lat_fit *fit, const struct lat_key *key, size_t row)
 {
-    return lat_columns_text(fit->frame->columns, code_of(fit->frame, key, row));
-}
-
-/* The domain of a row: above 0; 0 where it is in none. A field that is empty is no domain either. */
-static size_t domain_of(const struct lat_fit *fit, const struct lat_key *key, size_t row)
-{
-    int32_t code;
-
-    if (key->kind == LAT_KEY_NODE) {
-        return row + 1;
-    }
-    code = code_of(fit->frame, key, row);
-    if (!is_label(key) && code != 0 && *lat_columns_text(fit->frame->columns, code) == '\0') {
-        code = 0;
-    }
-    return (size_t)code;
-}
-
-/* ---- tallies ---- */
-
-static void tally_add(struct tally *tally, size_t domain)
-{
-    if (domain == 0) {
-        return;
-    }
-    if (domain >= tally->room) {
-        size_t room = domain + domain / 2 + 64;
-
-        tally->counts = lat_grow(tally->counts, room, sizeof(*tally->counts));
-        memset(tally->counts + tally->room, 0, (room - tally->room) * sizeof(*tally->counts));
-        tally->room = room;
-    }
-    tally->counts[domain]++;
-    tally->all++;
-}
-
-static int64_t tally_of(const struct tally *tally, size_t domain)
-{
-    return domain < tally->room ? tally->counts[domain] : 0;
+    return lat_columns_text(fit->frame->columns, lat__fit_code(fit, key, row));
 }
 
 /* ---- life ---- */
@@ -121,7 +56,7 @@ static void read_ports(struct lat_fit *fit)
         json = NULL; /* a hand that edited: it takes none */
     }
     cJSON_ArrayForEach (port, json) {
-        if (cJSON_IsNumber(port) && fit->port_count < PORTS_MAX) {
+        if (cJSON_IsNumber(port) && fit->port_count < LAT_PORTS_MAX) {
             fit->ports[fit->port_count++] = (int64_t)port->valuedouble;
         }
     }
@@ -150,6 +85,7 @@ int lat_fit_new(const struct lat_frame *frame, const struct lat_workload *worklo
         return rc;
     }
     read_ports(fit);
+    lat__fit_know_itself(fit);
     *ret_fit = fit;
     return 0;
 }
@@ -180,104 +116,19 @@ struct lat_fit *lat_fit_free(struct lat_fit *fit)
         free(value);
     }
     lat_map_free(fit->reasons);
-    for (size_t i = 0; i < LAT_AFFINITIES_MAX; i++) {
-        free(fit->near[i].counts);
-        free(fit->apart[i].counts);
-    }
-    free(fit->spread.counts);
+    lat__fit_forget_neighbours(fit);
     lat_constraints_free(fit->constraints);
     free(fit);
     return NULL;
 }
 
-/* ---- neighbours ---- */
+/* ---- rules ---- */
 
-bool lat_fit_looks_around(const struct lat_fit *fit)
-{
-    return fit->constraints->affinity_count + fit->constraints->anti_affinity_count > 0;
-}
-
-/* Tells whether an affinity speaks of a workload. */
-static bool speaks_of(const struct lat_affinity *affinity, const struct lat_workload *workload)
-{
-    cJSON *labels = NULL;
-    const cJSON *wanted;
-    bool all = true;
-
-    if (affinity->workload) {
-        return lat_text_equal(affinity->workload, workload->name);
-    }
-    if (!*workload->labels ||
-        lat_json_parse(workload->labels, strlen(workload->labels), &labels, NULL) != 0) {
-        return false;
-    }
-    cJSON_ArrayForEach (wanted, affinity->labels) {
-        all =
-            all && lat_text_equal(lat_json_text(labels, wanted->string, NULL), wanted->valuestring);
-    }
-    cJSON_Delete(labels);
-    return all;
-}
-
-void lat_fit_sees(struct lat_fit *fit, const struct lat_workload *workload, const char *node_id)
-{
-    const struct lat_constraints *constraints = fit->constraints;
-    size_t row = lat_frame_row(fit->frame, node_id);
-
-    if (row == SIZE_MAX) {
-        return;
-    }
-    for (size_t i = 0; i < constraints->affinity_count; i++) {
-        const struct lat_affinity *affinity = &constraints->affinity[i];
-
-        if (speaks_of(affinity, workload)) {
-            tally_add(&fit->near[i], domain_of(fit, &affinity->by, row));
-        }
-    }
-    for (size_t i = 0; i < constraints->anti_affinity_count; i++) {
-        const struct lat_affinity *affinity = &constraints->anti_affinity[i];
-
-        if (speaks_of(affinity, workload)) {
-            tally_add(&fit->apart[i], domain_of(fit, &affinity->by, row));
-        }
-    }
-    if (constraints->spreads && lat_text_equal(workload->row.id, fit->workload->row.id)) {
-        tally_add(&fit->spread, domain_of(fit, &constraints->spread_by, row));
-    }
-}
-
-void lat_fit_ready(struct lat_fit *fit)
-{
-    const struct lat_constraints *constraints = fit->constraints;
-    bool any = false;
-
-    for (size_t row = 0; constraints->spreads && row < lat_frame_rows(fit->frame); row++) {
-        size_t domain = fit->frame->nodes[row] ? domain_of(fit, &constraints->spread_by, row) : 0;
-        bool never;
-        bool could =
-            domain != 0 &&
-            lat_columns_bits(fit->frame->columns, LAT_FIELD_node_healthy)[row / 64] >> row % 64 & 1;
-
-        for (int rule = LAT_FIT_POOL; could && rule <= LAT_FIT_REQUIRE; rule++) {
-            could = !lat_fit_refuses(fit, (enum lat_fit_rule)rule, row, &never);
-        }
-        if (could) {
-            int64_t count = tally_of(&fit->spread, domain);
-
-            fit->spread_least = !any || count < fit->spread_least ? count : fit->spread_least;
-            fit->spread_most = count > fit->spread_most ? count : fit->spread_most;
-            any = true;
-        }
-    }
-}
-
-bool lat_fit_is_single(const struct lat_fit *fit)
+bool lat_fit_is_passing(const struct lat_fit *fit)
 {
     return fit && (lat_fit_looks_around(fit) || fit->constraints->spreads || fit->port_count > 0 ||
                    lat_device_need_any(&fit->devices));
 }
-
-/* ---- rules ---- */
 
 bool lat_fit_has(const struct lat_fit *fit, enum lat_fit_rule rule)
 {
@@ -291,9 +142,9 @@ bool lat_fit_has(const struct lat_fit *fit, enum lat_fit_rule rule)
     case LAT_FIT_ARCHITECTURE: return constraints->architecture != NULL;
     case LAT_FIT_RUNTIME: return constraints->runtime != NULL;
     case LAT_FIT_REQUIRE: return constraints->require_count > 0 || fit->is_broken;
-    case LAT_FIT_AFFINITY: return constraints->affinity_count > 0;
-    case LAT_FIT_ANTI_AFFINITY: return constraints->anti_affinity_count > 0;
-    case LAT_FIT_SPREAD: return constraints->spreads && constraints->max_skew > 0;
+    case LAT_FIT_AFFINITY: return constraints->affinity_count > 0 && !fit->is_aside;
+    case LAT_FIT_ANTI_AFFINITY: return constraints->anti_affinity_count > 0 && !fit->is_aside;
+    case LAT_FIT_SPREAD: return constraints->spreads && constraints->max_skew > 0 && !fit->is_aside;
     case LAT_FIT_HOST_PORT: return fit->port_count > 0;
     case LAT_FIT_GPUS: return lat_device_need_any(&fit->devices);
     case LAT_FIT_RULE_COUNT: break;
@@ -332,7 +183,7 @@ static const char *refuses_runtime(struct lat_fit *fit, size_t row)
 {
     char *name = lat_text_format("runtime.%s", fit->constraints->runtime);
     const struct lat_key key = {.kind = LAT_KEY_ATTRIBUTE, .name = name, .text = name};
-    bool has = code_of(fit->frame, &key, row) != 0;
+    bool has = lat__fit_code(fit, &key, row) != 0;
 
     free(name);
     return has ? NULL : say(fit, "its engine has no runtime %s", fit->constraints->runtime);
@@ -392,21 +243,12 @@ static const char *name_domain(struct lat_fit *fit, const struct lat_key *by, si
     return value ? say(fit, "%s %s", by->text, value) : "it";
 }
 
-/* An affinity to itself is no reason as long as none of its instances stands anywhere. */
-static bool is_first_of_itself(const struct lat_fit *fit, const struct lat_affinity *affinity,
-                               const struct tally *tally)
-{
-    return tally->all == 0 && speaks_of(affinity, fit->workload);
-}
-
 static const char *refuses_affinity(struct lat_fit *fit, size_t row)
 {
     for (size_t i = 0; i < fit->constraints->affinity_count; i++) {
         const struct lat_affinity *affinity = &fit->constraints->affinity[i];
 
-        if (affinity->weight == 0 &&
-            tally_of(&fit->near[i], domain_of(fit, &affinity->by, row)) == 0 &&
-            !is_first_of_itself(fit, affinity, &fit->near[i])) {
+        if (lat__fit_is_lonely(fit, i, row)) {
             struct lat_buf whom = {0};
             const char *reason;
 
@@ -425,8 +267,7 @@ static const char *refuses_neighbour(struct lat_fit *fit, size_t row)
     for (size_t i = 0; i < fit->constraints->anti_affinity_count; i++) {
         const struct lat_affinity *affinity = &fit->constraints->anti_affinity[i];
 
-        if (affinity->weight == 0 &&
-            tally_of(&fit->apart[i], domain_of(fit, &affinity->by, row)) > 0) {
+        if (lat__fit_is_disturbed(fit, i, row)) {
             struct lat_buf whom = {0};
             const char *reason;
 
@@ -443,16 +284,16 @@ static const char *refuses_neighbour(struct lat_fit *fit, size_t row)
 static const char *refuses_spread(struct lat_fit *fit, size_t row)
 {
     const struct lat_key *by = &fit->constraints->spread_by;
-    size_t domain = domain_of(fit, by, row);
-    int64_t there = tally_of(&fit->spread, domain);
+    size_t domain = lat__fit_domain(fit, by, row);
 
     if (domain == 0) {
         return say(fit, "its instances are spread over %s, which it has none of", by->text);
     }
-    return there + 1 - fit->spread_least <= fit->constraints->max_skew
-               ? NULL
-               : say(fit, "%lld of its instances are on %s, and only %lld elsewhere",
-                     (long long)there, name_domain(fit, by, row), (long long)fit->spread_least);
+    return lat__fit_is_crowded(fit, row)
+               ? say(fit, "%lld of its instances are on %s, and only %lld elsewhere",
+                     (long long)fit->spread.counts[domain], name_domain(fit, by, row),
+                     (long long)fit->spread_least)
+               : NULL;
 }
 
 static const char *refuses_port(struct lat_fit *fit, size_t row)
@@ -534,23 +375,5 @@ int64_t lat_fit_points(const struct lat_fit *fit, size_t row)
                       ? condition->weight
                       : 0;
     }
-    for (size_t i = 0; i < constraints->affinity_count; i++) {
-        const struct lat_affinity *affinity = &constraints->affinity[i];
-
-        points +=
-            tally_of(&fit->near[i], domain_of(fit, &affinity->by, row)) > 0 ? affinity->weight : 0;
-    }
-    for (size_t i = 0; i < constraints->anti_affinity_count; i++) {
-        const struct lat_affinity *affinity = &constraints->anti_affinity[i];
-
-        points -=
-            tally_of(&fit->apart[i], domain_of(fit, &affinity->by, row)) > 0 ? affinity->weight : 0;
-    }
-    if (constraints->spreads) {
-        size_t domain = domain_of(fit, &constraints->spread_by, row);
-
-        points -=
-            LAT_WEIGHT_DEFAULT * (domain ? tally_of(&fit->spread, domain) : fit->spread_most + 1);
-    }
-    return points;
+    return points + lat_fit_moving_points(fit, row);
 }

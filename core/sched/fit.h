@@ -3,8 +3,7 @@
  *   WORKLOAD row ─► lat_fit_new ─► lat_fit_sees (once for each instance of other workloads that it may speak of) ─► lat_fit_ready ─► rules.c
  *
  * Affinity and spread go by domains: a domain is a value of the key they go by, or each node. What counts is how many instances
- * stand in each. A decision places one instance when it depends on where others stand, itself included (lat_fit_is_single): the
- * next one sees it. Preferences are points: of the nodes that the policy lets pass, those with the most points are the
+ * stand in each. Who places several instances says where each went (lat_fit_count): the next one sees it. Preferences are points: of the nodes that the policy lets pass, those with the most points are the
  * candidates, and the policy's score decides between them. */
 #ifndef LAT_SCHED_FIT_H
 #define LAT_SCHED_FIT_H
@@ -33,8 +32,8 @@ void lat_fit_sees(struct lat_fit *fit, const struct lat_workload *workload, cons
 /* All was seen: works out what spread needs to know of all nodes. */
 void lat_fit_ready(struct lat_fit *fit);
 
-/* Tells whether one instance at a time is to be placed; and whether what was found for an equal request before holds no more. Of NULL: no. */
-bool lat_fit_is_single(const struct lat_fit *fit);
+/* Tells whether what was found for an equal request before holds no more: it depends on where instances stand. Of NULL: no. */
+bool lat_fit_is_passing(const struct lat_fit *fit);
 
 /* X(name): what a place may be refused for, in the order of the rules. */
 #define LAT_FIT_RULES(X)                                                                           \
@@ -64,5 +63,28 @@ const char *lat_fit_refuses(struct lat_fit *fit, enum lat_fit_rule rule, size_t 
 
 /* Returns the points of a row; 0 for NULL. */
 int64_t lat_fit_points(const struct lat_fit *fit, size_t row);
+
+/* ---- several instances at once ---- */
+
+enum { LAT_FIT_KEYS_MAX = 2 * LAT_AFFINITIES_MAX + 1 };
+
+/* Tells whether an instance that is placed makes other nodes better, worse, open or closed for the next one. Of NULL: no. */
+bool lat_fit_moves(const struct lat_fit *fit);
+
+/* Returns how many different keys affinities and spread go by, and which; and the domain of a row under one of them. Rows in the same domains
+ * are the same to all that is below. */
+size_t lat_fit_keys(const struct lat_fit *fit, const struct lat_key *ret_keys[LAT_FIT_KEYS_MAX]);
+size_t lat_fit_domain(const struct lat_fit *fit, const struct lat_key *key, size_t row);
+
+/* Tells whether affinity, anti-affinity and spread let an instance be on a row; and the part of its points that is theirs. */
+bool lat_fit_is_open(const struct lat_fit *fit, size_t row);
+int64_t lat_fit_moving_points(const struct lat_fit *fit, size_t row);
+
+/* Counts an instance of the workload that was placed on a row, or takes it back (times -1). Returns whether that means something to rows that
+ * share no domain with it. */
+bool lat_fit_count(struct lat_fit *fit, size_t row, int64_t times);
+
+/* Has the rules say nothing of affinity, anti-affinity and spread, or say it again. NULL: nothing happens. */
+void lat_fit_set_aside(struct lat_fit *fit, bool aside);
 
 #endif

@@ -224,26 +224,6 @@ static void renew_list(struct lat_map *map, size_t row, const char *before, cons
     }
 }
 
-static bool is_bounded(const struct lat_node *node)
-{
-    return node->available_until != 0 || *node->hours != '\0';
-}
-
-/* Notes a node's weekly hours. What cannot be read, after a hand has edited the row, is never open: the machine is its owner's. */
-static void note_hours(struct lat_frame *frame, size_t row, const char *text)
-{
-    struct lat__calendar *calendar = &frame->calendars[row];
-
-    free(calendar->hours);
-    *calendar = (struct lat__calendar){.hours = NULL};
-    if (*text) {
-        calendar->hours = LAT_NEW(struct lat_hours);
-        if (lat_hours_parse(text, calendar->hours, NULL) != 0) {
-            *calendar->hours = (struct lat_hours){.offset_minutes = 0};
-        }
-    }
-}
-
 /* Writes what a node is into the columns; `before` is what they say now, NULL of a new row. */
 static void publish(struct lat_frame *frame, size_t row, const struct lat_node *before,
                     const struct lat_node *node)
@@ -264,13 +244,13 @@ static void publish(struct lat_frame *frame, size_t row, const struct lat_node *
     lat_columns_set_int(columns, row, LAT_FIELD_node_bandwidth, node->bandwidth_bps);
     lat_columns_set_bool(columns, row, LAT_FIELD_node_on_battery, node->on_battery);
     lat_columns_set_int(columns, row, LAT_FIELD_node_rank, node->rank);
-    if (!is_bounded(node)) { /* of others lat_frame_tell_time says it */
+    if (!lat__node_is_bounded(node)) { /* of others lat_frame_tell_time says it */
         lat_columns_set_int(columns, row, LAT_FIELD_node_available_seconds, INT64_MAX);
     }
-    frame->bounded += is_bounded(node);
-    frame->bounded -= before != NULL && is_bounded(before);
+    frame->bounded += lat__node_is_bounded(node);
+    frame->bounded -= before != NULL && lat__node_is_bounded(before);
     if (before == NULL || !lat_text_equal(before->hours, node->hours)) {
-        note_hours(frame, row, node->hours);
+        lat__frame_note_hours(frame, row, node->hours);
     }
     renew_list(frame->images, row, before ? before->images : "", node->images);
     renew_list(frame->data, row, before ? before->volumes : "", node->volumes);
@@ -381,67 +361,12 @@ void lat_frame_remove(struct lat_frame *frame, const char *node_id)
     lat_map_remove(frame->rows, node_id);
     note_list(frame->images, row, frame->nodes[row]->images, false);
     note_list(frame->data, row, frame->nodes[row]->volumes, false);
-    frame->bounded -= is_bounded(frame->nodes[row]);
-    note_hours(frame, row, "");
+    frame->bounded -= lat__node_is_bounded(frame->nodes[row]);
+    lat__frame_note_hours(frame, row, "");
     lat_row_unref(&frame->nodes[row]->row);
     frame->nodes[row] = NULL;
     forget_claims(&frame->claims[row]);
     lat_columns_remove(frame->columns, row);
-}
-
-/* Brings a calendar to a time: hours are looked up when they change, not for every decision. */
-static void turn_calendar(struct lat__calendar *calendar, int64_t wall_ms)
-{
-    if (calendar->hours &&
-        (wall_ms < calendar->from_ms || wall_ms >= calendar->changes_ms || !calendar->from_ms)) {
-        calendar->is_open = lat_hours_at(calendar->hours, wall_ms, &calendar->changes_ms);
-        calendar->from_ms = wall_ms;
-    }
-}
-
-/* Returns for how long from now on a bounded node is lent, in seconds that have begun, and notes when it will be again. */
-static int64_t lent_seconds(struct lat__calendar *calendar, int64_t until, int64_t wall_ms)
-{
-    int64_t ends = until != 0 ? until : INT64_MAX;
-
-    turn_calendar(calendar, wall_ms);
-    calendar->opens_ms = 0;
-    if (calendar->hours && !calendar->is_open) {
-        calendar->opens_ms = calendar->changes_ms < ends ? calendar->changes_ms : 0;
-        return 0;
-    }
-    if (calendar->hours && calendar->changes_ms < ends) {
-        ends = calendar->changes_ms;
-    }
-    if (ends == INT64_MAX) {
-        return INT64_MAX;
-    }
-    return ends > wall_ms ? (ends - wall_ms + 999) / 1000 : 0;
-}
-
-void lat_frame_tell_time(struct lat_frame *frame, int64_t wall_ms)
-{
-    for (size_t row = 0; frame->bounded > 0 && row < lat_columns_rows(frame->columns); row++) {
-        const struct lat_node *node = frame->nodes[row];
-
-        if (node && is_bounded(node)) {
-            lat_columns_set_int(
-                frame->columns, row, LAT_FIELD_node_available_seconds,
-                lent_seconds(&frame->calendars[row], node->available_until, wall_ms));
-        }
-    }
-}
-
-int64_t lat_frame_opens(const struct lat_frame *frame)
-{
-    int64_t first = 0;
-
-    for (size_t row = 0; frame->bounded > 0 && row < lat_columns_rows(frame->columns); row++) {
-        int64_t opens = frame->nodes[row] ? frame->calendars[row].opens_ms : 0;
-
-        first = opens != 0 && (first == 0 || opens < first) ? opens : first;
-    }
-    return first;
 }
 
 /* ---- what is reserved ---- */
@@ -499,19 +424,14 @@ static void count_port(struct lat__claims *claims, int64_t port, int64_t times)
     }
 }
 
-void lat_frame_claim(struct lat_frame *frame, const struct lat_allocation *allocation,
-                     int64_t times)
+void lat__frame_claim(struct lat_frame *frame, size_t row, const char *gpus, const char *ports,
+                      int64_t times)
 {
-    size_t row = lat_frame_row(frame, allocation->node_id);
-    const char *ports = allocation->host_ports;
     cJSON *json = NULL;
     const cJSON *port;
 
-    if (row == SIZE_MAX) {
-        return;
-    }
-    if (*allocation->gpus) {
-        lat_devices_count(&frame->claims[row].devices, allocation->gpus, times);
+    if (*gpus) {
+        lat_devices_count(&frame->claims[row].devices, gpus, times);
         publish_devices(frame, row);
     }
     if (*ports && lat_json_parse(ports, strlen(ports), &json, NULL) == 0) {
@@ -519,6 +439,16 @@ void lat_frame_claim(struct lat_frame *frame, const struct lat_allocation *alloc
             count_port(&frame->claims[row], (int64_t)port->valuedouble, times);
         }
         cJSON_Delete(json);
+    }
+}
+
+void lat_frame_claim(struct lat_frame *frame, const struct lat_allocation *allocation,
+                     int64_t times)
+{
+    size_t row = lat_frame_row(frame, allocation->node_id);
+
+    if (row != SIZE_MAX) {
+        lat__frame_claim(frame, row, allocation->gpus, allocation->host_ports, times);
     }
 }
 

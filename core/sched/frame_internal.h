@@ -43,6 +43,16 @@ struct lat_frame {
     size_t bounded;                       /* nodes whose availability ends */
 };
 
+/* Tells whether a node's availability ends, or is known to by its hours. */
+bool lat__node_is_bounded(const struct lat_node *node);
+
+/* Notes a row's weekly hours. What cannot be read, after a hand has edited the row, is never open: the machine is its owner's. */
+void lat__frame_note_hours(struct lat_frame *frame, size_t row, const char *text);
+
+/* Counts devices and ports of a row, in the words of an allocation's columns, or gives them back (times -1). */
+void lat__frame_claim(struct lat_frame *frame, size_t row, const char *gpus, const char *ports,
+                      int64_t times);
+
 /* Count one instance on a row. */
 void lat__frame_take(struct lat_frame *frame, size_t row, const struct lat_need *need);
 void lat__frame_give(struct lat_frame *frame, size_t row, const struct lat_need *need);

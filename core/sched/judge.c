@@ -297,7 +297,7 @@ static bool has_pairs(const struct lat_frame *frame, size_t block)
 /* Tells whether what is found for a request says nothing of another one with the same key. */
 static bool is_passing_request(const struct lat_request *request)
 {
-    return request->data || lat_fit_is_single(request->fit);
+    return request->data || lat_fit_is_passing(request->fit);
 }
 
 /* ---- judging ---- */

@@ -18,6 +18,7 @@ void lat__ledger_begin(struct lat__ledger *ledger, size_t term_count)
     ledger->slot_count = 0;
     ledger->record_count = 0;
     ledger->node_count = 0;
+    ledger->is_untidy = false;
     ledger->term_count = term_count;
     ledger->stride = LAT__RECORD_HEAD + (term_count + 1 < 5 ? 5 : term_count + 1);
     ledger->stride += ledger->stride % 2;
@@ -103,10 +104,9 @@ static bool is_record(const struct lat__ledger *ledger, size_t record, const uin
     return differs == 0;
 }
 
-static void enlarge_table(struct lat__ledger *ledger)
+/* Makes the table anew, of that size. */
+static void fill_table(struct lat__ledger *ledger, size_t size)
 {
-    size_t size = ledger->table_size * 2;
-
     free(ledger->table);
     ledger->table = lat_alloc_array(size, sizeof(*ledger->table));
     ledger->table_size = size;
@@ -140,7 +140,7 @@ static size_t record_for(struct lat__ledger *ledger, const uint32_t *words)
            ledger->stride * sizeof(*words));
     ledger->table[at] = (uint32_t)++ledger->record_count;
     if (ledger->record_count * 2 > ledger->table_size) {
-        enlarge_table(ledger);
+        fill_table(ledger, ledger->table_size * 2);
     }
     return ledger->record_count - 1;
 }
@@ -163,4 +163,64 @@ void lat__ledger_add(struct lat__ledger *ledger, size_t row, const uint32_t *wor
     }
     ledger->rows[ledger->node_count] = row;
     ledger->record_of[ledger->node_count++] = (uint32_t)record;
+}
+
+/* The place of a row: they ascend. */
+static size_t place_of(const struct lat__ledger *ledger, size_t row)
+{
+    size_t low = 0;
+    size_t high = ledger->node_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (ledger->rows[middle] < row) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+void lat__ledger_change(struct lat__ledger *ledger, size_t row, const uint32_t *words)
+{
+    ledger->record_of[place_of(ledger, row)] = (uint32_t)record_for(ledger, words);
+    ledger->is_untidy = true;
+}
+
+void lat__ledger_tidy(struct lat__ledger *ledger)
+{
+    const size_t bytes = ledger->stride * sizeof(*ledger->words);
+    uint32_t *number_of;
+    uint32_t *words;
+    uint32_t count = 0;
+
+    if (!ledger->is_untidy) {
+        return;
+    }
+    number_of = lat_alloc_array(ledger->record_count + 1, sizeof(*number_of)); /* + 1; 0: none */
+    words = lat_alloc_array(ledger->record_count + 1, bytes);
+    for (size_t i = 0; i < ledger->node_count; i++) {
+        uint32_t record = ledger->record_of[i];
+
+        if (number_of[record] == 0) {
+            memcpy(words + count * ledger->stride, ledger->words + record * ledger->stride, bytes);
+            number_of[record] = ++count;
+        }
+        ledger->record_of[i] = number_of[record] - 1;
+    }
+    memcpy(ledger->words, words, count * bytes);
+    ledger->record_count = count;
+    ledger->is_untidy = false;
+    fill_table(ledger, ledger->table_size);
+    free(number_of);
+    free(words);
+}
+
+enum lat_receipt_kind lat__ledger_kind(const struct lat__ledger *ledger, size_t row)
+{
+    size_t record = ledger->record_of[place_of(ledger, row)];
+
+    return (enum lat_receipt_kind)(ledger->words[record * ledger->stride] & 0xff);
 }

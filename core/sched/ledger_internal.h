@@ -37,6 +37,7 @@ struct lat__ledger {
     size_t *rows;        /* of the nodes, in order */
     uint32_t *record_of; /* by place in rows */
     size_t node_count, node_room;
+    bool is_untidy; /* records may be nobody's, or out of order */
 
     struct lat_receipt_term terms[LAT_RECEIPT_TERMS_MAX]; /* texts are borrowed of the program */
     size_t term_count;
@@ -55,6 +56,15 @@ uint32_t lat__ledger_slot(struct lat__ledger *ledger, const struct lat__slot *sl
 
 /* Adds a node, of whose record there are the words; what is not set of them is 0. */
 void lat__ledger_add(struct lat__ledger *ledger, size_t row, const uint32_t *words);
+
+/* Says something else of a node that was added. */
+void lat__ledger_change(struct lat__ledger *ledger, size_t row, const uint32_t *words);
+
+/* Leaves the records that are somebody's, in the order in which nodes have them. */
+void lat__ledger_tidy(struct lat__ledger *ledger);
+
+/* Returns the kind of the record of a node that was added. */
+enum lat_receipt_kind lat__ledger_kind(const struct lat__ledger *ledger, size_t row);
 
 /* The words of a record's kind and tense, and of a float: a term keeps 15 bits of its fraction. */
 static inline uint32_t lat__word_of(enum lat_receipt_kind kind, enum lat_tense tense)

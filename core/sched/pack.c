@@ -304,6 +304,9 @@ void lat__ledger_pack(struct lat__ledger *ledger, const struct lat__packing *pac
                       struct lat_buf *out)
 {
     struct lat_buf bytes = {0};
+
+    lat__ledger_tidy(ledger);
+
     uint32_t fallback = give_sentence(ledger, packing->fallback);
     uint32_t fix = give_sentence(ledger, packing->fix);
 

@@ -1,9 +1,4 @@
-/* One plan: narrow, judge, choose.
- *
- * All instances that a workload lacks are placed at once. The nodes that passed stand in a heap; the best is taken, what an instance needs
- * is reserved of it, and that row alone is looked at again, by the rules and by the program, and finds its new place in the heap: a
- * placement changes nothing that another row's score could depend on. So each choice is the best of all nodes at its time, at the
- * price of one row. */
+/* One plan: narrow, judge; place.c chooses. */
 #include "sched/plan_internal.h"
 
 #include "sched/frame_internal.h"
@@ -24,6 +19,7 @@ struct lat_planner *lat_planner_new(struct lat_frame *frame)
     planner->frame = frame;
     planner->judge = lat__judge_new(frame);
     planner->placed = lat_alloc_array(LAT_PLAN_INSTANCES_MAX, sizeof(*planner->placed));
+    planner->gpus = lat_alloc_array(LAT_PLAN_INSTANCES_MAX, sizeof(*planner->gpus));
     return planner;
 }
 
@@ -40,6 +36,7 @@ struct lat_planner *lat_planner_free(struct lat_planner *planner)
     free(planner->one);
     free(planner->heap);
     free(planner->placed);
+    free(planner->gpus);
     free(planner);
     return NULL;
 }
@@ -77,8 +74,11 @@ struct lat_plan *lat_plan_new(struct lat_planner *planner, const struct lat_requ
     LAT_ASSERT(!planner->is_planning);
     planner->is_planning = true;
     make_room(planner);
-    *plan = (struct lat_plan){
-        .planner = planner, .request = *request, .seed = seed, .placed = planner->placed};
+    *plan = (struct lat_plan){.planner = planner,
+                              .request = *request,
+                              .seed = seed,
+                              .placed = planner->placed,
+                              .gpus = planner->gpus};
     return plan;
 }
 
@@ -98,7 +98,7 @@ void lat__plan_narrow(struct lat_plan *plan)
     plan->found = (struct lat__judgement){.among = planner->among, .pass = planner->pass};
 }
 
-/* Counts an instance more or less on a row, with what a policy sees of that. */
+/* Counts an instance more or less of the workload on a row, for the policy. */
 static void count_instance(struct lat_plan *plan, size_t row, int64_t times)
 {
     struct lat_columns *columns = plan->planner->frame->columns;
@@ -107,13 +107,52 @@ static void count_instance(struct lat_plan *plan, size_t row, int64_t times)
     lat_columns_set_int(columns, row, LAT_FIELD_node_workload_instances, instances + times);
 }
 
+/* Chooses the devices that an instance gets of a row, which the rules have found to have enough; owned JSON, NULL for none. */
+static char *choose_devices(const struct lat_plan *plan, size_t row)
+{
+    struct lat_device_need need = lat_device_need_of(plan->request.workload);
+    const struct lat_devices *devices = lat_frame_devices(plan->planner->frame, row);
+    size_t chosen[LAT_GPUS_MAX];
+    struct lat_buf out = {0};
+    size_t count = 0;
+
+    if (!plan->request.fit || !lat_device_need_any(&need)) {
+        return NULL;
+    }
+    LAT_ASSERT(lat_devices_choose(devices->slots, devices->count, &need, chosen, &count));
+    lat_devices_write(devices, &need, chosen, count, &out);
+    return lat_buf_take_text(&out);
+}
+
+/* Counts devices and ports of a placed instance, or gives them back. */
+static void claim(struct lat_plan *plan, size_t instance, int64_t times)
+{
+    if (plan->request.fit) {
+        lat__frame_claim(plan->planner->frame, plan->placed[instance],
+                         lat_plan_gpus(plan, instance), plan->request.workload->host_ports, times);
+    }
+}
+
+void lat__plan_take(struct lat_plan *plan, uint32_t row)
+{
+    size_t instance = plan->placed_count++;
+
+    plan->placed[instance] = row;
+    plan->gpus[instance] = choose_devices(plan, row);
+    lat__frame_take(plan->planner->frame, row, &plan->request.need);
+    count_instance(plan, row, 1);
+    claim(plan, instance, 1);
+}
+
 void lat__plan_take_back(struct lat_plan *plan, size_t count)
 {
     while (plan->placed_count > count) {
-        uint32_t row = plan->placed[--plan->placed_count];
+        size_t instance = --plan->placed_count;
 
-        lat__frame_give(plan->planner->frame, row, &plan->request.need);
-        count_instance(plan, row, -1);
+        claim(plan, instance, -1);
+        lat__frame_give(plan->planner->frame, plan->placed[instance], &plan->request.need);
+        count_instance(plan, plan->placed[instance], -1);
+        free(plan->gpus[instance]);
     }
 }
 
@@ -127,6 +166,9 @@ struct lat_plan *lat_plan_free(struct lat_plan *plan)
     planner = plan->planner;
     if (!plan->is_kept) {
         lat__plan_take_back(plan, 0);
+    }
+    while (plan->placed_count > 0) {
+        free(plan->gpus[--plan->placed_count]);
     }
     lat_columns_clear_pairs(planner->frame->columns);
     lat_decision_free(plan->decision);
@@ -156,6 +198,11 @@ void lat_plan_keep(struct lat_plan *plan)
 const uint32_t *lat_plan_rows(const struct lat_plan *plan)
 {
     return plan->placed;
+}
+
+const char *lat_plan_gpus(const struct lat_plan *plan, size_t instance)
+{
+    return plan->gpus[instance] ? plan->gpus[instance] : "";
 }
 
 const char *lat_plan_policy(const struct lat_plan *plan)
@@ -213,184 +260,4 @@ int lat_plan_judge(struct lat_plan *plan, struct lat_program *program, const cha
         lat_text_bound(plan->policy, sizeof(plan->policy), policy);
     }
     return rc;
-}
-
-/* ---- choosing ---- */
-
-static bool is_better(const struct lat__candidate *a, const struct lat__candidate *b)
-{
-    return a->points > b->points ||
-           (a->points == b->points &&
-            (a->score > b->score || (a->score == b->score && a->order < b->order)));
-}
-
-void lat__plan_sink(struct lat__candidate *heap, size_t count, size_t at)
-{
-    struct lat__candidate moved;
-    size_t top = at;
-
-    if (at >= count) {
-        return;
-    }
-    moved = heap[at];
-
-    /* What was just taken is mostly worse than all others then: it goes to the bottom, and from there up again. */
-    for (size_t child = at * 2 + 1; child < count; child = at * 2 + 1) {
-        child += child + 1 < count && is_better(&heap[child + 1], &heap[child]);
-        heap[at] = heap[child];
-        at = child;
-    }
-    while (at > top && is_better(&moved, &heap[(at - 1) / 2])) {
-        heap[at] = heap[(at - 1) / 2];
-        at = (at - 1) / 2;
-    }
-    heap[at] = moved;
-}
-
-static void swap(struct lat__candidate *a, struct lat__candidate *b)
-{
-    struct lat__candidate kept = *a;
-
-    *a = *b;
-    *b = kept;
-}
-
-/* Brings the best `most` of the candidates to the front, in no order. A node that was not taken yet is taken only after all that
- * were better than it at first: so no other one can be among as many choices. */
-static void keep_best(struct lat__candidate *all, size_t count, size_t most, uint64_t seed)
-{
-    size_t first = 0;
-
-    while (count - first > 1 && first < most && most < count) {
-        size_t split = first;
-
-        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407; /* nobody aims at it */
-        swap(&all[first + (seed >> 33) % (count - first)], &all[count - 1]);
-        for (size_t i = first; i + 1 < count; i++) {
-            if (is_better(&all[i], &all[count - 1])) {
-                swap(&all[i], &all[split++]);
-            }
-        }
-        swap(&all[split], &all[count - 1]);
-        if (split < most) {
-            first = split + 1;
-        } else {
-            count = split;
-        }
-    }
-}
-
-size_t lat__plan_candidates(struct lat_plan *plan)
-{
-    struct lat_planner *planner = plan->planner;
-    size_t rows = lat_frame_rows(planner->frame);
-    size_t offset = rows ? (size_t)(plan->seed % rows) : 0;
-    size_t count = 0;
-
-    for (size_t word = 0; word * 64 < rows; word++) {
-        for (uint64_t bits = plan->found.pass[word]; bits != 0; bits &= bits - 1) {
-            size_t row = word * 64 + (size_t)__builtin_ctzll(bits);
-
-            planner->heap[count++] = (struct lat__candidate){
-                .points = plan->request.fit ? lat_fit_points(plan->request.fit, row) : 0,
-                .score = plan->found.scores[row],
-                .order = (uint32_t)(row >= offset ? row - offset : row + rows - offset),
-                .row = (uint32_t)row,
-            };
-        }
-    }
-    return count;
-}
-
-void lat__plan_take(struct lat_plan *plan, uint32_t row)
-{
-    lat__frame_take(plan->planner->frame, row, &plan->request.need);
-    count_instance(plan, row, 1);
-    plan->placed[plan->placed_count++] = row;
-}
-
-/* One instance: the best is found without a heap. */
-static void place_one(struct lat_plan *plan, size_t candidates)
-{
-    const struct lat__candidate *heap = plan->planner->heap;
-    size_t best = 0;
-
-    for (size_t i = 1; i < candidates; i++) {
-        best = is_better(&heap[i], &heap[best]) ? i : best;
-    }
-    lat__plan_take(plan, heap[best].row);
-}
-
-static int place_many(struct lat_plan *plan, size_t count, size_t candidates, struct lat_err *err)
-{
-    struct lat__candidate *heap = plan->planner->heap;
-
-    keep_best(heap, candidates, count, plan->seed);
-    candidates = candidates < count ? candidates : count;
-    for (size_t at = candidates / 2; at-- > 0;) {
-        lat__plan_sink(heap, candidates, at);
-    }
-    while (plan->placed_count < count && candidates > 0) {
-        bool passes = false;
-        int rc;
-
-        lat__plan_take(plan, heap[0].row);
-        if (plan->placed_count == count) {
-            break;
-        }
-        rc = lat__judge_row(plan->planner->judge, &plan->request, heap[0].row, &passes,
-                            &heap[0].score, err);
-        if (rc != 0) {
-            return rc;
-        }
-        if (!passes) {
-            heap[0] = heap[--candidates];
-        }
-        lat__plan_sink(heap, candidates, 0);
-    }
-    return 0;
-}
-
-/* Where no program judges: a policy elsewhere has decided, or there was no row to ask about. */
-static size_t place_asked(struct lat_plan *plan, size_t count)
-{
-    if (!plan->decision) {
-        lat__plan_narrow(plan);
-        lat__plan_gather(plan);
-    }
-    lat__plan_take_back(plan, count);
-    return plan->placed_count;
-}
-
-int lat_plan_place(struct lat_plan *plan, size_t count, size_t *ret_placed, struct lat_err *err)
-{
-    size_t candidates;
-    int rc = 0;
-
-    if (!plan->program) {
-        *ret_placed = place_asked(plan, count);
-        return 0;
-    }
-    LAT_ASSERT(plan->placed_count == 0);
-    lat__plan_gather(plan);
-    candidates = lat__plan_candidates(plan);
-    if (count > 1 && lat_fit_is_single(plan->request.fit)) {
-        count = 1; /* what depends on where the others stand is not judged again here */
-    }
-    if (count > LAT_PLAN_INSTANCES_MAX) {
-        count = LAT_PLAN_INSTANCES_MAX;
-    }
-    if (count == 1 && candidates > 0) {
-        place_one(plan, candidates);
-    } else if (candidates > 0) {
-        rc = place_many(plan, count, candidates, err);
-    }
-    if (rc != 0) {
-        lat__plan_take_back(plan, 0);
-        plan->program = NULL;
-        plan->found = (struct lat__judgement){.among = NULL};
-        return rc;
-    }
-    *ret_placed = plan->placed_count;
-    return 0;
 }

@@ -2,7 +2,7 @@
  *
  *   lat_plan_new ─► rules of the machine narrow the nodes ─► policy: lat_plan_judge (a program, all rows at once)
  *                                                                or: lat_plan_ask ⇄ lat_plan_answer (elsewhere)
- *        lat_plan_place: best, look at its row again, next best, ... ─► rows, receipt, sentence
+ *        lat_plan_place: best, look again at what it has changed, next best, ... ─► rows, receipt, sentence
  *
  * A planner keeps what outlives a decision: memory, the policy's program bound to the columns, and by class of request (those
  * that a program cannot tell apart) the scores of all nodes, of which only those in blocks that changed are computed again. One plan at a
@@ -72,14 +72,17 @@ int lat_plan_place(struct lat_plan *plan, size_t count, size_t *ret_placed,
 /* Returns the rows of the nodes, one for each instance in order of choice; borrowed. */
 const uint32_t *lat_plan_rows(const struct lat_plan *plan);
 
+/* Returns the devices that an instance gets of its node, as a column `gpus` says it: "" for none; borrowed. */
+const char *lat_plan_gpus(const struct lat_plan *plan, size_t instance);
+
 /* Leaves what was placed reserved when the plan is freed. */
 void lat_plan_keep(struct lat_plan *plan);
 
 /* Who judged: "placement 3", "built-in"; "" when no node was left to judge. Borrowed. */
 const char *lat_plan_policy(const struct lat_plan *plan);
 
-/* Adds the packed receipt: how every node was found before the first instance was placed, and what was placed; where nothing was, the nearest
- * fix. */
+/* Adds the packed receipt: how every node was found before the first instance was placed (one that was open only then, as it was when it was
+ * taken), and what was placed; where nothing was, the nearest fix. */
 void lat_plan_receipt(struct lat_plan *plan, struct lat_buf *out);
 
 /* Adds one sentence: where instances went, or why none could go anywhere, the commonest reasons first. */

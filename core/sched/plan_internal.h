@@ -29,6 +29,7 @@ struct lat_plan {
     size_t candidates; /* in the heap, where it was asked */
     bool is_asking;    /* about the row on top of it, which was placed on */
     uint32_t *placed;  /* rows */
+    char **gpus;       /* what each of them got of its row's devices; owned; NULL: nothing */
     size_t placed_count;
 };
 
@@ -45,6 +46,7 @@ struct lat_planner {
     uint64_t *one;   /* the one row that it is asked about again */
     struct lat__candidate *heap;
     uint32_t *placed;
+    char **gpus;
 };
 
 /* ---- plan.c ---- */
@@ -52,13 +54,7 @@ struct lat_planner {
 /* Applies the rules of the machine where no program judges. */
 void lat__plan_narrow(struct lat_plan *plan);
 
-/* Puts what passed into the heap's array, in no order; returns how many. */
-size_t lat__plan_candidates(struct lat_plan *plan);
-
-/* Puts what stands at a place of a heap of `count` below all that is better. */
-void lat__plan_sink(struct lat__candidate *heap, size_t count, size_t at);
-
-/* Places an instance on a row, and reserves what it needs. */
+/* Places an instance on a row: reserves what it needs, ports and devices included. */
 void lat__plan_take(struct lat_plan *plan, uint32_t row);
 
 /* Takes back what was placed behind the first `count`. */
@@ -67,7 +63,18 @@ void lat__plan_take_back(struct lat_plan *plan, size_t count);
 /* Sets has_data of the nodes where the instance's data lives, and (`images`) has_image of those whose engine has the workload's image. */
 void lat__plan_mark(struct lat_plan *plan, bool images);
 
+/* ---- place.c ---- */
+
+/* Puts what passed into the heap's array, in no order; returns how many. */
+size_t lat__plan_candidates(struct lat_plan *plan);
+
+/* Puts what stands at a place of a heap of `count` below all that is better. */
+void lat__plan_sink(struct lat__candidate *heap, size_t count, size_t at);
+
 /* ---- told.c, fix.c ---- */
+
+/* Tells of a row that was refused before anything was placed that it is possible now, with its score. */
+void lat__plan_regard(struct lat_plan *plan, uint32_t row, double score);
 
 /* Gathers in the ledger what was found of every node; once a plan. */
 void lat__plan_gather(struct lat_plan *plan);

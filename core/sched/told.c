@@ -122,10 +122,10 @@ static void find_refused(struct lat_plan *plan, struct refused *refused)
 
 /* A row that may be chosen. */
 static void tell_possible(const struct lat_plan *plan, const double *const *terms, size_t row,
-                          uint32_t *words)
+                          double score, uint32_t *words)
 {
     words[0] = lat__word_of(LAT_RECEIPT_POSSIBLE, 0);
-    words[1] = lat__float_bits(plan->found.scores[row]);
+    words[1] = lat__float_bits(score);
     for (size_t i = 0; i < plan->planner->ledger.term_count; i++) {
         words[2 + i] = lat__term_bits(terms[i][row]);
     }
@@ -157,7 +157,7 @@ void lat__plan_gather(struct lat_plan *plan)
         }
         memset(words, 0, planner->ledger.stride * sizeof(*words));
         if (lat__bit(plan->found.pass, row)) {
-            tell_possible(plan, terms, row, words);
+            tell_possible(plan, terms, row, plan->found.scores[row], words);
         } else if (!lat__bit(plan->found.among, row)) {
             tell_rule(plan, row, words);
         } else if (plan->program) {
@@ -168,6 +168,24 @@ void lat__plan_gather(struct lat_plan *plan)
         lat__ledger_add(&planner->ledger, row, words);
     }
     free(refused.words);
+}
+
+void lat__plan_regard(struct lat_plan *plan, uint32_t row, double score)
+{
+    struct lat_planner *planner = plan->planner;
+    uint32_t words[LAT__RECORD_WORDS_MAX] = {0};
+    const double *const *terms = NULL;
+
+    if (lat__ledger_kind(&planner->ledger, row) == LAT_RECEIPT_POSSIBLE) {
+        return; /* it was told of at its first instance */
+    }
+    if (planner->ledger.term_count > 0) {
+        memset(planner->pass, 0, planner->room / 8);
+        planner->pass[row / 64] = UINT64_C(1) << row % 64;
+        terms = lat__judge_terms(planner->judge, planner->pass);
+    }
+    tell_possible(plan, terms, row, score, words);
+    lat__ledger_change(&planner->ledger, row, words);
 }
 
 void lat_plan_receipt(struct lat_plan *plan, struct lat_buf *out)

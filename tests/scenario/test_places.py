@@ -71,6 +71,16 @@ def test_a_container_has_the_device_it_asked_for_and_shares_add_up(day: Cloud, g
     waits(day, "never", "H100")
 
 
+def test_instances_that_share_devices_and_are_spread_are_placed_by_one_decision(day: Cloud) -> None:
+    day.cli("deploy", "custom", "crowd", *IMAGE, "--gpus", "0.3", "--spread", "node", "--count", "3", "--", "-c", "sleep 600")
+    decisions = day.api("GET", "/api/v1/workloads/crowd/evaluations")["items"]
+    assert [(each["reason"], each["receipt"]["nodes"][0]["instances"]) for each in decisions] == [("placed 3 instances on node-1", 3)]
+    day.cli("deploy", "custom", "late", *IMAGE, "--gpus", "0.3", "--detach", "--", "-c", "sleep 600")
+    waits(day, "late", "GPU")
+    answer = json.loads(day.cli("deploy", "custom", "dry", *IMAGE, "--port", "16380:6379/tcp", "--count", "2", "--dry-run", "--json", check=False).stdout)
+    assert (answer["count"], answer["placed"]) == (2, 1) and "its port 16380 is taken" in answer["reason"]
+
+
 def test_a_node_says_what_it_offers_and_is_chosen_by_it(day: Cloud) -> None:
     node = json.loads(day.cli("node", "show", "node-1", "--json").stdout)
     assert node["bandwidth_bps"] == 100_000_000 and node["on_battery"] in (False, True) and node["rank"] == 500

@@ -192,6 +192,50 @@ static void what_waits_is_placed_when_the_hours_of_an_owner_begin(void **state)
     assert_string_equal(evaluation_of(cloud, id)->trigger, "node_opened");
 }
 
+static void instances_share_out_devices_and_domains(void **state)
+{
+    struct cloud *cloud = *state;
+    char nodes[2][LAT_ID_SIZE], id[LAT_ID_SIZE];
+    struct lat_workload *workload;
+    struct lat_txn *txn;
+
+    deploy(cloud, "train", 4, 0, id);
+    await_reason(cloud, id, "no node has joined yet");
+    txn = lat_txn_begin(cloud->bed->store, "");
+    workload =
+        lat_workload_edit((const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, id));
+    workload->gpu_count = 1;
+    lat_row_set(workload->placement, "{\"spread\":{\"by\":\"node\",\"max_skew\":1}}");
+    lat_txn_put(txn, &workload->row);
+    for (int i = 0; i < 2; i++) { /* both nodes come at once */
+        struct lat_node *node = lat_node_new();
+        char name[] = {'n', (char)('1' + i), '\0'};
+
+        lat_row_set(node->name, name);
+        lat_row_set(node->key_digest, name);
+        lat_row_set(node->status, "ready");
+        lat_row_set(node->gpus, "[{\"id\":\"g0\"},{\"id\":\"g1\"},{\"id\":\"g2\"}]");
+        lat_text_bound(nodes[i], LAT_ID_SIZE, lat_txn_put(txn, &node->row)->id);
+    }
+    commit_now(cloud->bed, txn);
+    await_allocations(cloud, id, 4);
+    for (int i = 0; i < 2; i++) {
+        char given[2][64] = {"", ""};
+        int count = 0;
+
+        for (int64_t ordinal = 0; ordinal < 4; ordinal++) {
+            const struct lat_allocation *allocation = allocation_of(cloud, id, ordinal);
+
+            if (lat_text_equal(allocation->node_id, nodes[i])) {
+                assert_true(count < 2);
+                lat_text_bound(given[count++], sizeof(given[0]), allocation->gpus);
+            }
+        }
+        assert_string_equal(given[0], "[{\"id\":\"g0\",\"share_milli\":1000}]");
+        assert_string_equal(given[1], "[{\"id\":\"g1\",\"share_milli\":1000}]");
+    }
+}
+
 static void a_node_that_is_not_ready_takes_nothing(void **state)
 {
     struct cloud *cloud = *state;
@@ -359,6 +403,7 @@ int main(void)
         TEST(an_instance_goes_where_its_data_is_and_the_others_do_not_wait_for_it),
         TEST(what_a_node_keeps_no_more_holds_nobody),
         TEST(what_waits_is_placed_when_the_hours_of_an_owner_begin),
+        TEST(instances_share_out_devices_and_domains),
         TEST(a_node_that_is_not_ready_takes_nothing),
         TEST(the_receipt_names_every_node),
         TEST(the_newest_twenty_receipts_are_kept),

@@ -157,7 +157,7 @@ static void who_asks_for_nothing_has_no_fit(void **state)
 
     ask(world, "");
     assert_null(world->fit);
-    assert_false(lat_fit_is_single(NULL));
+    assert_false(lat_fit_is_passing(NULL));
     assert_int_equal(lat_fit_points(NULL, 0), 0);
     expect(world, "a1 a2 b1 c0");
 }
@@ -174,7 +174,7 @@ static void pool_architecture_and_runtime_are_the_nodes_own(void **state)
     ask(world, "{'runtime':'runsc'}");
     expect(world, "b1");
     expect_reason(world, "a1", "runtime", LAT_TENSE_NEVER, "its engine has no runtime runsc");
-    assert_false(lat_fit_is_single(world->fit));
+    assert_false(lat_fit_is_passing(world->fit));
 }
 
 static void conditions_look_at_labels_attributes_and_fields(void **state)
@@ -203,7 +203,7 @@ static void affinity_goes_where_the_other_stands(void **state)
 
     ask(world, "{'affinity':[{'workload':'db','by':'zone'}]}");
     assert_true(lat_fit_looks_around(world->fit));
-    assert_true(lat_fit_is_single(world->fit));
+    assert_true(lat_fit_is_passing(world->fit));
     expect(world, "");
     expect_reason(world, "a1", "affinity", LAT_TENSE_NOT_NOW, "no instance of 'db' is on zone a");
     lat_fit_sees(world->fit, world->other, "a2");
