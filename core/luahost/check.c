@@ -64,7 +64,7 @@ static void on_ready(void *arg)
 
     lat__source_frame(check->kind, check->source, &frame);
     lat__child_send(check->child, &frame, check->host->deadline_ms * LAT_LUAHOST_LOAD_FACTOR,
-                    LAT__LOAD_PATIENCE_MS, on_answer, check);
+                    lat__load_patience_ms(check->host), on_answer, check);
     lat_buf_done(&frame);
 }
 

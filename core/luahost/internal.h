@@ -201,6 +201,9 @@ void lat__describe_loss(enum lat_luahost_kind kind, const char *name, const char
 /* Ends all checks, calling them back. */
 void lat__checks_close(struct lat_luahost *host);
 
+/* How long a load may take before its process yields: as an ask at least. */
+int64_t lat__load_patience_ms(const struct lat_luahost *host);
+
 /* One child is gone; of a host that is closing the last one: calls on_closed and frees the host. */
 void lat__luahost_child_gone(struct lat_luahost *host);
 

@@ -104,6 +104,13 @@ void lat_luahost_set_deadline(struct lat_luahost *host, int64_t deadline_ms)
     host->deadline_ms = deadline_ms > 0 ? deadline_ms : LAT_LUAHOST_DEADLINE_MS;
 }
 
+int64_t lat__load_patience_ms(const struct lat_luahost *host)
+{
+    int64_t with_asks = host->options.patience_ms;
+
+    return with_asks > LAT__LOAD_PATIENCE_MS ? with_asks : LAT__LOAD_PATIENCE_MS;
+}
+
 static void finish_close(void *arg)
 {
     struct lat_luahost *host = arg;

@@ -40,7 +40,7 @@ struct lat_luahost_options {
     const char *program; /* executable that runs lat_lua_host_main on "lua-host"; NULL: this one */
     int64_t deadline_ms; /* 0: LAT_LUAHOST_DEADLINE_MS */
     int64_t
-        patience_ms; /* an ask that takes longer yields to all that runs; 0: LAT_LUAHOST_PATIENCE_MS */
+        patience_ms; /* an ask that takes longer yields to all that runs (a load has more); 0: LAT_LUAHOST_PATIENCE_MS */
     int stderr_fd; /* where the children's stderr goes; -1: nowhere */
     /* Stands for starting a process: gives a stream (of the host's loop) to a child that speaks luahost/protocol.h, the first frame its
      * own. To close the stream is to kill the child; a child that dies closes it. `rows` is its memory as luahost/rows.h lays it out,

@@ -360,7 +360,7 @@ static void send_next(struct lat__lane *lane)
 
     lat__source_frame(lane->kind, source, &frame);
     lat__child_send(lane->next, &frame, lane->host->deadline_ms * LAT_LUAHOST_LOAD_FACTOR,
-                    LAT__LOAD_PATIENCE_MS, on_loaded, lane);
+                    lat__load_patience_ms(lane->host), on_loaded, lane);
     lat_buf_done(&frame);
 }
 
