@@ -327,7 +327,6 @@ SELECTS(s, int32_t)
 typedef __m512d wide;
 #define LANES 8
 #define SPREAD_PD(x) _mm512_set1_pd(x)
-#define STORE_PD(p, x) _mm512_storeu_pd((p), (x))
 #define WHERE_LESS(a, b, then, otherwise) _mm512_mask_mov_pd((otherwise), LT_PD((a), (b)), (then))
 #define MAX_PD(a, b) _mm512_max_pd((a), (b))
 
@@ -335,11 +334,22 @@ static wide greater_of(wide best, uint64_t rows, const double *scores)
 {
     return _mm512_mask_max_pd(best, (__mmask8)rows, best, _mm512_load_pd(scores));
 }
+
+static double greatest_of(wide values)
+{
+    return _mm512_reduce_max_pd(values);
+}
+
+/* Returns the least of those in the lanes where values are this one. */
+static double least_where(wide values, double wanted, wide those)
+{
+    return _mm512_mask_reduce_min_pd(_mm512_cmp_pd_mask(values, SPREAD_PD(wanted), _CMP_EQ_OQ),
+                                     those);
+}
 #elif defined(__AVX2__)
 typedef __m256d wide;
 #define LANES 4
 #define SPREAD_PD(x) _mm256_set1_pd(x)
-#define STORE_PD(p, x) _mm256_storeu_pd((p), (x))
 #define WHERE_LESS(a, b, then, otherwise)                                                          \
     _mm256_blendv_pd((otherwise), (then), _mm256_cmp_pd((a), (b), _CMP_LT_OQ))
 #define MAX_PD(a, b) _mm256_max_pd((a), (b))
@@ -351,6 +361,22 @@ static wide greater_of(wide best, uint64_t rows, const double *scores)
 
     return _mm256_blendv_pd(best, _mm256_max_pd(best, _mm256_load_pd(scores)),
                             _mm256_castsi256_pd(_mm256_cmpeq_epi64(asked, lanes)));
+}
+
+static double greatest_of(wide values)
+{
+    __m128d pair = _mm_max_pd(_mm256_castpd256_pd128(values), _mm256_extractf128_pd(values, 1));
+
+    return _mm_cvtsd_f64(_mm_max_sd(pair, _mm_unpackhi_pd(pair, pair)));
+}
+
+/* Returns the least of those in the lanes where values are this one. */
+static double least_where(wide values, double wanted, wide those)
+{
+    wide is_wanted = _mm256_cmp_pd(values, SPREAD_PD(wanted), _CMP_EQ_OQ);
+    wide none = SPREAD_PD(-INFINITY); /* signs are turned, so that the least is the greatest */
+
+    return -greatest_of(_mm256_blendv_pd(none, _mm256_xor_pd(those, SPREAD_PD(-0.0)), is_wanted));
 }
 #endif
 
@@ -371,16 +397,13 @@ static size_t first_of(const double *scores, const uint64_t *rows, double score)
 /* Keeps, for each lane, the greatest and in which block it stood first; so there is no branch on scores. */
 static size_t best(const double *scores, const uint64_t *rows, size_t words)
 {
-    /* Four, so that no maximum waits for the one before; not an array, which GCC's sanitizer puts where it is not aligned. */
+    /* Four, so that no maximum waits for the one before; no arrays, which GCC's sanitizer puts where they are not aligned. */
     wide most = SPREAD_PD(-INFINITY);
     wide a = most;
     wide b = most;
     wide c = most;
     wide d = most;
     wide at = SPREAD_PD(0);
-    double greatest[LANES];
-    double firsts[LANES];
-    size_t lane = 0;
 
     for (size_t block = 0; block < words; block += LAT__WORDS) {
         for (size_t word = block; word < block + LAT__WORDS; word++) {
@@ -400,17 +423,10 @@ static size_t best(const double *scores, const uint64_t *rows, size_t words)
         at = WHERE_LESS(most, now, SPREAD_PD((double)block), at);
         most = now;
     }
-    STORE_PD(greatest, most);
-    STORE_PD(firsts, at);
-    for (size_t i = 1; i < LANES; i++) {
-        if (greatest[i] > greatest[lane] ||
-            (greatest[i] == greatest[lane] && firsts[i] < firsts[lane])) {
-            lane = i;
-        }
-    }
-    size_t first = (size_t)firsts[lane];
+    double greatest = greatest_of(most);
+    size_t first = (size_t)least_where(most, greatest, at);
 
-    return first * 64 + first_of(scores + first * 64, rows + first, greatest[lane]);
+    return first * 64 + first_of(scores + first * 64, rows + first, greatest);
 }
 #else
 static size_t best(const double *scores, const uint64_t *rows, size_t words)
