@@ -46,7 +46,8 @@ enum {
 };
 
 /* O(name on the wire, type of its value, types of its operands), one letter a type: B bool, I int64, F double, S text
- * (a code of the dictionary, 0 is nil); _ what the op itself says. Of a small letter it has to be a constant. */
+ * (a code of the dictionary, 0 is nil); _ what the op itself says. Of a small letter it has to be a constant. Those that compute
+ * alike stand together: leaves, truth and choices, texts, integers, floats, both. */
 /* clang-format off */
 #define LAT_OPS(O)                                                                                      \
     O(const_b, B, "") O(const_i, I, "") O(const_f, F, "") O(const_s, S, "")                             \

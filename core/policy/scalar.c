@@ -13,32 +13,31 @@ struct row {
     size_t index;
 };
 
-static union lat_program_value node_field(const struct row *row, enum lat_policy_field field)
+static union lat_program_value node_field(const struct row *row, const struct lat_op *op)
 {
     union lat_program_value value = {.i = 0};
 
-    switch (lat_policy_field_row(field)->type) {
-    case LAT_POLICY_TYPE_BOOL:
-        value.b = lat_columns_bits(row->columns, field)[row->index / 64] >> (row->index % 64) & 1;
+    switch (op->type) {
+    case LAT_VALUE_B:
+        value.b =
+            lat_columns_bits(row->columns, op->field)[row->index / 64] >> (row->index % 64) & 1;
         break;
-    case LAT_POLICY_TYPE_INT: value.i = lat_columns_ints(row->columns, field)[row->index]; break;
-    case LAT_POLICY_TYPE_FLOAT:
-        value.f = lat_columns_floats(row->columns, field)[row->index];
-        break;
-    default: value.s = lat_columns_codes(row->columns, field)[row->index]; break;
+    case LAT_VALUE_I: value.i = lat_columns_ints(row->columns, op->field)[row->index]; break;
+    case LAT_VALUE_F: value.f = lat_columns_floats(row->columns, op->field)[row->index]; break;
+    default: value.s = lat_columns_codes(row->columns, op->field)[row->index]; break;
     }
     return value;
 }
 
-static union lat_program_value uniform_field(const struct row *row, enum lat_policy_field field)
+static union lat_program_value uniform_field(const struct row *row, const struct lat_op *op)
 {
     union lat_program_value value = {.i = 0};
 
-    switch (lat_policy_field_row(field)->type) {
-    case LAT_POLICY_TYPE_BOOL: value.b = lat_record_bool(row->record, field); break;
-    case LAT_POLICY_TYPE_INT: value.i = lat_record_int(row->record, field); break;
-    case LAT_POLICY_TYPE_FLOAT: value.f = lat_record_float(row->record, field); break;
-    default: value.s = lat_record_code(row->record, field); break;
+    switch (op->type) {
+    case LAT_VALUE_B: value.b = lat_record_bool(row->record, op->field); break;
+    case LAT_VALUE_I: value.i = lat_record_int(row->record, op->field); break;
+    case LAT_VALUE_F: value.f = lat_record_float(row->record, op->field); break;
+    default: value.s = lat_record_code(row->record, op->field); break;
     }
     return value;
 }
@@ -52,7 +51,7 @@ static union lat_program_value leaf(const struct row *row, const struct lat_op *
     if (op->code == LAT_OP_const_s) {
         value.s = lat_columns_keep_text(row->columns, op->text);
     } else if (op->code == LAT_OP_field) {
-        value = is_node ? node_field(row, op->field) : uniform_field(row, op->field);
+        value = is_node ? node_field(row, op) : uniform_field(row, op);
     } else if (op->code == LAT_OP_map) {
         value.s = is_node ? lat_columns_lookup(row->columns, op->field, row->index, key.s)
                           : lat_record_lookup(row->record, op->field, key.s);
@@ -155,31 +154,31 @@ static union lat_program_value compare_mixed(const struct lat_op *op, union lat_
     return value;
 }
 
+/* Goes by the order of LAT_OPS, in which what computes alike stands together. */
 void lat_program_value(const struct lat_program *program, struct lat_columns *columns,
                        const struct lat_record *record, size_t row, uint32_t op,
                        union lat_program_value *values)
 {
     const struct row source = {columns, record, row};
     const struct lat_op *this = &program->ops[op];
-    union lat_program_value in[3] = {{.i = 0}, {.i = 0}, {.i = 0}};
-    enum lat_program_type types[3] = {0};
+    const union lat_program_value none = {.i = 0};
+    union lat_program_value a = this->operand_count > 0 ? values[this->operands[0]] : none;
+    union lat_program_value b = this->operand_count > 1 ? values[this->operands[1]] : none;
+    union lat_program_value c = this->operand_count > 2 ? values[this->operands[2]] : none;
 
-    for (uint32_t k = 0; k < this->operand_count; k++) {
-        in[k] = values[this->operands[k]];
-        types[k] = program->ops[this->operands[k]].type;
-    }
     if (this->code <= LAT_OP_map) {
-        values[op] = leaf(&source, this, in[0]);
+        values[op] = leaf(&source, this, a);
+    } else if (this->code <= LAT_OP_eq_s) {
+        values[op] = choose(this, a, b, c);
     } else if (lat_program_reads_text(this->code)) {
-        values[op] = lat_program_of_texts(columns, this, in);
-    } else if (types[0] == LAT_VALUE_B || types[0] == LAT_VALUE_S) {
-        values[op] = choose(this, in[0], in[1], in[2]);
-    } else if (this->operand_count == 2 && types[0] != types[1]) {
-        values[op] = compare_mixed(this, in[0], in[1]);
-    } else if (types[0] == LAT_VALUE_I) {
-        values[op] = of_ints(this, in[0].i, in[1].i);
+        values[op] =
+            lat_program_of_texts(columns, this, (const union lat_program_value[]){a, b, c});
+    } else if (this->code <= LAT_OP_ult_i || this->code == LAT_OP_i2f) {
+        values[op] = of_ints(this, a.i, b.i);
+    } else if (this->code <= LAT_OP_is_int_f) {
+        values[op] = of_floats(this, a.f, b.f);
     } else {
-        values[op] = of_floats(this, in[0].f, in[1].f);
+        values[op] = compare_mixed(this, a, b);
     }
 }
 

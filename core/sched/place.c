@@ -119,7 +119,7 @@ static struct lat__candidate candidate_of(const struct placing *placing, uint32_
     const struct lat_fit *fit = plan->request.fit;
     size_t rows = lat_frame_rows(plan->planner->frame);
     size_t offset = placing->offset;
-    int64_t points = lat_fit_points(fit, row);
+    int64_t points = fit ? lat_fit_points(fit, row) : 0;
 
     return (struct lat__candidate){
         .points = placing->moves ? points - lat_fit_moving_points(fit, row) : points,
