@@ -13,7 +13,7 @@ int main(int argc, char **argv)
         return lat_console_main(argc - 1, argv + 1);
     }
     if (strcmp(word, "lua-host") == 0) {
-        return lat_lua_host_main(argc - 1, argv + 1);
+        return lat_lua_host_main(argc, argv);
     }
     return lat_cli_main(argc, argv);
 }
