@@ -154,6 +154,18 @@ static union lat_program_value compare_mixed(const struct lat_op *op, union lat_
     return value;
 }
 
+/* A function of its own, so that only texts pay for an array on the stack. */
+__attribute__((noinline)) static union lat_program_value of_texts(struct lat_columns *columns,
+                                                                  const struct lat_op *op,
+                                                                  union lat_program_value a,
+                                                                  union lat_program_value b,
+                                                                  union lat_program_value c)
+{
+    const union lat_program_value in[] = {a, b, c};
+
+    return lat_program_of_texts(columns, op, in);
+}
+
 /* Goes by the order of LAT_OPS, in which what computes alike stands together. */
 void lat_program_value(const struct lat_program *program, struct lat_columns *columns,
                        const struct lat_record *record, size_t row, uint32_t op,
@@ -171,8 +183,7 @@ void lat_program_value(const struct lat_program *program, struct lat_columns *co
     } else if (this->code <= LAT_OP_eq_s) {
         values[op] = choose(this, a, b, c);
     } else if (lat_program_reads_text(this->code)) {
-        values[op] =
-            lat_program_of_texts(columns, this, (const union lat_program_value[]){a, b, c});
+        values[op] = of_texts(columns, this, a, b, c);
     } else if (this->code <= LAT_OP_ult_i || this->code == LAT_OP_i2f) {
         values[op] = of_ints(this, a.i, b.i);
     } else if (this->code <= LAT_OP_is_int_f) {

@@ -274,22 +274,14 @@ static void make_class_room(struct class *class, size_t rows)
     }
 }
 
-/* Tells whether a row of a block has PAIR fields that are set. */
+/* Tells whether a row of a block has PAIR fields that may be set. */
 static bool has_pairs(const struct lat_frame *frame, size_t block)
 {
-    const int64_t *instances = lat_columns_ints(frame->columns, LAT_FIELD_node_workload_instances) +
-                               block * LAT_COLUMNS_BLOCK;
-    const uint64_t *images =
-        lat_columns_bits(frame->columns, LAT_FIELD_node_has_image) + block * LAT_COLUMNS_WORDS;
-    const uint64_t *data =
-        lat_columns_bits(frame->columns, LAT_FIELD_node_has_data) + block * LAT_COLUMNS_WORDS;
-    int64_t any = 0;
+    const uint64_t *paired = lat_columns_paired(frame->columns) + block * LAT_COLUMNS_WORDS;
+    uint64_t any = 0;
 
-    for (size_t i = 0; i < LAT_COLUMNS_BLOCK; i++) {
-        any |= instances[i];
-    }
     for (size_t i = 0; i < LAT_COLUMNS_WORDS; i++) {
-        any |= (int64_t)(images[i] | data[i]);
+        any |= paired[i];
     }
     return any != 0;
 }

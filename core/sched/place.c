@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { DRAWN = 32 }; /* candidates, to see where to split all */
+
 /* Rows that affinity and spread cannot tell apart. */
 struct group {
     size_t first, rows;    /* its rows: a part of placing.rows, and of the heap */
@@ -33,6 +35,7 @@ struct placing {
     struct lat_plan *plan;
     size_t most; /* instances */
     bool moves;
+    size_t row_count;
     size_t offset; /* of the row that comes first among equals */
     size_t key_count;
     uint32_t *rows;  /* all, group by group */
@@ -43,11 +46,12 @@ struct placing {
 
 /* ---- heaps ---- */
 
+/* Without a branch: nobody could foretell which way it goes. */
 static bool is_better(const struct lat__candidate *a, const struct lat__candidate *b)
 {
-    return a->points > b->points ||
-           (a->points == b->points &&
-            (a->score > b->score || (a->score == b->score && a->order < b->order)));
+    return (a->points > b->points) |
+           ((a->points == b->points) &
+            ((a->score > b->score) | ((a->score == b->score) & (a->order < b->order))));
 }
 
 void lat__plan_sink(struct lat__candidate *heap, size_t count, size_t at)
@@ -81,6 +85,35 @@ static void swap(struct lat__candidate *a, struct lat__candidate *b)
     *b = kept;
 }
 
+static size_t draw(uint64_t *seed, size_t count)
+{
+    *seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407; /* nobody aims at it */
+    return (*seed >> 33) % count;
+}
+
+/* Returns where to split: at a candidate that about `most` are better than, and mostly some more, as a few that are drawn say. */
+static size_t draw_split(const struct lat__candidate *all, size_t count, size_t most,
+                         uint64_t *seed)
+{
+    size_t drawn[DRAWN];
+
+    if (count < (size_t)DRAWN * DRAWN / 4) {
+        return draw(seed, count);
+    }
+    for (size_t i = 0; i < DRAWN; i++) {
+        size_t one = draw(seed, count);
+        size_t at = i;
+
+        for (; at > 0 && is_better(&all[one], &all[drawn[at - 1]]); at--) {
+            drawn[at] = drawn[at - 1];
+        }
+        drawn[at] = one;
+    }
+    size_t rank = most * DRAWN / count + 1;
+
+    return drawn[rank < DRAWN ? rank : DRAWN - 1];
+}
+
 /* Brings the best `most` of the candidates to the front, in no order. A node that was not taken yet is taken only after all that
  * were better than it at first: so no other one can be among as many choices. */
 static void keep_best(struct lat__candidate *all, size_t count, size_t most, uint64_t seed)
@@ -90,12 +123,13 @@ static void keep_best(struct lat__candidate *all, size_t count, size_t most, uin
     while (count - first > 1 && first < most && most < count) {
         size_t split = first;
 
-        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407; /* nobody aims at it */
-        swap(&all[first + (seed >> 33) % (count - first)], &all[count - 1]);
+        swap(&all[first + draw_split(all + first, count - first, most - first, &seed)],
+             &all[count - 1]);
         for (size_t i = first; i + 1 < count; i++) {
-            if (is_better(&all[i], &all[count - 1])) {
-                swap(&all[i], &all[split++]);
-            }
+            bool goes_ahead = is_better(&all[i], &all[count - 1]);
+
+            swap(&all[i], &all[split]);
+            split += goes_ahead;
         }
         swap(&all[split], &all[count - 1]);
         if (split < most) {
@@ -115,16 +149,14 @@ static void make_heap(struct lat__candidate *heap, size_t count)
 
 static struct lat__candidate candidate_of(const struct placing *placing, uint32_t row, double score)
 {
-    const struct lat_plan *plan = placing->plan;
-    const struct lat_fit *fit = plan->request.fit;
-    size_t rows = lat_frame_rows(plan->planner->frame);
-    size_t offset = placing->offset;
+    const struct lat_fit *fit = placing->plan->request.fit;
     int64_t points = fit ? lat_fit_points(fit, row) : 0;
 
     return (struct lat__candidate){
         .points = placing->moves ? points - lat_fit_moving_points(fit, row) : points,
         .score = score,
-        .order = (uint32_t)(row >= offset ? row - offset : row + rows - offset),
+        .order =
+            (uint32_t)(row - placing->offset + (row >= placing->offset ? 0 : placing->row_count)),
         .row = row,
     };
 }
@@ -297,7 +329,8 @@ static int renew(struct placing *placing, struct group *group, bool is_first, st
 size_t lat__plan_candidates(struct lat_plan *plan)
 {
     size_t rows = lat_frame_rows(plan->planner->frame);
-    const struct placing placing = {.plan = plan, .offset = rows ? (size_t)(plan->seed % rows) : 0};
+    const struct placing placing = {
+        .plan = plan, .row_count = rows, .offset = rows ? (size_t)(plan->seed % rows) : 0};
     size_t count = 0;
 
     for (size_t word = 0; word * 64 < rows; word++) {
@@ -421,8 +454,10 @@ static size_t place_asked(struct lat_plan *plan, size_t count)
 int lat_plan_place(struct lat_plan *plan, size_t count, size_t *ret_placed, struct lat_err *err)
 {
     size_t rows = lat_frame_rows(plan->planner->frame);
-    struct placing placing = {
-        .plan = plan, .most = count, .offset = rows ? (size_t)(plan->seed % rows) : 0};
+    struct placing placing = {.plan = plan,
+                              .most = count,
+                              .row_count = rows,
+                              .offset = rows ? (size_t)(plan->seed % rows) : 0};
     int rc = 0;
 
     if (!plan->program) {
