@@ -40,6 +40,44 @@ struct lat_program {
     int score_line;
 };
 
+/* ---- program_read.c ---- */
+
+/* Says that the thing at index of a list is wrong, and how (taken); is LAT_E_POLICY. */
+int lat__program_wrong(struct lat_err *err, const char *what, size_t index, char *how);
+
+/* Reads a whole number below the bound; returns false for anything else. */
+bool lat__program_read_index(const cJSON *json, uint32_t bound, uint32_t *ret);
+
+/* Reads the index of a value of this type ('_': of any). what, index: who names it, for the error. */
+int lat__program_read_value(const struct lat_program *program, const cJSON *json, char type,
+                            uint32_t *ret, const char *what, size_t index,
+                            struct lat_err *err) LAT_MUST_USE;
+
+/* Keeps a text as long as the program; NULL when it is none, or when there are too many. */
+const char *lat__program_keep_text(struct lat_program *program, const cJSON *json);
+
+/* Returns owned room for what a list holds, each of `size` bytes; NULL when it is no list, or has more than max items.
+ * A list that is absent is empty. */
+void *lat__program_make_room(const cJSON *json, const char *name, uint32_t max, size_t size,
+                             struct lat_err *err);
+
+/* Reads one thing into the room behind those that are counted. */
+typedef int lat__program_read_one(struct lat_program *program, const cJSON *json,
+                                  struct lat_err *err);
+
+/* Reads all things of a list (NULL: none), and counts them. */
+int lat__program_read_each(struct lat_program *program, const cJSON *list,
+                           lat__program_read_one *read, uint32_t *count,
+                           struct lat_err *err) LAT_MUST_USE;
+
+/* ---- program_rules.c ---- */
+
+/* Reads the traps, rules and terms of a program that has its values. */
+int lat__program_read_lists(struct lat_program *program, const cJSON *json,
+                            struct lat_err *err) LAT_MUST_USE;
+
+/* ---- reason.c ---- */
+
 /* Tells whether this is one directive of Lua's string.format that can write a value of this type, and nothing
  * else. */
 bool lat__format_is_good(const char *format, enum lat_program_type type);

@@ -1,6 +1,7 @@
-/* Reads programs from the wire. They come out of the jail, where the policy's author might have taken over: nothing
- * in them is believed. Everything is bounded before it is allocated, every operand stands before its user and has
- * the type that the op wants, and what a value depends on is found out here instead of told. */
+/* Reads programs from the wire: their values here, their rules in program_rules.c. They come out of the jail, where the
+ * policy's author might have taken over: nothing in them is believed. Everything is bounded before it is allocated, every
+ * operand stands before its user and has the type that the op wants, and what a value depends on is found out here instead
+ * of told. */
 #include "policy/pattern.h"
 #include "policy/program_internal.h"
 
@@ -26,9 +27,10 @@ static const struct op_row op_rows[] = {
 };
 
 /* Says that the thing at index of a list is wrong, and how. */
-#define WRONG(err, what, index, ...) wrong(err, what, index, lat_text_format(__VA_ARGS__))
+#define WRONG(err, what, index, ...)                                                               \
+    lat__program_wrong(err, what, index, lat_text_format(__VA_ARGS__))
 
-static int wrong(struct lat_err *err, const char *what, size_t index, char *how)
+int lat__program_wrong(struct lat_err *err, const char *what, size_t index, char *how)
 {
     lat_err_set(err, LAT_E_POLICY, "The compiled policy is not valid: %s %zu %s.", what, index,
                 how);
@@ -36,8 +38,7 @@ static int wrong(struct lat_err *err, const char *what, size_t index, char *how)
     return LAT_E_POLICY;
 }
 
-/* Reads a whole number below the bound; returns false for anything else. */
-static bool read_index(const cJSON *json, uint32_t bound, uint32_t *ret)
+bool lat__program_read_index(const cJSON *json, uint32_t bound, uint32_t *ret)
 {
     if (!cJSON_IsNumber(json) || !(json->valuedouble >= 0 && json->valuedouble < bound) ||
         json->valuedouble != floor(json->valuedouble)) {
@@ -47,11 +48,10 @@ static bool read_index(const cJSON *json, uint32_t bound, uint32_t *ret)
     return true;
 }
 
-/* Reads the index of a value of this type. */
-static int read_value(const struct lat_program *program, const cJSON *json, char type,
-                      uint32_t *ret, const char *what, size_t index, struct lat_err *err)
+int lat__program_read_value(const struct lat_program *program, const cJSON *json, char type,
+                            uint32_t *ret, const char *what, size_t index, struct lat_err *err)
 {
-    if (!read_index(json, program->op_count, ret)) {
+    if (!lat__program_read_index(json, program->op_count, ret)) {
         return WRONG(err, what, index, "names no value that stands before it");
     }
     if (type != '_' && program->ops[*ret].type != (enum lat_program_type)type) {
@@ -61,8 +61,7 @@ static int read_value(const struct lat_program *program, const cJSON *json, char
     return 0;
 }
 
-/* Keeps a text; NULL when it is none, or when there are too many. */
-static const char *keep_text(struct lat_program *program, const cJSON *json)
+const char *lat__program_keep_text(struct lat_program *program, const cJSON *json)
 {
     const char *text = cJSON_IsString(json) ? json->valuestring : NULL;
     size_t size = text != NULL ? strlen(text) + 1 : 0;
@@ -77,10 +76,8 @@ static const char *keep_text(struct lat_program *program, const cJSON *json)
     return kept;
 }
 
-/* Returns owned room for what a list holds, each of `size` bytes; NULL when it is no list, or has more than max items.
- * A list that is absent is empty. */
-static void *make_room(const cJSON *json, const char *name, uint32_t max, size_t size,
-                       struct lat_err *err)
+void *lat__program_make_room(const cJSON *json, const char *name, uint32_t max, size_t size,
+                             struct lat_err *err)
 {
     const cJSON *list = lat_json_get(json, name);
     int count = list != NULL ? cJSON_GetArraySize(list) : 0;
@@ -98,11 +95,8 @@ static void *make_room(const cJSON *json, const char *name, uint32_t max, size_t
     return lat_alloc_array((size_t)count + 1, size); /* never of 0 bytes */
 }
 
-/* Reads one thing into the room behind those that are counted. */
-typedef int read_one(struct lat_program *program, const cJSON *json, struct lat_err *err);
-
-static int read_each(struct lat_program *program, const cJSON *list, read_one *read,
-                     uint32_t *count, struct lat_err *err)
+int lat__program_read_each(struct lat_program *program, const cJSON *list,
+                           lat__program_read_one *read, uint32_t *count, struct lat_err *err)
 {
     const cJSON *item;
 
@@ -160,7 +154,7 @@ static int read_const(struct lat_program *program, struct lat_op *op, const cJSO
         break;
     case LAT_OP_const_f: good = text != NULL && read_const_f(op, text) == 0; break;
     default:
-        op->text = keep_text(program, item);
+        op->text = lat__program_keep_text(program, item);
         good = op->text != NULL;
         break;
     }
@@ -208,8 +202,8 @@ static int read_operands(struct lat_program *program, struct lat_op *op, const c
         uint32_t *operand = &op->operands[op->operand_count];
         char type = operands[op->operand_count];
         bool is_const = type == 's' || type == 'i';
-        int rc = read_value(program, item, is_const ? (char)(type - 'a' + 'A') : type, operand,
-                            "op", program->op_count, err);
+        int rc = lat__program_read_value(program, item, is_const ? (char)(type - 'a' + 'A') : type,
+                                         operand, "op", program->op_count, err);
 
         if (rc != 0) {
             return rc;
@@ -373,13 +367,15 @@ static int read_op(struct lat_program *program, const cJSON *json, struct lat_er
 
 static int read_ops(struct lat_program *program, const cJSON *json, struct lat_err *err)
 {
-    program->ops = make_room(json, "ops", LAT_PROGRAM_OPS_MAX, sizeof(*program->ops), err);
+    program->ops =
+        lat__program_make_room(json, "ops", LAT_PROGRAM_OPS_MAX, sizeof(*program->ops), err);
     if (program->ops == NULL) {
         return LAT_E_POLICY;
     }
     program->patterns =
-        make_room(json, "ops", LAT_PROGRAM_OPS_MAX, sizeof(*program->patterns), err);
-    return read_each(program, lat_json_get(json, "ops"), read_op, &program->op_count, err);
+        lat__program_make_room(json, "ops", LAT_PROGRAM_OPS_MAX, sizeof(*program->patterns), err);
+    return lat__program_read_each(program, lat_json_get(json, "ops"), read_op, &program->op_count,
+                                  err);
 }
 
 /* What an op costs for one node, at worst, in quarters of an addition: nothing stops a decision that has begun. What is made
@@ -420,206 +416,7 @@ static int check_cost(const struct lat_program *program, struct lat_err *err)
                              "The compiled policy takes more work for each node than it may.");
 }
 
-/* ---- traps, rules, terms ---- */
-
-/* Checks the members of an object of a list, and reads its line. */
-static int read_members(const cJSON *json, const char *const *known, int *ret_line,
-                        const char *what, size_t index, struct lat_err *err)
-{
-    uint32_t line;
-
-    if (!cJSON_IsObject(json) || lat_json_only(json, known, NULL) != 0) {
-        return WRONG(err, what, index, "has other members than it should");
-    }
-    if (!read_index(lat_json_get(json, "line"), LAT_PROGRAM_LINE_MAX, &line)) {
-        return WRONG(err, what, index, "has no line");
-    }
-    *ret_line = (int)line;
-    return 0;
-}
-
-static int read_trap(struct lat_program *program, const cJSON *json, struct lat_err *err)
-{
-    static const char *const known[] = {"when", "line", "message", NULL};
-    struct lat_trap *trap = &program->traps[program->trap_count];
-    int rc = read_members(json, known, &trap->line, "trap", program->trap_count, err);
-
-    if (rc == 0) {
-        rc = read_value(program, lat_json_get(json, "when"), 'B', &trap->when, "trap",
-                        program->trap_count, err);
-    }
-    if (rc == 0) {
-        trap->message = keep_text(program, lat_json_get(json, "message"));
-        if (trap->message == NULL) {
-            rc = WRONG(err, "trap", program->trap_count,
-                       "has no message, or there is too much text");
-        }
-    }
-    return rc;
-}
-
-static int read_term(struct lat_program *program, const cJSON *json, struct lat_err *err)
-{
-    static const char *const known[] = {"value", "line", "text", NULL};
-    struct lat_term *term = &program->terms[program->term_count];
-    int rc = read_members(json, known, &term->line, "term", program->term_count, err);
-
-    if (rc == 0) {
-        rc = read_value(program, lat_json_get(json, "value"), 'F', &term->value, "term",
-                        program->term_count, err);
-    }
-    if (rc == 0) {
-        term->text = keep_text(program, lat_json_get(json, "text"));
-        if (term->text == NULL) {
-            rc = WRONG(err, "term", program->term_count, "has no text, or there is too much of it");
-        }
-    }
-    return rc;
-}
-
-static int read_part(struct lat_program *program, const cJSON *json, struct lat_err *err)
-{
-    static const char *const known[] = {"format", "value", NULL};
-    struct lat__part *part = &program->parts[program->part_count];
-    const cJSON *format = lat_json_get(json, "format");
-
-    if (cJSON_IsString(json)) {
-        part->text = keep_text(program, json);
-        return part->text != NULL
-                   ? 0
-                   : WRONG(err, "rule", program->rule_count, "has too much text in its reason");
-    }
-    if (!cJSON_IsObject(json) || lat_json_only(json, known, NULL) != 0) {
-        return WRONG(err, "rule", program->rule_count,
-                     "has a part of a reason with other members than it should");
-    }
-    int rc = read_value(program, lat_json_get(json, "value"), '_', &part->value, "rule",
-                        program->rule_count, err);
-
-    if (rc != 0) {
-        return rc;
-    }
-    part->kind = format != NULL ? LAT__PART_FORMAT : LAT__PART_VALUE;
-    if (format != NULL) {
-        part->text = keep_text(program, format);
-        if (part->text == NULL ||
-            !lat__format_is_good(part->text, program->ops[part->value].type)) {
-            return WRONG(err, "rule", program->rule_count,
-                         "has a format in its reason that does not go with its value");
-        }
-    }
-    return 0;
-}
-
-static int read_reason(struct lat_program *program, struct lat_rule *rule, const cJSON *reason,
-                       struct lat_err *err)
-{
-    const cJSON *item;
-
-    rule->parts_at = program->part_count;
-    if (reason == NULL || cJSON_IsNull(reason)) {
-        return 0;
-    }
-    if (!cJSON_IsArray(reason) || cJSON_GetArraySize(reason) < 0 ||
-        (uint32_t)cJSON_GetArraySize(reason) > LAT_PROGRAM_PARTS_MAX - program->part_count) {
-        return WRONG(err, "rule", program->rule_count,
-                     "has a reason that is no list, or one of too many parts");
-    }
-    rule->has_reason = true;
-    cJSON_ArrayForEach (item, reason) {
-        int rc = read_part(program, item, err);
-
-        if (rc != 0) {
-            return rc;
-        }
-        program->part_count++;
-        rule->part_count++;
-    }
-    return 0;
-}
-
-/* Reads what a rule compared, if it says so. */
-static int read_margin(struct lat_program *program, struct lat_rule *rule, const cJSON *json,
-                       struct lat_err *err)
-{
-    static const char *const compares[] = {"<", "<=", ">", ">=", "==", "~="};
-    const cJSON *compare = lat_json_get(json, "compare");
-    int32_t *const values[] = {&rule->have, &rule->need};
-
-    for (size_t i = 0; i < LAT_COUNT(values); i++) {
-        const cJSON *value = lat_json_get(json, i == 0 ? "have" : "need");
-        uint32_t index = 0;
-
-        *values[i] = -1;
-        if (value != NULL) {
-            int rc = read_value(program, value, '_', &index, "rule", program->rule_count, err);
-
-            if (rc != 0) {
-                return rc;
-            }
-            *values[i] = (int32_t)index;
-        }
-    }
-    for (size_t i = 0; compare != NULL && i < LAT_COUNT(compares); i++) {
-        if (cJSON_IsString(compare) && strcmp(compares[i], compare->valuestring) == 0) {
-            rule->compare = compares[i];
-        }
-    }
-    return compare != NULL && rule->compare == NULL
-               ? WRONG(err, "rule", program->rule_count, "compares in a way that there is not")
-               : 0;
-}
-
-static int read_rule(struct lat_program *program, const cJSON *json, struct lat_err *err)
-{
-    static const char *const known[] = {"when", "line", "text",    "reason",
-                                        "have", "need", "compare", NULL};
-    struct lat_rule *rule = &program->rules[program->rule_count];
-    int rc = read_members(json, known, &rule->line, "rule", program->rule_count, err);
-
-    if (rc == 0) {
-        rc = read_value(program, lat_json_get(json, "when"), 'B', &rule->when, "rule",
-                        program->rule_count, err);
-    }
-    if (rc == 0) {
-        rule->text = keep_text(program, lat_json_get(json, "text"));
-        rc = rule->text != NULL ? 0
-                                : WRONG(err, "rule", program->rule_count,
-                                        "has no text, or there is too much of it");
-    }
-    if (rc == 0) {
-        rc = read_reason(program, rule, lat_json_get(json, "reason"), err);
-    }
-    return rc != 0 ? rc : read_margin(program, rule, json, err);
-}
-
 /* ---- the whole ---- */
-
-static int read_lists(struct lat_program *program, const cJSON *json, struct lat_err *err)
-{
-    int rc;
-
-    program->traps = make_room(json, "traps", LAT_PROGRAM_TRAPS_MAX, sizeof(*program->traps), err);
-    if (program->traps == NULL) {
-        return LAT_E_POLICY;
-    }
-    program->rules = make_room(json, "rules", LAT_PROGRAM_RULES_MAX, sizeof(*program->rules), err);
-    if (program->rules == NULL) {
-        return LAT_E_POLICY;
-    }
-    program->terms = make_room(json, "terms", LAT_PROGRAM_TERMS_MAX, sizeof(*program->terms), err);
-    if (program->terms == NULL) {
-        return LAT_E_POLICY;
-    }
-    rc = read_each(program, lat_json_get(json, "traps"), read_trap, &program->trap_count, err);
-    if (rc == 0) {
-        rc = read_each(program, lat_json_get(json, "rules"), read_rule, &program->rule_count, err);
-    }
-    if (rc == 0) {
-        rc = read_each(program, lat_json_get(json, "terms"), read_term, &program->term_count, err);
-    }
-    return rc;
-}
 
 static int read_score(struct lat_program *program, const cJSON *json, struct lat_err *err)
 {
@@ -634,14 +431,14 @@ static int read_score(struct lat_program *program, const cJSON *json, struct lat
             return lat_err_set(err, LAT_E_POLICY,
                                "The compiled policy is not valid: it admits, and has a score.");
         }
-        int rc = read_value(program, score, 'F', &value, "score", 0, err);
+        int rc = lat__program_read_value(program, score, 'F', &value, "score", 0, err);
 
         if (rc != 0) {
             return rc;
         }
         program->score = (int32_t)value;
     }
-    if (line != NULL && !read_index(line, LAT_PROGRAM_LINE_MAX, &line_value)) {
+    if (line != NULL && !lat__program_read_index(line, LAT_PROGRAM_LINE_MAX, &line_value)) {
         return lat_err_set(err, LAT_E_POLICY,
                            "The compiled policy is not valid: score_line is no line.");
     }
@@ -661,7 +458,7 @@ static int read_program(const cJSON *json, bool admits, struct lat_program **ret
             err, LAT_E_POLICY,
             "The compiled policy is not valid: it has other members than it should.");
     }
-    if (!read_index(lat_json_get(json, "version"), 2, &version) || version != 1) {
+    if (!lat__program_read_index(lat_json_get(json, "version"), 2, &version) || version != 1) {
         return lat_err_set(err, LAT_E_POLICY,
                            "The compiled policy is of a version that this console does not know.");
     }
@@ -675,7 +472,7 @@ static int read_program(const cJSON *json, bool admits, struct lat_program **ret
 
     rc = rc != 0 ? rc : check_cost(program, err);
     if (rc == 0) {
-        rc = read_lists(program, json, err);
+        rc = lat__program_read_lists(program, json, err);
     }
     if (rc == 0) {
         rc = read_score(program, json, err);
