@@ -87,6 +87,9 @@ struct lat_driver_stats {
 
 /* What of a log is wanted. */
 struct lat_driver_log {
+    /* The engine's id of the container that is meant: NOT_FOUND when the allocation has another one. "": whichever it has. Borrowed
+     * for the call. */
+    const char *container;
     bool follow;
     int64_t tail; /* lines; -1: all */
     bool timestamps;

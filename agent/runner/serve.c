@@ -122,16 +122,12 @@ void lat_runner_serve(struct lat_runner *runner, struct lat_stream *stream,
         lat_link_refuse(stream, &err);
         return;
     }
-    if (header->kind == LAT_STREAM_LOGS && *header->container &&
-        !lat_text_equal(header->container, allocation->engine.container)) {
-        lat_err_set(&err, LAT_E_NOT_FOUND, "The allocation has another container now.");
-        lat_link_refuse(stream, &err);
-        return;
-    }
     serving->waiting = true;
     TAILQ_INSERT_TAIL(&runner->servings, serving, link);
     if (header->kind == LAT_STREAM_LOGS) {
-        struct lat_driver_log log = {.follow = header->follow,
+        /* Which container it has now is the engine's to say: what the runner knows of it may be a container old. */
+        struct lat_driver_log log = {.container = header->container,
+                                     .follow = header->follow,
                                      .tail = header->tail,
                                      .timestamps = header->timestamps,
                                      .since = header->since};

@@ -222,6 +222,18 @@ def test_logs_are_read_and_followed(driver: DriverProbe) -> None:
         assert "data" in answer
 
 
+def test_the_log_of_one_container_is_not_that_of_the_next(driver: DriverProbe) -> None:
+    web = Assignment()
+    first = start(driver, web.task)["container"]
+    second = start(driver, web.changed(2, env={"A": "b"}))["container"]
+    assert second != first
+    with pytest.raises(DriverError) as refused:
+        driver.do("logs", allocation=web.allocation, container=first)
+    assert refused.value.code == "not_found"
+    own = driver.begin("logs", allocation=web.allocation, container=second, follow=True)
+    wait_until(lambda: "listening" in own.next().get("data", ""), "its own log")
+
+
 def test_commands_run_within_the_container(driver: DriverProbe, engine: Engine) -> None:
     web = Assignment(command=["--healthy-after-ms", "1000"])
     start(driver, web.task)

@@ -340,7 +340,8 @@ static void ask(struct probe *probe, const cJSON *json)
         ask_exec(probe, json, question);
     } else if (strcmp(op, "logs") == 0) {
         class->logs(probe->driver, allocation,
-                    &(struct lat_driver_log){.follow = lat_json_bool(json, "follow", false),
+                    &(struct lat_driver_log){.container = lat_json_text(json, "container", ""),
+                                             .follow = lat_json_bool(json, "follow", false),
                                              .tail = lat_json_int(json, "tail", -1),
                                              .timestamps = lat_json_bool(json, "timestamps", false),
                                              .since = lat_json_text(json, "since", "")},

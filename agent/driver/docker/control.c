@@ -196,6 +196,7 @@ void lat__docker_exec(struct lat_driver *driver, const char *allocation, const c
 struct reading {
     struct lat__op op;
     struct lat_docker_log log;
+    char container[LAT_CONTAINER_ID_SIZE]; /* "": whichever there is */
     char since[LAT_DRIVER_SINCE_SIZE];
 };
 
@@ -216,10 +217,17 @@ static void on_logs(void *arg, struct lat_stream *stream, const struct lat_err *
 static void logs_found(struct lat__op *op, const struct lat_err *err)
 {
     struct reading *reading = LAT_CONTAINER(op, struct reading, op);
+    struct lat_err another;
 
-    if (!ends_here(op, err)) {
-        lat_docker_logs(op->driver->docker, op->container.id, &reading->log, on_logs, op);
+    if (ends_here(op, err)) {
+        return;
     }
+    if (reading->container[0] != '\0' && !lat_text_equal(reading->container, op->container.id)) {
+        lat_err_set(&another, LAT_E_NOT_FOUND, "The allocation has another container now.");
+        lat__op_fail(op, &another);
+        return;
+    }
+    lat_docker_logs(op->driver->docker, op->container.id, &reading->log, on_logs, op);
 }
 
 void lat__docker_logs(struct lat_driver *driver, const char *allocation,
@@ -227,6 +235,7 @@ void lat__docker_logs(struct lat_driver *driver, const char *allocation,
 {
     struct reading *reading = LAT_NEW(struct reading);
 
+    lat_text_bound(reading->container, sizeof(reading->container), log->container);
     lat_text_bound(reading->since, sizeof(reading->since), log->since);
     reading->log = (struct lat_docker_log){.follow = log->follow,
                                            .tail = log->tail,

@@ -20,7 +20,8 @@ struct op {
     /* what it was asked with */
     struct lat__mock_container like;
     bool has_volumes;
-    bool flag; /* keep_data, follow */
+    bool flag;                             /* keep_data, follow */
+    char container[LAT_CONTAINER_ID_SIZE]; /* whose log; "": whichever there is */
     lat_driver_progress_fn *progress;
     union {
         lat_driver_done_fn *done;
@@ -246,6 +247,10 @@ static void on_timer(void *arg)
     } else if (err.code == 0 && needs_container(op->kind) &&
                lat__mock_find(mock, op->allocation) == NULL) {
         lat_err_set(&err, LAT_E_NOT_FOUND, "This allocation has no container on this node.");
+    } else if (err.code == 0 && op->container[0] != '\0' &&
+               !lat_text_equal(op->container,
+                               lat__mock_find(mock, op->allocation)->status.container)) {
+        lat_err_set(&err, LAT_E_NOT_FOUND, "The allocation has another container now.");
     } else if (err.code == 0 && op->kind == LAT_MOCK_EXEC &&
                !lat__mock_find(mock, op->allocation)->status.running) {
         lat_err_set(&err, LAT_E_CONFLICT, "The container does not run.");
@@ -421,6 +426,7 @@ static void mock_logs(struct lat_driver *base, const char *allocation,
 
     op->tell.logs = done;
     op->flag = log->follow;
+    lat_text_bound(op->container, sizeof(op->container), log->container);
 }
 
 static void mock_stats(struct lat_driver *base, const char *allocation, bool at_once,

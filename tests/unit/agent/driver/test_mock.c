@@ -238,9 +238,10 @@ static void followed_log_ends_with_its_container(void **state)
 
     start(f, 1, LAT_OK);
     lat_mock_write_log(f->mock, ALLOCATION, "one\n");
-    f->driver->class->logs(f->driver, ALLOCATION,
-                           &(struct lat_driver_log){.follow = true, .tail = -1, .since = ""},
-                           heard_logs, &f->heard);
+    f->driver->class->logs(
+        f->driver, ALLOCATION,
+        &(struct lat_driver_log){.container = "", .follow = true, .tail = -1, .since = ""},
+        heard_logs, &f->heard);
     expect_answer(f->loop, &f->heard, LAT_OK);
     run_for(f->loop, 5);
     lat_mock_write_log(f->mock, ALLOCATION, "two\n");
@@ -249,6 +250,26 @@ static void followed_log_ends_with_its_container(void **state)
     assert_false(f->heard.log_closed);
     lat_mock_exit(f->mock, ALLOCATION, 0, false);
     run_until(f->loop, &f->heard.log_closed);
+}
+
+static void log_of_one_container_is_not_that_of_the_next(void **state)
+{
+    struct fixture *f = *state;
+    struct lat_driver_log log = {.tail = -1, .since = ""};
+    char first[LAT_CONTAINER_ID_SIZE];
+
+    start(f, 1, LAT_OK);
+    strcpy(first, f->heard.status.container);
+    start(f, 2, LAT_OK);
+    lat_mock_write_log(f->mock, ALLOCATION, "of the second\n");
+    log.container = first;
+    f->driver->class->logs(f->driver, ALLOCATION, &log, heard_logs, &f->heard);
+    expect_answer(f->loop, &f->heard, LAT_E_NOT_FOUND);
+    log.container = f->heard.status.container;
+    f->driver->class->logs(f->driver, ALLOCATION, &log, heard_logs, &f->heard);
+    expect_answer(f->loop, &f->heard, LAT_OK);
+    run_until(f->loop, &f->heard.log_closed);
+    assert_string_equal("of the second\n", lat_buf_text(&f->heard.log_text));
 }
 
 static void container_that_would_open_its_node_is_refused(void **state)
@@ -344,6 +365,7 @@ int main(void)
         CASE(what_has_no_container_is_not_found_or_nothing_to_do),
         CASE(commands_answer_as_scripted_while_it_runs),
         CASE(followed_log_ends_with_its_container),
+        CASE(log_of_one_container_is_not_that_of_the_next),
         CASE(container_that_would_open_its_node_is_refused),
         CASE(what_carries_another_nodes_label_is_left_alone),
         CASE(killed_agent_hears_nothing_of_what_the_engine_still_does),

@@ -92,22 +92,31 @@ static void reader_close(void *arg, const struct lat_err *err)
 static const struct lat_stream_events reader_events = {
     .on_data = reader_data, .on_end = reader_end, .on_close = reader_close};
 
-static void open_stream(struct ends *ends, struct reader *reader, enum lat_stream_kind kind,
-                        const char *allocation, bool follow)
+static void open_with(struct ends *ends, struct reader *reader,
+                      const struct lat_stream_header *header)
 {
-    struct lat_stream_header header = {
-        .kind = kind, .allocation = allocation, .request_id = "r-1", .tail = -1, .follow = follow};
     struct lat_buf text = {0};
     struct lat_err err;
 
     *reader = (struct reader){0};
-    lat_stream_header_write(&header, &text);
+    lat_stream_header_write(header, &text);
     assert_int_equal(lat_link_open(ends->console, lat_buf_text(&text), text.len, NULL, NULL,
                                    &reader->stream, &err),
                      0);
     lat_buf_done(&text);
     lat_stream_set_events(reader->stream, &reader_events, reader);
     lat_stream_resume(reader->stream);
+}
+
+static void open_stream(struct ends *ends, struct reader *reader, enum lat_stream_kind kind,
+                        const char *allocation, bool follow)
+{
+    open_with(ends, reader,
+              &(struct lat_stream_header){.kind = kind,
+                                          .allocation = allocation,
+                                          .request_id = "r-1",
+                                          .tail = -1,
+                                          .follow = follow});
 }
 
 static void a_log_is_read_to_its_end(void **state)
@@ -154,6 +163,28 @@ static void a_followed_log_goes_on_until_either_side_ends_it(void **state)
     assert_int_equal(other.code, LAT_OK);
     lat_buf_done(&reader.text);
     lat_buf_done(&other.text);
+    unlink_ends(&ends);
+}
+
+static void the_log_of_a_container_that_was_replaced_is_refused(void **state)
+{
+    struct bed *bed = *state;
+    struct lat_stream_header header = {.kind = LAT_STREAM_LOGS,
+                                       .allocation = ONE,
+                                       .request_id = "r-1",
+                                       .tail = -1,
+                                       .container = "the-one-before"};
+    struct reader reader;
+    struct ends ends;
+
+    assign(bed, ONE, 1, "running", WEB);
+    advance(bed, 0);
+    lat_mock_write_log(bed->mock, ONE, "of another\n");
+    link_ends(&ends, bed);
+    open_with(&ends, &reader, &header);
+    advance(bed, 100);
+    assert_int_equal(reader.code, LAT_E_NOT_FOUND);
+    assert_int_equal(reader.text.len, 0);
     unlink_ends(&ends);
 }
 
@@ -240,6 +271,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_log_is_read_to_its_end, bed_open, bed_close),
         cmocka_unit_test_setup_teardown(a_followed_log_goes_on_until_either_side_ends_it, bed_open,
                                         bed_close),
+        cmocka_unit_test_setup_teardown(the_log_of_a_container_that_was_replaced_is_refused,
+                                        bed_open, bed_close),
         cmocka_unit_test_setup_teardown(stats_are_one_object, bed_open, bed_close),
         cmocka_unit_test_setup_teardown(what_cannot_be_served_is_refused_with_the_reason, bed_open,
                                         bed_close),
