@@ -1,5 +1,6 @@
 """Bad weather on the disks of console and agent: full, and then not full any more. Nothing that was acknowledged is lost."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,11 +9,12 @@ import requests
 
 from support.bed import Bed
 from support.cloud import ApiProblem, Cloud
-from support.command import run
+from support.command import CommandFailed, run
 from support.engine import Engine
 from support.waiting import wait_until
 
 WEB = {"image": "lattice-test/web:1", "ports": ["80/http"]}
+E2FSCK_CORRECTED = 1  # its status when it has mended what it found
 
 
 class SmallDisk:
@@ -60,8 +62,17 @@ class BrokenDisk:
         Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("1")
 
     def mend(self) -> None:
+        """Checks a copy of it. A program that moved to a namespace of mounts of its own meanwhile, as every container does when it
+        starts, whosever it is, still has the file system mounted there: to mount the same image once more would give that one back,
+        read-only for good."""
         run("umount", self.folder)
-        run("e2fsck", "-fy", self.image, check=False)
+        failed, self.image = self.image, self.image.with_name("image-mended")
+        shutil.copyfile(failed, self.image)
+        try:
+            run("e2fsck", "-fy", self.image)
+        except CommandFailed as error:
+            if error.status != E2FSCK_CORRECTED:
+                raise
         self.mount()
 
     def unmount(self) -> None:
