@@ -1,9 +1,15 @@
 /* Signals, which come as calls on the loop's thread, and threads. */
 #include "internal.h"
 
-#include <stdlib.h>
+#include "base/text.h"
 
-enum { SIGNAL_MAGIC = 0x5369676e };
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SIGNAL_MAGIC = 0x5369676e,
+    NAME = 16, /* bytes of a thread's name that the kernel keeps, terminator included */
+};
 
 struct lat_signal {
     uint32_t magic;
@@ -52,13 +58,16 @@ struct lat_signal *lat_signal_free(struct lat_signal *signal)
 
 struct lat_thread {
     pthread_t id;
+    char name[NAME];
     lat_call_fn *fn;
     void *arg;
 };
 
+/* It names itself: by the time that whoever started it could, it may have ended, and have no name to be set. */
 static void *thread_main(void *arg)
 {
     struct lat_thread *thread = arg;
+    LAT_ASSERT(pthread_setname_np(pthread_self(), thread->name) == 0);
     thread->fn(thread->arg);
     return NULL;
 }
@@ -66,10 +75,11 @@ static void *thread_main(void *arg)
 struct lat_thread *lat_thread_start(const char *name, lat_call_fn *fn, void *arg)
 {
     struct lat_thread *thread = LAT_NEW(struct lat_thread);
+    LAT_ASSERT(strlen(name) < NAME);
+    lat_text_bound(thread->name, NAME, name);
     thread->fn = fn;
     thread->arg = arg;
     LAT_ASSERT(pthread_create(&thread->id, NULL, thread_main, thread) == 0);
-    LAT_ASSERT(pthread_setname_np(thread->id, name) == 0);
     return thread;
 }
 

@@ -172,6 +172,21 @@ static void a_held_loop_waits_for_posts(void **state)
     lat_loop_free(server.loop);
 }
 
+static void note_name(void *arg)
+{
+    assert_int_equal(pthread_getname_np(pthread_self(), arg, 16), 0);
+}
+
+static void a_thread_has_its_name_however_soon_it_ends(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 500; round++) {
+        char name[16] = "";
+        lat_thread_join(lat_thread_start("fifteen letters", note_name, name));
+        assert_string_equal(name, "fifteen letters");
+    }
+}
+
 /* ---- workers ---- */
 
 struct job {
@@ -318,6 +333,7 @@ int main(void)
         cmocka_unit_test(what_was_posted_runs_before_a_loop_is_freed),
         cmocka_unit_test(a_loop_is_freed_under_nobody_who_has_posted),
         cmocka_unit_test(a_held_loop_waits_for_posts),
+        cmocka_unit_test(a_thread_has_its_name_however_soon_it_ends),
         T(work_runs_elsewhere_and_ends_on_the_loop),
         T(slow_work_leaves_workers_free),
         cmocka_unit_test(a_loop_waits_for_its_work_before_it_is_freed),
