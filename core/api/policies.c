@@ -22,8 +22,11 @@ static void write_use(struct lat_api *api, const char *name, struct lat_json_wri
     lat_json_add_int(writer, "errors", use.errors);
     lat_json_add_int(writer, "kills", use.kills);
     lat_json_add_int(writer, "pauses", use.pauses);
-    lat_json_add_real(writer, "p99_ms",
-                      use.p99_ns == INT64_MAX ? 60000.0 : (double)use.p99_ns / 1e6);
+    if (use.p99_ns == INT64_MAX) {
+        lat_json_add_null(writer, "p99_ms"); /* beyond the last bucket: nobody knows how far */
+    } else {
+        lat_json_add_real(writer, "p99_ms", (double)use.p99_ns / 1e6);
+    }
     lat_json_end(writer, '}');
 }
 

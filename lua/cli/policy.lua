@@ -55,6 +55,14 @@ local function functions_of(policy)
     return fields
 end
 
+-- In what time most were answered; a bound that there is not is more than any.
+local function within(use)
+    if type(use.p99_ms) == "number" then
+        return use.p99_ms > 0 and (", 99 of 100 within %g ms"):format(use.p99_ms) or ""
+    end
+    return (use.asks or 0) > 0 and ", more than 1 of 100 took longer than a minute" or ""
+end
+
 local function show(context, options, operands)
     local policy, raw = read(context, operands.NAME, options.revision)
     if options.json then
@@ -67,7 +75,7 @@ local function show(context, options, operands)
     local use = type(policy.use) == "table" and policy.use or {}
     local used = ("%s, %s, %s%s"):format(units.count(use.asks or 0, "question"), units.count(use.errors or 0, "error"),
         units.count(use.kills or 0, "time") .. " stopped",
-        (use.p99_ms or 0) > 0 and (", 99 of 100 within %g ms"):format(use.p99_ms) or "")
+        within(use))
     context.out:line(("%s   revision %s%s"):format(context.out:paint("bold", text(policy.name)), text(policy.revision),
         policy.in_force == false and " (not in force)" or ""))
     context.out:fields({

@@ -71,6 +71,17 @@ describe("policy", function()
             (got("policy versions placement", VERSIONS)))
     end)
 
+    it("show says that answers took longer than there are buckets for", function()
+        local slow = {}
+        for key, value in pairs(POLICY) do slow[key] = value end
+        slow.use = { asks = 7, errors = 1, kills = 0 }
+        local shown = got("policy show placement", { ["GET /api/v1/policies/placement"] = { 200, slow } })
+        assert.is_truthy(shown:find("0 times stopped, more than 1 of 100 took longer than a minute\n", 1, true))
+        slow.use.asks = 0
+        shown = got("policy show placement", { ["GET /api/v1/policies/placement"] = { 200, slow } })
+        assert.is_falsy(shown:find("minute", 1, true))
+    end)
+
     it("show takes what draws on a terminal out of a source, and leaves its lines", function()
         local stdout = got("policy show placement", { ["GET /api/v1/policies/placement"] = { 200,
             { name = "placement", revision = 1, source = "-- a\27[2Jb\n\tc\n" } } })
