@@ -52,6 +52,7 @@ struct lat__console {
     struct lat_sealer *sealer;
     struct lat_store *store;
     struct lat_history *history;
+    struct lat_watcher *watcher; /* of the store, for the history's sake */
     struct lat_authority *authority;
     uint8_t token_key[32];
     struct lat_stages *stages;

@@ -85,6 +85,33 @@ static int open_history(struct lat__console *console, struct lat_err *err)
     return code;
 }
 
+static void note_change(void *arg, const struct lat_change *change)
+{
+    struct lat__console *console = arg;
+
+    lat_history_note_store(console->history, change->index);
+}
+
+/* The history has seen the store further than it is: the store is an older one, or has lost its log. Whoever went on with that would take
+ * back what was acknowledged. */
+static int check_index(const struct lat__console *console, struct lat_err *err)
+{
+    int64_t seen = lat_history_store_index(console->history);
+    int64_t there = lat_store_index(console->store);
+
+    if (seen <= there) {
+        return 0;
+    }
+    lat_err_set(
+        err, LAT_E_IO,
+        "%s/state.db ends with change %lld, and history.db has seen change %lld: state.db is "
+        "an older one, or what its log, state.db-wal, held is lost.",
+        console->config.data_dir, (long long)there, (long long)seen);
+    return lat_err_hint(err,
+                        "Put state.db-wal back beside it, or restore the whole data folder from "
+                        "one backup. To go on with this older state, move history.db away.");
+}
+
 static int open_store(struct lat__console *console, struct lat_err *err)
 {
     char *state = path_in(console, "state.db");
@@ -96,7 +123,12 @@ static int open_store(struct lat__console *console, struct lat_err *err)
                 : lat_store_open(console->loop, journal, console->random, console->metrics,
                                  &console->store, err);
     code = code ? code : open_history(console, err);
-    code = code ? code : lat__identity_open(console, err);
+    code = code ? code : check_index(console, err);
+    if (code == 0) {
+        console->watcher =
+            lat_store_watch(console->store, (1u << LAT_TABLE_COUNT) - 1, note_change, console);
+        code = lat__identity_open(console, err);
+    }
     free(state);
     return code;
 }
@@ -229,6 +261,7 @@ static void stages_closed(void *arg)
     struct lat__console *console = arg;
 
     lat_timer_done(&console->renewal);
+    console->watcher = lat_store_unwatch(console->watcher);
     lat_steady_file_unwatch(console->steady);
     lat_signal_free(console->term);
     lat_signal_free(console->interrupt);

@@ -73,6 +73,13 @@ int lat_history_open(const struct lat_history_options *options, struct lat_histo
 /* Takes over other limits; what is now too old or too much is forgotten from the next moment on. From any thread. */
 void lat_history_set_limits(struct lat_history *history, const struct lat_history_limits *limits);
 
+/* Notes how far the store has come of which this history tells (lat_store_index): written with what is written next, without which
+ * it says nothing. From any thread. */
+void lat_history_note_store(struct lat_history *history, int64_t index);
+
+/* Returns what was noted last; right after opening, what was so before the last end. 0: nothing was. */
+int64_t lat_history_store_index(const struct lat_history *history);
+
 /* Has the writer write what waits and end. False when the disk does not let it within max_ms: then the history cannot be closed, and the
  * writer may still use loop and metrics; ask again, or end the process. */
 bool lat_history_stop(struct lat_history *history, int64_t max_ms) LAT_MUST_USE;

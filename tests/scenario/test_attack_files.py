@@ -105,6 +105,43 @@ def test_a_store_whose_log_alone_is_gone_is_not_begun_anew(tmp_path: Path) -> No
         cloud.kill()
 
 
+def test_a_store_that_lost_its_log_is_older_than_the_history_and_not_gone_on_with(damaged: Cloud) -> None:
+    older = (damaged.console.data / "state.db").read_bytes()
+    damaged.console.start()
+    try:
+        damaged.api("POST", "/api/v1/workloads", {"type": "redis", "name": "another"})
+        damaged.api("GET", "/api/v1/workloads/another/history")  # answered behind what the history was told
+        damaged.console.kill()
+        log = damaged.console.data / "state.db-wal"
+        kept = log.read_bytes()
+        log.unlink()
+        expect_refusal(damaged, "history.db has seen change", "state.db")
+        log.write_bytes(kept)
+        damaged.console.start()
+        assert sorted(damaged.api.names()) == ["another", "cache"]
+        damaged.console.stop()
+        (damaged.console.data / "state.db").write_bytes(older)
+        expect_refusal(damaged, "history.db has seen change", "state.db")
+        (damaged.console.data / "history.db").unlink()
+        damaged.console.start()
+        assert damaged.api.names() == ["cache"]
+    finally:
+        damaged.console.kill()
+
+
+def test_a_key_without_a_store_begins_a_new_console_and_says_so(tmp_path: Path) -> None:
+    cloud = Cloud(tmp_path)
+    cloud.console.data.mkdir(parents=True)
+    key = cloud.console.data / "master.key"
+    key.write_text("ab" * 32 + "\n")
+    cloud.start()
+    try:
+        assert "a new console begins under that key" in cloud.console.tail(200)
+        assert key.read_text() == "ab" * 32 + "\n"
+    finally:
+        cloud.kill()
+
+
 HARMLESS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "history.db is noise": ("history.db", noise),
     "history.db was cut": ("history.db", cut),

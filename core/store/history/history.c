@@ -107,6 +107,16 @@ void lat_history_set_limits(struct lat_history *history, const struct lat_histor
     pthread_mutex_unlock(&history->lock);
 }
 
+void lat_history_note_store(struct lat_history *history, int64_t index)
+{
+    history->store_index = index;
+}
+
+int64_t lat_history_store_index(const struct lat_history *history)
+{
+    return history->store_index;
+}
+
 /* Tells the writer to end. With the lock held. */
 static void ask_to_end(struct lat_history *history)
 {

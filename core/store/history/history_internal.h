@@ -79,6 +79,7 @@ struct lat_history {
 
     _Atomic int64_t level_s[LAT__LEVELS]; /* how long each level is kept */
     _Atomic int64_t days_ms, logs_bytes, bytes;
+    _Atomic int64_t store_index; /* how far the store has come */
 
     pthread_mutex_t lock;
     pthread_cond_t wake;                         /* the writer has something to do */
@@ -101,6 +102,7 @@ struct lat_history {
         *node_subjects;    /* node -> an int64_t, owned: how many of them; NULL: to be counted */
     int64_t line_bytes;    /* of all rows of log_line; as it will be committed */
     int64_t age_ms;        /* the wall time that ages are counted from; see retention.c */
+    int64_t kept_index;    /* store_index as it was written last */
     int64_t age_boot_ms;   /* when it was moved last */
     int64_t round_boot_ms; /* when the last round of forgetting was over; 0: none yet */
     int round_kind;        /* what the round under way is at */

@@ -172,6 +172,7 @@ int lat__history_schema(struct lat_history *history, struct lat_err *err)
     }
     if (rc == 0) {
         history->line_bytes = kept(history, "line_bytes", 0);
+        history->store_index = history->kept_index = kept(history, "store_index", 0);
         history->age_ms = lat__history_age(kept(history, "age_ms", wall), 0, wall);
         history->subject_count =
             lat__history_number(lat__history_statement(history, LAT__HISTORY_SUBJECT_COUNT), 0);

@@ -115,6 +115,18 @@ static void write_entries(struct lat_history *history, struct lat__entry *entrie
     }
 }
 
+/* Writes how far the store has come. That is durable there before it is noted, so never less is there than this says. */
+static void keep_store_index(struct lat_history *history)
+{
+    int64_t index = history->store_index;
+    struct lat_err ignored;
+
+    if (index != history->kept_index &&
+        lat__history_keep(history, "store_index", index, &ignored) == 0) {
+        history->kept_index = index;
+    }
+}
+
 /* Takes all that waits, with the lock held: one list, a kind behind the other. */
 static struct lat__entry *take_entries(struct lat_history *history)
 {
@@ -166,6 +178,7 @@ void lat__history_writer(void *arg)
         pthread_mutex_unlock(&history->lock);
 
         write_entries(history, entries);
+        keep_store_index(history);
         forgetting = !is_over && lat__history_forget_step(history);
         if (read != NULL) {
             lat__history_answer(history, read);

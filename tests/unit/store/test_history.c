@@ -60,6 +60,20 @@ static int64_t now(void)
     return lat_clock_wall_ms(lat_clock_system());
 }
 
+static void it_remembers_how_far_the_store_has_come(void **state)
+{
+    struct bed *bed = *state;
+    struct lat_history *history = history_open(bed);
+
+    assert_int_equal(lat_history_store_index(history), 0);
+    lat_history_note_store(history, 7);
+    lat_history_note_store(history, 41);
+    lat_history_close(history);
+    history = history_open(bed);
+    assert_int_equal(lat_history_store_index(history), 41);
+    lat_history_close(history);
+}
+
 static void what_was_added_is_read_in_order(void **state)
 {
     struct bed *bed = *state;
@@ -186,6 +200,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, bed_open, bed_close)
+        CASE(it_remembers_how_far_the_store_has_come),
         CASE(what_was_added_is_read_in_order),
         CASE(closing_writes_what_waits),
         CASE(only_the_newest_events_of_a_subject_are_kept),
