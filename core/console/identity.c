@@ -107,6 +107,12 @@ int lat__identity_sealer(struct lat__console *console, struct lat_err *err)
         lat_err_hint(err, "Restore it from a backup, or give a new console an empty --data-dir.");
     } else if (lat_file_exists(path)) {
         code = read_master_key(path, key, err);
+        if (code == 0 && !lat_file_exists(store)) {
+            lat_log(console->log, LAT_LOG_WARN,
+                    "there is a master key and no store: a new console begins under that key; if "
+                    "this one was in use before, stop it and restore its data folder",
+                    LAT_STR("master_key", path), LAT_STR("store", store));
+        }
     } else if (lat_file_exists(store)) {
         code = lat_err_set(err, LAT_E_IO,
                            "%s is missing, and the store beside it was sealed under it.", path);
