@@ -68,6 +68,7 @@ local POLICIES = {
     placement = { decisions = { "filter", "score" }, objects = { "node", "workload" } },
     admission = { decisions = { "admit" }, objects = { "request", "project" } },
 }
+for _, policy in pairs(POLICIES) do policy.fields = described(policy.objects) end
 
 local function keep(raised)
     return type(raised) == "table" and raised or debug.traceback(tostring(raised))
@@ -75,15 +76,15 @@ end
 
 -- Compiles one function of the file into `found`. passed: where the one before lets a row pass. Returns where this one
 -- does, and what stopped it.
-local function compile_one(name, objects, loaded, source, program, found, passed)
+local function compile_one(name, policy, loaded, source, program, found, passed)
     local m = machine.new(program)
     m.traps, m.path = found.traps, passed
-    local walk = walker.new(m, loaded, described(objects), source)
+    local walk = walker.new(m, loaded, policy.fields, source)
     local ok, raised = xpcall(function()
         if name == "score" then
-            found.score, found.terms, found.score_line = decide.score(walk, loaded.defined.score, objects)
+            found.score, found.terms, found.score_line = decide.score(walk, loaded.defined.score, policy.objects)
         else
-            found.rules, passed = decide.rules(walk, name, loaded.defined[name], objects)
+            found.rules, passed = decide.rules(walk, name, loaded.defined[name], policy.objects)
         end
     end, keep)
     if ok then return passed end
@@ -106,7 +107,8 @@ end
 --   problem     {line, problem: sentence} when the file is wrong: it names what is not there
 --   defect      what went wrong in the compiler itself
 function compiler.compile(source, policy)
-    local decisions, objects = POLICIES[policy or "placement"].decisions, POLICIES[policy or "placement"].objects
+    policy = POLICIES[policy or "placement"]
+    local decisions = policy.decisions
     local program = ssa.new()
     local found = { rules = {}, terms = {}, traps = {} }
     local result = { functions = {} }
@@ -125,7 +127,7 @@ function compiler.compile(source, policy)
         if loaded.defined[name] then
             local traps, why = #found.traps
             local entry = { name = name, compiled = true }
-            passed, why = compile_one(name, objects, loaded, source, program, found, passed)
+            passed, why = compile_one(name, policy, loaded, source, program, found, passed)
             result.functions[#result.functions + 1] = entry
             if why and why.problem then return { functions = {}, problem = why } end
             if why then

@@ -1,4 +1,4 @@
--- Runs a program once, in Lua: for tests, and for the check that a program which has just been made says what
+-- Runs a program on one row, in Lua: for tests, and for the check that a program which has just been made says what
 -- its policy says.
 
 local evaluate = {}
@@ -96,23 +96,38 @@ local function constant(op)
     return tonumber(op[2]) -- with an exponent, so that it is a float, and -0 stays what it is
 end
 
-local function label(map, key)
-    if key == nil then return nil end
-    return map[key]
-end
-
-local function compute(program, objects)
-    local values = {}
+-- Returns what each value is computed by: {fn, indexes of its operands}, {object, field, index of the key} or {value}.
+local function steps_of(program)
+    local steps = {}
     for index, op in ipairs(program.ops) do
-        local name, result = op[1]
+        local name = op[1]
         if name:find "^const_" then
-            result = constant(op)
+            steps[index] = { value = constant(op) }
         elseif name == "field" or name == "map" then
             local object, field = op[2]:match "^(%a+)%.(.+)$"
-            result = objects[object][field]
-            if name == "map" then result = label(result, values[op[3] + 1]) end
+            steps[index] = { object = object, field = field, key = name == "map" and op[3] + 1 or nil }
         else
-            result = operations[name](values[(op[2] or 0) + 1], values[(op[3] or 0) + 1], values[(op[4] or 0) + 1])
+            steps[index] = { fn = operations[name], (op[2] or 0) + 1, (op[3] or 0) + 1, (op[4] or 0) + 1 }
+        end
+    end
+    return steps
+end
+
+local function compute(steps, objects)
+    local values = {}
+    for index = 1, #steps do
+        local step = steps[index]
+        local fn, result = step.fn
+        if fn then
+            result = fn(values[step[1]], values[step[2]], values[step[3]])
+        elseif step.field then
+            result = objects[step.object][step.field]
+            if step.key then
+                local key = values[step.key]
+                result = key ~= nil and result[key] or nil
+            end
+        else
+            result = step.value
         end
         values[index] = result
     end
@@ -129,10 +144,15 @@ local function write(parts, values)
     return table.concat(texts)
 end
 
+-- Returns a program that can be run, as often as one likes.
+function evaluate.prepare(program)
+    return { program = program, steps = steps_of(program) }
+end
+
 -- Runs it on objects by name: {node, workload} or {request, project}. Returns
 -- {trap, line} | {ok = false, reason?, rule, rules: how many held} | {ok = true, score, terms}.
-function evaluate.row(program, objects)
-    local values = compute(program, objects)
+function evaluate.row(prepared, objects)
+    local program, values = prepared.program, compute(prepared.steps, objects)
     for _, trap in ipairs(program.traps or {}) do
         if values[trap.when + 1] then return { trap = trap.message, line = trap.line } end
     end

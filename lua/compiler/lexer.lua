@@ -13,11 +13,10 @@ for word in ([[and break do else elseif end false for function goto if in local 
     KEYWORDS[word] = true
 end
 
--- Longest first: a symbol is the first that fits.
-local SYMBOLS = {
-    "...", "<<", ">>", "//", "==", "~=", "<=", ">=", "::", "..",
-    "+", "-", "*", "/", "%", "^", "#", "&", "~", "|", "<", ">", "=", "(", ")", "{", "}", "[", "]", ";", ":", ",", ".",
-}
+local SYMBOLS, LONGEST = {}, 3
+for symbol in ([[... << >> // == ~= <= >= :: .. + - * / % ^ # & ~ | < > = ( ) { } [ ] ; : , .]]):gmatch "%S+" do
+    SYMBOLS[symbol] = true
+end
 
 local ESCAPES = {
     a = "\a", b = "\b", f = "\f", n = "\n", r = "\r", t = "\t", v = "\v", ["\\"] = "\\", ['"'] = '"', ["'"] = "'",
@@ -95,19 +94,23 @@ local function token_at(source, at)
         if not tonumber(source:sub(at, stop - 1)) then stop = source:match(rest, at) end
         return "number", tonumber(source:sub(at, stop - 1)), stop
     end
-    for _, symbol in ipairs(SYMBOLS) do
-        if source:sub(at, at + #symbol - 1) == symbol then return symbol, symbol, at + #symbol end
+    -- A symbol is the longest that fits.
+    for length = LONGEST, 1, -1 do
+        local symbol = source:sub(at, at + length - 1)
+        if SYMBOLS[symbol] then return symbol, symbol, at + #symbol end
     end
     error("a character that is no Lua", 0)
 end
 
 -- Returns the tokens {kind, value, line, from, to}, the last of kind "end of file"; nil when there are too many.
 function lexer.scan(source)
-    local tokens, line, counted, at = {}, 1, 1, 1
+    local tokens, line, at = {}, 1, 1
+    local newline = source:find("\n", 1, true) -- the first that is not counted yet
     while true do
         at = skip(source, at)
-        for _ in source:sub(counted, at - 1):gmatch "\n" do line = line + 1 end
-        counted = at
+        while newline and newline < at do
+            line, newline = line + 1, source:find("\n", newline + 1, true)
+        end
         if at > #source then break end
         local kind, value, behind = token_at(source, at)
         tokens[#tokens + 1] = { kind = kind, value = value, line = line, from = at, to = behind - 1 }

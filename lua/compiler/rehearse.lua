@@ -133,9 +133,9 @@ function POLICIES.admission.answer(file, globals, objects)
 end
 
 -- Returns nil when a program and the file's functions agree about objects, or how they differ.
-local function difference(policy, program, file, globals, objects)
+local function difference(policy, prepared, file, globals, objects)
     local ok, real = errors.catch("policy", file, policy.answer, file, globals, objects)
-    local made = evaluate.row(program, objects)
+    local made = evaluate.row(prepared, objects)
     if not ok then
         -- Of a division by zero, Lua 5.4.4 tells the line of something before it.
         local line = made.trap and BY_ZERO[made.trap] and real.line or made.line
@@ -158,10 +158,11 @@ end
 -- default "placement". Returns nil, or how they differ, and the objects by name.
 function rehearse.compare(program, file, globals, seed, count, name)
     local policy, draw, words = POLICIES[name or "placement"], generator(seed), vocabulary(program)
+    local prepared = evaluate.prepare(program)
     for _ = 1, count do
         local objects = {}
         for _, each in ipairs(policy.objects) do objects[each] = object(each, words, draw) end
-        local found = difference(policy, program, file, globals, objects)
+        local found = difference(policy, prepared, file, globals, objects)
         if found then return found, objects end
     end
 end

@@ -186,9 +186,9 @@ function direct.program(random, pairs_wanted)
     return program
 end
 
--- Returns what the program says of a row, as fuzz.expected has it of a policy's functions.
-function direct.answer(program, file, node, workload)
-    local made = evaluate.row(program, { node = node, workload = workload })
+-- Returns what a program (evaluate.prepare) says of a row, as fuzz.expected has it of a policy's functions.
+function direct.answer(prepared, file, node, workload)
+    local made = evaluate.row(prepared, { node = node, workload = workload })
     if made.trap then return { line = made.line, sentence = ("%s:%d: %s"):format(file, made.line, made.trap) } end
     if not made.ok then return reasons.told(made.reason) end
     return made.score

@@ -5,6 +5,7 @@ local chance = require "fuzz.chance"
 local compiler = require "compiler.compiler"
 local direct = require "fuzz.direct"
 local errors = require "lib.errors"
+local evaluate = require "compiler.evaluate"
 local frame = require "fuzz.frame"
 local generate = require "fuzz.generate"
 local native = require "fuzz.native"
@@ -87,8 +88,8 @@ end
 
 local function direct_one(seed)
     local program = direct_program(seed)
-    local function ask(_, node, workload) return direct.answer(program, FILE, node, workload) end
-    return compare(program, ask, nil, seed), program
+    local function ask(prepared, node, workload) return direct.answer(prepared, FILE, node, workload) end
+    return compare(program, ask, evaluate.prepare(program), seed), program
 end
 
 -- What stays of a difference when the source is made smaller.
