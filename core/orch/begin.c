@@ -5,15 +5,20 @@
 
 #include "base/text.h"
 
-/* Among equal nodes each workload has its own first one: FNV-1a of its id. */
-static uint64_t seed_of(const char *id)
+/* Goes on with FNV-1a over a text and its end. */
+static uint64_t hash_on(uint64_t hash, const char *text)
 {
-    uint64_t seed = UINT64_C(0xcbf29ce484222325);
+    do {
+        hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
+    } while (*text++);
+    return hash;
+}
 
-    for (; *id; id++) {
-        seed = (seed ^ (uint8_t)*id) * UINT64_C(0x100000001b3);
-    }
-    return seed;
+/* Among equal nodes each workload has its own first one. It goes by its name in its project: a dry run has no other in common with the deploy
+ * that follows. */
+static uint64_t seed_of(const struct lat_workload *workload)
+{
+    return hash_on(hash_on(UINT64_C(0xcbf29ce484222325), workload->project_id), workload->name);
 }
 
 /* Shows the instances of one workload to the fit. */
@@ -64,45 +69,6 @@ static void begin_fit(struct lat__evaluator *evaluator, struct lat_txn *txn)
     lat_fit_ready(evaluator->fit);
 }
 
-/* Chooses which of the missing instances the plan is of: one whose data lives somewhere, which goes there or nowhere, or in the end all
- * the others. Returns the rows of the nodes where its data is. */
-static const uint64_t *choose_instances(struct lat__evaluator *evaluator, struct lat_txn *txn,
-                                        size_t *ret_words)
-{
-    const struct lat_frame *frame = lat__fleet_frame(evaluator->fleet);
-    const struct lat_workload *workload = evaluator->workload;
-    int64_t ordinals[LAT_PLAN_INSTANCES_MAX];
-    size_t missing =
-        evaluator->trial ? 0 : lat__orch_missing(txn, workload, ordinals, LAT_PLAN_INSTANCES_MAX);
-    const uint64_t *first = NULL;
-    size_t others = 0;
-
-    evaluator->ordinal = -1;
-    *ret_words = 0;
-    for (size_t i = 0; i < missing; i++) {
-        size_t words;
-        const uint64_t *rows = lat_frame_data(frame, workload->row.id, ordinals[i], &words);
-
-        others += rows == NULL;
-        if (rows &&
-            (!first || (evaluator->ordinal < evaluator->from && ordinals[i] >= evaluator->from))) {
-            first = rows;
-            evaluator->ordinal = ordinals[i];
-            *ret_words = words;
-        }
-    }
-    if (evaluator->ordinal < evaluator->from && others > 0) {
-        evaluator->ordinal = -1;
-        *ret_words = 0;
-        first = NULL;
-    }
-    evaluator->wanted = first ? 1 : others;
-    if (evaluator->trial) {
-        evaluator->wanted = evaluator->trial->wanted - evaluator->trial->placed;
-    }
-    return first;
-}
-
 void lat__evaluator_begin(struct lat__evaluator *evaluator, struct lat_txn *txn)
 {
     const struct lat_workload *workload = evaluator->workload;
@@ -116,10 +82,6 @@ void lat__evaluator_begin(struct lat__evaluator *evaluator, struct lat_txn *txn)
 
     lat__fleet_refresh(evaluator->fleet, txn);
     if (evaluator->trial) {
-        if (evaluator->trial->placed == 0) {
-            evaluator->trial->wanted =
-                lat__orch_missing(txn, workload, NULL, (size_t)workload->count);
-        }
         lat__trial_count(evaluator->trial, evaluator->trial->placed, 1,
                          lat__fleet_frame(evaluator->fleet));
     }
@@ -129,10 +91,12 @@ void lat__evaluator_begin(struct lat__evaluator *evaluator, struct lat_txn *txn)
     lat_text_bound(evaluator->project_name, sizeof(evaluator->project_name),
                    project ? project->name : "");
     request.fit = evaluator->fit;
-    request.data = choose_instances(evaluator, txn, &request.data_words);
-    evaluator->plan = lat_plan_new(evaluator->planner, &request, seed_of(workload->row.id));
+    request.data = lat__evaluator_choose(evaluator, txn, &request.data_words);
+    evaluator->plan = lat_plan_new(evaluator->planner, &request, seed_of(workload));
     while ((row = lat_txn_each(txn, LAT_INDEX_ALLOCATION_WORKLOAD, workload->row.id, &cursor))) {
-        lat_plan_stands(evaluator->plan, ((const struct lat_allocation *)row)->node_id);
+        if (!((const struct lat_allocation *)row)->finished) {
+            lat_plan_stands(evaluator->plan, ((const struct lat_allocation *)row)->node_id);
+        }
     }
     if (evaluator->trial) {
         lat__trial_stand(evaluator->trial, evaluator->plan);

@@ -1,7 +1,7 @@
 /* Inside of core/orch: the evaluator's state, for the files that carry a decision on.
  *
- *   evaluate.c: queue, policy ─► begin.c: a plan is made ready ─► stage.c: what it placed becomes rows
- *                                                             └─► trial.c: or is told, and nothing is written */
+ *   evaluate.c: queue, policy ─► begin.c: a plan is made ready ─► choose.c: it places ─► stage.c: what it placed becomes rows
+ *                                 (choose.c: of these instances)                   └─► trial.c: or is told, and nothing is written */
 #ifndef LAT_ORCH_EVALUATE_INTERNAL_H
 #define LAT_ORCH_EVALUATE_INTERNAL_H
 
@@ -45,9 +45,31 @@ void lat__evaluator_again(struct lat__evaluator *evaluator, const char *workload
 /* Begins the plan of the workload that was taken: the frame as it is now, and where its instances are. */
 void lat__evaluator_begin(struct lat__evaluator *evaluator, struct lat_txn *txn);
 
+/* ---- choose.c ---- */
+
+/* Chooses which of the missing instances the next plan is of (evaluator->ordinal, wanted): one whose data lives somewhere, which goes there or
+ * nowhere, or all the others. Returns the rows of the nodes where its data is; borrowed from the frame; NULL for those without. */
+const uint64_t *lat__evaluator_choose(struct lat__evaluator *evaluator, struct lat_txn *txn,
+                                      size_t *ret_words);
+
+/* What a plan came to. */
+struct lat__outcome {
+    int64_t ordinals[LAT_PLAN_INSTANCES_MAX]; /* of what was placed, in order of choice */
+    size_t missing;                           /* instances, before it placed any */
+    size_t placed;
+    bool is_open;    /* none was placed, and no word is said yet: those behind are tried first */
+    bool is_partial; /* some were placed, others are tried next */
+};
+
+/* Places those of the instances missing of a workload (NULL: it is gone) that were chosen, as far as they still are missing. LAT_E_POLICY, and
+ * the plan is still under way, when its program fails. */
+int lat__evaluator_place(struct lat__evaluator *evaluator, struct lat_txn *txn,
+                         const struct lat_workload *workload, struct lat__outcome *ret_outcome,
+                         struct lat_err *err) LAT_MUST_USE;
+
 /* ---- stage.c ---- */
 
-/* Places what is missing now, and stages that. LAT_E_POLICY, and the plan is still under way, when its program fails. */
+/* Places what is missing now, and stages that. LAT_E_POLICY as lat__evaluator_place. */
 int lat__evaluator_stage(struct lat__evaluator *evaluator, struct lat_err *err) LAT_MUST_USE;
 
 /* ---- trial.c ---- */
@@ -55,7 +77,7 @@ int lat__evaluator_stage(struct lat__evaluator *evaluator, struct lat_err *err) 
 /* Takes the next trial, if it is its turn. */
 bool lat__evaluator_take_trial(struct lat__evaluator *evaluator, bool may_evaluate);
 
-/* Decides where the rest of a trial's instances would go, as far as one plan says. LAT_E_POLICY as lat__evaluator_stage. */
+/* Decides where the rest of a trial's instances would go, as far as one plan says. LAT_E_POLICY as lat__evaluator_place. */
 int lat__evaluator_tell(struct lat__evaluator *evaluator, struct lat_err *err) LAT_MUST_USE;
 
 #endif

@@ -147,18 +147,18 @@ static void put_allocations(struct lat__evaluator *evaluator, struct lat_txn *tx
 
 /* Stages what was placed of what is missing. Returns false when there is nothing to write. */
 static bool stage_plan(struct lat__evaluator *evaluator, struct lat_txn *txn,
-                       const struct lat_workload *workload, const int64_t *ordinals, size_t placed)
+                       const struct lat_workload *workload, const struct lat__outcome *outcome)
 {
     int64_t now = lat_clock_wall_ms(lat_loop_clock(evaluator->orch->with.loop));
     struct lat_buf reason = {0};
     bool wrote = true;
 
     lat_plan_sentence(evaluator->plan, &reason);
-    if (placed > 0) {
-        put_allocations(evaluator, txn, workload, ordinals, placed, now);
+    if (outcome->placed > 0) {
+        put_allocations(evaluator, txn, workload, outcome->ordinals, outcome->placed, now);
         put_evaluation(evaluator, txn, "done", lat_buf_text(&reason), now);
         lat_map_remove(evaluator->orch->waiting, workload->row.id);
-        lat_metric_add(evaluator->placed, (int64_t)placed);
+        lat_metric_add(evaluator->placed, (int64_t)outcome->placed);
     } else {
         lat_metric_add(evaluator->blocked, 1);
         wrote = !is_known(txn, workload->row.id, lat_buf_text(&reason));
@@ -179,14 +179,14 @@ static bool stage_plan(struct lat__evaluator *evaluator, struct lat_txn *txn,
 }
 
 /* Stages the plan. What it left missing is evaluated next; of one that is refused at once everything is, later. */
-static void commit_plan(struct lat__evaluator *evaluator, struct lat_txn *txn, size_t placed,
-                        bool is_partial)
+static void commit_plan(struct lat__evaluator *evaluator, struct lat_txn *txn,
+                        const struct lat__outcome *outcome)
 {
     struct staged_plan *staged = LAT_NEW(struct staged_plan);
     struct lat_err err;
 
     staged->evaluator = evaluator;
-    staged->instances = placed;
+    staged->instances = outcome->placed;
     lat_text_bound(staged->workload_id, sizeof(staged->workload_id), evaluator->workload->row.id);
     lat__evaluator_finish(evaluator);
     if (lat_txn_commit(txn, plan_committed, staged, &err)) {
@@ -194,39 +194,11 @@ static void commit_plan(struct lat__evaluator *evaluator, struct lat_txn *txn, s
         free(staged);
         return;
     }
-    evaluator->staged += placed;
+    evaluator->staged += outcome->placed;
     lat__orch_hold(evaluator->orch);
-    if (is_partial) {
+    if (outcome->is_partial) {
         lat__evaluator_again(evaluator, staged->workload_id, 0);
     }
-}
-
-/* Leaves of the missing instances those that the plan is of. *ret_more: others are tried after them. */
-static size_t keep_chosen(const struct lat__evaluator *evaluator, int64_t *ordinals, size_t missing,
-                          bool *ret_more)
-{
-    const struct lat_frame *frame = lat__fleet_frame(evaluator->fleet);
-    size_t kept = 0;
-    size_t words;
-
-    *ret_more = false;
-    for (size_t i = 0; i < missing; i++) {
-        bool has_data =
-            lat_frame_data(frame, evaluator->workload->row.id, ordinals[i], &words) != NULL;
-
-        if (evaluator->ordinal < 0 ? !has_data : ordinals[i] == evaluator->ordinal) {
-            ordinals[kept++] = ordinals[i];
-        } else if (evaluator->ordinal >= 0 && (!has_data || ordinals[i] > evaluator->ordinal)) {
-            *ret_more = true;
-        }
-    }
-    return kept;
-}
-
-/* Goes on to the instances behind those that the plan found no place for. */
-static void go_on(struct lat__evaluator *evaluator)
-{
-    lat__evaluator_again(evaluator, evaluator->workload->row.id, evaluator->ordinal + 1);
 }
 
 int lat__evaluator_stage(struct lat__evaluator *evaluator, struct lat_err *err)
@@ -235,13 +207,8 @@ int lat__evaluator_stage(struct lat__evaluator *evaluator, struct lat_err *err)
     struct lat_txn *txn = lat_txn_begin(orch->with.store, evaluator->workload->request_id);
     const struct lat_workload *workload = (const struct lat_workload *)lat_txn_get(
         txn, LAT_TABLE_WORKLOAD, evaluator->workload->row.id);
-    int64_t ordinals[LAT_PLAN_INSTANCES_MAX];
-    size_t missing =
-        workload ? lat__orch_missing(txn, workload, ordinals, LAT_PLAN_INSTANCES_MAX) : 0;
-    bool has_more;
-    size_t chosen = keep_chosen(evaluator, ordinals, missing, &has_more);
-    size_t placed = 0;
-    int rc = chosen > 0 ? lat_plan_place(evaluator->plan, chosen, &placed, err) : 0;
+    struct lat__outcome outcome;
+    int rc = lat__evaluator_place(evaluator, txn, workload, &outcome, err);
 
     if (rc != 0) {
         lat_txn_cancel(txn);
@@ -249,12 +216,12 @@ int lat__evaluator_stage(struct lat__evaluator *evaluator, struct lat_err *err)
     }
     lat_metric_observe_ns(evaluator->seconds, lat_clock_boot_ns(lat_loop_clock(orch->with.loop)) -
                                                   evaluator->started_ns);
-    if (missing == 0) { /* while the policy was asked */
+    if (outcome.missing == 0) { /* while the policy was asked */
         lat_map_remove(orch->waiting, evaluator->workload->row.id);
-    } else if (placed == 0 && (has_more || chosen == 0)) {
-        go_on(evaluator);
-    } else if (stage_plan(evaluator, txn, workload, ordinals, placed)) {
-        commit_plan(evaluator, txn, placed, placed > 0 && placed < missing);
+    } else if (outcome.is_open) {
+        lat__evaluator_again(evaluator, workload->row.id, evaluator->ordinal + 1);
+    } else if (stage_plan(evaluator, txn, workload, &outcome)) {
+        commit_plan(evaluator, txn, &outcome);
         return 0;
     }
     lat_txn_cancel(txn);

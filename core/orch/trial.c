@@ -98,20 +98,23 @@ void lat__trial_stand(const struct lat__trial *trial, struct lat_plan *plan)
 /* Returns an instance of a plan as it would stand on its node; owned. */
 static struct lat_allocation *make_instance(const struct lat__trial *trial,
                                             const struct lat_plan *plan,
-                                            const struct lat_frame *frame, size_t number)
+                                            const struct lat_frame *frame, size_t number,
+                                            int64_t ordinal)
 {
     struct lat_allocation *instance = lat_allocation_new();
 
     lat_row_set(instance->node_id, lat_frame_node(frame, lat_plan_rows(plan)[number])->row.id);
     lat_row_set(instance->host_ports, trial->workload->host_ports);
     lat_row_set(instance->gpus, lat_plan_gpus(plan, number));
+    instance->ordinal = ordinal;
     return instance;
 }
 
-bool lat__trial_note(struct lat__trial *trial, struct lat_plan *plan, const struct lat_frame *frame,
-                     size_t placed)
+/* Takes in what a plan came to. */
+static void note(struct lat__trial *trial, struct lat_plan *plan, const struct lat_frame *frame,
+                 const struct lat__outcome *outcome)
 {
-    if (placed == 0 || trial->placed == 0) { /* the first decision, or the one that ends it */
+    if (outcome->placed == 0 || trial->placed == 0) { /* the first decision, or the last */
         struct lat_buf receipt = {0};
         struct lat_buf reason = {0};
 
@@ -123,10 +126,10 @@ bool lat__trial_note(struct lat__trial *trial, struct lat_plan *plan, const stru
         trial->reason = lat_buf_take_text(&reason);
         lat_text_replace(&trial->policy, lat_plan_policy(plan));
     }
-    for (size_t i = 0; i < placed; i++) {
-        trial->instances[trial->placed++] = make_instance(trial, plan, frame, i);
+    for (size_t i = 0; i < outcome->placed; i++) {
+        trial->instances[trial->placed++] =
+            make_instance(trial, plan, frame, i, outcome->ordinals[i]);
     }
-    return placed > 0 && trial->placed < trial->wanted;
 }
 
 /* ---- taking turns with evaluations ---- */
@@ -174,30 +177,31 @@ bool lat__evaluator_take_trial(struct lat__evaluator *evaluator, bool may_evalua
     evaluator->trial_count--;
     evaluator->trial = trial;
     evaluator->workload = trial->workload;
+    evaluator->from = trial->from;
     lat_row_ref(&trial->workload->row);
     return true;
 }
 
 int lat__evaluator_tell(struct lat__evaluator *evaluator, struct lat_err *err)
 {
+    struct lat_txn *txn = lat_txn_begin(evaluator->orch->with.store, "");
     struct lat__trial *trial = evaluator->trial;
     size_t stood = trial->placed;
-    size_t missing = trial->wanted - stood;
-    size_t placed = 0;
-    bool has_more = false;
-    int rc = missing > 0 ? lat_plan_place(evaluator->plan, missing, &placed, err) : 0;
+    struct lat__outcome outcome;
+    int rc = lat__evaluator_place(evaluator, txn, trial->workload, &outcome, err);
 
+    lat_txn_cancel(txn);
     if (rc != 0) {
         return rc;
     }
-    if (missing > 0) {
-        has_more =
-            lat__trial_note(trial, evaluator->plan, lat__fleet_frame(evaluator->fleet), placed);
+    if (outcome.missing > 0 && !outcome.is_open) {
+        note(trial, evaluator->plan, lat__fleet_frame(evaluator->fleet), &outcome);
     }
+    trial->from = outcome.is_open ? evaluator->ordinal + 1 : 0;
     lat__evaluator_finish(evaluator);
     lat__trial_count(trial, stood, -1, lat__fleet_frame(evaluator->fleet));
     evaluator->trial = NULL;
-    if (has_more) {
+    if (outcome.is_open || outcome.is_partial) {
         TAILQ_INSERT_TAIL(&evaluator->trials, trial, link);
         evaluator->trial_count++;
     } else {

@@ -16,6 +16,7 @@ struct lat__trial {
     size_t
         wanted; /* that lack a place: all of a new workload, those that a change brings of one that stands */
     size_t placed;                   /* of these */
+    int64_t from;                    /* as lat__evaluator_again */
     char *reason, *receipt, *policy; /* owned; NULL until something was decided */
     lat_trial_fn *fn;                /* NULL once it was called */
     void *arg;
@@ -34,9 +35,5 @@ void lat__trial_count(const struct lat__trial *trial, size_t count, int64_t time
 
 /* Tells a new plan where instances would stand. */
 void lat__trial_stand(const struct lat__trial *trial, struct lat_plan *plan);
-
-/* Takes in what a plan placed. Returns whether there is more to decide. */
-bool lat__trial_note(struct lat__trial *trial, struct lat_plan *plan, const struct lat_frame *frame,
-                     size_t placed);
 
 #endif
