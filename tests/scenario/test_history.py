@@ -1,5 +1,6 @@
 """What the console keeps of the past: what nodes and workloads used, and logs that outlive their node, its agent and the console."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,3 +90,24 @@ def test_the_log_before_this_one_is_kept(cloud: Cloud) -> None:
     wait_until(lambda: "...." in cloud.api.ask("GET", "/api/v1/workloads/counter/logs?since=1h").text, "the new one writes")
     previous = cloud.cli("logs", "--previous", "counter").stdout
     assert "line 20 \n" in previous and "...." not in previous
+
+
+def test_a_reload_takes_over_how_much_is_kept(engine: Engine, tmp_path: Path) -> None:
+    settings = tmp_path / "lattice.conf"
+    settings.write_text("LATTICE_HISTORY_LOGS_BYTES=1g\n")
+    cloud = Cloud(tmp_path, flags=("--config", str(settings))).start()
+    try:
+        cloud.join(engine)
+        deploy_counter(cloud)
+        wait_until(lambda: len(kept(cloud)) > 60, "lines are kept")
+        assert kept(cloud)[0] == 1
+        settings.write_text("LATTICE_HISTORY_LOGS_BYTES=200\n")
+        assert cloud.console.process
+        cloud.console.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: kept(cloud)[0] > 20, "the oldest lines are forgotten")
+        settings.write_text("LATTICE_HISTORY_LOGS_BYTES=some\n")
+        cloud.console.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "the settings were not reloaded" in cloud.console.log.read_text(), "a mistake is said")
+        cloud.stop()
+    finally:
+        cloud.kill()
