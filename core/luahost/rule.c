@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEPT_MAX = 4096 }; /* texts that answers were made with, until they are forgotten */
-
 struct rule {
     struct lat_luahost *host;
     char *policy;
@@ -82,9 +80,6 @@ static int rule_here(const struct lat_program *program, struct lat_columns *colu
     size_t op_count;
     size_t count;
 
-    if (lat_columns_kept(columns) > KEPT_MAX) {
-        lat_columns_forget(columns);
-    }
     lat_program_ops(program, &op_count);
     union lat_program_value *values = lat_alloc_array(op_count, sizeof(*values));
 
@@ -102,6 +97,7 @@ static int rule_here(const struct lat_program *program, struct lat_columns *colu
         lat_buf_done(&reason);
     }
     free(values);
+    lat_columns_forget(columns); /* the texts that it was made with: the next one's are others */
     if (trap < 0) {
         return 0;
     }

@@ -38,10 +38,8 @@ static void add_node(struct fixture *fixture, const char *name, bool healthy, co
     cJSON_Delete(json);
 }
 
-static void open_columns(struct fixture *fixture)
+static void fill_columns(struct fixture *fixture)
 {
-    fixture->columns = lat_columns_new();
-    fixture->record = lat_record_new(fixture->columns);
     add_node(fixture, "a", true, "{\"disk\":\"ssd\"}");
     add_node(fixture, "b", false, "{}");
     lat_record_set_text(fixture->record, LAT_FIELD_workload_name, "db");
@@ -52,30 +50,40 @@ static void open_columns(struct fixture *fixture)
     lat_record_set_int(fixture->record, LAT_FIELD_workload_memory, 1000);
 }
 
-static int set_up(void **state, int64_t patience_ms)
+static struct fixture *open_host(int64_t deadline_ms, int64_t patience_ms)
 {
     struct fixture *fixture = LAT_NEW(struct fixture);
     struct lat_luahost_options options = {
-        .deadline_ms = DEADLINE_MS, .patience_ms = patience_ms, .stderr_fd = 2};
+        .deadline_ms = deadline_ms, .patience_ms = patience_ms, .stderr_fd = 2};
 
     fixture->loop = lat_loop_new(lat_clock_system());
     fixture->random = lat_random_new_seeded(1);
     fixture->metrics = lat_metrics_new();
     fixture->host =
         lat_luahost_new(fixture->loop, NULL, fixture->metrics, fixture->random, &options);
-    open_columns(fixture);
-    *state = fixture;
-    return 0;
+    fixture->columns = lat_columns_new();
+    fixture->record = lat_record_new(fixture->columns);
+    return fixture;
 }
 
 int fixture_setup(void **state)
 {
-    return set_up(state, 0);
+    *state = open_host(DEADLINE_MS, 0);
+    fill_columns(*state);
+    return 0;
 }
 
 int fixture_setup_patient(void **state)
 {
-    return set_up(state, WAIT_MS);
+    *state = open_host(DEADLINE_MS, WAIT_MS);
+    fill_columns(*state);
+    return 0;
+}
+
+int fixture_setup_empty(void **state)
+{
+    *state = open_host(FIXTURE_LONG_MS, WAIT_MS);
+    return 0;
 }
 
 static void set_flag(void *arg)

@@ -36,10 +36,14 @@ struct rows_result {
     struct lat_decision *decision; /* lat_decision_free; NULL: err */
 };
 
+enum { FIXTURE_LONG_MS = 60000 };
+
 /* CMocka's setup and teardown: *state is a struct fixture. The deadline is 300 ms, twice that under sanitizers. */
 int fixture_setup(void **state);
 /* With all patience, for many scripts that work hard: none waits until nothing else on the machine wants to run. */
 int fixture_setup_patient(void **state);
+/* The same with a deadline of FIXTURE_LONG_MS, and without nodes. */
+int fixture_setup_empty(void **state);
 int fixture_teardown(void **state);
 int64_t fixture_deadline_ms(void);
 

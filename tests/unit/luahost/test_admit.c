@@ -7,45 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUESTIONS = 150, REVISION = 5, LONG_MS = 60000 };
-
-struct world {
-    struct fixture *fixture;
-    struct lat_columns *columns;
-    struct lat_record *record;
-};
-
-static int setup(void **state)
-{
-    struct world *world = LAT_NEW(struct world);
-
-    fixture_setup((void **)&world->fixture);
-    lat_luahost_set_deadline(world->fixture->host, LONG_MS);
-    world->columns = lat_columns_new();
-    world->record = lat_record_new(world->columns);
-    *state = world;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct world *world = *state;
-
-    lat_record_free(world->record);
-    lat_columns_free(world->columns);
-    fixture_teardown((void **)&world->fixture);
-    free(world);
-    return 0;
-}
+enum { QUESTIONS = 150, REVISION = 5 };
 
 /* ---- questions ---- */
 
-static uint64_t below(struct world *world, uint64_t bound)
+static uint64_t below(struct fixture *fixture, uint64_t bound)
 {
-    return lat_random_below(world->fixture->random, bound);
+    return lat_random_below(fixture->random, bound);
 }
 
-static const char *some_word(struct world *world)
+static const char *some_word(struct fixture *fixture)
 {
     static const char *const words[] = {
         "",      "ada",  "bob",  "create", "scale", "service", "task",  "postgres",
@@ -55,54 +26,54 @@ static const char *some_word(struct world *world)
         "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9"
         "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9";
 
-    return below(world, 12) == 0 ? long_word : words[below(world, LAT_COUNT(words))];
+    return below(fixture, 12) == 0 ? long_word : words[below(fixture, LAT_COUNT(words))];
 }
 
-static int64_t some_number(struct world *world)
+static int64_t some_number(struct fixture *fixture)
 {
-    switch (below(world, 5)) {
+    switch (below(fixture, 5)) {
     case 0: return 0;
     case 1: return 1;
     case 2: return (int64_t)1 << 53;
-    case 3: return (int64_t)below(world, 100);
-    default: return (int64_t)below(world, UINT64_C(1) << 40);
+    case 3: return (int64_t)below(fixture, 100);
+    default: return (int64_t)below(fixture, UINT64_C(1) << 40);
     }
 }
 
-static void set_labels(struct world *world, enum lat_policy_field field)
+static void set_labels(struct fixture *fixture, enum lat_policy_field field)
 {
     static const char *const keys[] = {"env", "team", "n", "ada"};
     cJSON *map = cJSON_CreateObject();
 
     for (size_t i = 0; i < LAT_COUNT(keys); i++) {
-        if (below(world, 2) == 0) {
-            cJSON_AddStringToObject(map, keys[i], some_word(world));
+        if (below(fixture, 2) == 0) {
+            cJSON_AddStringToObject(map, keys[i], some_word(fixture));
         }
     }
-    lat_record_set_map(world->record, field, map);
+    lat_record_set_map(fixture->record, field, map);
     cJSON_Delete(map);
 }
 
-static void make_up(struct world *world)
+static void make_up(struct fixture *fixture)
 {
     for (size_t i = LAT_PLACEMENT_FIELD_COUNT; i < LAT_FIELD_COUNT; i++) {
         enum lat_policy_field field = (enum lat_policy_field)i;
 
         switch (lat_policy_field_row(field)->type) {
         case LAT_POLICY_TYPE_BOOL:
-            lat_record_set_bool(world->record, field, below(world, 4) == 0);
+            lat_record_set_bool(fixture->record, field, below(fixture, 4) == 0);
             break;
         case LAT_POLICY_TYPE_INT:
-            lat_record_set_int(world->record, field, some_number(world));
+            lat_record_set_int(fixture->record, field, some_number(fixture));
             break;
         case LAT_POLICY_TYPE_FLOAT:
-            lat_record_set_float(world->record, field, (double)below(world, 100000) / 1000);
+            lat_record_set_float(fixture->record, field, (double)below(fixture, 100000) / 1000);
             break;
         case LAT_POLICY_TYPE_TEXT:
         case LAT_POLICY_TYPE_OPTION:
-            lat_record_set_text(world->record, field, some_word(world));
+            lat_record_set_text(fixture->record, field, some_word(fixture));
             break;
-        case LAT_POLICY_TYPE_MAP: set_labels(world, field); break;
+        case LAT_POLICY_TYPE_MAP: set_labels(fixture, field); break;
         }
     }
 }
@@ -123,14 +94,14 @@ static void note(void *arg, const struct lat_ruling *ruling)
     answer->ruling = *ruling;
 }
 
-static void admit(struct world *world, struct answer *answer)
+static void admit(struct fixture *fixture, struct answer *answer)
 {
     *answer = (struct answer){0};
-    lat_luahost_admit(world->fixture->host, world->columns, world->record, note, answer);
+    lat_luahost_admit(fixture->host, fixture->columns, fixture->record, note, answer);
 }
 
 /* Asks the process, also where there is a program. */
-static void ask_process(struct world *world, struct answer *answer)
+static void ask_process(struct fixture *fixture, struct answer *answer)
 {
     struct lat_json_writer writer;
     struct lat_buf input = {0};
@@ -138,31 +109,31 @@ static void ask_process(struct world *world, struct answer *answer)
     *answer = (struct answer){0};
     lat_json_writer_init(&writer, &input);
     lat_json_object(&writer, NULL);
-    lat_record_write(world->record, "request", &writer);
-    lat_record_write(world->record, "project", &writer);
+    lat_record_write(fixture->record, "request", &writer);
+    lat_record_write(fixture->record, "project", &writer);
     lat_json_end(&writer, '}');
-    lat_luahost_rule(world->fixture->host, "admission", lat_buf_text(&input), note, answer);
+    lat_luahost_rule(fixture->host, "admission", lat_buf_text(&input), note, answer);
     lat_buf_done(&input);
-    assert_true(lat_loop_run_until(world->fixture->loop, &answer->done, 30000));
+    assert_true(lat_loop_run_until(fixture->loop, &answer->done, 30000));
 }
 
-static void load(struct world *world, const char *source)
+static void load(struct fixture *fixture, const char *source)
 {
     struct lat_luahost_source policy = {
         .kind = LAT_LUAHOST_POLICY, .name = "admission", .revision = REVISION, .source = source};
     struct result result = {0};
 
-    lat_luahost_load(world->fixture->host, &policy, fixture_on_loaded, &result);
-    fixture_wait(world->fixture, &result);
+    lat_luahost_load(fixture->host, &policy, fixture_on_loaded, &result);
+    fixture_wait(fixture, &result);
     if (result.err.code != LAT_OK) {
         fail_msg("%s\n%s", result.err.sentence, source);
     }
 }
 
-static bool is_compiled(struct world *world)
+static bool is_compiled(struct fixture *fixture)
 {
     int64_t revision;
-    bool compiled = lat_luahost_program(world->fixture->host, "admission", &revision) != NULL;
+    bool compiled = lat_luahost_program(fixture->host, "admission", &revision) != NULL;
 
     assert_int_equal(revision, REVISION);
     return compiled;
@@ -241,21 +212,21 @@ static const struct {
 
 static void program_and_process_say_the_same(void **state)
 {
-    struct world *world = *state;
+    struct fixture *fixture = *state;
 
     for (size_t i = 0; i < LAT_COUNT(policies); i++) {
         int said = 0;
 
-        load(world, policies[i].source);
-        assert_true(is_compiled(world));
+        load(fixture, policies[i].source);
+        assert_true(is_compiled(fixture));
         for (int k = 0; k < QUESTIONS; k++) {
             struct answer here;
             struct answer there;
 
-            make_up(world);
-            admit(world, &here);
+            make_up(fixture);
+            admit(fixture, &here);
             assert_true(here.done);
-            ask_process(world, &there);
+            ask_process(fixture, &there);
             assert_same(&here.ruling, &there.ruling);
             said |= here.ruling.fallback.code != LAT_OK        ? RAISES
                     : here.ruling.verdict == LAT_RULING_ACCEPT ? ACCEPTS
@@ -267,35 +238,78 @@ static void program_and_process_say_the_same(void **state)
     }
 }
 
+/* A question that none before it was like. */
+static void make_up_another(struct fixture *fixture, int number)
+{
+    char name[32];
+    char image[64];
+    cJSON *labels = cJSON_CreateObject();
+
+    snprintf(name, sizeof(name), "name-%d", number);
+    snprintf(image, sizeof(image), "registry.example/app-%d:1", number);
+    cJSON_AddStringToObject(labels, name, image);
+    lat_record_set_text(fixture->record, LAT_FIELD_request_name, name);
+    lat_record_set_text(fixture->record, LAT_FIELD_request_image, image);
+    lat_record_set_map(fixture->record, LAT_FIELD_request_labels, labels);
+    cJSON_Delete(labels);
+}
+
+static void many_questions_leave_few_texts_behind(void **state)
+{
+    enum { MANY = 10000, MOST = 64 };
+    struct fixture *fixture = *state;
+    struct answer answer;
+
+    load(
+        fixture,
+        "function admit(request, project)\n"
+        "  local app = request.image:match('^registry%.example/(.+):%d+$') or request.image\n"
+        "  return request.labels[request.name] ~= request.image, request.name:upper() .. ' runs ' .. app\n"
+        "end");
+    assert_true(is_compiled(fixture));
+    for (int i = 0; i < MANY; i++) {
+        char reason[64];
+
+        make_up_another(fixture, i);
+        admit(fixture, &answer);
+        snprintf(reason, sizeof(reason), "NAME-%d runs app-%d", i, i);
+        assert_int_equal(answer.ruling.verdict, LAT_RULING_REJECT);
+        assert_string_equal(answer.ruling.reason, reason);
+        if (lat_columns_codes_end(fixture->columns) > MOST) {
+            fail_msg("%zu texts after %d questions", lat_columns_texts(fixture->columns), i + 1);
+        }
+    }
+}
+
 static void what_is_not_compiled_is_asked_of_the_process(void **state)
 {
-    struct world *world = *state;
+    struct fixture *fixture = *state;
     struct answer answer;
     struct answer there;
 
-    load(world, "function admit(request) return not pcall(error), request.name end");
-    assert_false(is_compiled(world));
-    make_up(world);
-    admit(world, &answer);
+    load(fixture, "function admit(request) return not pcall(error), request.name end");
+    assert_false(is_compiled(fixture));
+    make_up(fixture);
+    admit(fixture, &answer);
     assert_false(answer.done);
-    assert_true(lat_loop_run_until(world->fixture->loop, &answer.done, 30000));
-    ask_process(world, &there);
+    assert_true(lat_loop_run_until(fixture->loop, &answer.done, 30000));
+    ask_process(fixture, &there);
     assert_same(&answer.ruling, &there.ruling);
     assert_int_equal(answer.ruling.verdict, LAT_RULING_ACCEPT);
 }
 
 static void both_ways_are_counted(void **state)
 {
-    struct world *world = *state;
+    struct fixture *fixture = *state;
     struct lat_luahost_use use;
     struct answer answer;
 
-    load(world, "function admit(request) return request.name == 'my-db' or request.count end");
-    assert_true(is_compiled(world));
-    make_up(world);
-    admit(world, &answer);
-    ask_process(world, &answer);
-    lat_luahost_use(world->fixture->host, LAT_LUAHOST_POLICY, "admission", &use);
+    load(fixture, "function admit(request) return request.name == 'my-db' or request.count end");
+    assert_true(is_compiled(fixture));
+    make_up(fixture);
+    admit(fixture, &answer);
+    ask_process(fixture, &answer);
+    lat_luahost_use(fixture->host, LAT_LUAHOST_POLICY, "admission", &use);
     assert_int_equal(use.asks, 2);
     assert_int_equal(use.errors, 2);
     assert_true(use.p99_ns > 0);
@@ -303,13 +317,13 @@ static void both_ways_are_counted(void **state)
 
 static void without_a_policy_there_is_no_answer(void **state)
 {
-    struct world *world = *state;
+    struct fixture *fixture = *state;
     struct answer answer;
 
-    make_up(world);
-    admit(world, &answer);
+    make_up(fixture);
+    admit(fixture, &answer);
     assert_false(answer.done);
-    assert_true(lat_loop_run_until(world->fixture->loop, &answer.done, 30000));
+    assert_true(lat_loop_run_until(fixture->loop, &answer.done, 30000));
     assert_int_equal(answer.ruling.fallback.code, LAT_E_NOT_FOUND);
     assert_int_equal(answer.ruling.revision, 0);
 }
@@ -317,11 +331,16 @@ static void without_a_policy_there_is_no_answer(void **state)
 static int run(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(program_and_process_say_the_same, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_not_compiled_is_asked_of_the_process, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(both_ways_are_counted, setup, teardown),
-        cmocka_unit_test_setup_teardown(without_a_policy_there_is_no_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(program_and_process_say_the_same, fixture_setup_empty,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(many_questions_leave_few_texts_behind, fixture_setup_empty,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_is_not_compiled_is_asked_of_the_process,
+                                        fixture_setup_empty, fixture_teardown),
+        cmocka_unit_test_setup_teardown(both_ways_are_counted, fixture_setup_empty,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(without_a_policy_there_is_no_answer, fixture_setup_empty,
+                                        fixture_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,36 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NODES = 300, LONG_MS = 60000 };
-
-struct world {
-    struct fixture *fixture;
-    struct lat_columns *columns;
-    struct lat_record *record;
-};
-
-static int setup(void **state)
-{
-    struct world *world = LAT_NEW(struct world);
-
-    fixture_setup_patient((void **)&world->fixture);
-    lat_luahost_set_deadline(world->fixture->host, LONG_MS);
-    world->columns = lat_columns_new();
-    world->record = lat_record_new(world->columns);
-    *state = world;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct world *world = *state;
-
-    lat_record_free(world->record);
-    lat_columns_free(world->columns);
-    fixture_teardown((void **)&world->fixture);
-    free(world);
-    return 0;
-}
+enum { NODES = 300 };
 
 /* ---- nodes ---- */
 
@@ -56,111 +27,111 @@ static const char *const words[] = {"",    "default",       "gpu",    "amd64", "
                                     "ssd", "zone-a",        "zone-b", "x",     "true",
                                     "17",  "\u00e9t\u00e9", "edge",   "A100",  "node-1"};
 
-static const char *some_word(struct world *world)
+static const char *some_word(struct fixture *fixture)
 {
-    return words[lat_random_below(world->fixture->random, LAT_COUNT(words))];
+    return words[lat_random_below(fixture->random, LAT_COUNT(words))];
 }
 
-static int64_t some_number(struct world *world)
+static int64_t some_number(struct fixture *fixture)
 {
-    switch (lat_random_below(world->fixture->random, 6)) {
+    switch (lat_random_below(fixture->random, 6)) {
     case 0: return 0;
     case 1: return 1;
-    case 2: return -(int64_t)lat_random_below(world->fixture->random, 5);
+    case 2: return -(int64_t)lat_random_below(fixture->random, 5);
     case 3: return (int64_t)1 << 50;
-    default: return (int64_t)lat_random_below(world->fixture->random, UINT64_C(1) << 34);
+    default: return (int64_t)lat_random_below(fixture->random, UINT64_C(1) << 34);
     }
 }
 
-static cJSON *some_map(struct world *world)
+static cJSON *some_map(struct fixture *fixture)
 {
     static const char *const keys[] = {"zone", "disk", "tier", "rack", "power"};
     cJSON *map = cJSON_CreateObject();
 
     for (size_t i = 0; i < LAT_COUNT(keys); i++) {
-        if (lat_random_below(world->fixture->random, 2) == 0) {
-            cJSON_AddStringToObject(map, keys[i], some_word(world));
+        if (lat_random_below(fixture->random, 2) == 0) {
+            cJSON_AddStringToObject(map, keys[i], some_word(fixture));
         }
     }
     return map;
 }
 
-static void set_field(struct world *world, size_t row, enum lat_policy_field field)
+static void set_field(struct fixture *fixture, size_t row, enum lat_policy_field field)
 {
-    struct lat_columns *columns = world->columns;
+    struct lat_columns *columns = fixture->columns;
     bool is_node = field < LAT_NODE_FIELD_COUNT;
-    int64_t number = some_number(world);
-    double real = (double)lat_random_below(world->fixture->random, 64) / 7;
-    const char *word = some_word(world);
+    int64_t number = some_number(fixture);
+    double real = (double)lat_random_below(fixture->random, 64) / 7;
+    const char *word = some_word(fixture);
     cJSON *map;
 
     switch (lat_policy_field_row(field)->type) {
     case LAT_POLICY_TYPE_BOOL: lat_columns_set_bool(columns, row, field, number % 3 != 0); break;
     case LAT_POLICY_TYPE_INT:
         is_node ? lat_columns_set_int(columns, row, field, number)
-                : lat_record_set_int(world->record, field, number);
+                : lat_record_set_int(fixture->record, field, number);
         break;
     case LAT_POLICY_TYPE_FLOAT:
         is_node ? lat_columns_set_float(columns, row, field, real)
-                : lat_record_set_float(world->record, field, real);
+                : lat_record_set_float(fixture->record, field, real);
         break;
     case LAT_POLICY_TYPE_OPTION: word = number % 2 == 0 ? NULL : word; /* fall through */
     case LAT_POLICY_TYPE_TEXT:
         is_node ? lat_columns_set_text(columns, row, field, word)
-                : lat_record_set_text(world->record, field, word);
+                : lat_record_set_text(fixture->record, field, word);
         break;
     case LAT_POLICY_TYPE_MAP:
-        map = some_map(world);
+        map = some_map(fixture);
         is_node ? lat_columns_set_map(columns, row, field, map)
-                : lat_record_set_map(world->record, field, map);
+                : lat_record_set_map(fixture->record, field, map);
         cJSON_Delete(map);
         break;
     }
 }
 
-static void set_node(struct world *world, size_t row)
+static void set_node(struct fixture *fixture, size_t row)
 {
     char name[32];
 
     for (size_t field = 0; field < LAT_NODE_FIELD_COUNT; field++) {
-        set_field(world, row, (enum lat_policy_field)field);
+        set_field(fixture, row, (enum lat_policy_field)field);
     }
-    snprintf(name, sizeof(name), "node-%" PRIu64, lat_random_below(world->fixture->random, 100000));
-    lat_columns_set_text(world->columns, row, LAT_FIELD_node_name, name);
+    snprintf(name, sizeof(name), "node-%" PRIu64, lat_random_below(fixture->random, 100000));
+    lat_columns_set_text(fixture->columns, row, LAT_FIELD_node_name, name);
 }
 
-static void set_workload(struct world *world)
+static void set_workload(struct fixture *fixture)
 {
     for (size_t field = LAT_NODE_FIELD_COUNT; field < LAT_PLACEMENT_FIELD_COUNT; field++) {
-        set_field(world, 0, (enum lat_policy_field)field);
+        set_field(fixture, 0, (enum lat_policy_field)field);
     }
 }
 
-static void add_nodes(struct world *world, size_t count)
+static void add_nodes(struct fixture *fixture, size_t count)
 {
     size_t row;
 
     for (size_t i = 0; i < count; i++) {
-        assert_int_equal(lat_columns_add(world->columns, &row, NULL), 0);
-        set_node(world, row);
+        assert_int_equal(lat_columns_add(fixture->columns, &row, NULL), 0);
+        set_node(fixture, row);
     }
 }
 
-static bool is_alive(const struct world *world, size_t row)
+static bool is_alive(const struct fixture *fixture, size_t row)
 {
-    return lat_columns_alive(world->columns)[row / 64] >> (row % 64) & 1;
+    return lat_columns_alive(fixture->columns)[row / 64] >> (row % 64) & 1;
 }
 
 /* ---- asking about rows ---- */
 
-static struct rows_result ask_rows(struct world *world, const uint64_t *among)
+static struct rows_result ask_rows(struct fixture *fixture, const uint64_t *among)
 {
     struct rows_result result = {0};
 
-    lat_luahost_rows(world->fixture->host, world->columns, world->record, among, fixture_on_rows,
+    lat_luahost_rows(fixture->host, fixture->columns, fixture->record, among, fixture_on_rows,
                      &result);
     assert_false(result.done);
-    fixture_wait_rows(world->fixture, &result);
+    fixture_wait_rows(fixture, &result);
     return result;
 }
 
@@ -180,12 +151,11 @@ static void check_row(const struct lat_decision *decision, size_t row, bool ok, 
 }
 
 /* Holds the rows to the program of the policy in force. Returns false where it has none. */
-static bool compare(struct world *world, const char *what)
+static bool compare(struct fixture *fixture, const char *what)
 {
-    struct rows_result rows = ask_rows(world, NULL);
+    struct rows_result rows = ask_rows(fixture, NULL);
     int64_t revision;
-    const struct lat_program *program =
-        lat_luahost_program(world->fixture->host, "placement", &revision);
+    const struct lat_program *program = lat_luahost_program(fixture->host, "placement", &revision);
     union lat_program_value *values;
     bool traps = false;
     size_t ops;
@@ -196,22 +166,22 @@ static bool compare(struct world *world, const char *what)
     }
     lat_program_ops(program, &ops);
     values = lat_alloc_array(ops + 1, sizeof(*values));
-    for (size_t row = 0; row < lat_columns_rows(world->columns); row++) {
+    for (size_t row = 0; row < lat_columns_rows(fixture->columns); row++) {
         struct lat_buf reason = {0};
 
-        if (!is_alive(world, row)) {
+        if (!is_alive(fixture, row)) {
             assert_true(rows.decision == NULL ||
                         rows.decision->verdicts[row] == LAT_VERDICT_UNASKED);
             continue;
         }
-        lat_program_row(program, world->columns, world->record, row, values);
+        lat_program_row(program, fixture->columns, fixture->record, row, values);
         traps = traps || lat_program_trapped(program, values) >= 0;
 
         int32_t rule = lat_program_refused(program, values);
         int32_t score = lat_program_score(program);
 
         if (rule >= 0 &&
-            !lat_program_reason(program, world->columns, (uint32_t)rule, values, &reason)) {
+            !lat_program_reason(program, fixture->columns, (uint32_t)rule, values, &reason)) {
             lat_buf_add_text(&reason, "refused by the filter of placement.lua");
         }
         if (rows.decision != NULL) {
@@ -228,14 +198,14 @@ static bool compare(struct world *world, const char *what)
     return true;
 }
 
-static void load_file(struct world *world, const char *name)
+static void load_file(struct fixture *fixture, const char *name)
 {
     char *path = lat_text_format("%s/tests/policies/%s", LAT_TEST_ROOT, name);
     struct lat_buf text = {0};
     struct lat_err err;
 
     assert_int_equal(lat_file_read(path, LAT_LUAHOST_SOURCE_MAX, &text, NULL), 0);
-    if (fixture_load_policy(world->fixture, lat_buf_text(&text), &err) != 0) {
+    if (fixture_load_policy(fixture, lat_buf_text(&text), &err) != 0) {
         fail_msg("%s: %s", name, err.sentence);
     }
     lat_buf_done(&text);
@@ -244,26 +214,26 @@ static void load_file(struct world *world, const char *name)
 
 static void thirty_policies_say_of_rows_what_they_say_compiled(void **state)
 {
-    struct world *world = *state;
+    struct fixture *fixture = *state;
     char *path = lat_text_format("%s/tests/policies", LAT_TEST_ROOT);
     DIR *folder = opendir(path);
     size_t files = 0;
     size_t compiled = 0;
 
     assert_non_null(folder);
-    add_nodes(world, NODES);
-    lat_columns_remove(world->columns, 7);
-    lat_columns_remove(world->columns, 255);
+    add_nodes(fixture, NODES);
+    lat_columns_remove(fixture->columns, 7);
+    lat_columns_remove(fixture->columns, 255);
     for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
         if (!lat_text_ends(entry->d_name, ".lua")) {
             continue;
         }
         files++;
-        load_file(world, entry->d_name);
+        load_file(fixture, entry->d_name);
         for (int round = 0; round < 3; round++) {
-            set_workload(world);
-            set_node(world, lat_random_below(world->fixture->random, 7));
-            compiled += compare(world, entry->d_name);
+            set_workload(fixture);
+            set_node(fixture, lat_random_below(fixture->random, 7));
+            compiled += compare(fixture, entry->d_name);
         }
     }
     assert_true(files >= 30 && compiled >= 3 * 29);
@@ -273,51 +243,51 @@ static void thirty_policies_say_of_rows_what_they_say_compiled(void **state)
 
 /* ---- what is shared ---- */
 
-static void load_text(struct world *world, const char *text)
+static void load_text(struct fixture *fixture, const char *text)
 {
     struct lat_err err;
 
-    if (fixture_load_policy(world->fixture, text, &err) != 0) {
+    if (fixture_load_policy(fixture, text, &err) != 0) {
         fail_msg("%s", err.sentence);
     }
 }
 
 static void every_field_is_read_as_it_is_after_any_change(void **state)
 {
-    struct world *world = *state;
-    struct lat_random *random = world->fixture->random;
+    struct fixture *fixture = *state;
+    struct lat_random *random = fixture->random;
 
-    load_text(world, everything_policy);
-    add_nodes(world, NODES);
+    load_text(fixture, everything_policy);
+    add_nodes(fixture, NODES);
     for (int round = 0; round < 40; round++) {
         size_t changes = lat_random_below(random, 6);
 
         for (size_t i = 0; i < changes; i++) {
-            size_t row = lat_random_below(random, lat_columns_rows(world->columns));
+            size_t row = lat_random_below(random, lat_columns_rows(fixture->columns));
 
             switch (lat_random_below(random, 4)) {
-            case 0: add_nodes(world, lat_random_below(random, 40)); break;
+            case 0: add_nodes(fixture, lat_random_below(random, 40)); break;
             case 1:
-                if (is_alive(world, row)) {
-                    lat_columns_remove(world->columns, row);
+                if (is_alive(fixture, row)) {
+                    lat_columns_remove(fixture->columns, row);
                 }
                 break;
             default:
-                if (is_alive(world, row)) {
-                    set_node(world, row);
+                if (is_alive(fixture, row)) {
+                    set_node(fixture, row);
                 }
                 break;
             }
         }
-        lat_columns_clear_pairs(world->columns);
-        set_workload(world);
-        struct rows_result rows = ask_rows(world, NULL);
+        lat_columns_clear_pairs(fixture->columns);
+        set_workload(fixture);
+        struct rows_result rows = ask_rows(fixture, NULL);
 
         assert_non_null(rows.decision);
         for (size_t row = 0; row < rows.decision->count; row++) {
-            if (is_alive(world, row)) {
+            if (is_alive(fixture, row)) {
                 check_row(rows.decision, row, true,
-                          everything_of(world->columns, world->record, row), "", "everything");
+                          everything_of(fixture->columns, fixture->record, row), "", "everything");
             }
         }
         lat_decision_free(rows.decision);
@@ -326,15 +296,15 @@ static void every_field_is_read_as_it_is_after_any_change(void **state)
 
 static void only_rows_that_are_meant_are_asked_about(void **state)
 {
-    struct world *world = *state;
+    struct fixture *fixture = *state;
     uint64_t among[8] = {0};
 
-    add_nodes(world, NODES);
-    lat_columns_remove(world->columns, 3);
+    add_nodes(fixture, NODES);
+    lat_columns_remove(fixture->columns, 3);
     among[0] = 0xd; /* 0, 2, 3; and 3 is dead */
     among[4] = 1;   /* 256 */
-    load_text(world, "function score(node) return 1 end");
-    struct rows_result rows = ask_rows(world, among);
+    load_text(fixture, "function score(node) return 1 end");
+    struct rows_result rows = ask_rows(fixture, among);
 
     assert_int_equal(rows.err.code, 0);
     assert_int_equal(rows.decision->count, NODES);
@@ -349,10 +319,10 @@ static void only_rows_that_are_meant_are_asked_about(void **state)
 
 static void no_rows_is_an_answer(void **state)
 {
-    struct world *world = *state;
+    struct fixture *fixture = *state;
 
-    load_text(world, "function score(node) return 1 end");
-    struct rows_result rows = ask_rows(world, NULL);
+    load_text(fixture, "function score(node) return 1 end");
+    struct rows_result rows = ask_rows(fixture, NULL);
 
     assert_int_equal(rows.err.code, 0);
     assert_int_equal(rows.decision->count, 0);
@@ -361,19 +331,19 @@ static void no_rows_is_an_answer(void **state)
 
 static void what_waits_is_answered_as_it_was_when_it_was_asked(void **state)
 {
-    struct world *world = *state;
+    struct fixture *fixture = *state;
     struct rows_result results[6] = {0};
 
-    add_nodes(world, 10);
-    load_text(world, "function score(node) return node.rank end");
+    add_nodes(fixture, 10);
+    load_text(fixture, "function score(node) return node.rank end");
     for (int i = 0; i < 6; i++) {
-        lat_columns_set_int(world->columns, 4, LAT_FIELD_node_rank, 100 + i);
-        lat_luahost_rows(world->fixture->host, world->columns, world->record, NULL, fixture_on_rows,
+        lat_columns_set_int(fixture->columns, 4, LAT_FIELD_node_rank, 100 + i);
+        lat_luahost_rows(fixture->host, fixture->columns, fixture->record, NULL, fixture_on_rows,
                          &results[i]);
     }
-    lat_columns_set_int(world->columns, 4, LAT_FIELD_node_rank, 999);
+    lat_columns_set_int(fixture->columns, 4, LAT_FIELD_node_rank, 999);
     for (int i = 0; i < 6; i++) {
-        fixture_wait_rows(world->fixture, &results[i]);
+        fixture_wait_rows(fixture, &results[i]);
         assert_int_equal(results[i].err.code, 0);
         assert_true(results[i].decision->scores[4] == 100 + i);
         lat_decision_free(results[i].decision);
@@ -401,22 +371,22 @@ static void kill_children(void)
 
 static void rows_of_a_process_that_was_killed_are_put_to_the_next(void **state)
 {
-    struct world *world = *state;
+    struct fixture *fixture = *state;
     struct rows_result rows = {0};
 
-    add_nodes(world, 100);
-    load_text(world,
+    add_nodes(fixture, 100);
+    load_text(fixture,
               "function score(node) for i = 1, 100000 do local x = i end return node.rank end");
-    lat_luahost_rows(world->fixture->host, world->columns, world->record, NULL, fixture_on_rows,
+    lat_luahost_rows(fixture->host, fixture->columns, fixture->record, NULL, fixture_on_rows,
                      &rows);
     kill_children();
-    lat_columns_set_int(world->columns, 4, LAT_FIELD_node_rank, 999);
-    fixture_wait_rows(world->fixture, &rows);
+    lat_columns_set_int(fixture->columns, 4, LAT_FIELD_node_rank, 999);
+    fixture_wait_rows(fixture, &rows);
     assert_int_equal(rows.err.code, 0);
     assert_int_equal(rows.decision->verdicts[4], LAT_VERDICT_POSSIBLE);
     assert_true(rows.decision->scores[4] != 999);
     lat_decision_free(rows.decision);
-    rows = ask_rows(world, NULL);
+    rows = ask_rows(fixture, NULL);
     assert_non_null(rows.decision);
     assert_true(rows.decision->scores[4] == 999);
     lat_decision_free(rows.decision);
@@ -424,11 +394,11 @@ static void rows_of_a_process_that_was_killed_are_put_to_the_next(void **state)
 
 static void a_node_cannot_be_read_in_anothers_turn(void **state)
 {
-    struct world *world = *state;
+    struct fixture *fixture = *state;
 
-    add_nodes(world, 2);
-    load_text(world, "local kept function score(node) kept = kept or node return kept.rank end");
-    struct rows_result rows = ask_rows(world, NULL);
+    add_nodes(fixture, 2);
+    load_text(fixture, "local kept function score(node) kept = kept or node return kept.rank end");
+    struct rows_result rows = ask_rows(fixture, NULL);
 
     assert_int_equal(rows.err.code, LAT_E_POLICY);
     assert_non_null(
@@ -448,14 +418,14 @@ static void what_is_wrong_with_a_field_is_told_with_its_line(void **state)
          " return node.name == 'a' and 1 or workload['cpu' .. (node.name == 'b' and 's' or '')] end",
          "placement.lua:2: workload has no field 'cpus'; did you mean 'cpu'?"},
     };
-    struct world *world = *state;
+    struct fixture *fixture = *state;
 
-    add_nodes(world, 2);
-    lat_columns_set_text(world->columns, 0, LAT_FIELD_node_name, "a");
-    lat_columns_set_text(world->columns, 1, LAT_FIELD_node_name, "b");
+    add_nodes(fixture, 2);
+    lat_columns_set_text(fixture->columns, 0, LAT_FIELD_node_name, "a");
+    lat_columns_set_text(fixture->columns, 1, LAT_FIELD_node_name, "b");
     for (size_t i = 0; i < LAT_COUNT(mistakes); i++) {
-        load_text(world, mistakes[i].source);
-        struct rows_result rows = ask_rows(world, NULL);
+        load_text(fixture, mistakes[i].source);
+        struct rows_result rows = ask_rows(fixture, NULL);
 
         assert_int_equal(rows.err.code, LAT_E_POLICY);
         if (strcmp(rows.err.sentence, mistakes[i].sentence) != 0) {
@@ -470,11 +440,11 @@ static void hostile_scripts_cost_their_own_question_about_rows(void **state)
 {
     static const char *const kinds[] = {"memory", "depth", "state", "results", "errors", "endless"};
     enum { ENDLESS = 6 }; /* of that kind: each takes its deadline */
-    struct world *world = *state;
+    struct fixture *fixture = *state;
 
-    add_nodes(world, 3);
+    add_nodes(fixture, 3);
     for (size_t row = 0; row < 3; row++) {
-        lat_columns_set_float(world->columns, row, LAT_FIELD_node_free_cpu, 1.5);
+        lat_columns_set_float(fixture->columns, row, LAT_FIELD_node_free_cpu, 1.5);
     }
     for (size_t kind = 0; kind < LAT_COUNT(kinds); kind++) {
         size_t count;
@@ -483,14 +453,14 @@ static void hostile_scripts_cost_their_own_question_about_rows(void **state)
         for (size_t i = 0; i < (kind == 5 ? ENDLESS : count); i++) {
             char *text = hostile_at_ask(&scripts[i]);
 
-            lat_columns_set_text(world->columns, 1, LAT_FIELD_node_name, "victim");
-            load_text(world, text);
+            lat_columns_set_text(fixture->columns, 1, LAT_FIELD_node_name, "victim");
+            load_text(fixture, text);
             free(text);
-            lat_luahost_set_deadline(world->fixture->host, kind == 5 ? 40 : LONG_MS);
-            struct rows_result rows = ask_rows(world, NULL);
+            lat_luahost_set_deadline(fixture->host, kind == 5 ? 40 : FIXTURE_LONG_MS);
+            struct rows_result rows = ask_rows(fixture, NULL);
             int code = rows.err.code;
 
-            lat_luahost_set_deadline(world->fixture->host, LONG_MS);
+            lat_luahost_set_deadline(fixture->host, FIXTURE_LONG_MS);
             if (code != LAT_OK && code != (kind == 5 ? LAT_E_TIMEOUT : LAT_E_POLICY)) {
                 fail_msg("%s: %d %s", scripts[i].name, code, rows.err.sentence);
             }
@@ -498,8 +468,8 @@ static void hostile_scripts_cost_their_own_question_about_rows(void **state)
                 fail_msg("%s: it did not fail", scripts[i].name);
             }
             lat_decision_free(rows.decision);
-            lat_columns_set_text(world->columns, 1, LAT_FIELD_node_name, "honest");
-            rows = ask_rows(world, NULL);
+            lat_columns_set_text(fixture->columns, 1, LAT_FIELD_node_name, "honest");
+            rows = ask_rows(fixture, NULL);
             if (rows.err.code != LAT_OK || rows.decision->scores[1] != HOSTILE_HONEST_SCORE) {
                 fail_msg("%s: afterwards %s", scripts[i].name, rows.err.sentence);
             }
@@ -511,7 +481,7 @@ static void hostile_scripts_cost_their_own_question_about_rows(void **state)
 
 static int run(void)
 {
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define T(test) cmocka_unit_test_setup_teardown(test, fixture_setup_empty, fixture_teardown)
     const struct CMUnitTest tests[] = {
         T(thirty_policies_say_of_rows_what_they_say_compiled),
         T(every_field_is_read_as_it_is_after_any_change),
