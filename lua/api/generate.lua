@@ -84,6 +84,7 @@ local function manual_builtins(line)
     line("## What is there of Lua itself")
     line("")
     line("Lua 5.4, and of its library only this. Nothing reads a clock, makes chance, loads code or reaches outside.")
+    line("`pairs` and `next` go through a table in the order of its keys: numbers, then texts, then `false`, `true`.")
     line("")
     local libraries = {}
     for name in pairs(api.builtins) do libraries[#libraries + 1] = name end

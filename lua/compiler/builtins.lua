@@ -3,6 +3,7 @@
 -- stops the compiling where they are not.
 
 local operate = require "compiler.operate"
+local ordered = require "lib.ordered"
 local sentences = require "compiler.sentences"
 local ssa = require "compiler.ssa"
 local template = require "compiler.template"
@@ -19,16 +20,15 @@ local handlers, names = {}, {}
 for _, library in ipairs { "math", "string", "table", "utf8" } do
     for name, fn in pairs(_G[library]) do names[fn] = library .. "." .. name end
 end
-for _, name in ipairs { "assert", "error", "ipairs", "next", "pairs", "pcall", "select", "tonumber", "tostring",
-    "type" } do
+for _, name in ipairs { "assert", "error", "ipairs", "pcall", "select", "tonumber", "tostring", "type" } do
     names[_G[name]] = name
 end
+names[ordered.pairs], names[ordered.next] = "pairs", "next"
 
 local function on(fn, handler) handlers[fn] = handler end
 
--- What `ipairs` goes by: known to the loop that it is for.
-builtins.walk_list = function() end
-builtins.walk_table = next
+-- What `ipairs` and `pairs` go by: known to the loop that it is for.
+builtins.walk_list, builtins.walk_table = function() end, function() return nil end
 
 -- ---- arguments
 
@@ -364,13 +364,13 @@ on(ipairs, function(call)
     return { value.new("static", builtins.walk_list), call.args[1], value.constant(call.m.program, 0) }
 end)
 
-on(pairs, function(call)
-    local m, of = call.m, call.args[1]
-    for _, one in ipairs(value.apart(m.program, of or value.NIL)) do
-        if value.type(one) ~= "table" then builtins.raise(call, 1, one) end
+-- What is no table is the loop's to complain of, as in Lua.
+on(ordered.pairs, function(call)
+    if not call.args[1] then
+        builtins.raise(call, 1)
+        return {}
     end
-    if m:dead() then return {} end
-    return { value.new("static", builtins.walk_table), of, value.NIL }
+    return { value.new("static", builtins.walk_table), call.args[1], value.NIL }
 end)
 
 on(select, function(call)
@@ -466,7 +466,7 @@ local function refused(why, instead)
     return function(call) call.m.refuse(call.node.line, why, instead) end
 end
 on(pcall, refused("pcall may go on after an error", "check beforehand what could be nil, and leave pcall out"))
-on(next, refused("next goes through a table that has no order", "go through a list, by ipairs"))
+on(ordered.next, refused("next is called", "go through the table by pairs"))
 
 -- ---- calls
 
@@ -535,7 +535,7 @@ end
 
 -- Whether a function is one of Lua's own.
 function builtins.is(fn)
-    return names[fn] ~= nil or fn == builtins.walk_list
+    return names[fn] ~= nil or fn == builtins.walk_list or fn == builtins.walk_table
 end
 
 return builtins

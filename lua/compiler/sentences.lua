@@ -112,10 +112,10 @@ function sentences.call(fn, one)
     return build:raise(("local result = %s() return result"):format(build:operand(fn, sentences.sample(one))))
 end
 
--- for ... in ipairs(list)
-function sentences.list(one)
+-- for ... in by(list), where `by` is ipairs or pairs
+function sentences.list(by, one)
     local build = new()
-    return build:raise(("for _ in %s(%s) do end"):format(build:param(ipairs), build:param(sentences.sample(one))))
+    return build:raise(("for _ in %s(%s) do end"):format(build:param(by), build:param(sentences.sample(one))))
 end
 
 -- One of Lua's functions with such arguments, samples[1] to samples[n]. name: what it is called by; method: it is

@@ -240,7 +240,7 @@ local function walk_list(self, node, frame, list)
     local m, turns = self.m, 0
     for _, one in ipairs(value.apart(self.program, list)) do
         if value.type(one) ~= "table" and value.type(one) ~= "string" then
-            m:trap(one.guard, node.line, function() return sentences.list(one) end)
+            m:trap(one.guard, node.line, function() return sentences.list(ipairs, one) end)
         end
     end
     self:loop(frame, function(index)

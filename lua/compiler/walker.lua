@@ -88,16 +88,25 @@ function walker:field(node, object, key)
     return value.new(field.kind, self.program:field(object, name, field.type, field.kind == "text"))
 end
 
+-- As lua/lib/ordered.lua goes through them.
+local RANKS = { number = 1, string = 2, boolean = 3 }
+
 local function entry_order(a, b)
-    if type(a.key) ~= type(b.key) then return type(a.key) < type(b.key) end
-    if type(a.key) == "boolean" then return a.key and not b.key end
+    if type(a.key) ~= type(b.key) then return RANKS[type(a.key)] < RANKS[type(b.key)] end
+    if type(a.key) == "boolean" then return b.key and not a.key end
     return a.key < b.key
 end
 
--- Returns the entries {key, of} of a table of the file or of the decision, in order. There may be CHAIN_MAX.
+-- Returns the entries {key, of} of a table of the file or of the decision, in order, and whether it has others, whose
+-- keys are tables or functions. There may be CHAIN_MAX.
 function walker:entries(line, one)
-    local entries = {}
-    local function check()
+    local entries, others = {}, false
+    local function add(key, of)
+        if not RANKS[type(key)] then
+            others = true
+            return
+        end
+        entries[#entries + 1] = { key = key, of = of }
         if #entries > CHAIN_MAX then
             self.m.refuse(line, ("a table of more than %d entries is gone through"):format(CHAIN_MAX),
                 "keep such a table smaller")
@@ -106,19 +115,13 @@ function walker:entries(line, one)
     if one.kind == "static" then
         for key, real in next, one.val do
             self.m:step(line)
-            if type(key) == "string" or type(key) == "number" or type(key) == "boolean" then
-                entries[#entries + 1] = { key = key, of = self:lift(real) }
-                check()
-            end
+            add(key, self:lift(real))
         end
     else
-        for key, cell in pairs(one.val.cells) do
-            entries[#entries + 1] = { key = key, of = cell.of }
-            check()
-        end
+        for key, cell in pairs(one.val.cells) do add(key, cell.of) end
     end
     table.sort(entries, entry_order)
-    return entries
+    return entries, others
 end
 
 local function normal(key)

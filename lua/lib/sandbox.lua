@@ -9,6 +9,7 @@
 
 local api = require "api.api"
 local nearest = require "lib.nearest"
+local ordered = require "lib.ordered"
 
 local sandbox = {}
 
@@ -24,6 +25,7 @@ local function builtins()
         end
         for _, name in ipairs(names) do to[name] = from[name] end
     end
+    globals.pairs, globals.next = ordered.pairs, ordered.next
     return globals
 end
 

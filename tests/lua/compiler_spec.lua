@@ -185,15 +185,41 @@ describe("a compiled score does what Lua does", function()
         })
     end)
 
-    it("over pairs, where the order cannot matter", function()
+    it("over pairs, in the order of the keys", function()
         each(score, {
             [[local s = 0
             for zone, w in pairs { a = 1, b = 2.5, x = 7 } do if node.labels.zone == zone then s = s + w end end
             return s]],
             "local s = 0 for k, v in pairs { a = 3 } do s = s + v end return s",
+            "local s = 0 for k, v in pairs { b = 3, a = 2, [7] = 5, [-1.5] = 1, [true] = 4, [false] = 6 } do "
+                .. "s = s * 10 + v end return s",
+            "local s = 0 for k, v in pairs { free_cpu = 0.1, cpu = 0.7, rank = 1e-3 } do s = s + v * node[k] end "
+                .. "return s",
+            -- of one of several tables, and of none
+            [[local of = node.healthy and { a = 1, b = 2 } or node.on_battery and { c = 3, a = 7 } or nil
+            local s = 0
+            for k, v in pairs(of) do if k ~= node.pool then s = s * 3 + v end end
+            return s]],
+            -- what comes and goes while it is gone through
+            [[local t = { a = 1, b = 2, c = node.healthy and 3 or nil, d = 4 }
+            local s = 0
+            for k, v in pairs(t) do
+                if k == "a" and node.on_battery then t.d = nil end
+                if k == "b" then t.c = 9 end
+                if v == 9 and node.has_image then break end
+                s = s * 10 + v
+            end
+            return s]],
+            [[local s = 0
+            for k, v in pairs { x = node.labels.x, y = node.labels.y } do s = s * 2 + #k + #v end
+            return s]],
         })
         filter [[for k, v in pairs { a = 'x', b = 'y' } do
             if node.labels[k] ~= v then return false, 'labels' end
+        end
+        return true]]
+        filter [[for k, v in pairs { cpu = 2, memory = 1 << 30, disk = 0 } do
+            if node["free_" .. k] < v then return false, k .. " is short of " .. v end
         end
         return true]]
     end)

@@ -132,7 +132,8 @@ function maker:statement(depth, loop)
         end
         self:line "end"
     elseif kind == 10 and depth > 0 then
-        self:line("%s", self:one { "for i = 1, 3 do", "for i, x in ipairs(LIST) do", "for k, x in pairs { a = 3 } do",
+        self:line("%s", self:one { "for i = 1, 3 do", "for i, x in ipairs(LIST) do",
+            "for k, x in pairs { b = 3, zone = node.labels.zone, a = node.cpu } do",
             "for i, x in ipairs { node.cpu, node.labels.zone, 3 } do" })
         self:body(depth - 1, true)
         self:line "end"
