@@ -8,8 +8,9 @@
  * seen by the next evaluation (fleet.c), which so need not wait for the disk; how much is under way is bounded.
  *
  * A policy that is compiled decides at once, and so does the built-in placement where there is none; one that lives in the Lua host is
- * asked about all rows, and again about the row that an instance was placed on (core/sched/ask.c), and answers after some turns. The
- * frame stands still until then, and only one evaluation is under way; the plan names the versions of the rows that it rests upon, the workload's and the chosen nodes': when one has changed
+ * asked about all rows, and again about those that an instance has changed or opened (core/sched/ask.c), and answers after some turns. The
+ * frame stands still until then, and only one evaluation is under way; the plan names the versions of the rows that it rests upon, the
+ * workload's and the chosen nodes': when one has changed
  * since, the plan is dropped and the workload looked at again. Trials (trial.c) are decided in the same way, in turns with evaluations.
  * Runs on the state loop. */
 #include "orch/evaluate_internal.h"

@@ -1,14 +1,15 @@
 /* A plan whose policy is no program: it is asked elsewhere, and decides over the same columns.
  *
- *   all rows that the rules left ─► answer ─► heap ─► the best row takes an instance ─► may it take another? that row is asked about
- *                                               ▲                                                             │
- *                                               └──────────────── its new score, or it is refused ◄───────────┘
+ *   all rows that the rules left ─► answer ─► candidates ─► the best row takes an instance ─► what is due? ─► those rows are asked about
+ *                                                ▲                                                                      │
+ *                                                └───────────────── their new scores, or they are refused ◄─────────────┘
  *
  * A policy sees one node at a time. So an instance that is placed changes its answer about that one row, and what it said of all others
- * holds: each further instance costs a question about a single row, and each choice is the best of all nodes at its
- * time, as it is with a program. What depends on where others stand is left to another plan, and so is what is more than
- * LAT_PLAN_ASKED_MAX instances. The frame stands still until the plan is freed. */
-#include "sched/plan_internal.h"
+ * holds; affinity and spread, which move with each instance, are this side's (place.c), and have rows asked about that were closed
+ * to the workload until then. So each further instance costs a question, mostly about a single row, and each choice is the best of all nodes
+ * at its time, as it is with a program. What is more than LAT_PLAN_ASKED_MAX instances is left to the next plan. The frame stands still
+ * until the plan is freed. */
+#include "sched/place_internal.h"
 
 #include "sched/frame_internal.h"
 
@@ -44,59 +45,74 @@ static void pose(struct lat_plan *plan, const uint64_t *among,
     };
 }
 
-static void pose_one(struct lat_plan *plan, uint32_t row, struct lat_plan_question *ret_question)
+/* Marks a row that is due, if the rules of the machine leave it. */
+static bool mark_due(struct lat_plan *plan, uint32_t row)
 {
-    uint64_t *one = plan->planner->one;
+    struct lat_margin margin;
 
-    memset(one, 0, words_of(plan) * sizeof(*one));
-    one[row / 64] |= UINT64_C(1) << row % 64;
-    plan->is_asking = true;
-    pose(plan, one, ret_question);
+    if (lat_rules_find(plan->planner->frame, &plan->request, row, &margin) >= 0) {
+        return false;
+    }
+    plan->planner->one[row / 64] |= UINT64_C(1) << row % 64;
+    return true;
 }
 
-static void drop_top(struct lat_plan *plan)
+/* Marks the rows that the policy is to be asked about before the next choice. Returns whether there are any. */
+static bool mark_all_due(struct lat_plan *plan)
 {
-    struct lat__candidate *heap = plan->planner->heap;
+    const struct lat__placing *placing = plan->placing;
+    const struct lat__candidate *heap = plan->planner->heap;
+    bool any = false;
 
-    heap[0] = heap[--plan->candidates];
-    lat__plan_sink(heap, plan->candidates, 0);
+    memset(plan->planner->one, 0, words_of(plan) * sizeof(*plan->planner->one));
+    for (size_t i = 0; i < placing->group_count; i++) {
+        const struct lat__group *group = &placing->groups[i];
+
+        if (group->is_due && group->is_judged) {
+            any |= mark_due(plan, heap[group->first].row);
+        }
+        for (size_t k = 0; group->is_due && !group->is_judged && k < group->rows; k++) {
+            any |= mark_due(plan, placing->rows[group->first + k]);
+        }
+    }
+    return any;
+}
+
+/* Goes on by what is said of the rows that are due; NULL: the rules have left none. */
+static void take_due(struct lat_plan *plan, const struct lat_decision *answer)
+{
+    struct lat_err err;
+
+    plan->placing->answer = answer;
+    LAT_ASSERT(lat__placing_judge(plan->placing, &err) == 0); /* no program has a part in it */
+    plan->placing->answer = NULL;
 }
 
 bool lat_plan_ask(struct lat_plan *plan, size_t count, struct lat_plan_question *ret_question)
 {
-    const struct lat__candidate *heap = plan->planner->heap;
-    struct lat_margin margin;
-
-    LAT_ASSERT(!plan->program && !plan->is_asking);
+    LAT_ASSERT(!plan->program && !plan->is_asking && count > 0);
     if (!plan->decision) {
         lat__plan_mark(plan, true);
         lat__plan_narrow(plan);
         pose(plan, plan->found.among, ret_question);
         return has_any(plan->found.among, words_of(plan));
     }
-    if (count > LAT_PLAN_ASKED_MAX) {
-        count = LAT_PLAN_ASKED_MAX;
+    if (!plan->placing) {
+        plan->placing =
+            lat__placing_new(plan, count < LAT_PLAN_ASKED_MAX ? count : LAT_PLAN_ASKED_MAX);
     }
-    if (count > 1 && lat_fit_is_passing(plan->request.fit)) {
-        count = 1;
-    }
-    while (plan->placed_count < count && plan->candidates > 0) {
-        uint32_t row = heap[0].row;
-
-        lat__plan_take(plan, row);
-        if (plan->placed_count == count) {
-            break;
-        }
-        if (lat_rules_find(plan->planner->frame, &plan->request, row, &margin) < 0) {
-            pose_one(plan, row, ret_question);
+    while (lat__placing_take(plan->placing)) {
+        if (mark_all_due(plan)) {
+            plan->is_asking = true;
+            pose(plan, plan->planner->one, ret_question);
             return true;
         }
-        drop_top(plan);
+        take_due(plan, NULL);
     }
     return false;
 }
 
-/* Takes what is said of all rows: what passes stands in the heap then. */
+/* Takes what is said of all rows. */
 static void take_all(struct lat_plan *plan, struct lat_decision *decision)
 {
     struct lat_planner *planner = plan->planner;
@@ -104,21 +120,15 @@ static void take_all(struct lat_plan *plan, struct lat_decision *decision)
     plan->decision = decision;
     plan->found.scores = decision->scores;
     for (size_t row = 0; row < decision->count; row++) {
-        if (decision->verdicts[row] == LAT_VERDICT_POSSIBLE) {
+        if (lat__bit(planner->among, row) && decision->verdicts[row] == LAT_VERDICT_POSSIBLE) {
             planner->pass[row / 64] |= UINT64_C(1) << row % 64;
         }
     }
     lat__plan_gather(plan);
-    plan->candidates = lat__plan_candidates(plan);
-    for (size_t at = plan->candidates / 2; at-- > 0;) {
-        lat__plan_sink(planner->heap, plan->candidates, at);
-    }
 }
 
 void lat_plan_answer(struct lat_plan *plan, struct lat_decision *decision, const char *policy)
 {
-    struct lat__candidate *heap = plan->planner->heap;
-
     LAT_ASSERT(decision->count == lat_frame_rows(plan->planner->frame));
     if (!plan->decision) {
         lat_text_bound(plan->policy, sizeof(plan->policy), policy);
@@ -127,11 +137,6 @@ void lat_plan_answer(struct lat_plan *plan, struct lat_decision *decision, const
     }
     LAT_ASSERT(plan->is_asking);
     plan->is_asking = false;
-    if (decision->verdicts[heap[0].row] == LAT_VERDICT_POSSIBLE) {
-        heap[0].score = decision->scores[heap[0].row];
-        lat__plan_sink(heap, plan->candidates, 0);
-    } else {
-        drop_top(plan);
-    }
+    take_due(plan, decision);
     lat_decision_free(decision);
 }

@@ -8,8 +8,10 @@
  * rules and by the program, and finds its new place in its heap: but for affinity and spread a placement changes nothing that another
  * row's verdict or score could depend on. Those go by domains: rows in the same ones are a group, and what they say of it
  * they say of all its rows. A group that is closed at first, and opens, has its rows judged then. A workload of which nothing moves is one
- * group. So the choices are those that as many plans of one instance each would make, at the price of one and a row an instance. */
-#include "sched/plan_internal.h"
+ * group. So the choices are those that as many plans of one instance each would make, at the price of one and a row an instance.
+ *
+ * Rows are judged by the program at once, or by a policy elsewhere, which is asked about those of all groups that are due (ask.c). */
+#include "sched/place_internal.h"
 
 #include "sched/frame_internal.h"
 
@@ -19,30 +21,6 @@
 #include <string.h>
 
 enum { DRAWN = 32 }; /* candidates, to see where to split all */
-
-/* Rows that affinity and spread cannot tell apart. */
-struct group {
-    size_t first, rows;    /* its rows: a part of placing.rows, and of the heap */
-    size_t candidates;     /* the first of them in the heap */
-    const size_t *domains; /* of all its rows, by key */
-    int64_t points;        /* of affinity and spread, beside those of each row */
-    bool is_open;
-    bool is_judged; /* its rows were */
-    bool is_taken;  /* an instance was placed on its first candidate, which was not judged since */
-};
-
-struct placing {
-    struct lat_plan *plan;
-    size_t most; /* instances */
-    bool moves;
-    size_t row_count;
-    size_t offset; /* of the row that comes first among equals */
-    size_t key_count;
-    uint32_t *rows;  /* all, group by group */
-    size_t *domains; /* by row and key */
-    struct group *groups;
-    size_t group_count;
-};
 
 /* ---- heaps ---- */
 
@@ -54,7 +32,7 @@ static bool is_better(const struct lat__candidate *a, const struct lat__candidat
             ((a->score > b->score) | ((a->score == b->score) & (a->order < b->order))));
 }
 
-void lat__plan_sink(struct lat__candidate *heap, size_t count, size_t at)
+static void sink(struct lat__candidate *heap, size_t count, size_t at)
 {
     struct lat__candidate moved;
     size_t top = at;
@@ -143,11 +121,12 @@ static void keep_best(struct lat__candidate *all, size_t count, size_t most, uin
 static void make_heap(struct lat__candidate *heap, size_t count)
 {
     for (size_t at = count / 2; at-- > 0;) {
-        lat__plan_sink(heap, count, at);
+        sink(heap, count, at);
     }
 }
 
-static struct lat__candidate candidate_of(const struct placing *placing, uint32_t row, double score)
+static struct lat__candidate candidate_of(const struct lat__placing *placing, uint32_t row,
+                                          double score)
 {
     const struct lat_fit *fit = placing->plan->request.fit;
     int64_t points = fit ? lat_fit_points(fit, row) : 0;
@@ -165,7 +144,7 @@ static struct lat__candidate candidate_of(const struct placing *placing, uint32_
 
 static int compare_rows(const void *left, const void *right, void *arg)
 {
-    const struct placing *placing = arg;
+    const struct lat__placing *placing = arg;
     const uint32_t *a = left;
     const uint32_t *b = right;
 
@@ -181,7 +160,7 @@ static int compare_rows(const void *left, const void *right, void *arg)
 }
 
 /* Writes the domains of all rows, and sorts these by them. Returns how many rows have a node. */
-static size_t sort_rows(struct placing *placing)
+static size_t sort_rows(struct lat__placing *placing)
 {
     const struct lat_frame *frame = placing->plan->planner->frame;
     const struct lat_fit *fit = placing->plan->request.fit;
@@ -204,7 +183,7 @@ static size_t sort_rows(struct placing *placing)
     return count;
 }
 
-static void find_groups(struct placing *placing)
+static void find_groups(struct lat__placing *placing)
 {
     size_t count = sort_rows(placing);
     size_t bytes = placing->key_count * sizeof(size_t);
@@ -212,19 +191,19 @@ static void find_groups(struct placing *placing)
     placing->groups = lat_alloc_array(count + 1, sizeof(*placing->groups));
     for (size_t i = 0; i < count; i++) {
         const size_t *domains = placing->domains + placing->rows[i] * placing->key_count;
-        struct group *last = placing->groups + placing->group_count;
+        struct lat__group *last = placing->groups + placing->group_count;
 
         if (i > 0 && memcmp(last[-1].domains, domains, bytes) == 0) {
             last[-1].rows++;
         } else {
-            *last = (struct group){.first = i, .rows = 1, .domains = domains};
+            *last = (struct lat__group){.first = i, .rows = 1, .domains = domains};
             placing->group_count++;
         }
     }
 }
 
 /* Makes the heap of a group, of those of its rows that pass. */
-static void gather_passed(struct placing *placing, struct group *group)
+static void gather_passed(struct lat__placing *placing, struct lat__group *group)
 {
     const struct lat_plan *plan = placing->plan;
     struct lat__candidate *heap = plan->planner->heap + group->first;
@@ -238,8 +217,24 @@ static void gather_passed(struct placing *placing, struct group *group)
     }
 }
 
+/* Judges a row as it is now, by the rules and by the policy; of one elsewhere by its answer, which is about rows that the rules left. */
+static int judge_row(const struct lat__placing *placing, uint32_t row, bool *ret_pass,
+                     double *ret_score, struct lat_err *err)
+{
+    const struct lat_plan *plan = placing->plan;
+
+    if (plan->program) {
+        return lat__judge_row(plan->planner->judge, &plan->request, row, ret_pass, ret_score, err);
+    }
+    *ret_pass =
+        lat__bit(plan->planner->one, row) && placing->answer->verdicts[row] == LAT_VERDICT_POSSIBLE;
+    *ret_score = *ret_pass ? placing->answer->scores[row] : 0;
+    return 0;
+}
+
 /* The same, of a group that was closed when all rows were judged. */
-static int gather_closed(struct placing *placing, struct group *group, struct lat_err *err)
+static int gather_closed(struct lat__placing *placing, struct lat__group *group,
+                         struct lat_err *err)
 {
     struct lat_plan *plan = placing->plan;
     struct lat__candidate *heap = plan->planner->heap + group->first;
@@ -251,7 +246,7 @@ static int gather_closed(struct placing *placing, struct group *group, struct la
         bool passes = false;
         double score = 0;
 
-        rc = lat__judge_row(plan->planner->judge, &plan->request, row, &passes, &score, err);
+        rc = judge_row(placing, row, &passes, &score, err);
         if (rc == 0 && passes) {
             heap[group->candidates++] = candidate_of(placing, row, score);
         }
@@ -261,7 +256,7 @@ static int gather_closed(struct placing *placing, struct group *group, struct la
 }
 
 /* Leaves of a group's candidates those that may be chosen. */
-static void arrange(struct placing *placing, struct group *group)
+static void arrange(struct lat__placing *placing, struct lat__group *group)
 {
     struct lat__candidate *heap = placing->plan->planner->heap + group->first;
 
@@ -279,7 +274,7 @@ static void arrange(struct placing *placing, struct group *group)
 }
 
 /* Judges the first candidate of a group again, on which an instance was placed, and finds its new place. */
-static int judge_first(struct placing *placing, struct group *group, struct lat_err *err)
+static int judge_first(struct lat__placing *placing, struct lat__group *group, struct lat_err *err)
 {
     struct lat_plan *plan = placing->plan;
     struct lat__candidate *heap = plan->planner->heap + group->first;
@@ -287,8 +282,7 @@ static int judge_first(struct placing *placing, struct group *group, struct lat_
     int rc;
 
     lat_fit_set_aside(plan->request.fit, placing->moves);
-    rc =
-        lat__judge_row(plan->planner->judge, &plan->request, heap->row, &passes, &heap->score, err);
+    rc = judge_row(placing, heap->row, &passes, &heap->score, err);
     lat_fit_set_aside(plan->request.fit, false);
     if (rc != 0) {
         return rc;
@@ -297,74 +291,100 @@ static int judge_first(struct placing *placing, struct group *group, struct lat_
     if (!passes) {
         heap[0] = heap[--group->candidates];
     }
-    lat__plan_sink(heap, group->candidates, 0);
+    sink(heap, group->candidates, 0);
     return 0;
 }
 
-/* Asks about a group anew: where instances stand has changed, or nothing is known yet. Only of one that is open rows are judged: the rules come
+/* Looks at a group anew: where instances stand has changed, or nothing is known yet. Only of one that is open rows are judged: the rules come
  * before the policy. */
-static int renew(struct placing *placing, struct group *group, bool is_first, struct lat_err *err)
+static void renew(const struct lat__placing *placing, struct lat__group *group)
 {
     const struct lat_fit *fit = placing->plan->request.fit;
     uint32_t row = placing->rows[group->first];
-    int rc = 0;
 
     group->is_open = lat_fit_is_open(fit, row);
     group->points = lat_fit_moving_points(fit, row);
-    if (!group->is_open) {
-        return 0;
-    }
-    if (group->is_judged) {
-        return group->is_taken ? judge_first(placing, group, err) : 0;
-    }
-    if (is_first) {
-        gather_passed(placing, group);
-    } else {
-        rc = gather_closed(placing, group, err);
-    }
-    arrange(placing, group);
-    return rc;
+    group->is_due = group->is_open && (!group->is_judged || group->is_taken);
 }
 
-size_t lat__plan_candidates(struct lat_plan *plan)
+/* Puts what passed into the heap's array, in no order. */
+static size_t gather_all(const struct lat__placing *placing)
 {
-    size_t rows = lat_frame_rows(plan->planner->frame);
-    const struct placing placing = {
-        .plan = plan, .row_count = rows, .offset = rows ? (size_t)(plan->seed % rows) : 0};
+    const struct lat_plan *plan = placing->plan;
     size_t count = 0;
 
-    for (size_t word = 0; word * 64 < rows; word++) {
+    for (size_t word = 0; word * 64 < placing->row_count; word++) {
         for (uint64_t bits = plan->found.pass[word]; bits != 0; bits &= bits - 1) {
             uint32_t row = (uint32_t)(word * 64 + (size_t)__builtin_ctzll(bits));
 
-            plan->planner->heap[count++] = candidate_of(&placing, row, plan->found.scores[row]);
+            plan->planner->heap[count++] = candidate_of(placing, row, plan->found.scores[row]);
         }
     }
     return count;
 }
 
 /* One group of all rows: nothing that is placed means anything to other rows. */
-static void find_one_group(struct placing *placing)
+static void find_one_group(struct lat__placing *placing)
 {
-    struct group *group = placing->groups = LAT_NEW(struct group);
+    struct lat__group *group = placing->groups = LAT_NEW(struct lat__group);
 
     placing->group_count = 1;
     group->is_open = true;
-    group->candidates = lat__plan_candidates(placing->plan);
+    group->candidates = gather_all(placing);
     arrange(placing, group);
+}
+
+struct lat__placing *lat__placing_new(struct lat_plan *plan, size_t most)
+{
+    struct lat__placing *placing = LAT_NEW(struct lat__placing);
+    size_t rows = lat_frame_rows(plan->planner->frame);
+
+    *placing = (struct lat__placing){.plan = plan,
+                                     .most = most,
+                                     .moves = most > 1 && lat_fit_moves(plan->request.fit),
+                                     .row_count = rows,
+                                     .offset = rows ? (size_t)(plan->seed % rows) : 0};
+    if (!placing->moves) {
+        find_one_group(placing);
+        return placing;
+    }
+    placing->rows = lat_alloc_array(rows + 1, sizeof(*placing->rows));
+    find_groups(placing);
+    for (size_t i = 0; i < placing->group_count; i++) {
+        struct lat__group *group = &placing->groups[i];
+
+        renew(placing, group);
+        if (group->is_due) {
+            gather_passed(placing, group);
+            arrange(placing, group);
+            group->is_due = false;
+        }
+    }
+    return placing;
+}
+
+struct lat__placing *lat__placing_free(struct lat__placing *placing)
+{
+    if (placing) {
+        free(placing->rows);
+        free(placing->domains);
+        free(placing->groups);
+        free(placing);
+    }
+    return NULL;
 }
 
 /* ---- placing ---- */
 
 /* Returns the group whose first candidate is the best of all; NULL: nobody is left. */
-static struct group *best_group(const struct placing *placing)
+static struct lat__group *best_group(const struct lat__placing *placing)
 {
     const struct lat__candidate *heap = placing->plan->planner->heap;
     struct lat__candidate best = {0};
-    struct group *found = NULL;
+    struct lat__group *found = NULL;
 
     for (size_t i = 0; i < placing->group_count; i++) {
-        struct group *group = &placing->groups[i];
+        struct lat__group *group = &placing->groups[i];
 
         if (group->is_open && group->candidates > 0) {
             struct lat__candidate candidate = heap[group->first];
@@ -379,8 +399,8 @@ static struct group *best_group(const struct placing *placing)
     return found;
 }
 
-static bool share_a_domain(const struct placing *placing, const struct group *a,
-                           const struct group *b)
+static bool share_a_domain(const struct lat__placing *placing, const struct lat__group *a,
+                           const struct lat__group *b)
 {
     for (size_t key = 0; key < placing->key_count; key++) {
         if (a->domains[key] == b->domains[key]) {
@@ -390,48 +410,69 @@ static bool share_a_domain(const struct placing *placing, const struct group *a,
     return false;
 }
 
-/* Looks again at what an instance on the first candidate of a group has changed. */
-static int look_again(struct placing *placing, struct group *group, struct lat_err *err)
+/* Notes what an instance on the first candidate of a group has changed: which groups are due. */
+static void note_change(struct lat__placing *placing, struct lat__group *group)
 {
     const struct lat_plan *plan = placing->plan;
     bool everywhere;
-    int rc = 0;
 
     group->is_taken = true;
     if (!placing->moves) {
-        return judge_first(placing, group, err);
+        group->is_due = true;
+        return;
     }
     everywhere = lat_fit_count(plan->request.fit, plan->planner->heap[group->first].row, 1);
-    for (size_t i = 0; rc == 0 && i < placing->group_count; i++) {
+    for (size_t i = 0; i < placing->group_count; i++) {
         if (everywhere || share_a_domain(placing, &placing->groups[i], group)) {
-            rc = renew(placing, &placing->groups[i], false, err);
+            renew(placing, &placing->groups[i]);
         }
     }
-    return rc;
 }
 
-static int place_each(struct placing *placing, struct lat_err *err)
+bool lat__placing_take(struct lat__placing *placing)
 {
     struct lat_plan *plan = placing->plan;
-    struct group *group;
+    struct lat__group *group = best_group(placing);
+    const struct lat__candidate *best;
+
+    if (!group) {
+        return false;
+    }
+    best = plan->planner->heap + group->first;
+    if (!lat__bit(plan->found.pass, best->row)) {
+        lat__plan_regard(plan, best->row, best->score);
+    }
+    lat__plan_take(plan, best->row);
+    if (plan->placed_count == placing->most) {
+        return false;
+    }
+    note_change(placing, group);
+    return true;
+}
+
+int lat__placing_judge(struct lat__placing *placing, struct lat_err *err)
+{
     int rc = 0;
 
-    while (rc == 0 && plan->placed_count < placing->most && (group = best_group(placing))) {
-        const struct lat__candidate *best = plan->planner->heap + group->first;
+    for (size_t i = 0; rc == 0 && i < placing->group_count; i++) {
+        struct lat__group *group = &placing->groups[i];
 
-        if (!lat__bit(plan->found.pass, best->row)) {
-            lat__plan_regard(plan, best->row, best->score);
+        if (!group->is_due) {
+            continue;
         }
-        lat__plan_take(plan, best->row);
-        if (plan->placed_count < placing->most) {
-            rc = look_again(placing, group, err);
+        group->is_due = false;
+        if (group->is_judged) {
+            rc = judge_first(placing, group, err);
+        } else {
+            rc = gather_closed(placing, group, err);
+            arrange(placing, group);
         }
     }
     return rc;
 }
 
 /* Takes back what was counted of where instances stand: all but the last were. */
-static void forget_places(struct placing *placing)
+static void forget_places(const struct lat__placing *placing)
 {
     struct lat_plan *plan = placing->plan;
 
@@ -447,17 +488,17 @@ static size_t place_asked(struct lat_plan *plan, size_t count)
         lat__plan_narrow(plan);
         lat__plan_gather(plan);
     }
+    if (plan->placing) {
+        forget_places(plan->placing);
+        plan->placing = lat__placing_free(plan->placing);
+    }
     lat__plan_take_back(plan, count);
     return plan->placed_count;
 }
 
 int lat_plan_place(struct lat_plan *plan, size_t count, size_t *ret_placed, struct lat_err *err)
 {
-    size_t rows = lat_frame_rows(plan->planner->frame);
-    struct placing placing = {.plan = plan,
-                              .most = count,
-                              .row_count = rows,
-                              .offset = rows ? (size_t)(plan->seed % rows) : 0};
+    struct lat__placing *placing;
     int rc = 0;
 
     if (!plan->program) {
@@ -466,24 +507,13 @@ int lat_plan_place(struct lat_plan *plan, size_t count, size_t *ret_placed, stru
     }
     LAT_ASSERT(plan->placed_count == 0);
     lat__plan_gather(plan);
-    if (count > LAT_PLAN_INSTANCES_MAX) {
-        placing.most = LAT_PLAN_INSTANCES_MAX;
+    placing =
+        lat__placing_new(plan, count < LAT_PLAN_INSTANCES_MAX ? count : LAT_PLAN_INSTANCES_MAX);
+    while (rc == 0 && lat__placing_take(placing)) {
+        rc = lat__placing_judge(placing, err);
     }
-    placing.moves = placing.most > 1 && lat_fit_moves(plan->request.fit);
-    if (placing.moves) {
-        placing.rows = lat_alloc_array(rows + 1, sizeof(*placing.rows));
-        find_groups(&placing);
-    } else {
-        find_one_group(&placing);
-    }
-    for (size_t i = 0; rc == 0 && placing.moves && i < placing.group_count; i++) {
-        rc = renew(&placing, &placing.groups[i], true, err);
-    }
-    rc = rc == 0 ? place_each(&placing, err) : rc;
-    forget_places(&placing);
-    free(placing.rows);
-    free(placing.domains);
-    free(placing.groups);
+    forget_places(placing);
+    lat__placing_free(placing);
     if (rc != 0) {
         lat__plan_take_back(plan, 0);
         plan->program = NULL;

@@ -1,5 +1,5 @@
 /* One plan: narrow, judge; place.c chooses. */
-#include "sched/plan_internal.h"
+#include "sched/place_internal.h"
 
 #include "sched/frame_internal.h"
 
@@ -171,6 +171,7 @@ struct lat_plan *lat_plan_free(struct lat_plan *plan)
         free(plan->gpus[--plan->placed_count]);
     }
     lat_columns_clear_pairs(planner->frame->columns);
+    lat__placing_free(plan->placing);
     lat_decision_free(plan->decision);
     planner->is_planning = false;
     return NULL;

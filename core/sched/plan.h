@@ -52,9 +52,9 @@ struct lat_plan_question {
     const uint64_t *among;           /* bitmap of the rows that are meant */
 };
 
-/* Says what a policy elsewhere is to be asked next, if `count` instances are to be placed: first about all rows that the rules left; then, as
- * each instance that is placed changes one row, about that one. What was answered of the others holds. Returns false when
- * there is nothing to ask any more: lat_plan_place tells what came of it. */
+/* Says what a policy elsewhere is to be asked next, if `count` instances (above 0, and the same each time) are to be placed: first about all
+ * rows that the rules left; then, as each instance that is placed changes one row, about that one, and about rows that the instance has opened to
+ * the next. What was answered of the others holds. Returns false when there is nothing to ask any more: lat_plan_place tells what came of it. */
 bool lat_plan_ask(struct lat_plan *plan, size_t count, struct lat_plan_question *ret_question);
 
 /* Takes the decision about the last question. `policy` (copied) is who decided. */

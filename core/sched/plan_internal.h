@@ -25,11 +25,11 @@ struct lat_plan {
     struct lat__judgement found; /* among is NULL until the rules of the machine were applied */
     bool is_kept;
     struct lat_decision
-        *decision;     /* of a policy elsewhere, about all rows; owned; NULL: it was not asked */
-    size_t candidates; /* in the heap, where it was asked */
-    bool is_asking;    /* about the row on top of it, which was placed on */
-    uint32_t *placed;  /* rows */
-    char **gpus;       /* what each of them got of its row's devices; owned; NULL: nothing */
+        *decision; /* of a policy elsewhere, about all rows; owned; NULL: it was not asked */
+    struct lat__placing *placing; /* by its answers; owned; NULL: it has not begun */
+    bool is_asking;               /* about what is due in it */
+    uint32_t *placed;             /* rows */
+    char **gpus; /* what each of them got of its row's devices; owned; NULL: nothing */
     size_t placed_count;
 };
 
@@ -43,7 +43,7 @@ struct lat_planner {
     /* What is found where a policy elsewhere judges. */
     uint64_t *among; /* what the rules of the machine left */
     uint64_t *pass;  /* what the policy left of it */
-    uint64_t *one;   /* the one row that it is asked about again */
+    uint64_t *one;   /* the rows that it is asked about again, mostly one */
     struct lat__candidate *heap;
     uint32_t *placed;
     char **gpus;
@@ -62,14 +62,6 @@ void lat__plan_take_back(struct lat_plan *plan, size_t count);
 
 /* Sets has_data of the nodes where the instance's data lives, and (`images`) has_image of those whose engine has the workload's image. */
 void lat__plan_mark(struct lat_plan *plan, bool images);
-
-/* ---- place.c ---- */
-
-/* Puts what passed into the heap's array, in no order; returns how many. */
-size_t lat__plan_candidates(struct lat_plan *plan);
-
-/* Puts what stands at a place of a heap of `count` below all that is better. */
-void lat__plan_sink(struct lat__candidate *heap, size_t count, size_t at);
 
 /* ---- told.c, fix.c ---- */
 
