@@ -401,14 +401,29 @@ function evaluators.Table(self, node, frame)
     return value.new("table", made)
 end
 
--- Returns how many entries the list in a table has; nil where only a row knows.
+local function is_nil(cell)
+    return #cell.of == 1 and cell.of[1].kind == "nil"
+end
+
+-- Whether a table with holes has something behind entry `count`: which end Lua takes it for depends on how it was made.
+local function goes_on(one, count)
+    for key, cell in pairs(one.val.cells) do
+        if math.type(key) == "integer" and key > count and not is_nil(cell) then return true end
+    end
+    return false
+end
+
+-- Returns how many entries the list in a table has; nil where only a row knows, or how Lua made it.
 function walker:length(line, one)
     if one.kind == "static" then return #one.val end
     local count = 0
     while true do
         self.m:step(line)
         local cell = one.val.cells[count + 1]
-        if not cell or (#cell.of == 1 and cell.of[1].kind == "nil") then return count end
+        if not cell or is_nil(cell) then
+            if one.val.broken and goes_on(one, count) then return nil end
+            return count
+        end
         if value.find(value.apart(self.program, cell.of), "nil") then return nil end
         count = count + 1
     end

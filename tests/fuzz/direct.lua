@@ -17,15 +17,6 @@ local CONSTANTS = {
         "0x1.4p+3", "0x1.fffffffffffffp+1023" },
     S = frame.TEXTS,
 }
-local FIELDS = {
-    B = { "node.healthy", "node.has_image", "node.on_battery", "node.has_data" },
-    I = { "node.memory", "node.rank", "node.workload_instances", "workload.memory", "workload.count",
-        "node.available_seconds" },
-    F = { "node.cpu", "node.free_cpu", "workload.cpu", "node.free_gpu_share" },
-    S = { "node.pool", "node.gpu_model", "workload.pool", "workload.name", "node.architecture" },
-}
-local MAPS = { "node.labels", "node.attributes", "workload.labels" }
-
 local builder = {}
 builder.__index = builder
 
@@ -38,13 +29,21 @@ function builder:add(op, type, uniform)
     return index
 end
 
+function builder:constant_of(type)
+    return self:add({ "const_" .. type:lower(), self.random:pick(CONSTANTS[type]) }, type, true)
+end
+
+-- Adds a field of a type; where there is none, a constant.
+function builder:field(type, uniform)
+    local paths = (uniform and self.kind.uniform_paths or self.kind.paths)[type]
+    if #paths == 0 then return self:constant_of(type) end
+    local path = self.random:pick(paths)
+    return self:add({ "field", path }, type, path:find "^node%." == nil)
+end
+
 function builder:leaf(type, uniform)
-    local random = self.random
-    if random:once_in(3) then return self:add({ "const_" .. type:lower(), random:pick(CONSTANTS[type]) }, type,
-        true) end
-    local path = random:pick(FIELDS[type])
-    if uniform then path = ({ I = "workload.count", F = "workload.cpu", S = "workload.pool" })[type] end
-    return self:add({ "field", path }, type, path:find "^workload" ~= nil)
+    if self.random:once_in(3) then return self:constant_of(type) end
+    return self:field(type, uniform)
 end
 
 -- Returns a value of a type: one that is there, or a new one.
@@ -77,9 +76,9 @@ function builder:op(name, first, at, all_uniform)
     local types, operands = native.OPS[name].operands, {}
     local uniform = true
     if name == "map" then
-        local path = self.random:pick(MAPS)
+        local path = self.random:pick(self.kind.paths.map)
         local key = first and self.uniform[first] and first or self:value("S", true)
-        return self:add({ "map", path, key }, "S", path:find "^workload" ~= nil)
+        return self:add({ "map", path, key }, "S", path:find "^node%." == nil)
     end
     for index = 1, #types do
         local type = types:sub(index, index)
@@ -96,11 +95,11 @@ function builder:uniform_op(name)
         local condition = self:op("is_nil", self:leaf("S", true), 1)
         return self:add({ name, condition, self:leaf("S", true), self:leaf("S", true) }, "S", true)
     elseif name == "map" then
-        return self:add({ "map", "workload.labels", self:leaf("S", true) }, "S", true)
+        return self:add({ "map", self.random:pick(self.kind.uniform_paths.map), self:leaf("S", true) }, "S", true)
     elseif name == "field" then
-        return self:add({ "field", "workload.pool" }, "S", true)
+        return self:field("S", true)
     end
-    if name:find "^const_" then return self:add({ name, self.random:pick(CONSTANTS.S) }, "S", true) end
+    if name:find "^const_" then return self:constant_of "S" end
     return self:op(name, nil, nil, true)
 end
 
@@ -120,9 +119,9 @@ function builder:feed(producer, consumer)
     if consumer == "map" then
         first = self:uniform_op(producer)
     elseif producer == "field" then
-        first = self:add({ "field", self.random:pick(FIELDS[wanted]) }, wanted, false)
+        first = self:field(wanted)
     elseif producer:find "^const_" then
-        first = self:add({ producer, self.random:pick(CONSTANTS[wanted]) }, wanted, true)
+        first = self:constant_of(wanted)
     else
         first = self:op(producer)
     end
@@ -137,17 +136,16 @@ table.sort(NAMES)
 
 local PARTS = { B = {}, I = { "%d", "%x", "%5d" }, F = { "%.2f", "%g", "%.14g", "%e" }, S = {} }
 
-function builder:reason(type)
-    local formats = PARTS[type]
-    local part = { value = self:value(type) }
+function builder:reason(index, type)
+    local formats, part = PARTS[type], { value = index }
     if #formats > 0 and self.random:once_in(2) then part.format = self.random:pick(formats) end
     return { "it has ", part }
 end
 
--- Returns a program. pairs: of names of ops, the first of which is to feed the second.
-function direct.program(random, pairs_wanted)
-    local self = setmetatable({ random = random, ops = {}, uniform = {}, made = { B = {}, I = {}, F = {}, S = {} } },
-        builder)
+-- Returns a program of a kind of policy. pairs: of names of ops, the first of which is to feed the second.
+function direct.program(random, pairs_wanted, kind)
+    local self = setmetatable({ random = random, kind = kind, ops = {}, uniform = {},
+        made = { B = {}, I = {}, F = {}, S = {} } }, builder)
     local shown = {}
     for _, pair in ipairs(pairs_wanted) do shown[#shown + 1] = self:feed(pair[1], pair[2]) end
     for _ = 1, random:below(8) do self:op(random:pick(NAMES)) end
@@ -172,13 +170,17 @@ function direct.program(random, pairs_wanted)
         end
         local when = left and self:add({ "and", left, truth }, "B", false) or truth
         program.rules[#program.rules + 1] = {
-            when = when, line = #program.rules + 1, text = "", reason = { "it has ", { value = index } },
+            when = when, line = #program.rules + 1, text = "", reason = self:reason(index, type),
         }
         local nothing = self:add({ "not", truth }, "B", false)
         left = left and self:add({ "and", left, nothing }, "B", false) or nothing
     end
     if random:once_in(3) then program.traps[1] = { when = self:value "B", line = 9, message = "attempt to be here" } end
-    program.score, program.score_line = self:value "F", 10
+    if kind.name == "placement" then
+        program.score, program.score_line = self:value "F", 10
+    else
+        program.terms = {} -- of a score
+    end
     program.ops = self.ops
     for _, list in ipairs { "rules", "terms", "traps" } do
         if #program[list] == 0 then program[list] = nil end
@@ -186,10 +188,12 @@ function direct.program(random, pairs_wanted)
     return program
 end
 
--- Returns what a program (evaluate.prepare) says of a row, as fuzz.expected has it of a policy's functions.
-function direct.answer(prepared, file, node, workload)
-    local made = evaluate.row(prepared, { node = node, workload = workload })
-    if made.trap then return { line = made.line, sentence = ("%s:%d: %s"):format(file, made.line, made.trap) } end
+-- Returns what a program (evaluate.prepare) says of what it is handed, as a policy's functions would.
+function direct.answer(kind, prepared, ...)
+    local handed = {}
+    for index, arg in ipairs(kind.args) do handed[arg.object.name] = select(index, ...) end
+    local made = evaluate.row(prepared, handed)
+    if made.trap then return { line = made.line, sentence = ("%s:%d: %s"):format(kind.file, made.line, made.trap) } end
     if not made.ok then return reasons.told(made.reason) end
     return made.score
 end

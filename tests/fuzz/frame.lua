@@ -1,7 +1,9 @@
--- Nodes and workloads with nasty values: the same in Lua's tables, for the functions themselves, and in columns, for
--- their program. JSON brings no NaN and no infinity to a column, so none is put there; policies make their own.
+-- Nodes, workloads and what policies that rule are asked, with nasty values: the same in Lua's tables, for the
+-- functions themselves, and in columns and records, for their program. JSON brings no NaN and no infinity to a column,
+-- so none is put there; policies make their own.
 
 local api = require "api.api"
+local kinds = require "fuzz.kinds"
 local native = require "fuzz.native"
 local strict = require "lib.strict"
 
@@ -36,15 +38,17 @@ makers["table<string, string>"] = function(random)
     return map
 end
 
-local described = {}
+local described, as = {}, {}
 for _, object in ipairs(api.objects) do described[object.name] = object end
-local as_node, as_workload = strict.object(described.node), strict.object(described.workload)
+for _, kind in pairs { kinds.placement, table.unpack(kinds.RULINGS) } do
+    for _, arg in ipairs(kind.args) do as[arg.object.name] = strict.object(arg.object) end
+end
 
 -- What depends on the workload, too; where it is all zero, the evaluator takes another way.
 local ZERO = { workload_instances = 0, has_image = false, has_data = false }
 
 -- Returns an object of chance, and tells the columns by `set`.
-local function made(random, object, as_object, set, at, without_pairs)
+local function made(random, object, set, at, without_pairs)
     local values = {}
     for _, field in ipairs(object.fields) do
         local value = field.name == "name" and "n" .. at or makers[field.type](random)
@@ -55,20 +59,32 @@ local function made(random, object, as_object, set, at, without_pairs)
             set(at, object.name .. "." .. field.name, value)
         end
     end
-    return as_object(values)
+    return as[object.name](values)
 end
 
--- Returns {nodes, workloads}; the columns hold the same from now on.
+-- Returns {nodes, workloads, questions: of each policy that rules, lists of what it is handed}; columns and records
+-- hold the same from now on.
 function frame.new(random)
-    local self = { nodes = {}, workloads = {} }
+    local self = { nodes = {}, workloads = {}, questions = {} }
     -- of 16 nodes, about so many have what depends on the workload
     local share = ({ 0, 1, 8, 16 })[random:below(4)]
     native.clear_pairs()
     for row = 1, native.ROWS do
-        self.nodes[row] = made(random, described.node, as_node, native.node, row, random:below(16) > share)
+        self.nodes[row] = made(random, described.node, native.node, row, random:below(16) > share)
     end
-    for which = 1, 2 do
-        self.workloads[which] = made(random, described.workload, as_workload, native.workload, which)
+    for which = 1, native.WORKLOADS do
+        self.workloads[which] = made(random, described.workload, native.record, which)
+    end
+    for _, kind in ipairs(kinds.RULINGS) do
+        local questions = {}
+        for which = 1, native.QUESTIONS do
+            local question = {}
+            for index, arg in ipairs(kind.args) do
+                question[index] = made(random, arg.object, native.record, native.WORKLOADS + which)
+            end
+            questions[which] = question
+        end
+        self.questions[kind.name] = questions
     end
     return self
 end

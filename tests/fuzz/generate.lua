@@ -1,376 +1,15 @@
--- Policies by chance, as trees: a piece is {t = what it stands for, texts and pieces in turn}, so that it can be
--- written
--- out, and made smaller by putting something smaller of the same kind in its place (fuzz/shrink.lua).
+-- Policies by chance, as trees (fuzz/expressions.lua), so that they can be written out, and made smaller by putting
+-- something smaller of the same kind in the place of a piece (fuzz/shrink.lua). Beside expressions there are
 --
---   int float num   numbers: an integer, a float, either        bool   true or false        text   never nil
---   opt             text or nil                                 any    anything, nil too    why    what a reason may be
 --   stat block      statements
---
--- Nearly always of the kind that belongs there; now and then something else, which raises an error.
+--   part file       functions and tables of the file
 
 local frame = require "fuzz.frame"
+local maker = require "fuzz.expressions"
+
+local piece, quoted = maker.piece, maker.quoted
 
 local generate = {}
-
-local maker = {}
-maker.__index = maker
-
-local function piece(t, ...) return { t = t, ... } end
-
-local INTEGERS = { "0", "1", "2", "3", "-1", "-2", "-7", "7", "10", "31", "32", "63", "64", "65", "-63", "-64",
-    "0xff", "500",
-    "(1 << 31)", "(1 << 53)", "((1 << 53) + 1)", "(-(1 << 53) - 1)", "math.maxinteger", "math.mininteger",
-        "0x7ffffffffffffffe" }
-local FLOATS = { "0.0", "-0.0", "0.5", "1.0", "2.0", "-1.5", "0.1", "3.0", "-3.0", "10.0", "64.0", "1e300", "-1e300",
-    "5e-324",
-    "9007199254740992.0", "9007199254740994.0", "0x1p63", "-0x1p63", "1e15", "1e-10", "math.huge", "-math.huge",
-        "(0/0)",
-    "-(0/0)", "math.pi", "1e16", "4611686018427387904.0" }
-local FIELDS = {
-    int = { "node.memory", "node.free_memory", "node.disk", "node.rank", "node.gpus", "node.free_gpus",
-        "node.allocations",
-        "node.available_seconds", "node.workload_instances", "node.bandwidth", "workload.memory", "workload.count",
-        "workload.priority", "workload.gpus" },
-    float = { "node.cpu", "node.free_cpu", "node.free_gpu_share", "workload.cpu", "workload.gpu_share" },
-    bool = { "node.healthy", "node.on_battery", "node.has_image", "node.has_data" },
-    text = { "node.pool", "node.architecture", "node.os", "node.name", "workload.project", "workload.type",
-        "workload.kind" },
-    opt = { "node.gpu_model", "workload.pool", "workload.gpu_model" },
-}
-local MAPS = { "node.labels", "node.attributes", "workload.labels" }
-local MATH = { "math.sqrt", "math.exp", "math.sin", "math.cos", "math.tan", "math.log", "math.deg", "math.rad" }
-local ARITHMETIC = { " + ", " - ", " * " }
-local DIVISION = { " // ", " % " }
-local BITWISE = { " & ", " | ", " ~ ", " << ", " >> " }
-local COMPARE = { " < ", " <= ", " > ", " >= ", " == ", " ~= " }
-
-local function quoted(text) return ("%q"):format(text) end
-
-function maker:leaf(t)
-    local random = self.random
-    for _ = 1, 3 do -- variables before all else
-        local variable = #self.scope > 0 and random:pick(self.scope)
-        if variable and (variable.t == t or (t == "num" and (variable.t == "int" or variable.t == "float"))) then
-            return piece(t, variable.name)
-        end
-    end
-    if t == "num" then return self:leaf(random:once_in(2) and "int" or "float") end
-    if t == "any" then
-        if random:once_in(4) then return piece(t, "nil") end
-        return self:leaf(random:pick { "int", "float", "bool", "opt" })
-    end
-    if t == "why" then return self:leaf(random:once_in(3) and "opt" or "text") end
-    if t == "opt" and self.maps and random:once_in(2) then
-        if random:once_in(3) then
-            local key = random:pick { "workload.name", "workload.project", "workload.kind" }
-            return piece(t, random:pick(self.maps), "[", key, "]")
-        end
-        return piece(t, random:pick(self.maps), ".", random:pick(frame.KEYS))
-    end
-    if t == "opt" and random:once_in(8) then return piece(t, "nil") end
-    if t == "text" and random:once_in(2) then return piece(t, quoted(random:pick(frame.TEXTS))) end
-    if t == "bool" and random:once_in(8) then return piece(t, random:once_in(2) and "true" or "false") end
-    if t == "int" and random:once_in(2) then return piece(t, random:pick(INTEGERS)) end
-    if t == "float" and random:once_in(2) then return piece(t, random:pick(FLOATS)) end
-    return piece(t, random:pick(self.fields[t]))
-end
-
--- A condition: anything will do.
-function maker:condition(depth)
-    return self:of(self.random:once_in(6) and "any" or "bool", depth)
-end
-
-local rules = {}
-
-rules.int = {
-    function(self, d)
-        return piece("int", "(", self:of("int", d), self.random:pick(ARITHMETIC), self:of("int", d), ")")
-    end,
-    function(self, d)
-        return piece("int", "(", self:of("int", d), self.random:pick(ARITHMETIC), self:of("int", d), ")")
-    end,
-    function(self, d)
-        return piece("int", "(", self:of("int", d), self.random:pick(BITWISE), self:of("int", d), ")")
-    end,
-    function(self, d)
-        return piece("int", "(", self:of("num", d), self.random:pick(BITWISE), self:of("int", d), ")")
-    end,
-    function(self, d)
-        local random = self.random
-        local by = random:once_in(3) and self:of("int", d) or piece("int", random:pick { "3", "-3", "7", "-1",
-            "1000", "2" })
-        return piece("int", "(", self:of("int", d), random:pick(DIVISION), by, ")")
-    end,
-    function(self, d) return piece("int", "math.fmod(", self:of("int", d), ", ", self:of("int", 0), ")") end,
-    function(self, d) return piece("int", self.random:pick { "-", "~" }, "(", self:of("int", d), ")") end,
-    function(self, d) return piece("int", "math.abs(", self:of("int", d), ")") end,
-    function(self, d)
-        return piece("int", "math.", self.random:pick { "max", "min" }, "(", self:of("int", d), ", ", self:of("int",
-            d), ")")
-    end,
-    function(self, d)
-        return piece("int", "(", self:condition(d), " and ", self:of("int", d), " or ", self:of("int", d), ")")
-    end,
-    function(self, d) return piece("int", "(math.tointeger(", self:of("num", d), ") or ", self:of("int", d), ")") end,
-    function(self, d) return self:call("int", d) end,
-    function(self, d) return self:entry("int", d) end,
-}
-
-rules.float = {
-    function(self, d)
-        return piece("float", "(", self:of("float", d), self.random:pick(ARITHMETIC), self:of("num", d), ")")
-    end,
-    function(self, d)
-        return piece("float", "(", self:of("num", d), self.random:pick(ARITHMETIC), self:of("float", d), ")")
-    end,
-    function(self, d) return piece("float", "(", self:of("num", d), " / ", self:of("num", d), ")") end,
-    function(self, d)
-        return piece("float", "(", self:of("float", d), self.random:pick(DIVISION), self:of("num", d), ")")
-    end,
-    function(self, d)
-        local exponent = self.random:once_in(2) and piece("num", self.random:pick { "2", "0.5", "3",
-            "-1" }) or self:of("num", 0)
-        return piece("float", "(", self:of("num", d), " ^ ", exponent, ")")
-    end,
-    function(self, d) return piece("float", "-(", self:of("float", d), ")") end,
-    function(self, d) return piece("float", self.random:pick(MATH), "(", self:of("num", d), ")") end,
-    function(self, d)
-        return piece("float", "math.log(", self:of("num", d), ", ", piece("num", self.random:pick { "2", "10", "3.5",
-            "2.0" }), ")")
-    end,
-    function(self, d) return piece("float", "math.fmod(", self:of("float", d), ", ", self:of("num", d), ")") end,
-    function(self, d) return piece("float", "math.abs(", self:of("float", d), ")") end,
-    function(self, d) return piece("float", "(", self:of("int", d), " + 0.0)") end,
-    function(self, d)
-        return piece("float", "math.", self.random:pick { "max", "min" }, "(", self:of("float", d), ", ",
-            self:of("float", d), ")")
-    end,
-    function(self, d)
-        return piece("float", "(", self:condition(d), " and ", self:of("float", d), " or ", self:of("float", d), ")")
-    end,
-    function(self, d) return self:call("float", d) end,
-    function(self, d) return self:entry("float", d) end,
-}
-
-rules.num = {
-    function(self, d) return self:of("int", d + 1) end,
-    function(self, d) return self:of("float", d + 1) end,
-    function(self, d)
-        return piece("num", "math.", self.random:pick { "floor", "ceil" }, "(", self:of("num", d), ")")
-    end,
-    function(self, d)
-        return piece("num", "(", self:condition(d), " and ", self:of("int", d), " or ", self:of("float", d), ")")
-    end,
-    function(self, d)
-        local random = self.random
-        return piece("num", "math.", random:pick { "max", "min" }, "(", self:of("num", d), ", ", self:of("num", d), ")")
-    end,
-    function(self, d) return piece("num", "math.abs(", self:of("num", d), ")") end,
-    function(self, d)
-        return piece("num", "(", self:of("num", d), self.random:pick(ARITHMETIC), self:of("num", d), ")")
-    end,
-    function(self, d)
-        return piece("num", "(", self:of("num", d), self.random:pick(DIVISION), self:of("num", d), ")")
-    end,
-    function(self, d) return piece("num", "-(", self:of("num", d), ")") end,
-    function(self, d) return piece("num", "math.fmod(", self:of("num", d), ", ", self:of("num", 0), ")") end,
-    function(self, d) return piece("num", "(math.modf(", self:of("num", d), "))") end,
-    function(self, d) return piece("num", "(select(2, math.modf(", self:of("num", d), ")))") end,
-}
-
-rules.bool = {
-    function(self, d)
-        return piece("bool", "(", self:of("num", d), self.random:pick(COMPARE), self:of("num", d), ")")
-    end,
-    function(self, d)
-        return piece("bool", "(", self:of("int", d), self.random:pick(COMPARE), self:of("float", d), ")")
-    end,
-    function(self, d)
-        return piece("bool", "(", self:of("float", d), self.random:pick(COMPARE), self:of("int", d), ")")
-    end,
-    function(self, d)
-        return piece("bool", "(", self:of("int", d), self.random:pick(COMPARE), self:of("int", d), ")")
-    end,
-    function(self, d)
-        return piece("bool", "(", self:of("float", d), self.random:pick(COMPARE), self:of("float", d), ")")
-    end,
-    function(self, d)
-        local op = self.random:pick { " == ", " ~= " }
-        return piece("bool", "(", self:of(self.random:once_in(2) and "opt" or "text", d), op, self:of("opt", d), ")")
-    end,
-    function(self, d)
-        return piece("bool", "(", self:of("any", d), self.random:pick { " == ", " ~= " }, self:of("any", d), ")")
-    end,
-    function(self, d) return piece("bool", "not ", self:condition(d)) end,
-    function(self, d)
-        return piece("bool", "(", self:of("bool", d), self.random:pick { " and ", " or " }, self:of("bool", d), ")")
-    end,
-    function(self, d)
-        return piece("bool", "(", self:of("bool", d), self.random:pick { " and ", " or " }, self:of("bool", d), ")")
-    end,
-    function(self, d)
-        return piece("bool", "(", self:of("bool", d), self.random:pick { " == ", " ~= " }, self:of("bool", d), ")")
-    end,
-    function(self, d) return piece("bool", "math.ult(", self:of("int", d), ", ", self:of("int", d), ")") end,
-    function(self, d)
-        return piece("bool", "(math.type(", self:of("num", d), ") == ", quoted(self.random:pick { "integer",
-            "float" }), ")")
-    end,
-    function(self, d)
-        return piece("bool", "(type(", self:of("any", d), ") == ", quoted(self.random:pick { "number", "nil",
-            "string" }), ")")
-    end,
-}
-
-rules.text = {
-    function(self, d) return piece("text", "(", self:of("opt", d), " or ", self:of("text", d), ")") end,
-    function(self, d)
-        return piece("text", "(", self:condition(d), " and ", self:of("text", d), " or ", self:of("text", d), ")")
-    end,
-    function(self, d) return self:entry("text", d) end,
-}
-
--- A text that is compared, looked into or put together.
-local function text_of(self, d) return self:of("text", d) end
-
-local TEXTS = {
-    function(self, d)
-        local random = self.random
-        local first = random:pick { "1", "2", "0", "-1", "-3", "1.0", "3" }
-        local last = random:pick { "2", "-1", "-2", "0", "99" }
-        if random:once_in(4) then first = self:of("int", 0) end
-        if random:once_in(3) then return piece("text", "string.sub(", text_of(self, d), ", ", first, ")") end
-        return piece("text", "string.sub(", text_of(self, d), ", ", first, ", ", last, ")")
-    end,
-    function(self, d)
-        return piece("text", "string.", self.random:pick { "lower", "upper", "reverse" }, "(", text_of(self, d), ")")
-    end,
-    function(self, d) return piece("text", "(", text_of(self, d), " .. ", text_of(self, d), ")") end,
-    function(self, d) return piece("text", "(", text_of(self, d), " .. ", self:of("int", d), ")") end,
-    function(self, d)
-        return piece("text", "(string.match(", text_of(self, d), ", ", quoted(self.random:pick(frame.PATTERNS)),
-            ") or ", self:leaf "text", ")")
-    end,
-    function(self, d)
-        return piece("text", "(string.gsub(", text_of(self, d), ", ", quoted(self.random:pick(frame.PATTERNS)), ", ",
-            quoted(self.random:pick { "", "-", "<%0>", "%1%%" }), "))")
-    end,
-    function(self, d)
-        return piece("text", "tostring(", self:of("any", d), ")")
-    end,
-}
-table.move(TEXTS, 1, #TEXTS, #rules.text + 1, rules.text)
-
-local TRUTHS = {
-    function(self, d) return piece("bool", "(", text_of(self, d), self.random:pick(COMPARE), text_of(self, d), ")") end,
-    function(self, d)
-        return piece("bool", "(string.find(", text_of(self, d), ", ", quoted(self.random:pick(frame.PATTERNS)),
-            ") ~= nil)")
-    end,
-    function(self, d)
-        return piece("bool", "not string.find(", text_of(self, d), ", ", text_of(self, d), ", 1, true)")
-    end,
-    function(self, d)
-        return piece("bool", "(", self:of("opt", d), self.random:pick(COMPARE), text_of(self, d), ")")
-    end,
-}
-table.move(TRUTHS, 1, #TRUTHS, #rules.bool + 1, rules.bool)
-
-local LENGTHS = {
-    function(self, d) return piece("int", "#", text_of(self, d)) end,
-    function(self, d)
-        return piece("int", "(string.find(", text_of(self, d), ", ", quoted(self.random:pick(frame.PATTERNS)),
-            ") or -1)")
-    end,
-    function(self, d)
-        return piece("int", "(string.find(", text_of(self, d), ", ", text_of(self, 0), ", 1, true) or -1)")
-    end,
-    function(self, d)
-        local place = self.random:pick { "1", "-1", "2", "0", "" }
-        return piece("int", "(string.byte(", text_of(self, d), place ~= "" and ", " or "", place, ") or -1)")
-    end,
-    function(self, d)
-        return piece("int", "(math.tointeger(tonumber(", text_of(self, d), ")) or ", self:of("int", 0), ")")
-    end,
-}
-table.move(LENGTHS, 1, #LENGTHS, #rules.int + 1, rules.int)
-
-rules.opt = {
-    function(self, d)
-        return piece("opt", "string.match(", text_of(self, d), ", ", quoted(self.random:pick(frame.PATTERNS)), ")")
-    end,
-    function(self)
-        local random = self.random
-        local key = random:pick { "workload.name", "workload.project", "workload.kind" }
-        return piece("opt", random:pick(MAPS), "[", random:pick { "\"a\"", "\"\"", "\"zo\"" }, " .. ", key, ":sub(",
-            random:pick { "1, 2", "2", "-2" }, ")]")
-    end,
-    function(self, d)
-        return piece("opt", "(", self:condition(d), " and ", self:of("opt", d), " or ", self:of("opt", d), ")")
-    end,
-    function(self, d) return piece("opt", "(", self:of("opt", d), " and ", self:of("opt", d), ")") end,
-    function(self) return self:leaf "opt" end,
-}
-
-rules.any = {
-    function(self, d)
-        return piece("any", "(", self:of("any", d), self.random:pick { " and ", " or " }, self:of("any", d), ")")
-    end,
-    function(self, d) return self:of(self.random:pick { "num", "bool", "opt", "int", "float" }, d + 1) end,
-    function(self, d)
-        return piece("any", "(", self:condition(d), " and ", self:of("any", d), " or ", self:of("any", d), ")")
-    end,
-    function(self, d) return piece("any", "math.tointeger(", self:of("num", d), ")") end,
-}
-
-rules.why = {
-    function(self, d) return self:of(self.random:once_in(3) and "opt" or "text", d) end,
-    function(self, d)
-        return piece("why", "(", quoted(self.random:pick(frame.TEXTS)), " .. ", self:of("num", d), " .. ",
-            self:of("text", d), ")")
-    end,
-    function(self, d) return piece("why", "tostring(", self:of("any", d), ")") end,
-    function(self, d)
-        local format = self.random:pick { "%d", "%5d", "%x", "%-8d|", "%05d" }
-        return piece("why", "string.format(", quoted(format), ", ", self:of("int", d), ")")
-    end,
-    function(self, d)
-        local format = self.random:pick { "%.2f", "%g", "%.14g", "%e", "%10.3f", "%+.1f" }
-        return piece("why", "string.format(", quoted(format), ", ", self:of("num", d), ")")
-    end,
-    function(self, d)
-        return piece("why", "string.format(\"%s of %s (%d%%)\", ", self:of("any", d), ", ", self:of("text", d), ", ",
-            self:of("int", d), ")")
-    end,
-    function(self, d) return piece("why", "(", self:of("num", d), " .. ", self:of("num", d), ")") end,
-}
-
--- Returns an expression of a kind.
-function maker:of(t, depth)
-    local random = self.random
-    if random:once_in(70) and (t == "int" or t == "float" or t == "num") then
-        return piece(t, random:pick { "nil", "true", "math.tointeger(0.5)", "({})" })
-    end
-    if depth <= 0 or random:once_in(4) then return self:leaf(t) end
-    return random:pick(rules[t])(self, depth - 1)
-end
-
--- A call of one of the file's own functions.
-function maker:call(t, depth)
-    local helper = self.helpers[t]
-    if not helper then return self:leaf(t) end
-    return piece(t, helper, "(", self:of("num", depth), ", ", self:of("bool", depth), ")")
-end
-
--- A look into one of the file's tables.
-function maker:entry(t, depth)
-    local random = self.random
-    if not self.tables[t] then return self:leaf(t) end
-    if random:once_in(2) then
-        return piece(t, "(", self.tables[t], "[", self:of("text", depth), "] or ", self:of(t, depth), ")")
-    end
-    return piece(t, "(", self.tables[t], ".gold or ", self:leaf(t), ")")
-end
 
 -- ---- statements
 
@@ -385,6 +24,8 @@ local statements = {}
 
 statements[1] = function(self)
     local t, name = self.random:pick(VARIABLES), self:name()
+    local hidden = self.random:once_in(6) and #self.scope > 0 and self.random:pick(self.scope)
+    if hidden and hidden.mutable then t, name = hidden.t, hidden.name end -- which hides another one
     local made = piece("stat", "local ", name, " = ", self:of(t, 2), "\n")
     self.scope[#self.scope + 1] = { t = t, name = name, mutable = true }
     return made
@@ -465,6 +106,75 @@ statements[9] = function(self, depth)
     return made
 end
 
+-- Several variables at once; all values are there before the first is set.
+statements[10] = function(self)
+    local random, scope = self.random, self.scope
+    local first, second = #scope > 0 and random:pick(scope), #scope > 0 and random:pick(scope)
+    if not (first and first.mutable and second.mutable and first.name ~= second.name) then
+        return statements[1](self)
+    end
+    local values = first.t == second.t and random:once_in(2) and { second.name, first.name }
+        or { self:of(first.t, 1), self:of(second.t, 1) }
+    return piece("stat", first.name, ", ", second.name, " = ", values[1], ", ", values[2], "\n")
+end
+
+-- As many variables as it takes, of as many values as there are.
+statements[11] = function(self)
+    local random, made = self.random, piece("stat", "local ")
+    local names = {}
+    for index = 1, random:below(3) do names[index] = self:name() end
+    table.move({ table.concat(names, ", "), " = " }, 1, 2, #made + 1, made)
+    if random:once_in(2) then table.move({ self:of("any", 1), ", " }, 1, 2, #made + 1, made) end
+    if self.has.h_pair and random:once_in(2) then
+        table.move({ "h_pair(", self:of("any", 1), ", ", self:of("any", 1), ")\n" }, 1, 5, #made + 1, made)
+    else
+        table.move({ self:of("any", 1), "\n" }, 1, 2, #made + 1, made)
+    end
+    for _, name in ipairs(names) do self.scope[#self.scope + 1] = { t = "any", name = name, mutable = true } end
+    return made
+end
+
+-- Loops over what is made of a row: a list that ends where something is nil, a table with holes.
+statements[12] = function(self, depth)
+    local random, index, name, at = self.random, self:name(), self:name(), #self.scope
+    local over
+    local way = random:below(4)
+    if way == 1 and self.has.t_any then
+        over = "pairs(t_any)"
+    elseif way <= 2 then
+        over = piece("part", "ipairs({ ", self:of("any", 1), ", ", self:of("any", 1), ", 3 })")
+    else
+        over = piece("part", "pairs({ ", self:of("any", 1), ", zone = ", self:of("any", 1), ", ",
+            random:pick(frame.KEYS), " = ", self:of("any", 1), " })")
+    end
+    self.scope[at + 1] = { t = "any", name = index }
+    self.scope[at + 2] = { t = "any", name = name }
+    local body = self:block(depth - 1)
+    self:forget(at)
+    if random:once_in(3) then
+        table.insert(body, 1, piece("stat", "if ", index, " == \"zone\" then break end\n"))
+    end
+    return piece("stat", "for ", index, ", ", name, " in ", over, " do\n", body, "end\n")
+end
+
+-- Loops with a condition, that end all the same.
+statements[13] = function(self, depth)
+    local name, at = self:name(), #self.scope
+    local head = piece("part", "local ", name, " = 0\n")
+    self.scope[at + 1] = { t = "int", name = name }
+    local step = name .. " = " .. name .. " + 1\n"
+    local made
+    if self.random:once_in(2) then
+        made = piece("stat", head, "repeat\n", step, self:block(depth - 1), "until ", name, " >= 3 or ",
+            self:condition(1), "\n")
+    else
+        made = piece("stat", head, "while ", name, " < 3 and ", self:condition(1), " do\n", step, self:block(depth - 1),
+            "end\n")
+    end
+    self:forget(at)
+    return made
+end
+
 function maker:forget(at)
     for index = #self.scope, at + 1, -1 do self.scope[index] = nil end
 end
@@ -492,6 +202,8 @@ function endings.filter(self)
     return piece("stat", "return ", random:once_in(3) and piece("bool", "false") or self:of("bool", d), ", ",
         self:of("why", 2), "\n")
 end
+
+endings.admit = endings.filter
 
 function endings.score(self)
     if self.random:once_in(50) then return piece("stat", "return ", self:of("any", 2), "\n") end
@@ -521,28 +233,47 @@ local TABLES = {
     list = "local t_list = { 3, -0.5, 1 << 53 }\n",
 }
 
+-- For anything; see maker:whatever.
+local ANYTHING = {
+    { name = "t_any", text = [[
+local t_any = { a = 1, b = 2.5, gold = "text", t = { x = 7, gold = -0.0 }, [1] = "one", [2] = false, [0.5] = 3 }
+local function at(t, k) return t[k] end
+]] },
+    { name = "h_pair", text = "local function h_pair(x, y) if x then return y, 1 end return 2 end\n" },
+    { name = "h_rest", text = [[
+local function h_rest(x, ...) local a, b = ... if x == a then return b end return select("#", ...) end
+]] },
+    { name = "h_rest", text = "local function h_rest(x, ...) local list = { ... } return list[2] or #list, x end\n" },
+}
+
 -- A function of the file's own: it knows what it is given.
 local GIVEN = { int = { "1", "-3" }, float = { "2.5", "-0.0" }, bool = { "c" }, text = { "\"a\"" }, opt = { "nil" } }
 
 function maker:helper(t)
-    self.decision, self.fields, self.maps = t, GIVEN, nil
+    self.decision, self.fields, self.maps, self.keys = t, GIVEN, nil, nil
     self.scope = { { t = "num", name = "x" }, { t = "bool", name = "c" } }
     local early = piece("stat", "if c then\n", self:ending(), "end\n")
     local made = piece("part", "local function h_", t, "(x, c)\n", early, self:ending(), "end\n")
     self:forget(0)
-    self.fields, self.maps = FIELDS, MAPS
+    self.fields, self.maps, self.keys = self.kind.fields, self.kind.fields.map, self.kind.uniform.text
     return made
 end
 
--- Returns the tree of a policy.
-function generate.policy(random)
-    local self = setmetatable({ random = random, scope = {}, names = 0, helpers = {}, tables = {},
-        fields = FIELDS, maps = MAPS }, maker)
+-- Returns the tree of a policy of a kind (fuzz/kinds.lua).
+function generate.policy(random, kind)
+    local self = setmetatable({ random = random, kind = kind, scope = {}, names = 0, helpers = {}, tables = {},
+        has = {}, fields = kind.fields, maps = kind.fields.map, keys = kind.uniform.text }, maker)
     local root = piece "file"
     for _, name in ipairs { "int", "float", "text", "list" } do
         if random:once_in(3) then
             self.tables[name] = "t_" .. name
             root[#root + 1] = piece("part", TABLES[name])
+        end
+    end
+    for _, one in ipairs(ANYTHING) do
+        if not self.has[one.name] and random:once_in(3) then
+            self.has[one.name] = true
+            root[#root + 1] = piece("part", one.text)
         end
     end
     for _, t in ipairs { "int", "float" } do
@@ -551,14 +282,14 @@ function generate.policy(random)
             self.helpers[t] = "h_" .. t
         end
     end
-    local only = random:below(4)
-    if only ~= 1 then
-        root[#root + 1] = piece("part", "function filter(node, workload)\n", self:body("filter", random:below(3) - 1,
-            2), "end\n")
-    end
-    if only ~= 2 then
-        root[#root + 1] = piece("part", "function score(node, workload)\n", self:body("score", random:below(3) - 1,
-            2), "end\n")
+    local names = {}
+    for index, arg in ipairs(kind.args) do names[index] = arg.name end
+    local left_out = #kind.functions > 1 and random:below(2 * #kind.functions)
+    for index, name in ipairs(kind.functions) do
+        if index ~= left_out then
+            root[#root + 1] = piece("part", "function ", name, "(", table.concat(names, ", "), ")\n",
+                self:body(name, random:below(3) - 1, 2), "end\n")
+        end
     end
     return root
 end

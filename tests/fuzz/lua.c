@@ -79,8 +79,8 @@ static int clear_pairs(lua_State *L)
     return 0;
 }
 
-/* workload(number, path, value) */
-static int set_workload(lua_State *L)
+/* record(number, path, value): workloads come first, then questions. */
+static int set_record(lua_State *L)
 {
     struct lat_record *record = fuzz_world_record(world_of(L), (size_t)luaL_checkinteger(L, 1) - 1);
     enum lat_policy_field field;
@@ -101,16 +101,17 @@ static int set_workload(lua_State *L)
     return 0;
 }
 
-/* program(table, is compiled): nothing, or why it is refused. It goes over the wire. */
+/* program(policy, table, is compiled): nothing, or why it is refused. It goes over the wire. */
 static int take_program(lua_State *L)
 {
     struct fuzz_counts *counts = lua_touserdata(L, lua_upvalueindex(2));
+    const char *policy = luaL_checkstring(L, 1);
     struct lat_buf text = {.bytes = NULL};
     struct lat_err err = {.sentence = ""};
-    int rc = lat_lua_write_json(L, 1, PROGRAM_MAX, &text, &err);
+    int rc = lat_lua_write_json(L, 2, PROGRAM_MAX, &text, &err);
     cJSON *json = rc == 0 ? cJSON_Parse(lat_buf_text(&text)) : NULL;
 
-    rc = rc != 0 ? rc : fuzz_world_program(world_of(L), json, &err);
+    rc = rc != 0 ? rc : fuzz_world_program(world_of(L), policy, json, &err);
     cJSON_Delete(json);
     lat_buf_done(&text);
     if (rc != 0) {
@@ -118,23 +119,22 @@ static int take_program(lua_State *L)
         return 1;
     }
     fuzz_world_pairs(world_of(L), counts->all);
-    if (lua_toboolean(L, 2)) {
+    if (lua_toboolean(L, 3)) {
         fuzz_world_pairs(world_of(L), counts->compiled);
+    }
+    if (strcmp(policy, "placement") != 0) {
+        fuzz_world_pairs(world_of(L), counts->ruled);
     }
     return 0;
 }
 
-/* compare(workload, answers, chance): nothing, or how they differ. An answer: a score, a reason, or {line, sentence}. */
-static int compare(lua_State *L)
+/* Reads the answers at an index: each a score, a reason, or {line, sentence}. Texts are borrowed from the stack. */
+static void read_answers(lua_State *L, int index, int count, struct fuzz_answer *ret_answers)
 {
-    struct fuzz_answer answers[FUZZ_NODES];
-    const char *told;
-
-    lua_settop(L, 3);
-    luaL_checkstack(L, 3 * FUZZ_NODES, NULL);
-    for (int i = 0; i < FUZZ_NODES; i++) {
-        struct fuzz_answer *answer = &answers[i];
-        int type = lua_rawgeti(L, 2, i + 1);
+    luaL_checkstack(L, 3 * count, NULL);
+    for (int i = 0; i < count; i++) {
+        struct fuzz_answer *answer = &ret_answers[i];
+        int type = lua_rawgeti(L, index, i + 1);
 
         *answer = (struct fuzz_answer){.kind = FUZZ_SCORE, .score = lua_tonumber(L, -1)};
         if (type == LUA_TSTRING) {
@@ -148,9 +148,28 @@ static int compare(lua_State *L)
             answer->line = (int)lua_tointeger(L, -1);
         }
     }
-    told = fuzz_world_compare(world_of(L), (size_t)luaL_checkinteger(L, 1) - 1, answers,
-                              (uint64_t)luaL_checkinteger(L, 3));
-    lua_pushstring(L, told);
+}
+
+/* compare(workload, answers, chance): nothing, or how they differ. */
+static int compare(lua_State *L)
+{
+    struct fuzz_answer answers[FUZZ_NODES];
+
+    lua_settop(L, 3);
+    read_answers(L, 2, FUZZ_NODES, answers);
+    lua_pushstring(L, fuzz_world_compare(world_of(L), (size_t)luaL_checkinteger(L, 1) - 1, answers,
+                                         (uint64_t)luaL_checkinteger(L, 3)));
+    return 1;
+}
+
+/* rule(answers): the same for what rules. */
+static int rule(lua_State *L)
+{
+    struct fuzz_answer answers[FUZZ_QUESTIONS];
+
+    lua_settop(L, 1);
+    read_answers(L, 1, FUZZ_QUESTIONS, answers);
+    lua_pushstring(L, fuzz_world_rule(world_of(L), answers));
     return 1;
 }
 
@@ -188,8 +207,9 @@ static void push_operations(lua_State *L)
 static int open_native(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"node", set_node},   {"workload", set_workload},   {"program", take_program},
-        {"compare", compare}, {"clear_pairs", clear_pairs}, {NULL, NULL},
+        {"node", set_node},   {"record", set_record}, {"program", take_program},
+        {"compare", compare}, {"rule", rule},         {"clear_pairs", clear_pairs},
+        {NULL, NULL},
     };
 
     lua_newtable(L);
@@ -198,6 +218,10 @@ static int open_native(lua_State *L)
     luaL_setfuncs(L, functions, 2);
     lua_pushinteger(L, FUZZ_NODES);
     lua_setfield(L, -2, "ROWS");
+    lua_pushinteger(L, FUZZ_WORKLOADS);
+    lua_setfield(L, -2, "WORKLOADS");
+    lua_pushinteger(L, FUZZ_QUESTIONS);
+    lua_setfield(L, -2, "QUESTIONS");
     push_operations(L);
     return 1;
 }

@@ -19,6 +19,7 @@ struct fuzz_result {
 struct fuzz_counts {
     fuzz_pairs all;      /* of every program */
     fuzz_pairs compiled; /* of those that were compiled from source */
+    fuzz_pairs ruled;    /* of those that rule: they have no rows, and run one value at a time */
 };
 
 /* Returns an owned state (lua_close) over a world, borrowed. */

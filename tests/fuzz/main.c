@@ -3,11 +3,11 @@
  *     lattice-fuzz --seed N --show           the source of a seed, or its program
  *     lattice-fuzz --seed N                  one seed; what differs is made smaller
  *     lattice-fuzz --seed N --programs M     M seeds from N on
+ *     lattice-fuzz --programs M --pairs      and which pairs of operations no source had
  *
- * Options: --jobs N (processes), --until-failure, --quiet (nothing of why sources were not compiled). The last line are the sums.
- * Status: 0 no difference, 1 a difference, 2 wrong usage, 3 something broke. Jobs share nothing but their sums: job j of n takes
- * every n-th group of GROUP seeds, since seeds of a group see the same nodes. */
-#include "fuzz/lua.h"
+ * Options: --jobs N (processes), --until-failure, --quiet (nothing of why sources were not compiled, no progress). The last
+ * line are the sums. Status: 0 no difference, 1 a difference, 2 wrong usage, 3 something broke, 130 stopped. */
+#include "fuzz/jobs.h"
 
 #include "base/mem.h"
 
@@ -16,220 +16,90 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
-enum {
-    GROUP = 64,
-    JOBS_MAX = 64,
-    REASONS_MAX = 200,
-    REASON_MAX = 120,
-    TOLD_MAX = 20, /* differences of one job that are told */
-};
-
-struct options {
-    int64_t seed, programs;
-    long jobs;
-    bool show, until_failure, quiet;
-};
-
-struct reason {
-    char text[REASON_MAX];
-    uint64_t count;
-};
-
-/* What a job leaves behind, in memory that all share. */
-struct sums {
-    uint64_t programs, direct, compiled, differences;
-    struct reason reasons[REASONS_MAX];
-    struct fuzz_counts counts;
-};
-
-struct shared {
-    volatile int stop;
-    struct sums jobs[JOBS_MAX];
-};
-
-static void add_reason(struct sums *sums, const char *text, uint64_t count)
-{
-    size_t i = 0;
-
-    while (i < REASONS_MAX - 1 && sums->reasons[i].count > 0 &&
-           strncmp(sums->reasons[i].text, text, REASON_MAX - 1) != 0) {
-        i++;
-    }
-    if (sums->reasons[i].count == 0) {
-        snprintf(sums->reasons[i].text, REASON_MAX, "%s", text);
-    }
-    sums->reasons[i].count += count;
-}
-
-static void tell_difference(int64_t seed, const struct fuzz_result *result)
-{
-    printf("seed %" PRId64 ": DIFFERS\n    %s\n%s\n", seed, result->difference, result->text);
-    fflush(stdout);
-}
-
-static void take(struct sums *sums, int64_t seed, const struct fuzz_result *result)
-{
-    sums->programs++;
-    if (result->differs) {
-        sums->differences++;
-        if (sums->differences <= TOLD_MAX) {
-            tell_difference(seed, result);
-        }
-    } else if (result->text[0] != '\0') {
-        add_reason(sums, result->text, 1);
-        return;
-    }
-    sums->compiled++;
-}
-
-static int run_job(const struct options *options, struct shared *shared, long job)
-{
-    struct sums *sums = &shared->jobs[job];
-    struct fuzz_world *world = fuzz_world_new();
-    struct lua_State *L = fuzz_lua_new(world, &sums->counts);
-    int64_t end = options->seed + options->programs;
-
-    for (int64_t seed = options->seed; seed < end && !shared->stop; seed++) {
-        struct fuzz_result result;
-
-        if (seed / GROUP % options->jobs != job) {
-            continue;
-        }
-        fuzz_lua_one(L, seed, sums->differences < TOLD_MAX, &result);
-        take(sums, seed, &result);
-        if (result.differs && options->until_failure) {
-            shared->stop = 1;
-        }
-    }
-    lua_close(L);
-    fuzz_world_free(world);
-    return 0;
-}
-
-/* Runs all jobs; returns how many of them broke. */
-static int run_jobs(const struct options *options, struct shared *shared)
-{
-    int broken = 0;
-
-    if (options->jobs == 1) {
-        return run_job(options, shared, 0);
-    }
-    for (long job = 0; job < options->jobs; job++) {
-        pid_t child = fork();
-
-        if (child == 0) {
-            exit(run_job(options, shared, job));
-        }
-        broken += child < 0;
-    }
-    for (int status; wait(&status) > 0;) {
-        broken += !WIFEXITED(status) || WEXITSTATUS(status) != 0;
-    }
-    return broken;
-}
-
-/* ---- the sums ---- */
-
-static void count_pairs(const fuzz_pairs pairs, size_t *ret_covered, size_t *ret_all)
-{
-    *ret_covered = *ret_all = 0;
-    for (size_t i = 0; i < LAT_OP_COUNT; i++) {
-        for (size_t j = 0; j < LAT_OP_COUNT; j++) {
-            *ret_all += fuzz_can_feed(i, j);
-            *ret_covered += fuzz_can_feed(i, j) && pairs[i][j];
-        }
-    }
-}
-
-static void add_pairs(fuzz_pairs into, const fuzz_pairs from)
-{
-    for (size_t i = 0; i < LAT_OP_COUNT; i++) {
-        for (size_t j = 0; j < LAT_OP_COUNT; j++) {
-            into[i][j] |= from[i][j];
-        }
-    }
-}
-
-static void add_sums(struct sums *into, const struct sums *from)
-{
-    into->programs += from->programs;
-    into->compiled += from->compiled;
-    into->differences += from->differences;
-    for (size_t i = 0; i < REASONS_MAX && from->reasons[i].count > 0; i++) {
-        add_reason(into, from->reasons[i].text, from->reasons[i].count);
-    }
-    add_pairs(into->counts.all, from->counts.all);
-    add_pairs(into->counts.compiled, from->counts.compiled);
-}
+enum { STOPPED = 128 + 2 }; /* as shells have it of a process that Ctrl-C ended */
 
 static int by_count(const void *a, const void *b)
 {
-    const struct reason *left = a, *right = b;
+    const struct fuzz_reason *left = a, *right = b;
 
     return (left->count < right->count) - (left->count > right->count);
 }
 
-static double seconds_of(const struct timespec *time)
+static double clock_seconds(void)
 {
-    return (double)time->tv_sec + (double)time->tv_nsec / 1e9;
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
+/* Processor time of all jobs. */
 static double cpu_seconds(void)
 {
-    struct rusage own, children;
+    struct rusage usage;
 
-    getrusage(RUSAGE_SELF, &own);
-    getrusage(RUSAGE_CHILDREN, &children);
-    return (double)(own.ru_utime.tv_sec + children.ru_utime.tv_sec + own.ru_stime.tv_sec +
-                    children.ru_stime.tv_sec) +
-           (double)(own.ru_utime.tv_usec + children.ru_utime.tv_usec + own.ru_stime.tv_usec +
-                    children.ru_stime.tv_usec) /
-               1e6;
+    getrusage(RUSAGE_CHILDREN, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-static void print_sums(const struct options *options, struct sums *sums, double seconds)
+/* Tells which pairs no program from source had, by consumer. */
+static void print_missing(const fuzz_pairs pairs)
 {
-    size_t all, covered, compiled;
+    for (size_t j = 0; j < LAT_OP_COUNT; j++) {
+        bool begun = false;
 
-    qsort(sums->reasons, REASONS_MAX, sizeof(sums->reasons[0]), by_count);
-    for (size_t i = 0; !options->quiet && i < REASONS_MAX && sums->reasons[i].count > 0; i++) {
+        for (size_t i = 0; i < LAT_OP_COUNT; i++) {
+            if (fuzz_can_feed(i, j) && !pairs[i][j]) {
+                if (!begun) {
+                    printf("not from source: %s <-", fuzz_ops[j].name);
+                }
+                printf(" %s", fuzz_ops[i].name);
+                begun = true;
+            }
+        }
+        printf("%s", begun ? "\n" : "");
+    }
+}
+
+static void print_sums(const struct fuzz_options *options, enum fuzz_end end,
+                       struct fuzz_sums *sums, double seconds)
+{
+    size_t covered, compiled, ruled;
+    size_t all = fuzz_count_pairs(sums->counts.all, &covered);
+
+    fuzz_count_pairs(sums->counts.compiled, &compiled);
+    fuzz_count_pairs(sums->counts.ruled, &ruled);
+    qsort(sums->reasons, FUZZ_REASONS_MAX, sizeof(sums->reasons[0]), by_count);
+    for (size_t i = 0; !options->quiet && i < FUZZ_REASONS_MAX && sums->reasons[i].count > 0; i++) {
         printf("not compiled %" PRIu64 ": %s\n", sums->reasons[i].count, sums->reasons[i].text);
     }
-    count_pairs(sums->counts.compiled, &compiled, &all);
-    count_pairs(sums->counts.all, &covered, &all);
-    printf("programs %" PRIu64 " compiled %" PRIu64
-           " pairs_covered %zu pairs %zu pairs_compiled %zu differences %" PRIu64
-           " seconds %.1f cpu_s %.1f\n",
-           sums->programs, sums->compiled, covered, all, compiled, sums->differences, seconds,
-           cpu_seconds());
+    if (options->pairs) {
+        print_missing(sums->counts.compiled);
+    }
+    printf("%sprograms %" PRIu64 " compiled %" PRIu64
+           " pairs_covered %zu pairs %zu pairs_mistyped %zu pairs_compiled %zu pairs_ruled %zu"
+           " differences %" PRIu64 " seconds %.1f cpu_s %.1f\n",
+           end == FUZZ_BROKE     ? "broken: "
+           : end == FUZZ_STOPPED ? "stopped: "
+                                 : "",
+           sums->programs, sums->compiled, covered, all, (size_t)LAT_OP_COUNT * LAT_OP_COUNT - all,
+           compiled, ruled, sums->differences, seconds, cpu_seconds());
 }
 
-static int run(const struct options *options)
+static int run(const struct fuzz_options *options)
 {
-    struct shared *shared =
-        mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    struct sums *sums = LAT_NEW(struct sums);
-    struct timespec begin, end;
+    struct fuzz_sums *sums = LAT_NEW(struct fuzz_sums);
+    double begin = clock_seconds();
+    enum fuzz_end end = fuzz_jobs_run(options, sums);
 
-    LAT_ASSERT(shared != MAP_FAILED);
-    clock_gettime(CLOCK_MONOTONIC, &begin);
-    int broken = run_jobs(options, shared);
-
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    for (long job = 0; job < options->jobs; job++) {
-        add_sums(sums, &shared->jobs[job]);
-    }
-    print_sums(options, sums, seconds_of(&end) - seconds_of(&begin));
-    int status = broken > 0 ? 3 : sums->differences > 0;
+    print_sums(options, end, sums, clock_seconds() - begin);
+    int status = end == FUZZ_BROKE ? 3 : end == FUZZ_STOPPED ? STOPPED : sums->differences > 0;
 
     free(sums);
-    munmap(shared, sizeof(*shared));
     return status;
 }
 
@@ -260,9 +130,9 @@ static bool number(const char *text, int64_t low, int64_t high, int64_t *ret_num
     return true;
 }
 
-static bool read_options(char **arguments, struct options *ret_options)
+static bool read_options(char **arguments, struct fuzz_options *ret_options)
 {
-    *ret_options = (struct options){.seed = 1, .programs = 1, .jobs = 1};
+    *ret_options = (struct fuzz_options){.seed = 1, .programs = 1, .jobs = 1};
     for (; *arguments != NULL; arguments++) {
         int64_t value;
 
@@ -272,6 +142,8 @@ static bool read_options(char **arguments, struct options *ret_options)
             ret_options->until_failure = true;
         } else if (strcmp(*arguments, "--quiet") == 0) {
             ret_options->quiet = true;
+        } else if (strcmp(*arguments, "--pairs") == 0) {
+            ret_options->pairs = true;
         } else if (strcmp(*arguments, "--seed") == 0 &&
                    number(arguments[1], 0, INT64_MAX / 4, &value)) {
             ret_options->seed = value;
@@ -280,7 +152,8 @@ static bool read_options(char **arguments, struct options *ret_options)
                    number(arguments[1], 1, INT64_MAX / 4, &value)) {
             ret_options->programs = value;
             arguments++;
-        } else if (strcmp(*arguments, "--jobs") == 0 && number(arguments[1], 1, JOBS_MAX, &value)) {
+        } else if (strcmp(*arguments, "--jobs") == 0 &&
+                   number(arguments[1], 1, FUZZ_JOBS_MAX, &value)) {
             ret_options->jobs = (long)value;
             arguments++;
         } else {
@@ -292,14 +165,15 @@ static bool read_options(char **arguments, struct options *ret_options)
 
 int main(int argc, char **argv)
 {
-    struct options options;
+    struct fuzz_options options;
 
     (void)argc;
     if (!read_options(argv + 1, &options)) {
         fprintf(
             stderr,
-            "usage: lattice-fuzz [--seed N] [--programs N] [--jobs N] [--until-failure] [--quiet] [--show]\n");
+            "usage: lattice-fuzz [--seed N] [--programs N] [--jobs N] [--until-failure] [--quiet] [--pairs] [--show]\n");
         return 2;
     }
+    options.self = argv[0];
     return options.show ? show(options.seed) : run(&options);
 }

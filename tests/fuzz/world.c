@@ -17,9 +17,8 @@ enum {
     HOLE_EVERY = 23, /* rows that are dead */
     KERNELS_MAX = 4,
     TOLD_MAX = 1024,
+    KEPT_MAX = 256, /* texts that were made, until they are forgotten */
 };
-
-#define FILE_NAME "placement.lua"
 
 const struct fuzz_op fuzz_ops[LAT_OP_COUNT] = {
 #define O(name, type, operands) {#name, #type, operands},
@@ -28,15 +27,17 @@ const struct fuzz_op fuzz_ops[LAT_OP_COUNT] = {
 };
 
 struct fuzz_world {
-    struct lat_columns *columns;                /* owned */
-    struct lat_record *records[FUZZ_WORKLOADS]; /* owned */
-    struct lat_program *program;                /* owned or NULL */
-    struct lat_vector *vectors[KERNELS_MAX];    /* owned, of the program */
+    struct lat_columns *columns;              /* owned */
+    struct lat_record *records[FUZZ_RECORDS]; /* owned */
+    struct lat_program *program;              /* owned or NULL */
+    char file[64];                            /* that it is of: "placement.lua" */
+    bool places;                              /* else it rules */
+    struct lat_vector *vectors[KERNELS_MAX];  /* owned, of the program */
     const struct lat__kernels *kernels[KERNELS_MAX];
     size_t kernel_count;
     size_t rows[FUZZ_NODES][ROWS / FUZZ_NODES + 2]; /* of each node, ended by SIZE_MAX */
     int node_of[BLOCKS * LAT_COLUMNS_BLOCK];        /* -1: nobody */
-    union lat_program_value *values;                /* of FUZZ_NODES rows, one behind the other */
+    union lat_program_value *values;                /* of FUZZ_ANSWERS rows, one behind the other */
     size_t op_count;
     uint64_t pass[BLOCKS * LAT_COLUMNS_WORDS];
     uint64_t among[BLOCKS * LAT_COLUMNS_WORDS];
@@ -84,7 +85,7 @@ struct fuzz_world *fuzz_world_new(void)
         world->rows[node][counts[node]++] = row;
         world->rows[node][counts[node]] = SIZE_MAX;
     }
-    for (size_t i = 0; i < FUZZ_WORKLOADS; i++) {
+    for (size_t i = 0; i < FUZZ_RECORDS; i++) {
         world->records[i] = lat_record_new(world->columns);
     }
     while (world->kernel_count < KERNELS_MAX && lat__kernels_at(world->kernel_count) != NULL) {
@@ -110,7 +111,7 @@ struct fuzz_world *fuzz_world_free(struct fuzz_world *world)
         return NULL;
     }
     drop_program(world);
-    for (size_t i = 0; i < FUZZ_WORKLOADS; i++) {
+    for (size_t i = 0; i < FUZZ_RECORDS; i++) {
         lat_record_free(world->records[i]);
     }
     lat_columns_free(world->columns);
@@ -124,9 +125,9 @@ struct lat_columns *fuzz_world_columns(struct fuzz_world *world)
     return world->columns;
 }
 
-struct lat_record *fuzz_world_record(struct fuzz_world *world, size_t workload)
+struct lat_record *fuzz_world_record(struct fuzz_world *world, size_t record)
 {
-    return world->records[workload];
+    return world->records[record];
 }
 
 const size_t *fuzz_world_rows(const struct fuzz_world *world, size_t node)
@@ -134,10 +135,14 @@ const size_t *fuzz_world_rows(const struct fuzz_world *world, size_t node)
     return world->rows[node];
 }
 
-int fuzz_world_program(struct fuzz_world *world, const cJSON *json, struct lat_err *err)
+int fuzz_world_program(struct fuzz_world *world, const char *policy, const cJSON *json,
+                       struct lat_err *err)
 {
     drop_program(world);
-    int rc = lat_program_read(json, &world->program, err);
+    world->places = strcmp(policy, "placement") == 0;
+    snprintf(world->file, sizeof(world->file), "%s.lua", policy);
+    int rc = world->places ? lat_program_read(json, &world->program, err)
+                           : lat_program_read_admission(json, &world->program, err);
 
     if (rc != 0) {
         world->program = NULL;
@@ -145,8 +150,8 @@ int fuzz_world_program(struct fuzz_world *world, const cJSON *json, struct lat_e
     }
     (void)lat_program_ops(world->program, &world->op_count);
     free(world->values);
-    world->values = lat_alloc_array(world->op_count * FUZZ_NODES + 1, sizeof(*world->values));
-    for (size_t i = 0; i < world->kernel_count; i++) {
+    world->values = lat_alloc_array(world->op_count * FUZZ_ANSWERS + 1, sizeof(*world->values));
+    for (size_t i = 0; world->places && i < world->kernel_count; i++) {
         /* Rows with PAIR fields are computed side by side always, or never: every other program, and kernel. */
         size_t few = (world->op_count + i) % 2 * 64;
 
@@ -228,7 +233,7 @@ static const char *compare_error(struct fuzz_world *world, size_t node, int line
         return tell(world, "an error that there is not: node %zu, line %d: %s", node + 1, line,
                     message);
     }
-    snprintf(sentence, sizeof(sentence), FILE_NAME ":%d: %s",
+    snprintf(sentence, sizeof(sentence), "%s:%d: %s", world->file,
              is_by_zero(message) ? answer->line : line, message);
     if (strcmp(sentence, answer->text) != 0) {
         return tell(world, "another error: node %zu: '%s', and the program: '%s'", node + 1,
@@ -254,8 +259,10 @@ static const char *compare_refusal(struct fuzz_world *world, size_t node, int32_
         }
     }
     if (!lat_program_reason(world->program, world->columns, (uint32_t)rule, values_of(world, node),
-                            &reason)) {
-        lat_buf_add_text(&reason, "refused by the filter of " FILE_NAME);
+                            &reason) &&
+        world->places) {
+        lat_buf_add_text(&reason, "refused by the filter of ");
+        lat_buf_add_text(&reason, world->file);
     }
     if (!same_text(answer->text, lat_buf_text(&reason))) {
         told = tell(world, "another reason: node %zu: '%s', and the program: '%s'", node + 1,
@@ -510,6 +517,22 @@ const char *fuzz_world_compare(struct fuzz_world *world, size_t workload,
     }
     for (size_t i = 0; told == NULL && i < world->kernel_count; i++) {
         told = compare_vector(world, i, record, answers, chance);
+    }
+    return told;
+}
+
+const char *fuzz_world_rule(struct fuzz_world *world,
+                            const struct fuzz_answer answers[FUZZ_QUESTIONS])
+{
+    const char *told = NULL;
+
+    for (size_t i = 0; told == NULL && i < FUZZ_QUESTIONS; i++) {
+        if (lat_columns_kept(world->columns) > KEPT_MAX) {
+            lat_columns_forget(world->columns);
+        }
+        lat_program_row(world->program, world->columns, world->records[FUZZ_WORKLOADS + i], 0,
+                        values_of(world, i));
+        told = compare_node(world, i, &answers[i]);
     }
     return told;
 }

@@ -141,6 +141,7 @@ describe("what cannot be compiled", function()
             ["local t = { node.labels.a }\ntable.insert(t, 3) return 1"] =
                 "how long a list is, is known to a row only",
             ["local t = { node.labels.a }\nreturn #t"] = "the length of 't' is known to a row only",
+            ["local t = { nil, node.healthy }\nreturn #t"] = "the length of 't' is known to a row only",
             ["local t = {} if node.healthy then t[1] = 2 end\nt[#t + 1] = node.labels.a return 1"] =
                 "what is put at the end of a list may be nil",
             ["::again::\ngoto again"] = "goto again goes back",

@@ -7,8 +7,10 @@ that it changes and a link.
 
 import argparse
 import concurrent.futures
+import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,9 +23,9 @@ sys.path.insert(0, str(ROOT / "tests" / "lint"))
 
 from check_sizes import tracked  # noqa: E402
 
-# Runs an executable until it finds something; without a mistake (control) as long as is enough to trust it.
-# Returns {found, why, ...}.
-Hunt = Callable[[Path, bool], dict[str, Any]]
+# The arguments for a tool to run until it finds something, with so many seconds of processor time to do it; without a mistake
+# (None) as long as is enough to trust it.
+Arguments = Callable[[int | None], list[str]]
 
 
 def title(patch: Path) -> str:
@@ -88,26 +90,47 @@ def build(place: Path, target: str, patch: Path | None) -> Path:
     return Path(shutil.copy(binary / "bin" / target, place / name))
 
 
-def run(folder: Path, target: str, hunt: Hunt, names: list[str], jobs: int) -> dict[str, object]:
+@dataclasses.dataclass
+class Tool:
+    """A tool that looks for mistakes. `failed` finds in what it prints the seed and what is wrong; `total` its sums, by name."""
+    target: str
+    arguments: Arguments
+    failed: re.Pattern[str]
+    total: re.Pattern[str]
+
+    def hunt(self, executable: Path, cpu_s: int | None) -> dict[str, Any]:
+        """Returns {found, seed, why} and the sums."""
+        done = subprocess.run([str(executable), "--quiet", "--until-failure", *self.arguments(cpu_s)], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False)
+        found, total = self.failed.search(done.stdout), self.total.search(done.stdout)
+        if not total or (done.returncode not in (0, 1) and not found):
+            raise RuntimeError(done.stdout[-2000:])
+        return {
+            "found": bool(found), "seed": int(found.group(1)) if found else None, "why": found.group(2) if found else None,
+            **{name: float(value) for name, value in total.groupdict().items()},
+        }
+
+
+def run(folder: Path, tool: Tool, options: argparse.Namespace) -> dict[str, object]:
     """Hunts for each mistake. Returns {planted, found, plants: {NAME: what the hunt says}}."""
     place = ROOT / "build" / "plants"
 
     def hunted(executable: Path, control: bool) -> dict[str, Any]:
-        result = hunt(executable, control)
+        result = tool.hunt(executable, None if control else options.cpu)
         executable.unlink()
         print(f"{executable.name}: {'found' if result['found'] else 'NOT FOUND'}: {result}", file=sys.stderr, flush=True)
         return result
 
-    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        control = pool.submit(hunted, build(place, target, None), True)
-        hunts = {patch: pool.submit(hunted, build(place, target, patch), False) for patch in patches(folder, names)}
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        control = pool.submit(hunted, build(place, tool.target, None), True)
+        hunts = {patch: pool.submit(hunted, build(place, tool.target, patch), False) for patch in patches(folder, options.names)}
         if control.result()["found"]:
             sys.exit(f"without any mistake it fails: {control.result()['why']}")
         plants = {patch.stem: {"mistake": title(patch), **future.result()} for patch, future in hunts.items()}
     return {"planted": len(plants), "found": sum(bool(plant["found"]) for plant in plants.values()), "plants": plants}
 
 
-def main(folder: Path, target: str, hunt_of: Callable[[argparse.Namespace], Hunt], cpu_s: int) -> int:
+def main(folder: Path, tool: Tool, cpu_s: int) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("action", choices=["check", "run"])
     parser.add_argument("names", nargs="*")
@@ -116,6 +139,6 @@ def main(folder: Path, target: str, hunt_of: Callable[[argparse.Namespace], Hunt
     options = parser.parse_intermixed_args()
     if options.action == "check":
         return check(folder)
-    result = run(folder, target, hunt_of(options), options.names, options.jobs)
+    result = run(folder, tool, options)
     print(json.dumps(result))
     return 0 if result["found"] == result["planted"] else 1
