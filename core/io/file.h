@@ -78,10 +78,12 @@ void lat_descriptors_raise(void);
 int lat_file_lock(const char *path, int *ret_fd, struct lat_err *err) LAT_MUST_USE;
 
 /* Calls fn(arg) soon after something in the folder changed (changes close together give one call), or another folder took its
- * place. */
+ * place; within some seconds where that is because a link points elsewhere, or where one of these files (names in the folder, ended
+ * by NULL; NULL: none) is a link and what it points to was written. */
 struct lat_watch;
-int lat_watch_start(struct lat_loop *loop, const char *dir, lat_call_fn *fn, void *arg,
-                    struct lat_watch **ret_watch, struct lat_err *err) LAT_MUST_USE;
+int lat_watch_start(struct lat_loop *loop, const char *dir, const char *const *files,
+                    lat_call_fn *fn, void *arg, struct lat_watch **ret_watch,
+                    struct lat_err *err) LAT_MUST_USE;
 struct lat_watch *lat_watch_free(struct lat_watch *watch);
 
 #endif

@@ -25,6 +25,8 @@
 
 const char *const lat__policy_names[] = {"placement", "admission", "approval", NULL};
 
+static const char *const file_names[] = {"placement.lua", "admission.lua", "approval.lua", NULL};
+
 const char *const *lat_policies_names(void)
 {
     return lat__policy_names;
@@ -493,7 +495,7 @@ int lat_policies_start(struct lat_luahost *host, struct lat_store *store, struct
         rc = rc != 0 || dir == NULL ? rc : lat__policy_write_shipped(&all->policies[i], err);
     }
     if (rc == 0 && dir != NULL) {
-        rc = lat_watch_start(all->loop, dir, on_folder_changed, all, &all->watch, err);
+        rc = lat_watch_start(all->loop, dir, file_names, on_folder_changed, all, &all->watch, err);
     }
     if (rc != 0) {
         policies_free(all);

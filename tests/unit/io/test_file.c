@@ -253,7 +253,7 @@ static void changes_close_together_are_told_once(void **state)
     struct watcher watcher = {0};
     struct lat_watch *watch;
     struct lat_err err;
-    assert_int_equal(lat_watch_start(loop, place->folder, on_change, &watcher, &watch, &err),
+    assert_int_equal(lat_watch_start(loop, place->folder, NULL, on_change, &watcher, &watch, &err),
                      LAT_OK);
     run_for(loop, 30);
     assert_int_equal(watcher.calls, 0);
@@ -271,11 +271,51 @@ static void changes_close_together_are_told_once(void **state)
     calls = watcher.calls;
     run_for(loop, 40);
     assert_int_equal(watcher.calls, calls);
-    assert_int_equal(lat_watch_start(loop, "/no/such/folder", on_change, &watcher, &watch, &err),
-                     LAT_E_IO);
+    assert_int_equal(
+        lat_watch_start(loop, "/no/such/folder", NULL, on_change, &watcher, &watch, &err),
+        LAT_E_IO);
     assert_non_null(strstr(err.sentence, "/no/such/folder"));
     assert_null(lat_watch_free(NULL));
     lat_loop_free(loop);
+}
+
+static void what_links_point_to_is_watched(void **state)
+{
+    static const char *const files[] = {"file", NULL};
+    struct place *place = *state;
+    struct lat_loop *loop = lat_loop_new(lat_clock_system());
+    char *link = lat_text_format("%s.link", place->folder);
+    char *other = lat_text_format("%s.other", place->folder);
+    char *file = lat_text_format("%s/file", other);
+    struct watcher watcher = {0};
+    struct lat_watch *watch;
+
+    put(place->path, "behind the file's link");
+    assert_int_equal(mkdir(other, 0755), 0);
+    assert_int_equal(symlink(place->path, file), 0);
+    assert_int_equal(symlink(place->folder, link), 0);
+    assert_int_equal(lat_watch_start(loop, link, files, on_change, &watcher, &watch, NULL), LAT_OK);
+    /* Put in place of the old link as one step, which no folder that is watched sees. */
+    char *new_link = lat_text_format("%s.new", place->folder);
+    assert_int_equal(symlink(other, new_link), 0);
+    assert_int_equal(rename(new_link, link), 0);
+    run_until(loop, &watcher.called);
+    run_for(loop, 60);
+    watcher.called = false;
+    put(place->path, "longer than before");
+    run_until(loop, &watcher.called);
+    run_for(loop, 60);
+    watcher.called = false;
+    assert_int_equal(unlink(file), 0);
+    run_until(loop, &watcher.called);
+    assert_null(lat_watch_free(watch));
+    lat_loop_free(loop);
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(rmdir(other), 0);
+    free(new_link);
+    free(file);
+    free(other);
+    free(link);
 }
 
 static void a_folder_that_takes_the_place_of_another_is_watched(void **state)
@@ -286,7 +326,7 @@ static void a_folder_that_takes_the_place_of_another_is_watched(void **state)
     struct watcher watcher = {0};
     struct lat_watch *watch;
 
-    assert_int_equal(lat_watch_start(loop, place->folder, on_change, &watcher, &watch, NULL),
+    assert_int_equal(lat_watch_start(loop, place->folder, NULL, on_change, &watcher, &watch, NULL),
                      LAT_OK);
     assert_int_equal(rename(place->folder, old), 0);
     assert_int_equal(mkdir(place->folder, 0755), 0);
@@ -349,6 +389,7 @@ int main(void)
         T(a_lock_keeps_other_processes_out),
         T(changes_close_together_are_told_once),
         T(a_folder_that_takes_the_place_of_another_is_watched),
+        T(what_links_point_to_is_watched),
         T(a_pipe_is_no_plain_file),
         T(descriptors_are_raised_to_what_the_system_allows),
     };
