@@ -323,12 +323,14 @@ static const char *refuses_devices(struct lat_fit *fit, size_t row, bool *ret_ne
     }
     *ret_never = suiting < wanted;
     if (suiting < wanted) {
-        return say(fit, "%zu GPUs%s%s are wanted, it has %zu such", wanted, *need->model ? " " : "",
-                   need->model, suiting);
+        return say(fit, "%zu GPU%s%s%s %s wanted, it has %zu such", wanted, wanted == 1 ? "" : "s",
+                   *need->model ? " " : "", need->model, wanted == 1 ? "is" : "are", suiting);
     }
     return need->share_milli > 0
                ? say(fit, "%.3f of a GPU is wanted, none of its %zu has as much left",
                      (double)need->share_milli / LAT_GPU_WHOLE, suiting)
+           : wanted == 1
+               ? say(fit, "1 GPU is wanted, none of its %zu is free", suiting)
                : say(fit, "%zu GPUs are wanted, not so many of its %zu are free", wanted, suiting);
 }
 

@@ -294,7 +294,7 @@ static void ports_and_devices_are_taken_by_those_that_have_them(void **state)
     world->workload->gpu_share_milli = 500;
     ask(world, "");
     expect(world, "a1 a2");
-    expect_reason(world, "b1", "gpus", LAT_TENSE_NEVER, "1 GPUs are wanted, it has 0 such");
+    expect_reason(world, "b1", "gpus", LAT_TENSE_NEVER, "1 GPU is wanted, it has 0 such");
     lat_row_set(allocation->node_id, "a1");
     lat_row_set(allocation->host_ports, "[9001]");
     lat_frame_claim(world->frame, allocation, 1);
