@@ -69,6 +69,11 @@ void lat__describe_loss(enum lat_luahost_kind kind, const char *name, const char
 
     lat_err_set(ret_err, code, "The %s '%s' %s. %s", lat__kind_name(kind), name, what,
                 from->sentence);
+    if (code == LAT_E_TIMEOUT) {
+        lat_err_hint(ret_err,
+                     "Look for a loop that does not end, in the file's functions or in its tests; "
+                     "where there is none, the machine has too much to do: try again.");
+    }
 }
 
 /* ---- life ---- */
@@ -175,6 +180,26 @@ static void open_metrics(struct lat_luahost *host, struct lat__source *source,
     free(labels);
 }
 
+/* The first line that is not UTF-8, or that ends in the middle of a character; 0 when there is none. */
+static int line_that_is_no_utf8(const char *source, size_t len)
+{
+    int line = 1;
+
+    if (lat_text_is_utf8(source, len)) {
+        return 0;
+    }
+    for (const char *end; (end = memchr(source, '\n', len)) != NULL; line++) {
+        size_t length = (size_t)(end - source);
+
+        if (!lat_text_is_utf8(source, length)) {
+            return line;
+        }
+        source = end + 1;
+        len -= length + 1;
+    }
+    return line;
+}
+
 /* Checks what would not even reach a child. */
 static int check_source(const struct lat_luahost_source *source, cJSON **ret_manifest,
                         struct lat_err *err)
@@ -188,8 +213,16 @@ static int check_source(const struct lat_luahost_source *source, cJSON **ret_man
         return lat_err_set(err, code, "%s: the file has %zu bytes, more than %d.", source->name,
                            len, LAT_LUAHOST_SOURCE_MAX);
     }
-    if (!lat_text_is_utf8(source->source, len)) {
-        return lat_err_set(err, code, "%s: the file is not UTF-8 text.", source->name);
+    int line = line_that_is_no_utf8(source->source, len);
+
+    if (line > 0) {
+        lat_err_set(err, code, "%s%s.lua:%d: this is not UTF-8 text", source->name,
+                    source->manifest != NULL ? "/plugin" : "", line);
+        lat_err_hint(err, "Save the file as UTF-8, or leave out what is not ASCII.");
+        if (err != NULL) {
+            err->line = line;
+        }
+        return code;
     }
     if (source->manifest != NULL &&
         lat_json_parse(source->manifest, strlen(source->manifest), ret_manifest, &reason) != 0) {

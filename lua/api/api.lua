@@ -154,7 +154,7 @@ return {
         {
             name = "filter", file = "policy placement", since = 1,
             args = { { name = "node", type = "node" }, { name = "workload", type = "workload" } },
-            returns = { { type = "boolean|nil", doc = "whether the node may take an instance" },
+            returns = { { type = "boolean|nil", doc = "whether the node may take an instance; nil counts as false" },
                 { type = "string?", doc = "why not" } },
             doc = "Says whether a node may take one more instance of the workload. Optional: without it, any node may.",
         },
@@ -167,7 +167,7 @@ return {
         {
             name = "admit", file = "policy admission", since = 1,
             args = { { name = "request", type = "request" }, { name = "project", type = "project" } },
-            returns = { { type = "boolean|nil", doc = "whether it may be" },
+            returns = { { type = "boolean|nil", doc = "whether it may be; nil counts as false" },
                 { type = "string?", doc = "why not; who asked reads it" } },
             doc = "Says whether a workload may be made, changed, or given more instances.",
         },

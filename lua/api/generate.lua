@@ -35,6 +35,64 @@ local function editor_type(type)
     return type
 end
 
+-- The makers that tests of policies have, each with the types that it makes.
+local function makers()
+    local list, known = {}, {}
+    for _, decision in ipairs(api.decisions) do
+        for _, argument in ipairs(decision.file:find "^policy" and decision.args or {}) do
+            local maker = known[argument.name] or { name = argument.name, types = {} }
+            if not known[argument.name] then list[#list + 1] = maker end
+            known[argument.name] = maker
+            local made = argument.name .. " " .. argument.type
+            if not known[made] then
+                maker.types[#maker.types + 1] = { name = argument.type, file = decision.file }
+            end
+            known[made] = true
+        end
+    end
+    return list
+end
+
+local function has_maker(object)
+    for _, maker in ipairs(makers()) do
+        for _, made in ipairs(maker.types) do
+            if made.name == object then return true end
+        end
+    end
+    return false
+end
+
+local function with_article(word)
+    return (word:find "^[aeiou]" and "an " or "a ") .. word
+end
+
+local function types_of_makers(line)
+    for _, maker in ipairs(makers()) do
+        local types = maker.types
+        for _, made in ipairs(types) do
+            line("")
+            line("---What a test may say of %s; the rest is as the manual has it.", with_article(made.name))
+            line("---@class %s.given", class_of(made.name))
+            for _, object in ipairs(api.objects) do
+                for _, field in ipairs(object.name == made.name and object.fields or {}) do
+                    line("---@field %s? %s", field.name, field.type:gsub("|nil$", ""))
+                end
+            end
+        end
+        line("")
+        for _, made in ipairs(types) do
+            line("---In tests (%s): makes %s of which this is so.", made.file, with_article(made.name))
+        end
+        for index = 2, #types do
+            local class = class_of(types[index].name)
+            line("---@overload fun(given: %s.given): %s", class, class)
+        end
+        line("---@param given %s.given", class_of(types[1].name))
+        line("---@return %s", class_of(types[1].name))
+        line("function %s(given) end", maker.name)
+    end
+end
+
 local function types()
     local line, text = writer()
     line("---@meta")
@@ -76,6 +134,7 @@ local function types()
         for _, result in ipairs(decision.returns) do line("---@return %s # %s", result.type, result.doc) end
         line("function %s(%s) end", decision.name, names_of(decision.args))
     end
+    types_of_makers(line)
     return text()
 end
 
@@ -116,6 +175,66 @@ local function manual_functions(line)
     end
 end
 
+-- An example as one would write it in Lua.
+local function shown(value)
+    if value == math.maxinteger then return "math.maxinteger" end
+    return type(value) == "string" and ("%q"):format(value) or type(value) == "table" and "{}" or tostring(value)
+end
+
+local function manual_files(line)
+    line [[
+
+## A file
+
+- A policy is one file: `placement.lua`, `admission.lua` or `approval.lua`. A plugin is a folder of its own. The text
+  is UTF-8, at most 256 KiB.
+- The whole file is run anew for each decision, so nothing is kept from one to the next; that a function sets a global
+  while it decides is an error. What the console calls, tests included, are globals: `function filter`, not `local
+  function filter`.
+- When it is loaded, a policy is tried on the examples below, and its tests are run. Only what passes comes into force.
+- The deadline of a decision is `--policy-deadline`, 500 ms unless set; loading and testing a file has four times that.
+  What is late is stopped: that decision goes to the built-in rule, and a file that loads too slowly is refused.
+
+## A policy's own tests
+
+Functions whose names begin with `test_`. A test fails by an error: `assert(condition, message)`, or one that a
+function of the policy raises. For each argument of the policy's functions a test has a maker of the same name,
+`node { cpu = 8 }`, which gives the example below (column *in tests*) with that changed; a field that there is not, or
+of another type, is an error.
+
+```lua
+function test_a_node_that_is_ill_is_refused()
+    local ok, why = filter(node { healthy = false }, workload {})
+    assert(not ok and why == "is not healthy", why)
+end
+```
+
+`lattice policy test FILE` runs them anywhere, without a console.
+
+## In an editor
+
+`lua/api/lattice.d.lua` describes all of this to the Lua language server. A `.luarc.json` beside your policies names its
+folder, and which of Lua's own libraries there are not:
+
+```json
+{
+    "runtime.version": "Lua 5.4",
+    "runtime.builtin": {
+        "coroutine": "disable", "debug": "disable", "io": "disable", "os": "disable", "package": "disable"
+    },
+    "workspace.library": ["/path/to/lua/api"]
+}
+```
+
+What a function is given it learns from lines above it:
+
+```lua
+---@param node lattice.node
+---@param workload lattice.workload
+function filter(node, workload)
+```]]
+end
+
 local function manual()
     local line, text = writer()
     line("# The Lua API, version %d", api.version)
@@ -141,6 +260,7 @@ local function manual()
             line("- returns %s: %s", result.type:gsub("|", " or "):gsub("%?$", ", may be left out"), result.doc)
         end
     end
+    manual_files(line)
     line("")
     line("## What these functions are given")
     for _, object in ipairs(api.objects) do
@@ -149,10 +269,12 @@ local function manual()
         line("")
         line(object.doc)
         line("")
-        line("| field | type | what | since |")
-        line("|---|---|---|---|")
+        local tested = has_maker(object.name)
+        line("| field | type | what |%s since |", tested and " in tests |" or "")
+        line("|---|---|---|---|%s", tested and "---|" or "")
         for _, field in ipairs(object.fields) do
-            line("| `%s` | %s | %s | %d |", field.name, field.type:gsub("|", " or "), field.doc, field.since)
+            line("| `%s` | %s | %s |%s %d |", field.name, (field.type:gsub("|", " or ")), field.doc,
+                tested and (" `%s` |"):format(shown(field.example)) or "", field.since)
         end
     end
     manual_functions(line)

@@ -127,7 +127,7 @@ function lattice.error(problem) end
 ---Says whether a node may take one more instance of the workload. Optional: without it, any node may. (policy placement)
 ---@param node lattice.node
 ---@param workload lattice.workload
----@return boolean|nil # whether the node may take an instance
+---@return boolean|nil # whether the node may take an instance; nil counts as false
 ---@return string? # why not
 function filter(node, workload) end
 
@@ -140,7 +140,7 @@ function score(node, workload) end
 ---Says whether a workload may be made, changed, or given more instances. (policy admission)
 ---@param request lattice.request
 ---@param project lattice.project
----@return boolean|nil # whether it may be
+---@return boolean|nil # whether it may be; nil counts as false
 ---@return string? # why not; who asked reads it
 function admit(request, project) end
 
@@ -156,3 +156,123 @@ function approve(node, token) end
 ---@param context lattice.context
 ---@return table # container, endpoints, credentials
 function render(spec, context) end
+
+---What a test may say of a node; the rest is as the manual has it.
+---@class lattice.node.given
+---@field id? string
+---@field name? string
+---@field pool? string
+---@field architecture? string
+---@field os? string
+---@field healthy? boolean
+---@field on_battery? boolean
+---@field labels? table<string, string>
+---@field attributes? table<string, string>
+---@field cpu? number
+---@field free_cpu? number
+---@field memory? integer
+---@field free_memory? integer
+---@field disk? integer
+---@field free_disk? integer
+---@field bandwidth? integer
+---@field free_bandwidth? integer
+---@field allocations? integer
+---@field rank? integer
+---@field gpus? integer
+---@field free_gpus? integer
+---@field gpu_model? string
+---@field gpu_memory? integer
+---@field free_gpu_share? number
+---@field available_seconds? integer
+---@field workload_instances? integer
+---@field has_image? boolean
+---@field has_data? boolean
+
+---What a test may say of an applicant; the rest is as the manual has it.
+---@class lattice.applicant.given
+---@field name? string
+---@field labels? table<string, string>
+---@field address? string
+
+---In tests (policy placement): makes a node of which this is so.
+---In tests (policy approval): makes an applicant of which this is so.
+---@overload fun(given: lattice.applicant.given): lattice.applicant
+---@param given lattice.node.given
+---@return lattice.node
+function node(given) end
+
+---What a test may say of a workload; the rest is as the manual has it.
+---@class lattice.workload.given
+---@field id? string
+---@field name? string
+---@field project? string
+---@field type? string
+---@field kind? string
+---@field pool? string
+---@field labels? table<string, string>
+---@field count? integer
+---@field cpu? number
+---@field memory? integer
+---@field disk? integer
+---@field bandwidth? integer
+---@field gpus? integer
+---@field gpu_share? number
+---@field gpu_model? string
+---@field gpu_memory? integer
+---@field priority? integer
+
+---In tests (policy placement): makes a workload of which this is so.
+---@param given lattice.workload.given
+---@return lattice.workload
+function workload(given) end
+
+---What a test may say of a request; the rest is as the manual has it.
+---@class lattice.request.given
+---@field action? string
+---@field user? string
+---@field admin? boolean
+---@field name? string
+---@field project? string
+---@field type? string
+---@field kind? string
+---@field image? string
+---@field labels? table<string, string>
+---@field count? integer
+---@field cpu? number
+---@field memory? integer
+---@field disk? integer
+---@field gpus? number
+---@field priority? integer
+
+---In tests (policy admission): makes a request of which this is so.
+---@param given lattice.request.given
+---@return lattice.request
+function request(given) end
+
+---What a test may say of a project; the rest is as the manual has it.
+---@class lattice.project.given
+---@field name? string
+---@field workloads? integer
+---@field instances? integer
+---@field cpu? number
+---@field memory? integer
+---@field disk? integer
+---@field gpus? number
+
+---In tests (policy admission): makes a project of which this is so.
+---@param given lattice.project.given
+---@return lattice.project
+function project(given) end
+
+---What a test may say of a token; the rest is as the manual has it.
+---@class lattice.token.given
+---@field pool? string
+---@field node? string
+---@field created_by? string
+---@field uses_left? integer
+---@field age_seconds? integer
+
+---In tests (policy approval): makes a token of which this is so.
+---@param given lattice.token.given
+---@return lattice.token
+function token(given) end

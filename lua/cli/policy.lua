@@ -23,9 +23,9 @@ local function read(context, name, revision)
     return context:console():get(path_of(context, name) .. (revision and "?revision=" .. revision or ""))
 end
 
--- Source of a file as it is shown: what could draw on a terminal is taken out, line ends and tabs stay.
+-- Source of a file as it is shown: what could draw on a terminal is taken out, line ends, tabs and blanks stay.
 local function clean_source(source)
-    return (source:gsub("[^\n\t]+", units.clean))
+    return (source:gsub("[^ \n\t]+", units.clean))
 end
 
 local function ls(context, options)
@@ -144,7 +144,7 @@ local function show_diff(context, options, operands)
     context.out:line("--- " .. units.clean(old.name))
     context.out:line("+++ " .. units.clean(new.name))
     for _, line in ipairs(lines) do
-        context.out:line(context.out:paint(COLOURS[line:sub(1, 1)], (line:gsub("[^\t]+", units.clean))))
+        context.out:line(context.out:paint(COLOURS[line:sub(1, 1)], (line:gsub("[^ \t]+", units.clean))))
     end
 end
 
@@ -205,12 +205,32 @@ local function show_function(context, path, entry)
     out:line("           instead: " .. text(entry.instead))
 end
 
+local MISSING = { { "filter", "any node may" }, { "score", "all nodes are as good" } }
+
+-- Says which functions a policy for placement could have and has not: a name that was misspelled shows here.
+local function show_missing(context, functions)
+    local there = {}
+    for _, entry in ipairs(functions) do there[entry.name] = true end
+    for _, missing in ipairs(MISSING) do
+        if not there[missing[1]] then context.out:line(("  %-8s is not defined: %s"):format(missing[1], missing[2])) end
+    end
+end
+
 -- Loads a file as a console would; raises why it is refused. Returns what was said of it, and which policy it is.
 local function try(context, options, path)
     local source = problem.read_file(context.system, path)
     local name = options.as or policy_of(path, source)
     if not NAMES[name] then problem.unknown("policy", name, { "placement", "admission", "approval" }, "") end
-    return problem.check(context.policy.check(name, source)), name
+    local answer, refused = context.policy.check(name, source)
+    if not answer then
+        -- A console calls the file by the policy's name; here it has the name that it was asked for by.
+        local own = name .. ".lua"
+        if refused.detail:sub(1, #own + 1) == own .. ":" then
+            refused.detail = units.clean(path) .. refused.detail:sub(#own + 1)
+        end
+        problem.raise(refused)
+    end
+    return answer, name
 end
 
 local function test(context, options, operands)
@@ -238,6 +258,7 @@ local function check(context, options, operands)
         local tests = answer.tests or 0
         context.out:line(("%s: a policy for %s; %s passed"):format(units.clean(path), name, units.count(tests, "test")))
         for _, entry in ipairs(functions) do show_function(context, path, entry) end
+        if name == "placement" then show_missing(context, functions) end
         if #functions == 0 then context.out:line "  asked one question at a time: nothing of it is compiled" end
     end
     if #functions > 0 and not whole then problem.leave(LUA_STATUS) end
@@ -323,7 +344,9 @@ there is applied in the same way.]],
         summary = "Go back to a version of a policy",
         operands = { NAME, { name = "REVISION", optional = true } },
         flags = { IF_REVISION },
-        details = "Without REVISION to what was in force before.",
+        details = [[
+Without REVISION to what was in force before; a second time, that is what one came from. `lattice policy versions`
+lists what is kept.]],
         run = rollback,
     },
 }

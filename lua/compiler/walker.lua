@@ -562,7 +562,7 @@ function walker:terms(of, node, negative)
     if not negative then return terms end
     local turned = {}
     for index, term in ipairs(terms) do
-        local simple = not term.text:find "[%s]"
+        local simple = term.text:find "^%b()$" or not term.text:find "[%s]"
         turned[index] = { val = self.program:make("neg_f", term.val), line = term.line,
             text = (simple and "-%s" or "-(%s)"):format(term.text) }
     end

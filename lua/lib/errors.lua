@@ -35,7 +35,8 @@ end
 
 -- Returns the problem that stands for an error raised while `file` ran. Never calls a metamethod of the value.
 local function describe(raised, code, file, line)
-    local text = type(raised) == "string" and raised or ("an error that is a %s, not text"):format(type(raised))
+    local is_text = type(raised) == "string" or type(raised) == "number"
+    local text = is_text and tostring(raised) or ("an error that is a %s, not text"):format(type(raised))
     local at, rest = text:match("^" .. file:gsub("%p", "%%%0") .. ":(%d+): (.*)$")
     if at then
         line, text = math.tointeger(at), rest

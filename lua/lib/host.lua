@@ -23,6 +23,9 @@ local policies = {
     approval = ruling.of "approve",
 }
 
+-- What some editors write in front of a text to say that it is UTF-8. Lua's own reading of files leaves it out, too.
+local MARK = "^\xEF\xBB\xBF"
+
 -- A loader returns what is kept, and what the answer says beside that it went well.
 function loaders.policy(name, file, request)
     local chunk = sandbox.compile(request.source, file)
@@ -56,6 +59,7 @@ end
 local function load_file(request)
     local kind, name = request.kind, request.name
     local file = file_of(kind, name)
+    request.source = request.source:gsub(MARK, "")
     local ok, entry, answer = errors.catch(kind, file, loaders[kind], name, file, request)
     if not ok then return { error = entry } end
     loaded[kind][name] = entry

@@ -2,6 +2,8 @@
 
 local nearest = {}
 
+local BEGUN_MIN = 3 -- bytes of a word that is taken for a beginning
+
 -- Edits (insert, remove, replace one byte, swap two neighbours) that turn a into b.
 local function distance(a, b)
     local before, row = nil, {}
@@ -21,17 +23,39 @@ local function distance(a, b)
     return row[#b]
 end
 
--- Returns the candidate nearest to the word, or nil when none is near (more than a third of it differs).
+-- How many bytes two words begin with in common.
+local function common(a, b)
+    local count = 0
+    while count < #a and a:byte(count + 1) == b:byte(count + 1) do count = count + 1 end
+    return count
+end
+
+-- The only candidate of which the word is what it begins with (age, age_seconds); nil when there is none, or several.
+local function begun(word, candidates)
+    local found
+    for _, candidate in ipairs(candidates) do
+        if #word >= BEGUN_MIN and candidate:sub(1, #word) == word then
+            if found then return nil end
+            found = candidate
+        end
+    end
+    return found
+end
+
+-- Returns the candidate nearest to the word, or nil when none is near (more than a third of it differs, and it
+-- is not the beginning of just one). Of those that are as near, the one that begins like it.
 function nearest.word(word, candidates)
     local best, best_distance
     if #word > 64 then return nil end
     for _, candidate in ipairs(candidates) do
         local edits = distance(word, candidate)
-        if edits <= math.max(1, #word // 3) and (not best or edits < best_distance) then
+        local is_nearer = not best or edits < best_distance or
+            edits == best_distance and common(word, candidate) > common(word, best)
+        if edits <= math.max(1, #word // 3) and is_nearer then
             best, best_distance = candidate, edits
         end
     end
-    return best
+    return best or begun(word, candidates)
 end
 
 -- Returns ": did you mean 'x'?" for the end of a sentence, or ".".

@@ -68,7 +68,7 @@ end
 -- misspelled field is found when the file is saved and not at the next deploy.
 function placement.check(file, globals)
     if globals.filter == nil and globals.score == nil then
-        error(("%s defines neither filter(node, workload) nor score(node, workload)"):format(file), 0)
+        error("it defines neither filter(node, workload) nor score(node, workload)", 0)
     end
     for _, name in ipairs { "filter", "score" } do
         if globals[name] ~= nil and type(globals[name]) ~= "function" then

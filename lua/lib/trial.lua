@@ -21,6 +21,11 @@ local function fits(field, value)
     return wanted == type(value) or wanted == "any"
 end
 
+-- "an integer", "a number or nil"
+local function a_kind(name)
+    return (name:find "^[aeiou]" and "an " or "a ") .. name:gsub("|", " or ")
+end
+
 local function maker(argument)
     local description = descriptions[argument.type]
     local as_object = strict.object { name = argument.name, fields = description.fields }
@@ -36,8 +41,8 @@ local function maker(argument)
                 error(("%s has no field '%s'%s"):format(argument.name, tostring(name),
                     nearest.hint(tostring(name), names)), 2)
             elseif not fits(known[name], value) then
-                error(("%s.%s takes a %s, not a %s"):format(argument.name, name, known[name].type,
-                    math.type(value) or type(value)), 2)
+                error(("%s.%s takes %s, not %s"):format(argument.name, name, a_kind(known[name].type),
+                    a_kind(math.type(value) or type(value))), 2)
             end
             object[name] = value
         end

@@ -81,6 +81,11 @@ return s]])
             terms_of "if node.healthy then return 5 end\nreturn node.cpu + node.free_cpu")
     end)
 
+    it("have the author's parentheses, and no second ones", function()
+        assert.same({ "2: node.cpu", "2: -(tonumber(node.name) or 4)" },
+            terms_of "return node.cpu - (tonumber(node.name) or 4)")
+    end)
+
     it("leave out what begins with nothing", function()
         assert.same({ "2: node.cpu * 2" }, terms_of "local s = 0 s = s + node.cpu * 2 return s")
     end)

@@ -16,6 +16,27 @@ describe("a policy file", function()
         assert.matches("did you mean 'memory'%?$", refusal("function score(node) return node.memroy end"))
         assert.matches("did you mean 'math'%?$", refusal("function score() return maths.pi end"))
         assert.matches("there is no 'os' here%.$", refusal("function score() return os.time() end"))
+        assert.matches("did you mean 'free_gpus'%?$", refusal("function score(node) return node.free_gpu end"))
+        assert.matches("did you mean 'available_seconds'%?$", refusal("function score(node) return node.avail end"))
+        assert.matches("no field 'free'%.$", refusal("function score(node) return node.free end"))
+    end)
+
+    it("may begin with the mark that some editors write", function()
+        assert.is_nil(harness.load_policy "\xEF\xBB\xBFfunction score() return 1 end")
+        assert.matches("^placement%.lua:2: mine$", refusal("\xEF\xBB\xBF\nerror('mine')"))
+    end)
+
+    it("may end in the way of other systems", function()
+        assert.is_nil(harness.load_policy "function score()\r\n    return 1\r\nend\r\n")
+    end)
+
+    it("says what a test's makers take, and a number that an assertion gave", function()
+        local score = "function score() return 1 end "
+        assert.matches("node%.gpus takes an integer, not a string$",
+            refusal(score .. "function test_it() node { gpus = '2' } end"))
+        assert.matches("node%.gpu_model takes a string or nil, not an integer$",
+            refusal(score .. "function test_it() node { gpu_model = 2 } end"))
+        assert.matches("test_it fails: 40$", refusal(score .. "function test_it() assert(score() == 2, 40) end"))
     end)
 
     it("may use what is described and nothing else", function()

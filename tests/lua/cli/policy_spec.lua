@@ -84,9 +84,9 @@ describe("policy", function()
 
     it("show takes what draws on a terminal out of a source, and leaves its lines", function()
         local stdout = got("policy show placement", { ["GET /api/v1/policies/placement"] = { 200,
-            { name = "placement", revision = 1, source = "-- a\27[2Jb\n\tc\n" } } })
+            { name = "placement", revision = 1, source = "-- a\27[2Jb\n\tc\n    d  = 1\n" } } })
         assert.is_nil(stdout:find("\27", 1, true))
-        assert.matches("\n\tc\n$", stdout)
+        assert.matches("\n\tc\n    d  = 1\n$", stdout)
     end)
 
     it("apply sends the file and says what is in force", function()
@@ -129,6 +129,8 @@ describe("policy", function()
             "-\treturn 1", "+\treturn 2", " end"),
             (got("policy diff placement f.lua", answers,
                 { files = { ["f.lua"] = "function score()\n\treturn 2\nend\n" } })))
+        assert.matches("\n%-\treturn 1\n%+    return  1\n", (got("policy diff placement f.lua", answers,
+            { files = { ["f.lua"] = "function score()\n    return  1\nend\n" } })))
         local stdout, stderr = got("policy diff placement f.lua", answers, { files = { ["f.lua"] = POLICY.source } })
         assert.are.equal("", stdout)
         assert.matches("say the same", stderr)
@@ -212,7 +214,8 @@ describe("policy check", function()
         local ran = checked("policy check placement.lua", answer)
         assert.equal(10, ran.raised.status)
         assert.equal(lines("placement.lua: a policy for placement; 0 tests passed",
-            "  score    runs row by row: placement.lua:7: no?[2J", "           instead: yes"), ran.stdout)
+            "  score    runs row by row: placement.lua:7: no?[2J", "           instead: yes",
+            "  filter   is not defined: any node may"), ran.stdout)
         ran = checked("policy check placement.lua --json", answer)
         assert.equal(10, ran.raised.status)
         local told = JSON.decode(ran.stdout)
@@ -259,5 +262,8 @@ describe("policy check", function()
     it("passes on why a file is refused", function()
         local ran = checked("policy check placement.lua", nil, { code = "policy", detail = "placement.lua:1: no" })
         assert.equal("placement.lua:1: no", ran.raised.detail)
+        ran = checked("policy check a/mine.lua --as placement", nil,
+            { code = "policy", detail = "placement.lua:1: no" })
+        assert.equal("a/mine.lua:1: no", ran.raised.detail)
     end)
 end)

@@ -35,6 +35,8 @@ static void bad_source_leaves_the_good_one(void **state)
         {"function score( return 1 end", LAT_E_POLICY, "placement.lua:1: "},
         {"", LAT_E_POLICY, "defines neither filter"},
         {"score = 1", LAT_E_POLICY, "score is a number"},
+        {"\n-- caf\xe9\n", LAT_E_POLICY, "placement.lua:2: this is not UTF-8 text"},
+        {"\n\n-- cut \xc3", LAT_E_POLICY, "placement.lua:3: this is not UTF-8 text"},
         {"\nerror('while loading')", LAT_E_POLICY, "placement.lua:2: while loading"},
         {"function score(node)\n return node.fre_cpu end", LAT_E_POLICY,
          "placement.lua:2: node has no field 'fre_cpu'; did you mean 'free_cpu'?"},
@@ -56,6 +58,8 @@ static void bad_source_leaves_the_good_one(void **state)
         if (strstr(err.sentence, bad[i].says) == NULL) {
             fail_msg("'%s' does not say '%s'", err.sentence, bad[i].says);
         }
+        assert_true(err.code != LAT_E_TIMEOUT ||
+                    strstr(err.hint, "a loop that does not end") != NULL);
         assert_true(fixture_score(fixture) == 1);
     }
 }
