@@ -4,7 +4,6 @@ A failure here says that the other scenario tests stand on sand.
 """
 
 import gzip
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -110,10 +109,8 @@ def test_only_what_bears_a_label_of_ours_counts_as_ours(bed: Bed, engine: Engine
 
 
 def test_image_that_nobody_has_is_refused_at_once(engine: Engine) -> None:
-    started = time.monotonic()
-    with pytest.raises(CommandFailed):
+    with pytest.raises(CommandFailed, match="connection refused"):  # by the resolver's address; otherwise it is waited for in vain
         engine.docker("pull", "nosuchimage:1")
-    assert time.monotonic() - started < 5
 
 
 # ---- postgres:15
@@ -293,18 +290,19 @@ def test_web_exits_when_and_as_it_is_told(bed: Bed, engine: Engine) -> None:
 
 def test_web_becomes_healthy_when_it_is_told(bed: Bed, engine: Engine) -> None:
     bed.registry.ensure("web")
-    container = engine.run_container("lattice-test/web:1", "--healthy-after-ms", "700", ports=(80,))
-    assert get(container, "/healthz").status_code == 503
+    ill = engine.run_container("lattice-test/web:1", "--healthy-after-ms", "3600000", ports=(80,))
+    assert get(ill, "/healthz").status_code == 503
     with pytest.raises(CommandFailed):
-        engine.docker("exec", container.id, "/web", "--probe", "/healthz")
-    wait_until(lambda: get(container, "/healthz").status_code == 200, "it is healthy", timeout_s=5)
-    engine.docker("exec", container.id, "/web", "--probe", "/healthz")
+        engine.docker("exec", ill.id, "/web", "--probe", "/healthz")
+    recovers = engine.run_container("lattice-test/web:1", "--healthy-after-ms", "700", ports=(80,))
+    wait_until(lambda: get(recovers, "/healthz").status_code == 200, "it is healthy")
+    engine.docker("exec", recovers.id, "/web", "--probe", "/healthz")
 
 
 def test_web_writes_lines_at_a_rate(bed: Bed, engine: Engine) -> None:
     bed.registry.ensure("web")
     container = engine.run_container("lattice-test/web:1", "--lines-per-second", "100", "--line-bytes", "60")
-    wait_until(lambda: "line 100 " in container.logs(), "a hundred lines", timeout_s=5)
+    wait_until(lambda: "line 100 " in container.logs(), "a hundred lines")
     lines = [line for line in container.logs().splitlines() if line.startswith("line ")]
     assert [int(line.split()[1]) for line in lines] == list(range(1, len(lines) + 1))
     assert {len(line) for line in lines} == {60}
@@ -324,7 +322,7 @@ def test_two_nodes_use_the_same_port_and_a_cut_cable_cuts(
         )
 
     def hostname(address: str) -> str:
-        return requests.get(f"http://{address}/hostname", timeout=1).text
+        return requests.get(f"http://{address}/hostname", timeout=5).text
 
     for node in (first, second):
         wait_until(
@@ -355,7 +353,7 @@ def test_node_can_lose_packets_and_have_its_connections_reset(
     node.engine.docker("run", "-d", "-p", "80:80", "lattice-test/web:1")
     url = f"http://{node.address}/"
     wait_until(
-        lambda: requests.get(url, timeout=1).ok, "the node answers", tolerate=(requests.RequestException,)
+        lambda: requests.get(url, timeout=5).ok, "the node answers", tolerate=(requests.RequestException,)
     )
     node.place.lose(1.0)
     with pytest.raises(requests.Timeout):
@@ -370,6 +368,16 @@ def test_node_can_lose_packets_and_have_its_connections_reset(
 # ---- lattice-test/swift-s3:1, which stands in for MinIO
 
 
+def wait_for_s3(container: Container) -> None:
+    url = f"http://127.0.0.1:{container.port(9000)}/minio/health/live"
+    wait_until(
+        lambda: requests.get(url, timeout=10).ok,
+        "the S3 server is ready",
+        timeout_s=90,  # Swift is slow to start on a busy machine
+        tolerate=(requests.RequestException,),
+    )
+
+
 @pytest.fixture
 def s3(bed: Bed, engine: Engine) -> Container:
     bed.registry.ensure("swift-s3")
@@ -381,12 +389,7 @@ def s3(bed: Bed, engine: Engine) -> Container:
         ports=(9000,),
         options=("-v", "s3data:/data"),
     )
-    wait_until(
-        lambda: get(container, "/minio/health/live", 9000).ok,
-        "the S3 server is ready",
-        timeout_s=90,  # Swift is slow to start on a busy machine
-        tolerate=(requests.RequestException,),
-    )
+    wait_for_s3(container)
     return container
 
 
@@ -426,12 +429,7 @@ def test_swift_s3_stores_and_keeps_objects(s3: Container) -> None:
         Bucket="photos", Key="big", UploadId=upload, MultipartUpload={"Parts": parts}
     )
     s3.restart()
-    wait_until(
-        lambda: get(s3, "/minio/health/live", 9000).ok,
-        "the S3 server is ready",
-        timeout_s=90,  # Swift is slow to start on a busy machine
-        tolerate=(requests.RequestException,),
-    )
+    wait_for_s3(s3)
     client = s3_client(s3)
     found = client.get_object(Bucket="photos", Key="a/b")
     assert (found["Body"].read(), found["Metadata"]) == (b"small", {"colour": "blue"})

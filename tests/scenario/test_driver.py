@@ -1,6 +1,8 @@
 """The agent's Docker driver against real engines: what it makes, what it leaves alone, and what it says when things go wrong."""
 
+import os
 import queue
+import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ import requests
 from support.bed import Bed
 from support.command import CommandFailed, run
 from support.driver_probe import DriverError, DriverProbe
-from support.engine import Engine
+from support.engine import Container, Engine
 from support.waiting import wait_until
 
 WEB = "lattice-test/web:1"
@@ -198,7 +200,7 @@ def test_stop_waits_no_longer_than_the_container_asks_for(driver: DriverProbe) -
     start(driver, web.task)
     began = time.monotonic()
     driver.do("stop", allocation=web.allocation)
-    assert 0.9 < time.monotonic() - began < 5
+    assert 0.9 < time.monotonic() - began < 10, "ten seconds is what the engine gives who says nothing"
     assert driver.do("inspect", allocation=web.allocation)["status"]["exit_status"] == 137
 
 
@@ -235,10 +237,10 @@ def test_the_log_of_one_container_is_not_that_of_the_next(driver: DriverProbe) -
 
 
 def test_commands_run_within_the_container(driver: DriverProbe, engine: Engine) -> None:
-    web = Assignment(command=["--healthy-after-ms", "1000"])
+    web = Assignment()
     start(driver, web.task)
-    assert driver.do("exec", allocation=web.allocation, command=["/web", "--probe", "/healthz"])["exit_status"] != 0
     wait_until(lambda: driver.do("exec", allocation=web.allocation, command=["/web", "--probe", "/healthz"])["exit_status"] == 0, "it is healthy")
+    assert driver.do("exec", allocation=web.allocation, command=["/web", "--probe", "/nosuch"])["exit_status"] == 1
     missing = driver.do("exec", allocation=web.allocation, command=["/nosuch"])
     assert missing["exit_status"] in (126, 127) and "nosuch" in missing["output"]
     driver.do("stop", allocation=web.allocation)
@@ -310,17 +312,18 @@ def test_engine_that_restarts_is_found_again(driver: DriverProbe, engine: Engine
 
 
 def test_engine_that_is_killed_is_noticed_at_once(driver: DriverProbe, engine: Engine) -> None:
-    web = Assignment(env={"WEB_IGNORE_TERM": "1"}, stop_timeout_s=5)
-    start(driver, web.task)
+    web = Assignment(env={"WEB_IGNORE_TERM": "1"}, stop_timeout_s=600)
+    container = Container(engine, start(driver, web.task)["container"])
+    wait_until(lambda: "listening" in container.logs(), "it hears signals")
     stop = driver.begin("stop", allocation=web.allocation)
-    time.sleep(0.2)
-    began = time.monotonic()
+    wait_until(lambda: "SIGTERM" in container.logs(), "it is being stopped")
+    process = container.inspect()["State"]["Pid"]
     engine.kill()
+    os.kill(process, signal.SIGKILL)  # the engine would wait for it when it starts again
     with pytest.raises(DriverError) as refused:
-        stop.result(timeout_s=5)
+        stop.result()  # long before the ten minutes that the stop may take
     assert refused.value.code == "engine_down"
-    driver.wait_engine(up=False, timeout_s=5)
-    assert time.monotonic() - began < 2
+    driver.wait_engine(up=False)
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def test_a_hundred_deploys_and_removals_leave_nothing(release: Cloud) -> None:
 def test_streams_that_nobody_reads_are_not_kept_in_memory(release: Cloud) -> None:
     api = release.api
     api.deploy("custom", "chatty", params=WEB | {"command": ["--lines-per-second", "-1"]})
-    url = api.deploy("custom", "web", params=WEB)["endpoints"][0]["url"]
+    url = api.deploy("custom", "web", params=WEB | {"health": "http:/"})["endpoints"][0]["url"]
     before = footprint(release)
     with api.session.get(api.url + "/api/v1/workloads/chatty/logs?follow=true", stream=True, timeout=20) as log, \
             requests.get(f"{url}/bytes?n=200000000", stream=True, verify=str(release.console.authority), timeout=20) as download, \

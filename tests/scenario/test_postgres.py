@@ -10,6 +10,7 @@ import pytest
 from support.cloud import Cloud
 from support.engine import Engine
 from support.postgres import ask, ask_until, connect
+from support.waiting import wait_until
 
 
 def ids(engine: Engine) -> list[str]:
@@ -72,12 +73,18 @@ def test_a_plain_endpoint_takes_clients_in_clear(cloud: Cloud) -> None:
 
 
 def test_a_running_query_can_be_cancelled(cloud: Cloud) -> None:
-    connection = connect(cloud.api.deploy("postgres", "my-db")["endpoints"][0]["url"])
+    url = cloud.api.deploy("postgres", "my-db")["endpoints"][0]["url"]
+    connection = connect(url)
+
+    def cancel() -> None:
+        wait_until(lambda: ask(url, "select 1 from pg_stat_activity where state = 'active' and query = 'select pg_sleep(60)'"), "it runs")
+        connection.cancel()
+
     with connection.cursor() as cursor:
-        cursor.execute("set statement_timeout = '30s'")
-        threading.Timer(0.5, connection.cancel).start()
+        cursor.execute("set statement_timeout = '90s'")
+        threading.Thread(target=cancel).start()
         with pytest.raises(psycopg2.errors.QueryCanceled, match="user request"):
-            cursor.execute("select pg_sleep(20)")
+            cursor.execute("select pg_sleep(60)")
     connection.close()
 
 

@@ -31,7 +31,7 @@ def test_a_request_id_runs_from_the_api_to_the_agents_log(cloud: Cloud) -> None:
 def test_every_log_line_is_one_json_object(cloud: Cloud) -> None:
     cloud.api.deploy("custom", "web", params={"image": "lattice-test/web:1"})
     for program in (cloud.console, cloud.agents[0]):
-        for line in program.log.read_text().splitlines():
+        for line in program.text_lines():
             assert {"time", "level", "component", "message"} <= json.loads(line).keys()
 
 

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from support.bed import Bed
 from support.cloud import Cloud, pause
+from support.engine import Container
 from support.waiting import wait_until
 
 IMAGE = ("--image", "redis:7", "--entrypoint", "/bin/sh")
@@ -54,12 +56,14 @@ def test_a_task_ends_and_its_exit_status_says_how(day: Cloud) -> None:
 
 def test_what_has_ended_is_not_run_again_by_any_restart(day: Cloud) -> None:
     day.cli("deploy", "custom", "once", *task("--volume", "data:/data", script="echo ran >> /data/runs; cat /data/runs"))
-    day.cli("deploy", "custom", "slow", *task("--detach", "--volume", "data:/data", script="echo ran >> /data/runs; sleep 8; cat /data/runs"))
+    day.cli("deploy", "custom", "slow", *task("--detach", "--volume", "data:/data", script="echo ran >> /data/runs; until [ -e /data/end ]; do sleep 0.1; done; cat /data/runs"))
     day.api.wait("slow", "running")
     agent, engine = day.agents[0], day.agents[0].engine
+    (slow,) = [each for each in engine.containers() if each["Labels"]["lattice.workload.name"] == "slow"]
     agent.kill()
     day.console.kill()
-    pause(9)  # slow ends with nobody there
+    Path(slow["Mounts"][0]["Source"], "end").touch()
+    Container(engine, slow["Id"]).exit_status()  # it ends with nobody there
     day.console.start()
     day.console.wait_ready()
     agent.start()
@@ -84,4 +88,4 @@ def test_one_that_the_engine_took_down_has_failed_and_is_retried(day: Cloud) -> 
     engine.kill()
     engine.start()
     day.api.wait("cut", "completed", timeout_s=90)
-    wait_until(lambda: starts(day, "cut") == 2, "the second run is told of", 10)
+    wait_until(lambda: starts(day, "cut") == 2, "the second run is told of")

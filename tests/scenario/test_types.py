@@ -12,6 +12,9 @@ from support.cloud import ApiProblem, Cloud
 from support.waiting import wait_until
 
 
+WEB = {"image": "lattice-test/web:1", "ports": ["80/http"], "health": "http:/"}  # running means that it answers
+
+
 def https(cloud: Cloud, url: str, **options) -> requests.Response:
     session = requests.Session()
     session.trust_env = False
@@ -66,7 +69,7 @@ def test_the_minio_type_serves_s3_through_its_stand_in(cloud: Cloud, bed: Bed) -
 
 
 def test_any_image_with_ports_variables_volumes_and_two_instances(cloud: Cloud) -> None:
-    printed = cloud.cli("deploy", "custom", "web", "--image", "lattice-test/web:1", "--port", "80/http", "--env", "A=b", "--cpu", "0.5", "--memory", "128m",
+    printed = cloud.cli("deploy", "custom", "web", "--image", "lattice-test/web:1", "--port", "80/http", "--health", "http:/", "--env", "A=b", "--cpu", "0.5", "--memory", "128m",
                         "--volume", "data:/var/lib/x", "--count", "2").stdout
     shown = cloud.api.show("web")
     assert [each["status"] for each in shown["allocations"]] == ["running", "running"]
@@ -86,12 +89,12 @@ def test_any_image_with_ports_variables_volumes_and_two_instances(cloud: Cloud) 
 
 
 def test_a_plain_http_endpoint(cloud: Cloud) -> None:
-    url = cloud.api.deploy("custom", "web", params={"image": "lattice-test/web:1", "ports": ["80/http"]}, plain=True)["endpoints"][0]["url"]
+    url = cloud.api.deploy("custom", "web", params=WEB, plain=True)["endpoints"][0]["url"]
     assert url.startswith("http://") and https(cloud, url).status_code == 200
 
 
 def test_scaling_up_and_down_spreads_and_removes(cloud: Cloud) -> None:
-    cloud.api.deploy("custom", "web", params={"image": "lattice-test/web:1", "ports": ["80/http"]})
+    cloud.api.deploy("custom", "web", params=WEB)
     cloud.cli("scale", "web", "3")
     url = cloud.api.wait("web", "running")["endpoints"][0]["url"]
     assert len(cloud.agents[0].engine.containers()) == 3

@@ -62,7 +62,7 @@ def test_what_ends_later_is_killed_or_removed_by_others_comes_back(weather: Clou
     session = requests.Session()
     session.verify = str(weather.console.authority)
     session.trust_env = False
-    assert session.put(f"{url}/files/note", data=b"kept", timeout=10).ok
+    wait_until(lambda: session.put(f"{url}/files/note", data=b"kept", timeout=10).ok, "it takes a file", tolerate=(requests.ConnectionError,))
 
     def comes_back() -> None:
         weather.api.wait("web", "running")
@@ -86,7 +86,7 @@ def test_what_ends_later_is_killed_or_removed_by_others_comes_back(weather: Clou
 
 
 def test_a_container_that_uses_more_memory_than_it_may(weather: Cloud) -> None:
-    url = weather.api.deploy("custom", "web", params=WEB, memory="32m")["endpoints"][0]["url"]
+    url = weather.api.deploy("custom", "web", params=WEB | {"health": "http:/"}, memory="32m")["endpoints"][0]["url"]
     with pytest.raises(requests.RequestException):
         fetch(weather, f"{url}/memory?mb=200").raise_for_status()
     assert "memory" in reasons(weather, "web", "starts again")

@@ -42,7 +42,7 @@ def test_a_failing_workload_is_tried_again_and_can_be_removed(weather: Cloud) ->
         return sum(line["message"] == "an operation failed" for line in weather.agents[0].lines())
 
     first = refused()
-    wait_until(lambda: refused() >= first + 2, "it is tried again", 15)
+    wait_until(lambda: refused() >= first + 2, "it is tried again")
     weather.cli("stop", "web")
     assert weather.api.show("web")["status"] == "stopped"
     weather.cli("rm", "web")
@@ -73,9 +73,9 @@ def test_a_workload_can_be_changed_stopped_and_removed_while_it_pulls(slow_pulls
     cloud.api.deploy("postgres", "changed", wait=False)
     for name in ("removed", "stopped", "changed"):
         cloud.api.wait(name, "pulling")
-    cloud.api.remove("removed", timeout_s=10)
+    cloud.api.remove("removed")
     cloud.api("POST", "/api/v1/workloads/stopped/stop")
-    cloud.api.wait("stopped", "stopped", 10)
+    cloud.api.wait("stopped", "stopped")
     assert cloud.containers() == [], "neither was made in the end"
 
     gate.open()

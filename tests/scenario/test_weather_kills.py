@@ -147,7 +147,7 @@ def test_what_runs_goes_on_without_console_and_agent(weather: Cloud) -> None:
 
 def test_connections_of_clients_survive_what_does_not_concern_them(weather: Cloud) -> None:
     """A request under way at one workload goes on while others come and go."""
-    url = weather.api.deploy("custom", "web", params=WEB)["endpoints"][0]["url"]
+    url = weather.api.deploy("custom", "web", params=WEB | {"health": "http:/"})["endpoints"][0]["url"]
     with requests.Session() as session, ThreadPoolExecutor() as pool:
         slow = pool.submit(session.get, f"{url}/sleep?ms=3000", verify=str(weather.console.authority), timeout=20)
         for i in range(3):

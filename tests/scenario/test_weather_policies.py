@@ -125,7 +125,7 @@ def test_the_lua_processes_are_killed_and_come_back(weather: Cloud) -> None:
     for child in weather.console.children("lua-host"):
         child.kill()
     weather.api.deploy("custom", "two", params=WEB)
-    assert len(weather.console.children("lua-host")) == 3, "placement, the other policies, plugins"
+    wait_until(lambda: len(weather.console.children("lua-host")) == 3, "they are three again: placement, the other policies, plugins")
 
 
 def test_a_policy_sees_what_users_say_of_their_workloads(weather: Cloud) -> None:

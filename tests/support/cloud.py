@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,13 @@ class Program:
     def tail(self, lines: int = 40) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
 
+    def text_lines(self) -> list[str]:
+        """What it logged; a line that it is writing just now is not there yet."""
+        return self.log.read_text().rpartition("\n")[0].splitlines()
+
     def lines(self) -> list[dict[str, Any]]:
         """What it logged, as objects."""
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in self.text_lines() if line.startswith("{")]
 
     def memory_bytes(self) -> int:
         """Resident memory that is its own."""
@@ -107,7 +112,10 @@ class ProcessOf:
         self.pid = pid
 
     def arguments(self) -> list[str]:
-        return self.folder.joinpath("cmdline").read_text().split("\0")
+        """None once it has ended."""
+        with suppress(FileNotFoundError, ProcessLookupError):
+            return self.folder.joinpath("cmdline").read_text().split("\0")
+        return []
 
     def memory_bytes(self) -> int:
         for line in self.folder.joinpath("smaps_rollup").read_text().splitlines():

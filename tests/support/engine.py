@@ -171,7 +171,8 @@ class Engine:
         """Brings it back, whatever was done to it."""
         if (self.state / "pid").exists() and _alive(self.pid()):
             self.resume()
-        if not self.answers():
+            wait_until(self.answers, "the engine answers")
+        else:
             self.start()
 
     def wipe(self) -> None:
