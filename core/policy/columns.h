@@ -113,13 +113,13 @@ int32_t lat_columns_code(const struct lat_columns *columns, const char *text);
 /* Returns the text of a code that is held, borrowed as long as it is; NULL for 0. */
 const char *lat_columns_text(const struct lat_columns *columns, int32_t code);
 
-/* Return the code of a text that was made, or keep one that is there: the columns hold it until they forget all of these,
- * which whoever asks for decisions has them do from time to time. After that the epoch is another one, and what was computed
- * with such codes is good no more. */
+/* Return the code of a text that was made, or keep one that is there: the columns hold it until they forget all of these, or
+ * tidy: forget them where they take more memory than they should. Whoever asks for decisions has them do one of these between two.
+ * After a forgetting the epoch is another one, and what was computed with such codes is good no more. */
 int32_t lat_columns_keep_text(struct lat_columns *columns, const char *text);
 void lat_columns_keep(struct lat_columns *columns, int32_t code);
 void lat_columns_forget(struct lat_columns *columns);
-size_t lat_columns_kept(const struct lat_columns *columns); /* how many they keep */
+void lat_columns_tidy(struct lat_columns *columns);
 uint64_t lat_columns_epoch(const struct lat_columns *columns);
 
 /* Returns a number that every code is below. */

@@ -16,7 +16,8 @@ struct lat__dictionary {
     int32_t *kept; /* owned: codes held until they are forgotten */
     size_t kept_count;
     size_t kept_room;
-    uint64_t epoch; /* how often that was */
+    size_t kept_bytes; /* that they take, about */
+    uint64_t epoch;    /* how often that was */
 };
 
 void lat__dictionary_init(struct lat__dictionary *dictionary);

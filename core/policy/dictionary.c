@@ -9,6 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    WORD_BYTES = 128,      /* that a text takes beside its own, which are there twice */
+    KEPT_BYTES = 4 << 20,  /* of texts that are made, and */
+    KEPT_ROW_BYTES = 8192, /* so many more for each row, until they are forgotten */
+};
+
 struct lat__word {
     uint32_t held; /* how often; 0: free, and `next` counts */
     int32_t code;
@@ -134,6 +140,7 @@ void lat_columns_keep(struct lat_columns *columns, int32_t code)
             lat_grow(dictionary->kept, dictionary->kept_room, sizeof(*dictionary->kept));
     }
     dictionary->kept[dictionary->kept_count++] = code;
+    dictionary->kept_bytes += WORD_BYTES + 2 * strlen(dictionary->words[code]->text);
     dictionary->words[code]->is_kept = true;
     dictionary->words[code]->held++;
 }
@@ -157,12 +164,16 @@ void lat_columns_forget(struct lat_columns *columns)
         dictionary->words[code]->is_kept = false;
         lat__dictionary_release(dictionary, code);
     }
+    dictionary->kept_bytes = 0;
     dictionary->epoch++;
 }
 
-size_t lat_columns_kept(const struct lat_columns *columns)
+void lat_columns_tidy(struct lat_columns *columns)
 {
-    return lat__columns_dictionary((struct lat_columns *)columns)->kept_count;
+    if (lat__columns_dictionary(columns)->kept_bytes >
+        KEPT_BYTES + KEPT_ROW_BYTES * lat_columns_rows(columns)) {
+        lat_columns_forget(columns);
+    }
 }
 
 uint64_t lat_columns_epoch(const struct lat_columns *columns)

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct lat_program *lat_program_ref(struct lat_program *program)
 {
@@ -63,6 +64,32 @@ int32_t lat_program_score(const struct lat_program *program)
 int lat_program_score_line(const struct lat_program *program)
 {
     return program->score_line;
+}
+
+void lat__program_reach(const struct lat_program *program, bool *ops)
+{
+    for (uint32_t i = program->op_count; i-- > 0;) {
+        const struct lat_op *op = &program->ops[i];
+
+        for (uint32_t k = 0; ops[i] && k < op->operand_count; k++) {
+            ops[op->operands[k]] = true;
+        }
+    }
+}
+
+void lat_program_deciding(const struct lat_program *program, bool *ret_ops)
+{
+    memset(ret_ops, 0, program->op_count * sizeof(*ret_ops));
+    for (uint32_t i = 0; i < program->trap_count; i++) {
+        ret_ops[program->traps[i].when] = true;
+    }
+    for (uint32_t i = 0; i < program->rule_count; i++) {
+        ret_ops[program->rules[i].when] = true;
+    }
+    if (program->score >= 0) {
+        ret_ops[program->score] = true;
+    }
+    lat__program_reach(program, ret_ops);
 }
 
 int32_t lat_program_trapped(const struct lat_program *program,

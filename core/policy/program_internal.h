@@ -9,6 +9,7 @@ enum {
     LAT__WRITTEN_MAX =
         512, /* that a format writes: 309 digits of the largest double, a point, 99 behind it, a sign */
     LAT__NUMBER_MAX = 24, /* that tostring writes of a number */
+    LAT__MADE_COST = 128, /* of a text that is made for each node, beside its bytes */
 };
 
 enum lat__part_kind { LAT__PART_LITERAL, LAT__PART_VALUE, LAT__PART_FORMAT };
@@ -77,6 +78,9 @@ int lat__program_read_lists(struct lat_program *program, const cJSON *json,
                             struct lat_err *err) LAT_MUST_USE;
 
 /* ---- reason.c ---- */
+
+/* Marks the ops that those are made of which are marked. */
+void lat__program_reach(const struct lat_program *program, bool *ops);
 
 /* Tells whether this is one directive of Lua's string.format that can write a value of this type, and nothing
  * else. */

@@ -378,9 +378,9 @@ static int read_ops(struct lat_program *program, const cJSON *json, struct lat_e
                                   err);
 }
 
-/* What an op costs for one node, at worst, in quarters of an addition: nothing stops a decision that has begun. What is made
- * of a text is remembered, so its share is small. */
-static uint32_t cost_of(enum lat_opcode code)
+/* What an op costs for one node, at worst, in quarters of an addition: nothing stops a decision that has begun. What is found in a
+ * text is remembered, so its share is small. */
+static uint32_t cost_of_code(enum lat_opcode code)
 {
     if (lat_program_reads_text(code)) {
         return op_rows[code].operands[0] == 'S' && op_rows[code].operands[1] == 's' ? 128 : 16;
@@ -400,15 +400,31 @@ static uint32_t cost_of(enum lat_opcode code)
     }
 }
 
+/* A text may be another one for each node, and all that are made for scores and verdicts are there at once: they cost by their length, so
+ * that no policy has the console make more of them than there is memory for. Those for reasons go one by one. */
+static uint32_t cost_of(const struct lat_op *op, bool is_for_all)
+{
+    uint32_t ways = op->pattern != NULL ? 1 + (uint32_t)lat__pattern_repeats(op->pattern) : 1;
+    uint32_t cost = cost_of_code(op->code) * ways;
+    bool is_made = op->type == LAT_VALUE_S && lat_program_reads_text(op->code);
+
+    return is_for_all && is_made && op->depends >= LAT_DEPENDS_ROW
+               ? cost + LAT__MADE_COST + op->text_max
+               : cost;
+}
+
 static int check_cost(const struct lat_program *program, struct lat_err *err)
 {
+    bool for_all[LAT_PROGRAM_OPS_MAX];
     uint32_t cost = 0;
 
+    lat_program_deciding(program, for_all);
+    for (uint32_t i = 0; i < program->term_count; i++) {
+        for_all[program->terms[i].value] = true;
+    }
+    lat__program_reach(program, for_all);
     for (uint32_t i = 0; i < program->op_count; i++) {
-        const struct lat_op *op = &program->ops[i];
-        uint32_t ways = op->pattern != NULL ? 1 + (uint32_t)lat__pattern_repeats(op->pattern) : 1;
-
-        cost += cost_of(op->code) * ways;
+        cost += cost_of(&program->ops[i], for_all[i]);
     }
     return cost <= LAT_PROGRAM_COST_MAX
                ? 0
@@ -470,13 +486,13 @@ static int read_program(const cJSON *json, bool admits, struct lat_program **ret
     program->parts = lat_alloc_array(LAT_PROGRAM_PARTS_MAX, sizeof(*program->parts));
     int rc = read_ops(program, json, err);
 
-    rc = rc != 0 ? rc : check_cost(program, err);
     if (rc == 0) {
         rc = lat__program_read_lists(program, json, err);
     }
     if (rc == 0) {
         rc = read_score(program, json, err);
     }
+    rc = rc != 0 ? rc : check_cost(program, err);
     if (rc != 0) {
         lat_program_unref(program);
         return rc;

@@ -294,31 +294,6 @@ static bool is_passing_request(const struct lat_request *request)
 
 /* ---- judging ---- */
 
-/* Marks what decides whether a row passes and how good it is; what is left are reasons and margins. */
-static void mark_deciding(const struct lat_program *program, bool *reached)
-{
-    size_t op_count, count;
-    const struct lat_op *ops = lat_program_ops(program, &op_count);
-    const struct lat_trap *traps = lat_program_traps(program, &count);
-    const struct lat_rule *rules;
-
-    for (size_t i = 0; i < count; i++) {
-        reached[traps[i].when] = true;
-    }
-    rules = lat_program_rules(program, &count);
-    for (size_t i = 0; i < count; i++) {
-        reached[rules[i].when] = true;
-    }
-    if (lat_program_score(program) >= 0) {
-        reached[lat_program_score(program)] = true;
-    }
-    for (size_t i = op_count; i-- > 0;) {
-        for (uint32_t operand = 0; reached[i] && operand < ops[i].operand_count; operand++) {
-            reached[ops[i].operands[operand]] = true;
-        }
-    }
-}
-
 static void bind(struct lat__judge *judge, struct lat_program *program)
 {
     bool reached[LAT_PROGRAM_OPS_MAX] = {false};
@@ -335,7 +310,7 @@ static void bind(struct lat__judge *judge, struct lat_program *program)
     judge->values = lat_grow(judge->values, count + 1, sizeof(*judge->values));
     judge->varying = lat_grow(judge->varying, count + 1, sizeof(*judge->varying));
     judge->varying_count = 0;
-    mark_deciding(program, reached);
+    lat_program_deciding(program, reached);
     for (uint32_t i = 0; i < count; i++) {
         if (reached[i] && ops[i].depends >= LAT_DEPENDS_ROW) {
             judge->varying[judge->varying_count++] = i;

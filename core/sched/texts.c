@@ -9,8 +9,8 @@
 #include <string.h>
 
 enum {
-    KEPT_MIN = 16 * 1024, /* texts that columns keep before they forget them, and more, */
-    KEPT_PER_ROW = 8,     /* the more rows there are */
+    MEMOS_MAX =
+        64 << 20, /* bytes of all that a vector remembers; what is beyond is computed each time */
 };
 
 /* What one operation made of texts. */
@@ -26,6 +26,7 @@ struct lat__texts {
     size_t op_count;
     struct lat_columns *columns;
     struct memo *memos; /* owned; by op */
+    size_t memo_bytes;  /* of all of them */
     uint64_t epoch;
 };
 
@@ -58,14 +59,6 @@ static void forget(struct memo *memo)
 {
     if (memo->room > 0) {
         memset(memo->known, 0, memo->room);
-    }
-}
-
-void lat__texts_begin(struct lat__texts *texts)
-{
-    if (lat_columns_kept(texts->columns) >
-        KEPT_MIN + KEPT_PER_ROW * lat_columns_rows(texts->columns)) {
-        lat_columns_forget(texts->columns);
     }
 }
 
@@ -109,19 +102,25 @@ static void write(const struct lat_op *op, void *out, size_t i, union lat_progra
     }
 }
 
-/* Makes room for a code. */
-static void grow(const struct lat__texts *texts, struct memo *memo, int32_t code)
+/* Makes room for a code; false when there is none to be had. */
+static bool grow(struct lat__texts *texts, struct memo *memo, int32_t code)
 {
+    const size_t entry = sizeof(*memo->known) + sizeof(*memo->values);
     size_t room = (size_t)lat_columns_codes_end(texts->columns);
 
     if ((size_t)code < memo->room) {
-        return;
+        return true;
     }
     room += room / 2;
+    if ((room - memo->room) * entry > MEMOS_MAX - texts->memo_bytes) {
+        return false;
+    }
+    texts->memo_bytes += (room - memo->room) * entry;
     memo->known = lat_grow(memo->known, room, sizeof(*memo->known));
     memo->values = lat_grow(memo->values, room, sizeof(*memo->values));
     memset(memo->known + memo->room, 0, room - memo->room);
     memo->room = room;
+    return true;
 }
 
 /* Takes the operands that are one value; what was made with others is forgotten. Returns the operand that is not one, if it
@@ -164,11 +163,13 @@ static union lat_program_value compute(const struct lat__texts *texts, const str
 }
 
 /* Returns what is made of a row's text, which has this code. */
-static union lat_program_value remember(const struct lat__texts *texts, const struct lat_op *op,
+static union lat_program_value remember(struct lat__texts *texts, const struct lat_op *op,
                                         const struct lat__text_operand *from, struct memo *memo,
                                         int32_t code, size_t i)
 {
-    grow(texts, memo, code);
+    if (!grow(texts, memo, code)) {
+        return compute(texts, op, from, i);
+    }
     if (memo->known[code] == 0) {
         memo->values[code] = compute(texts, op, from, i);
         memo->known[code] = 1;

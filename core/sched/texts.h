@@ -16,9 +16,6 @@ struct lat__text_operand {
 struct lat__texts *lat__texts_new(const struct lat_program *program, struct lat_columns *columns);
 struct lat__texts *lat__texts_free(struct lat__texts *texts);
 
-/* Has the columns forget texts that were made, when there are too many. Not between a decision and its use. */
-void lat__texts_begin(struct lat__texts *texts);
-
 /* Computes an op that lat_program_reads_text tells of, for so many rows. `out` may be an operand. */
 void lat__texts_run(struct lat__texts *texts, uint32_t index, const struct lat__text_operand *from,
                     size_t rows, void *out);

@@ -225,7 +225,7 @@ static void begin_ways(const struct lat__ways *ways, const struct lat_record *re
 static void begin(struct lat_vector *vector, const struct lat_record *record)
 {
     make_room(vector);
-    lat__texts_begin(vector->texts);
+    lat_columns_tidy(vector->columns);
     begin_ways(&vector->filter, record);
     begin_ways(&vector->score, record);
 }
@@ -465,6 +465,8 @@ int lat_vector_best(struct lat_vector *vector, const struct lat_record *record,
 const union lat_program_value *lat_vector_row(struct lat_vector *vector,
                                               const struct lat_record *record, size_t row)
 {
+    lat_columns_tidy(
+        vector->columns); /* reasons make texts, too: of every node that is asked about */
     lat_program_row(vector->program, vector->columns, record, row, vector->row_values);
     return vector->row_values;
 }

@@ -12,6 +12,7 @@ for name in ("match_at match_end capture_s gsub_s gsub_n"):gmatch "%S+" do COSTS
 local OF_TEXTS = [[is_num_i is_num_f num_i num_f len_s lt_s le_s find_s sub_s lower_s upper_s reverse_s concat_s
     text_i text_f format_i format_f byte_s]]
 for name in OF_TEXTS:gmatch "%S+" do COSTS[name] = 16 end
+local MADE_COST = 128 -- of a text that is made for each node, beside its bytes
 
 local PATTERNS = { match_at = true, match_end = true, capture_s = true, gsub_s = true, gsub_n = true }
 
@@ -20,6 +21,15 @@ local function ways(program, op)
     if not PATTERNS[op[1]] then return 1 end
     local _, repeats = program:value(op[3]):gsub("%%.", ""):gsub("[-*+?]", "")
     return 1 + repeats
+end
+
+local TOO_MUCH = "it uses too many patterns, functions of math, powers, % of floats and new texts for one node"
+
+-- A text may be another one for each node, and those that are not for reasons alone are there at once: it costs by
+-- its length.
+local function cost_of(program, op, is_for_all)
+    local cost = (COSTS[op[1]] or COST) * ways(program, op)
+    return is_for_all and op.makes and op.on == "node" and cost + MADE_COST + op.longest or cost
 end
 
 local OPERANDS = { const_b = 0, const_i = 0, const_f = 0, const_s = 0, field = 0 }
@@ -103,28 +113,29 @@ end
 function emit.program(program, found)
     local self = setmetatable({ ops = program.ops, used = {}, number = {}, text = 0, parts = 0 }, writer)
     for _, trap in ipairs(found.traps) do self:need(trap.when) end
+    for _, rule in ipairs(found.rules) do self:need(rule.when) end
+    self:need(found.score)
+    for _, term in ipairs(found.terms) do self:need(term.val) end
+    local for_all = {}
+    for id in pairs(self.used) do for_all[id] = true end
     for _, rule in ipairs(found.rules) do
-        self:need(rule.when)
         self:need(rule.have)
         self:need(rule.need)
         for _, part in ipairs(rule.reason or {}) do
             if type(part) == "table" then self:need(part.val) end
         end
     end
-    self:need(found.score)
-    for _, term in ipairs(found.terms) do self:need(term.val) end
 
     local out = { version = 1, ops = {}, traps = {}, rules = {}, terms = {} }
     local cost = 0
     for id = 1, #program.ops do
         if self.used[id] then
-            cost = cost + (COSTS[program.ops[id][1]] or COST) * ways(program, program.ops[id])
+            cost = cost + cost_of(program, program.ops[id], for_all[id])
             if #out.ops >= OPS_MAX then
                 error({ limit = ("it makes more than %d values"):format(OPS_MAX) }, 0)
             end
             if cost > COST_MAX then
-                local what = "it uses too many patterns, functions of math, powers and % of floats for one node"
-                error({ limit = what }, 0)
+                error({ limit = TOO_MUCH }, 0)
             end
             self.number[id] = #out.ops
             out.ops[#out.ops + 1] = self:op(id)

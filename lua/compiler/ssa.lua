@@ -132,6 +132,7 @@ function ssa:make(name, a, b, c)
     op.present = PRESENT[name]
     if op.type == "S" then
         op.longest = self:longest_of(op)
+        op.makes = PRESENT[name] or name == "capture_s"
         op.loose = LOOSE[name] or x.loose or (y and y.loose) or (z and z.loose)
     end
     return self:intern(("%s %d %d %d"):format(name, a, b or 0, c or 0), op)

@@ -160,11 +160,13 @@ describe("what cannot be compiled", function()
     end)
 
     it("includes what takes long for each node", function()
-        for form, turns in pairs { ["math.sin(node.cpu * i)"] = 62, ["(node.cpu * i) % 7.5"] = 15 } do
+        for form, turns in pairs { ["math.sin(node.cpu * i)"] = 62, ["(node.cpu * i) % 7.5"] = 15,
+            ["#('x' .. i .. node.name)"] = 39 } do
             local body = "local s = 0.0 for i = 1, %d do s = s + %s end return s"
             compiling.score(body:format(turns - 2, form), 50)
             local entry = refused(body:format(turns + 2, form))
-            assert.equal("it uses too many patterns, functions of math, powers and % of floats for one node", entry.why)
+            assert.equal("it uses too many patterns, functions of math, powers, % of floats and new texts for one node",
+                entry.why)
         end
     end)
 

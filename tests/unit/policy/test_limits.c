@@ -140,12 +140,57 @@ static void patterns_cost_by_what_they_repeat(void **state)
     }
 }
 
+/* A text that is made is another one for each node, and stays until all of them have been decided about. */
+static void texts_that_are_made_cost_by_their_length(void **state)
+{
+    static const struct {
+        const char *of, *op;
+        bool decides;
+        int most; /* 0: any number */
+    } limits[] = {{"node.name", "[\"upper_s\",0]", true, 40},
+                  {"node.name", "[\"concat_s\",0,0]", true, 24},
+                  {"node.name", "[\"upper_s\",0]", false, 0},
+                  {"workload.name", "[\"upper_s\",0]", true, 0}};
+
+    (void)state;
+    for (size_t i = 0; i < LAT_COUNT(limits); i++) {
+        for (int past = 0; past < 2; past++) {
+            struct lat_program *program = NULL;
+            cJSON *json = program_of(0, 0, 0, 0, 0, 0);
+            cJSON *ops = lat_json_get(json, "ops");
+            char *field = lat_text_format("[\"field\",\"%s\"]", limits[i].of);
+            int count = limits[i].most > 0 ? limits[i].most + past : 250;
+
+            cJSON_AddItemToArray(ops, cJSON_Parse(field));
+            free(field);
+            for (int k = 0; k < count; k++) {
+                cJSON_AddItemToArray(ops, cJSON_Parse(limits[i].op));
+            }
+            for (int k = 0; k < count && limits[i].decides; k++) { /* if one of them is nil */
+                char *is_nil = lat_text_format("[\"is_nil\",%d]", 1 + k);
+                char *rule =
+                    lat_text_format("{\"when\":%d,\"line\":1,\"text\":\"\"}", 1 + count + k);
+
+                cJSON_AddItemToArray(ops, cJSON_Parse(is_nil));
+                cJSON_AddItemToArray(lat_json_get(json, "rules"), cJSON_Parse(rule));
+                free(is_nil);
+                free(rule);
+            }
+            assert_int_equal(lat_program_read(json, &program, NULL),
+                             past == 1 && limits[i].most > 0 ? LAT_E_POLICY : 0);
+            lat_program_unref(program);
+            cJSON_Delete(json);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_count_has_its_limit),
         cmocka_unit_test(the_work_for_a_node_has_its_limit),
         cmocka_unit_test(patterns_cost_by_what_they_repeat),
+        cmocka_unit_test(texts_that_are_made_cost_by_their_length),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
