@@ -6,9 +6,9 @@
 
 /* ---- holdings.c ---- */
 
-/* What the workloads of a project reserve in all, those that are being removed apart. */
+/* What the workloads of a project reserve in all, those that are being removed and instances of tasks that have ended apart. */
 struct lat__holding {
-    int64_t workloads, instances;
+    int64_t workloads, instances; /* what has ended included */
     int64_t cpu_milli, gpu_milli;
     int64_t memory_kib, disk_kib; /* those of each instance rounded up */
 };
@@ -19,6 +19,9 @@ struct lat__holdings *lat__holdings_free(struct lat__holdings *holdings);
 /* What a project holds as rows are staged, one workload ("": none) apart. */
 void lat__holdings_of(struct lat__holdings *holdings, const char *project_id,
                       const char *except_workload_id, struct lat__holding *ret_holding);
+
+/* Returns how many instances of a workload, as it is or would be, have ended and are not to be run again. */
+int64_t lat__holdings_ended(struct lat_store *store, const struct lat_workload *workload);
 
 /* ---- admission.c ---- */
 

@@ -143,70 +143,114 @@ void lat__workloads_stop(struct lat__call *call)
     act(call, "workload.stop", stop);
 }
 
-void lat__workloads_restart(struct lat__call *call)
-{
-    act(call, "workload.restart", restart);
-}
-
-/* A scaling that the policy is asked about: what it was asked about has to be what is scaled. */
-struct scaling {
+/* An action that the policy is asked about: what it was asked about has to be what it is done to. */
+struct asking {
     struct lat__call *call;
+    const char *name;
+    action_fn *action;
     char id[LAT_ID_SIZE];
     int64_t generation, count;
 };
 
-static bool is_as_asked(const struct scaling *scaling)
+static bool is_as_asked(const struct asking *asking)
 {
-    struct lat_txn *txn = lat_txn_begin(scaling->call->api->with.store, "");
+    struct lat_txn *txn = lat_txn_begin(asking->call->api->with.store, "");
     const struct lat_workload *latest =
-        (const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, scaling->id);
+        (const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, asking->id);
     bool is_same =
-        !latest || (latest->generation == scaling->generation &&
-                    latest->count == scaling->count); /* of one that is gone act() tells */
+        !latest || (latest->generation == asking->generation &&
+                    latest->count == asking->count); /* of one that is gone act() tells */
 
     lat_txn_cancel(txn);
     return is_same;
 }
 
-static void more_admitted(void *arg, const struct lat_err *err)
+static void admitted(void *arg, const struct lat_err *err)
 {
-    struct scaling *scaling = arg;
+    struct asking *asking = arg;
     struct lat_err changed;
 
     if (err) {
-        lat__call_fail(scaling->call, err);
-    } else if (!is_as_asked(scaling)) {
+        lat__call_fail(asking->call, err);
+    } else if (!is_as_asked(asking)) {
         lat_err_set(&changed, LAT_E_CONFLICT,
                     "The workload was changed by somebody else at the same time.");
-        lat_err_hint(&changed, "Look at it as it is now, and scale that.");
-        lat__call_fail(scaling->call, &changed);
+        lat_err_hint(&changed, "Look at it as it is now, and do that again.");
+        lat__call_fail(asking->call, &changed);
     } else {
-        act(scaling->call, "workload.scale", scale);
+        act(asking->call, asking->name, asking->action);
     }
-    free(scaling);
+    free(asking);
+}
+
+/* Asks the policy about a workload (taken) as it would be, that is `latest` now, and then acts. */
+static void ask_first(struct lat__call *call, const char *what, struct lat_workload *wanted,
+                      const struct lat_workload *latest, const struct asking *then)
+{
+    struct asking *asking = LAT_NEW(struct asking);
+
+    *asking = *then;
+    asking->call = call;
+    asking->generation = latest->generation;
+    asking->count = latest->count;
+    lat_text_bound(asking->id, sizeof(asking->id), latest->row.id);
+    lat__admission_ask(call, what, wanted, admitted, asking);
+}
+
+/* Returns a workload as it is staged, held; NULL when it is gone. */
+static const struct lat_workload *hold_latest(struct lat__call *call, const char *id)
+{
+    struct lat_txn *txn = lat_txn_begin(call->api->with.store, "");
+    const struct lat_workload *latest =
+        (const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, id);
+
+    if (latest) {
+        lat_row_ref(&latest->row);
+    }
+    lat_txn_cancel(txn);
+    return latest;
 }
 
 /* Scales a workload as it is staged: its count may have become less, or its instances larger, a moment ago. */
 static void scale_latest(struct lat__call *call, const char *id, int64_t count)
 {
-    struct lat_txn *txn = lat_txn_begin(call->api->with.store, "");
-    const struct lat_workload *latest =
-        (const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, id);
-    bool is_more = latest && count > latest->count;
-    struct lat_workload *wanted = is_more ? lat_workload_edit(latest) : NULL;
-    struct scaling *scaling;
+    static const struct asking scaling = {.name = "workload.scale", .action = scale};
+    const struct lat_workload *latest = hold_latest(call, id);
 
-    lat_txn_cancel(txn);
-    if (!is_more) {
-        act(call, "workload.scale", scale);
+    if (latest && count > latest->count) {
+        struct lat_workload *wanted = lat_workload_edit(latest);
+
+        wanted->count = count;
+        ask_first(call, "scale", wanted, latest, &scaling);
+    } else {
+        act(call, scaling.name, scaling.action);
+    }
+    if (latest) {
+        lat_row_unref(&latest->row);
+    }
+}
+
+/* Of a task what has ended reserves nothing: to run it again is to take that anew, as a change that has it run again does. */
+void lat__workloads_restart(struct lat__call *call)
+{
+    static const struct asking restarting = {.name = "workload.restart", .action = restart};
+    const struct lat_workload *found;
+    const struct lat_workload *latest;
+    struct lat_err err;
+
+    if (lat__workload_find(call, &found, &err)) {
+        lat__call_fail(call, &err);
         return;
     }
-    scaling = LAT_NEW(struct scaling);
-    *scaling =
-        (struct scaling){.call = call, .generation = wanted->generation, .count = wanted->count};
-    lat_text_bound(scaling->id, sizeof(scaling->id), id);
-    wanted->count = count;
-    lat__admission_ask(call, "scale", wanted, more_admitted, scaling);
+    latest = hold_latest(call, found->row.id);
+    if (latest && lat__holdings_ended(call->api->with.store, latest) > 0) {
+        ask_first(call, "change", lat_workload_edit(latest), latest, &restarting);
+    } else {
+        act(call, restarting.name, restarting.action);
+    }
+    if (latest) {
+        lat_row_unref(&latest->row);
+    }
 }
 
 /* A scaling that is tried out. */

@@ -95,7 +95,8 @@ return {
         },
         {
             name = "project",
-            doc = "What is in the project already, the workload that is asked about apart. What is stopped counts too.",
+            doc = "What is in the project already, the workload that is asked about apart. "
+                .. "What is stopped counts too; of tasks that have ended only the number of instances does.",
             fields = {
                 field("name", "string", "its name", "ada"),
                 field("workloads", "integer", "workloads in it", 2),

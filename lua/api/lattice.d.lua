@@ -70,7 +70,7 @@
 ---@field gpus number # GPU devices of each instance; a share of one is a fraction
 ---@field priority integer # 0 to 100
 
----What is in the project already, the workload that is asked about apart. What is stopped counts too.
+---What is in the project already, the workload that is asked about apart. What is stopped counts too; of tasks that have ended only the number of instances does.
 ---@class lattice.project
 ---@field name string # its name
 ---@field workloads integer # workloads in it

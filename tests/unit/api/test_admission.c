@@ -265,6 +265,75 @@ static void a_quota_holds_while_its_policy_becomes_a_compiled_one(void **state)
     assert_int_equal(workloads(desk), 3);
 }
 
+/* ---- tasks that have ended ---- */
+
+/* As the reconcilers and dispatch write it: instances of a task, of which so many have ended. */
+static void put_instances(struct desk *desk, const char *name, int64_t count, int64_t ended)
+{
+    struct lat_store *store = desk->console->store;
+    struct lat_txn *txn = lat_txn_begin(store, "");
+    const struct lat_workload *workload;
+    void *cursor = NULL;
+
+    while ((workload = lat_store_next_workload(store, &cursor)) &&
+           !lat_text_equal(workload->name, name)) {
+    }
+    assert_non_null(workload);
+    for (int64_t i = 0; i < count; i++) {
+        struct lat_allocation *allocation = lat_allocation_new();
+
+        lat_row_set(allocation->workload_id, workload->row.id);
+        lat_row_set(allocation->node_id, "n");
+        lat_row_set(allocation->desired, workload->desired);
+        allocation->ordinal = i;
+        allocation->spec_generation = workload->generation;
+        allocation->restarts = workload->restarts;
+        allocation->finished = i < ended;
+        lat_txn_put(txn, &allocation->row);
+    }
+    commit_now(desk->console->bed, txn);
+}
+
+static void what_has_ended_reserves_nothing_until_it_is_run_again(void **state)
+{
+    static const char quota[] =
+        "function admit(r, p) "
+        "  if p.cpu + r.count * r.cpu <= 4 then return true end "
+        "  return false, ('%s: %d %d %g %d'):format(r.action, p.workloads, p.instances, p.cpu, p.memory) "
+        "end";
+    struct desk *desk = *state;
+
+    rule_by(desk, quota);
+    expect(desk, desk->alice, "POST", "/api/v1/workloads",
+           "{\"type\":\"custom\",\"kind\":\"task\",\"name\":\"job\",\"count\":4,\"cpu\":\"1\","
+           "\"memory\":\"8m\",\"params\":{\"image\":\"job:1\"}}",
+           201);
+    assert_refused(
+        ask(desk, desk->alice, "POST", "/api/v1/workloads",
+            "{\"type\":\"custom\",\"name\":\"web\",\"count\":3,\"cpu\":\"1\",\"params\":{"
+            "\"image\":\"web:1\"}}"),
+        "create: 1 4 4 33554432.");
+    put_instances(desk, "job", 4, 3);
+    expect(
+        desk, desk->alice, "POST", "/api/v1/workloads",
+        "{\"type\":\"custom\",\"name\":\"web\",\"count\":3,\"cpu\":\"1\",\"memory\":\"8m\",\"params\":{"
+        "\"image\":\"web:1\"}}",
+        201);
+    assert_refused(
+        ask(desk, desk->alice, "POST", "/api/v1/workloads/web/scale", "{\"count\":4}"),
+        "scale: 1 4 1 8388608."); /* the instances of the job that have ended are still its */
+    assert_refused(ask(desk, desk->alice, "POST", "/api/v1/workloads/job/restart", NULL),
+                   "change: 1 3 3 25165824.");
+    expect(desk, desk->alice, "POST", "/api/v1/workloads/web/restart", NULL, 202); /* as ever */
+    expect(desk, desk->alice, "DELETE", "/api/v1/workloads/web", NULL, 202);
+    expect(desk, desk->alice, "POST", "/api/v1/workloads/job/restart", NULL, 202);
+    assert_refused(
+        ask(desk, desk->alice, "POST", "/api/v1/workloads",
+            "{\"type\":\"custom\",\"name\":\"more\",\"count\":1,\"cpu\":\"1\",\"params\":{"
+            "\"image\":\"web:1\"}}"),
+        "create: 1 4 4 33554432."); /* it counts before its instances are told of it */
+}
+
 /* ---- what projects hold ---- */
 
 /* The same by a walk over what is durable. */
@@ -407,6 +476,8 @@ static int run(void)
         cmocka_unit_test_setup_teardown(a_quota_holds_for_what_is_scaled_down_and_up_at_once,
                                         open_ruled, desk_close),
         cmocka_unit_test_setup_teardown(a_quota_holds_for_many_that_are_asked_of_the_process,
+                                        open_ruled, desk_close),
+        cmocka_unit_test_setup_teardown(what_has_ended_reserves_nothing_until_it_is_run_again,
                                         open_ruled, desk_close),
         cmocka_unit_test_setup_teardown(a_quota_holds_while_its_policy_becomes_a_compiled_one,
                                         open_ruled, desk_close),
