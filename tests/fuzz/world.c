@@ -17,7 +17,6 @@ enum {
     HOLE_EVERY = 23, /* rows that are dead */
     KERNELS_MAX = 4,
     TOLD_MAX = 1024,
-    KEPT_MAX = 256, /* texts that were made, until they are forgotten */
 };
 
 const struct fuzz_op fuzz_ops[LAT_OP_COUNT] = {
@@ -527,9 +526,7 @@ const char *fuzz_world_rule(struct fuzz_world *world,
     const char *told = NULL;
 
     for (size_t i = 0; told == NULL && i < FUZZ_QUESTIONS; i++) {
-        if (lat_columns_kept(world->columns) > KEPT_MAX) {
-            lat_columns_forget(world->columns);
-        }
+        lat_columns_forget(world->columns); /* as core/luahost does between two */
         lat_program_row(world->program, world->columns, world->records[FUZZ_WORKLOADS + i], 0,
                         values_of(world, i));
         told = compare_node(world, i, &answers[i]);
