@@ -155,6 +155,7 @@ function direct.program(random, pairs_wanted, kind)
     end
     local program = { version = 1, rules = {}, terms = {}, traps = {} }
     local left
+    local truths = {}
     for _, index in ipairs(shown) do
         local type, truth = kinds[index]
         if type == "F" then
@@ -168,6 +169,11 @@ function direct.program(random, pairs_wanted, kind)
         else
             truth = index
         end
+        -- Some say in part what one before them said: evaluators make masks simpler by that.
+        if #truths > 0 and random:once_in(3) then
+            truth = self:add({ "and", random:pick(truths), truth }, "B", false)
+        end
+        truths[#truths + 1] = truth
         local when = left and self:add({ "and", left, truth }, "B", false) or truth
         program.rules[#program.rules + 1] = {
             when = when, line = #program.rules + 1, text = "", reason = self:reason(index, type),
