@@ -1,16 +1,18 @@
 """The whole bed of one test session: its folder, its network, its registry and its engines.
 
 A session owns one folder, `lattice-bed/PID` in the system's temporary folder, and namespaces named after the
-same PID. The file `owner` in it names the process with its start time; a folder whose owner is gone was left
-by a killed session, and the next one clears it away.
+same PID. The file `owner` in it names the process with its start time, and is locked while the process lives,
+which a session sees that has pids of its own too; a folder whose owner is gone was left by a killed session, and
+the next one clears it away.
 """
 
 import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from .command import SCRIPTS, CommandFailed, run
@@ -48,9 +50,13 @@ class Bed:
         self._exit.callback(self.machine.close)
 
     def __enter__(self) -> "Bed":
-        clear_left_overs()
-        self.folder.mkdir(parents=True)
-        (self.folder / "owner").write_text(_start_time(os.getpid()) or "")
+        with _turn():
+            clear_left_overs()
+            self.folder.mkdir()
+            owner = self._exit.enter_context(open(self.folder / "owner", "w"))
+            fcntl.flock(owner, fcntl.LOCK_EX)
+            owner.write(_start_time(os.getpid()) or "")
+            owner.flush()
         self._exit.callback(_take_down, self.folder, os.getpid())
         try:
             self.network.create()
@@ -83,16 +89,23 @@ class Bed:
         return self._nodes[:count]
 
 
-def clear_left_overs() -> None:
-    """Takes down the beds whose owners are gone. Sessions that start at the same time take turns."""
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Sessions that start at the same time take turns: none sees a folder of another that has no owner yet."""
     ALL_BEDS.mkdir(exist_ok=True)
     with open(ALL_BEDS / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for folder in ALL_BEDS.glob("[0-9]*"):
-            pid = int(folder.name)
-            with suppress(FileNotFoundError):
-                if (folder / "owner").read_text() != _start_time(pid):
-                    _take_down(folder, pid)
+        yield
+
+
+def clear_left_overs() -> None:
+    """Takes down the beds whose owners are gone."""
+    for folder in ALL_BEDS.glob("[0-9]*"):
+        pid = int(folder.name)
+        with suppress(FileNotFoundError, BlockingIOError), open(folder / "owner") as owner:
+            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if owner.read() != _start_time(pid):
+                _take_down(folder, pid)
 
 
 def _take_down(folder: Path, pid: int) -> None:
