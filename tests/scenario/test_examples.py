@@ -47,7 +47,7 @@ def test_a_plugin_of_ones_own(cloud: Cloud, bed: Bed) -> None:
 def test_a_policy_that_keeps_workloads_in_a_zone(cloud: Cloud) -> None:
     file = cloud.console.data / "policies" / "placement.lua"
     shutil.copy(EXAMPLES / "policies" / "stay-in-zone.lua", file.with_suffix(".new"))
-    file.with_suffix(".new").rename(file)  # whole at once: half a file is a policy too
+    file.with_suffix(".new").rename(file)  # whole at once, as editors do it
     wait_until(lambda: cloud.api("GET", "/api/v1/policies/placement")["revision"] == 2, "the policy is in force")
     cloud.api.deploy("custom", "home-web", wait=False, params={"image": "lattice-test/web:1"})
     shown = cloud.api.wait("home-web", "pending")
