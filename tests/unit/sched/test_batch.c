@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "sched/plan.h"
+#include "tests/unit/support/programs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,24 +57,11 @@ struct fleet {
     struct lat_plan *plan;
 };
 
-static struct lat_program *program_of(const char *text)
-{
-    struct lat_program *program = NULL;
-    struct lat_err err;
-    cJSON *json = cJSON_Parse(text);
-
-    assert_non_null(json);
-    if (lat_program_read(json, &program, &err) != 0) {
-        fail_msg("%s", err.sentence);
-    }
-    cJSON_Delete(json);
-    return program;
-}
-
 static struct fleet fleet_of(const char *program, int64_t cpu_milli, int64_t memory_bytes)
 {
-    struct fleet fleet = {
-        .frame = lat_frame_new(), .workload = lat_workload_new(), .program = program_of(program)};
+    struct fleet fleet = {.frame = lat_frame_new(),
+                          .workload = lat_workload_new(),
+                          .program = test_program_read(program)};
 
     fleet.planner = lat_planner_new(fleet.frame);
     lat_text_bound(fleet.workload->row.id, LAT_ID_SIZE, "w");

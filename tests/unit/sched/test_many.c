@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "sched/plan.h"
+#include "tests/unit/support/programs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -321,23 +322,9 @@ static void compare(const struct world *world, uint64_t seed, const struct outco
     }
 }
 
-static struct lat_program *program_of(const char *text)
-{
-    struct lat_program *program = NULL;
-    struct lat_err err;
-    cJSON *json = cJSON_Parse(text);
-
-    assert_non_null(json);
-    if (lat_program_read(json, &program, &err) != 0) {
-        fail_msg("%s", err.sentence);
-    }
-    cJSON_Delete(json);
-    return program;
-}
-
 static void many_at_once_go_where_they_would_one_by_one(void **state)
 {
-    struct lat_program *program = program_of(spreading);
+    struct lat_program *program = test_program_read(spreading);
     size_t placed = 0, several = 0;
 
     (void)state;
@@ -383,7 +370,7 @@ static void expect_nodes(const char *placement, const char *zones, size_t count,
     struct lat_buf told = {0};
 
     world.planner = lat_planner_new(world.frame);
-    world.program = program_of(spreading);
+    world.program = test_program_read(spreading);
     lat_text_bound(world.workload->row.id, LAT_ID_SIZE, "w");
     lat_row_set(world.workload->name, "web");
     lat_row_set(world.workload->placement, placement);
@@ -440,7 +427,7 @@ static int64_t all_points(const struct world *world, const struct lat_fit *fit)
 /* Places two instances by a program that fails where one stands. Returns how many were, -1 when it failed. */
 static int place_by_failing(const char *placement)
 {
-    struct lat_program *program = program_of(failing);
+    struct lat_program *program = test_program_read(failing);
     struct world *world = draw_world(1, program);
     struct outcome nothing = {.placed = 0};
     struct lat_fit *fit;
