@@ -379,6 +379,15 @@ size_t lat_columns_entries(const struct lat_columns *columns, enum lat_policy_fi
     return lat__codes_entries(&maps[row], ret_entries);
 }
 
+int32_t lat_columns_entry(const struct lat_columns *columns, enum lat_policy_field field,
+                          size_t row, size_t place, bool is_value)
+{
+    const struct lat__codes *maps = cells_of(columns, field, LAT_POLICY_TYPE_MAP);
+
+    LAT_ASSERT(row < columns->room);
+    return lat__codes_entry(&maps[row], place, is_value);
+}
+
 void lat_columns_set_token(struct lat_columns *columns, uint64_t token)
 {
     columns->token = token;

@@ -28,7 +28,7 @@ enum {
     LAT_COLUMNS_BLOCK = 256,            /* rows in a block */
     LAT_COLUMNS_WORDS = 4,              /* words of a bitmap in a block */
     LAT_COLUMNS_ROWS_MAX = 1024 * 1024, /* rows, dead ones included */
-    LAT_COLUMNS_MAP_MAX = 256,          /* entries of one map; what comes behind them is left out */
+    LAT_COLUMNS_MAP_MAX = 64,           /* entries of one map; what comes behind them is left out */
 };
 
 struct lat_columns;
@@ -91,6 +91,11 @@ int32_t lat_columns_lookup(const struct lat_columns *columns, enum lat_policy_fi
 size_t lat_columns_entries(const struct lat_columns *columns, enum lat_policy_field field,
                            size_t row, const int32_t **ret_entries);
 
+/* Returns the code of the key in that place of a row's map, from 0, in the order of the keys' bytes, or of its value; 0 behind
+ * the last. */
+int32_t lat_columns_entry(const struct lat_columns *columns, enum lat_policy_field field,
+                          size_t row, size_t place, bool is_value);
+
 /* A mark of whoever keeps a copy of the columns, to know them again by; 0 until it is set. */
 void lat_columns_set_token(struct lat_columns *columns, uint64_t token);
 uint64_t lat_columns_token(const struct lat_columns *columns);
@@ -148,6 +153,9 @@ int32_t lat_record_lookup(const struct lat_record *record, enum lat_policy_field
                           int32_t key);
 size_t lat_record_entries(const struct lat_record *record, enum lat_policy_field field,
                           const int32_t **ret_entries);
+
+int32_t lat_record_entry(const struct lat_record *record, enum lat_policy_field field, size_t place,
+                         bool is_value);
 
 /* Adds the fields of one object ("request") as a member of that name: what a policy in the Lua host is handed of it. */
 void lat_record_write(const struct lat_record *record, const char *object,

@@ -25,7 +25,8 @@ void lat__dictionary_done(struct lat__dictionary *dictionary);
 int32_t lat__dictionary_hold(struct lat__dictionary *dictionary, const char *text);
 void lat__dictionary_release(struct lat__dictionary *dictionary, int32_t code);
 
-/* A map of one row: pairs in the order of their keys' codes. {0} is empty. */
+/* A map of one row: pairs in the order of their keys' codes, by which they are found, and behind them their places in the order
+ * of the keys' bytes, by which they are gone through. {0} is empty. */
 struct lat__codes {
     struct lat__pair {
         int32_t key; /* held, as is the value */
@@ -40,6 +41,7 @@ bool lat__codes_set(struct lat__codes *codes, struct lat__dictionary *dictionary
 void lat__codes_clear(struct lat__codes *codes, struct lat__dictionary *dictionary);
 size_t lat__codes_entries(const struct lat__codes *codes, const int32_t **ret_entries);
 int32_t lat__codes_lookup(const struct lat__codes *codes, int32_t key);
+int32_t lat__codes_entry(const struct lat__codes *codes, size_t place, bool is_value);
 
 /* Returns the dictionary of columns. */
 struct lat__dictionary *lat__columns_dictionary(struct lat_columns *columns);

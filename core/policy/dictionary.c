@@ -214,6 +214,30 @@ void lat__codes_clear(struct lat__codes *codes, struct lat__dictionary *dictiona
     *codes = (struct lat__codes){0};
 }
 
+static uint8_t *places_of(const struct lat__codes *codes)
+{
+    return (uint8_t *)(codes->pairs + codes->count);
+}
+
+/* Finds the order of the keys' bytes. By insertion: maps are small. */
+static void find_places(const struct lat__codes *codes, const struct lat__dictionary *dictionary)
+{
+    _Static_assert(LAT_COLUMNS_MAP_MAX <= UINT8_MAX + 1, "a place is a byte");
+    uint8_t *places = places_of(codes);
+
+    for (uint32_t i = 0; i < codes->count; i++) {
+        const char *text = dictionary->words[codes->pairs[i].key]->text;
+        uint32_t at = i;
+
+        while (at > 0 &&
+               strcmp(dictionary->words[codes->pairs[places[at - 1]].key]->text, text) > 0) {
+            places[at] = places[at - 1];
+            at--;
+        }
+        places[at] = (uint8_t)i;
+    }
+}
+
 bool lat__codes_set(struct lat__codes *codes, struct lat__dictionary *dictionary,
                     const cJSON *object)
 {
@@ -235,6 +259,9 @@ bool lat__codes_set(struct lat__codes *codes, struct lat__dictionary *dictionary
     }
     if (now.count > 0) {
         qsort(now.pairs, now.count, sizeof(*now.pairs), by_key);
+        now.pairs =
+            lat_grow(now.pairs, now.count, sizeof(*now.pairs) + sizeof(uint8_t)); /* and places */
+        find_places(&now, dictionary);
     }
     bool same =
         now.count == codes->count &&
@@ -267,4 +294,14 @@ int32_t lat__codes_lookup(const struct lat__codes *codes, int32_t key)
         }
     }
     return low < codes->count && codes->pairs[low].key == key ? codes->pairs[low].value : 0;
+}
+
+int32_t lat__codes_entry(const struct lat__codes *codes, size_t place, bool is_value)
+{
+    if (place >= codes->count) {
+        return 0;
+    }
+    const struct lat__pair *pair = &codes->pairs[places_of(codes)[place]];
+
+    return is_value ? pair->value : pair->key;
 }

@@ -284,6 +284,11 @@ size_t lat__pattern_captures(const struct lat__pattern *pattern)
     return pattern->captures;
 }
 
+bool lat__pattern_is_anchored(const struct lat__pattern *pattern)
+{
+    return pattern->is_anchored;
+}
+
 size_t lat__pattern_repeats(const struct lat__pattern *pattern)
 {
     return pattern->repeats;

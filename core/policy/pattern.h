@@ -43,6 +43,9 @@ size_t lat__pattern_captures(const struct lat__pattern *pattern);
 /* Returns how many items have * + - ?: what a match takes grows with them. */
 size_t lat__pattern_repeats(const struct lat__pattern *pattern);
 
+/* Tells whether it begins with ^: then it matches at the beginning of a text alone. */
+bool lat__pattern_is_anchored(const struct lat__pattern *pattern);
+
 /* Finds the first match; false when there is none. */
 bool lat__pattern_find(const struct lat__pattern *pattern, const char *text, size_t len,
                        struct lat__match *ret_match);

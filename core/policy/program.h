@@ -52,6 +52,8 @@ enum {
 #define LAT_OPS(O)                                                                                      \
     O(const_b, B, "") O(const_i, I, "") O(const_f, F, "") O(const_s, S, "")                             \
     O(field, _, "") O(map, S, "S")                                                                      \
+    /* the entry of a map in that place, from 0, in the order of its keys' bytes; nil behind the last */ \
+    O(key_at, S, "i") O(value_at, S, "i")                                                               \
     O(and, B, "BB") O(or, B, "BB") O(xor, B, "BB") O(not, B, "B")                                       \
     O(select_b, B, "BBB") O(select_i, I, "BII") O(select_f, F, "BFF") O(select_s, S, "BSS")             \
     O(is_nil, B, "S") O(eq_s, B, "SS")                                                                  \
@@ -206,6 +208,9 @@ int32_t lat_program_trapped(const struct lat_program *program,
                             const union lat_program_value *values);
 int32_t lat_program_refused(const struct lat_program *program,
                             const union lat_program_value *values);
+
+/* Tells whether an op reads a field (field to value_at). */
+bool lat_program_reads_field(enum lat_opcode code);
 
 /* Tells whether an op looks into texts or makes one (is_num_i to format_f), and computes it of its operands' values. */
 bool lat_program_reads_text(enum lat_opcode code);

@@ -185,12 +185,23 @@ static int read_field(struct lat_program *program, struct lat_op *op, const cJSO
     }
     const struct lat_policy_field_row *row = lat_policy_field_row(op->field);
 
-    if ((row->type == LAT_POLICY_TYPE_MAP) != (op->code == LAT_OP_map)) {
+    if ((row->type == LAT_POLICY_TYPE_MAP) != (op->code != LAT_OP_field)) {
         return WRONG(err, "op", program->op_count, "reads %s in the wrong way", row->path);
     }
     op->type = (enum lat_program_type)types[row->type];
     op->depends = by_scope[row->scope];
     return 0;
+}
+
+/* Checks the place of an entry in a map. */
+static int check_place(const struct lat_program *program, const struct lat_op *op,
+                       struct lat_err *err)
+{
+    int64_t place = program->ops[op->operands[0]].constant.i;
+
+    return place >= 0 && place < LAT_COLUMNS_MAP_MAX
+               ? 0
+               : WRONG(err, "op", program->op_count, "names a place that no map has");
 }
 
 static int read_operands(struct lat_program *program, struct lat_op *op, const cJSON *item,
@@ -214,14 +225,8 @@ static int read_operands(struct lat_program *program, struct lat_op *op, const c
                          *operand);
         }
         op->operand_count++;
-        enum lat_depends depends = program->ops[*operand].depends;
-
-        if (op->code == LAT_OP_map && depends > LAT_DEPENDS_UNIFORM) {
-            return WRONG(err, "op", program->op_count,
-                         "looks up a key that is another for each node");
-        }
         /* The values of the enumeration are made for this: UNIFORM | ROW is MIXED. */
-        op->depends = (enum lat_depends)(op->depends | depends);
+        op->depends = (enum lat_depends)(op->depends | program->ops[*operand].depends);
     }
     return 0;
 }
@@ -254,7 +259,9 @@ static uint32_t text_max(const struct lat_program *program, const struct lat_op 
     switch (op->code) {
     case LAT_OP_const_s: return (uint32_t)strlen(op->text);
     case LAT_OP_field:
-    case LAT_OP_map: return LAT_PROGRAM_READ_MAX;
+    case LAT_OP_map:
+    case LAT_OP_key_at:
+    case LAT_OP_value_at: return LAT_PROGRAM_READ_MAX;
     case LAT_OP_select_s: return in[1] > in[2] ? in[1] : in[2];
     case LAT_OP_concat_s: return in[0] + in[1];
     case LAT_OP_gsub_s: return replaced_max(op, in[0]);
@@ -345,7 +352,7 @@ static int read_op(struct lat_program *program, const cJSON *json, struct lat_er
     }
     const struct op_row *row = &op_rows[code];
     bool is_const = strncmp(row->name, "const_", strlen("const_")) == 0;
-    bool is_field = code == LAT_OP_field || code == LAT_OP_map;
+    bool is_field = lat_program_reads_field((enum lat_opcode)code);
 
     if ((size_t)cJSON_GetArraySize(json) != 1 + (is_const || is_field) + strlen(row->operands)) {
         return WRONG(err, "op", program->op_count, "does not have what %s takes", row->name);
@@ -361,6 +368,9 @@ static int read_op(struct lat_program *program, const cJSON *json, struct lat_er
     }
     if (rc == 0 && !is_const) {
         rc = read_operands(program, op, item, err);
+    }
+    if (rc == 0 && (code == LAT_OP_key_at || code == LAT_OP_value_at)) {
+        rc = check_place(program, op, err);
     }
     return rc != 0 ? rc : read_texts(program, op, err);
 }
@@ -386,6 +396,11 @@ static uint32_t cost_of_code(enum lat_opcode code)
         return op_rows[code].operands[0] == 'S' && op_rows[code].operands[1] == 's' ? 128 : 16;
     }
     switch (code) {
+    case LAT_OP_and:
+    case LAT_OP_or:
+    case LAT_OP_xor:
+    case LAT_OP_not:
+    case LAT_OP_select_b: return 1; /* 64 nodes are a word */
     case LAT_OP_mod_f:
     case LAT_OP_fmod_f: return 1024; /* a step for each bit that the exponents are apart */
     case LAT_OP_pow_f:
@@ -405,7 +420,8 @@ static uint32_t cost_of_code(enum lat_opcode code)
 static uint32_t cost_of(const struct lat_op *op, bool is_for_all)
 {
     uint32_t ways = op->pattern != NULL ? 1 + (uint32_t)lat__pattern_repeats(op->pattern) : 1;
-    uint32_t cost = cost_of_code(op->code) * ways;
+    bool is_anchored = op->pattern != NULL && lat__pattern_is_anchored(op->pattern);
+    uint32_t cost = cost_of_code(op->code) / (is_anchored ? 4 : 1) * ways; /* tried in one place */
     bool is_made = op->type == LAT_VALUE_S && lat_program_reads_text(op->code);
 
     return is_for_all && is_made && op->depends >= LAT_DEPENDS_ROW

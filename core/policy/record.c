@@ -124,6 +124,13 @@ size_t lat_record_entries(const struct lat_record *record, enum lat_policy_field
     return lat__codes_entries(&record->cells[cell_of(field, LAT_POLICY_TYPE_MAP)].map, ret_entries);
 }
 
+int32_t lat_record_entry(const struct lat_record *record, enum lat_policy_field field, size_t place,
+                         bool is_value)
+{
+    return lat__codes_entry(&record->cells[cell_of(field, LAT_POLICY_TYPE_MAP)].map, place,
+                            is_value);
+}
+
 /* ---- as JSON ---- */
 
 static void write_map(const struct lat_record *record, enum lat_policy_field field,

@@ -55,8 +55,19 @@ static union lat_program_value leaf(const struct row *row, const struct lat_op *
     } else if (op->code == LAT_OP_map) {
         value.s = is_node ? lat_columns_lookup(row->columns, op->field, row->index, key.s)
                           : lat_record_lookup(row->record, op->field, key.s);
+    } else if (op->code == LAT_OP_key_at || op->code == LAT_OP_value_at) {
+        bool is_value = op->code == LAT_OP_value_at;
+
+        value.s = is_node ? lat_columns_entry(row->columns, op->field, row->index, (size_t)key.i,
+                                              is_value)
+                          : lat_record_entry(row->record, op->field, (size_t)key.i, is_value);
     }
     return value;
+}
+
+bool lat_program_reads_field(enum lat_opcode code)
+{
+    return code >= LAT_OP_field && code <= LAT_OP_value_at;
 }
 
 /* What is about truth and text. */
@@ -178,7 +189,7 @@ void lat_program_value(const struct lat_program *program, struct lat_columns *co
     union lat_program_value b = this->operand_count > 1 ? values[this->operands[1]] : none;
     union lat_program_value c = this->operand_count > 2 ? values[this->operands[2]] : none;
 
-    if (this->code <= LAT_OP_map) {
+    if (this->code <= LAT_OP_value_at) {
         values[op] = leaf(&source, this, a);
     } else if (this->code <= LAT_OP_eq_s) {
         values[op] = choose(this, a, b, c);

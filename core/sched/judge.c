@@ -204,12 +204,12 @@ static void add_value(const struct lat__judge *judge, const struct lat_op *ops,
         break;
     case LAT_POLICY_TYPE_MAP:
         map_key = &ops[op->operands[0]];
-        if (map_key->code == LAT_OP_const_s) {
+        if (op->code == LAT_OP_map && map_key->code == LAT_OP_const_s) {
             int32_t code = lat_columns_code(columns, map_key->text);
 
             add_text(key, lat_columns_text(columns, lat_record_lookup(record, op->field, code)));
         } else {
-            add_text(key, judge->labels); /* whichever key it is */
+            add_text(key, judge->labels); /* whichever it is */
         }
         break;
     }
@@ -224,8 +224,7 @@ static void make_key(const struct lat__judge *judge, const struct lat_request *r
     lat_buf_add(key, &request->need, sizeof(request->need));
     add_text(key, request->fit ? request->workload->placement : NULL);
     for (size_t i = 0; i < count; i++) {
-        if ((ops[i].code == LAT_OP_field || ops[i].code == LAT_OP_map) &&
-            ops[i].field >= LAT_NODE_FIELD_COUNT) {
+        if (lat_program_reads_field(ops[i].code) && ops[i].field >= LAT_NODE_FIELD_COUNT) {
             add_value(judge, ops, &ops[i], key);
         }
     }
@@ -479,8 +478,7 @@ static bool depends_on_passing(const struct lat_program *program, uint32_t value
         if (!reached[i]) {
             continue;
         }
-        if ((ops[i].code == LAT_OP_field || ops[i].code == LAT_OP_map) &&
-            is_passing(ops[i].field)) {
+        if (lat_program_reads_field(ops[i].code) && is_passing(ops[i].field)) {
             return true;
         }
         for (uint32_t operand = 0; operand < ops[i].operand_count; operand++) {

@@ -72,6 +72,15 @@ static bool is_pair(const struct lat_op *op)
            lat_policy_field_row(op->field)->scope == LAT_POLICY_SCOPE_PAIR;
 }
 
+/* Whether an op looks a node's map up by a key of the workload, or of nobody: what it finds is kept with the key. */
+static bool is_keyed(const struct lat__strip *strip, uint32_t index)
+{
+    const struct lat_op *op = &strip->ops[index];
+
+    return op->code == LAT_OP_map && op->field < LAT_NODE_FIELD_COUNT &&
+           is_one_value(strip, op->operands[0]);
+}
+
 /* Holds a text that is one for good, as long as there is the strip. */
 static void hold(const struct lat__strip *strip, uint32_t op)
 {
@@ -99,8 +108,9 @@ static void find_dependencies(struct lat__strip *strip, const union lat_program_
 {
     for (uint32_t i = 0; i < strip->op_count; i++) {
         const struct lat_op *op = lat__strip_op(strip, i);
-        enum lat_depends depends =
-            op->operand_count == 0 || op->code == LAT_OP_map ? op->depends : LAT_DEPENDS_CONSTANT;
+        enum lat_depends depends = op->operand_count == 0 || lat_program_reads_field(op->code)
+                                       ? op->depends
+                                       : LAT_DEPENDS_CONSTANT;
 
         for (uint32_t k = 0; k < op->operand_count; k++) {
             depends = (enum lat_depends)(depends | strip->depends[op->operands[k]]);
@@ -122,7 +132,7 @@ static bool name_without_step(struct maker *maker, uint32_t index)
 {
     struct lat__strip *strip = maker->strip;
     const struct lat_op *op = lat__strip_op(strip, index);
-    bool keyed = op->code == LAT_OP_map && strip->depends[index] == LAT_DEPENDS_MIXED;
+    bool keyed = strip->depends[index] == LAT_DEPENDS_MIXED && is_keyed(strip, index);
 
     if (is_one_value(strip, index)) {
         maker->names[index] = (struct lat__strip_name){LAT__AT_ONE_VALUE, index};
@@ -163,11 +173,9 @@ static void find_needed(struct maker *maker, const struct lat__wanted *wanted)
         }
         const struct lat_op *op = lat__strip_op(strip, i);
         bool alone = name_without_step(maker, i);
-        bool is_keyed = alone && op->code == LAT_OP_map;
-
         for (uint32_t k = 0; k < op->operand_count; k++) {
             /* Under a derived column there is nothing for the main list to do, but for the key of a look-up. */
-            if (!alone || is_one_value(strip, i) || is_keyed) {
+            if (!alone || is_one_value(strip, i) || is_keyed(strip, i)) {
                 maker->needed[op->operands[k]] = true;
             }
         }
@@ -219,7 +227,7 @@ static void fill_step(struct maker *maker, struct lat__strip_step *step, uint32_
 {
     struct lat__strip *strip = maker->strip;
     const struct lat_op *op = lat__strip_op(strip, index);
-    bool has_kernel = op->code != LAT_OP_map && !lat_program_reads_text(op->code);
+    bool has_kernel = !lat_program_reads_field(op->code) && !lat_program_reads_text(op->code);
     bool is_select = op->operand_count == 3;
     unsigned shape = 0;
 

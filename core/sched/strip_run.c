@@ -128,6 +128,7 @@ static struct rows whole(size_t word, size_t words)
     return (struct rows){word, words, NULL, words * 64};
 }
 
+/* Looks rows up by a key. */
 static void look_up(const struct lat__strip *strip, uint32_t op, const struct rows *rows,
                     int32_t key, void *out)
 {
@@ -140,6 +141,46 @@ static void look_up(const struct lat__strip *strip, uint32_t op, const struct ro
 
         codes[i] = row < end ? lat_columns_lookup(strip->columns, lat__strip_op(strip, op)->field,
                                                   row, key)
+                             : 0;
+    }
+}
+
+/* Looks rows up, or the workload for each row, by keys of their own. `out` may be where the keys are. */
+static void look_up_each(const struct lat__strip *strip, uint32_t op, const struct rows *rows,
+                         const int32_t *keys, void *out)
+{
+    enum lat_policy_field field = lat__strip_op(strip, op)->field;
+    int32_t *codes = out;
+    size_t begin = rows->word * 64;
+    size_t end = lat_columns_rows(strip->columns);
+
+    for (size_t i = 0; i < rows->count; i++) {
+        size_t row = rows->list != NULL ? rows->list[i] : begin + i;
+
+        if (row >= end || keys[i] == 0) {
+            codes[i] = 0;
+        } else if (field < LAT_NODE_FIELD_COUNT) {
+            codes[i] = lat_columns_lookup(strip->columns, field, row, keys[i]);
+        } else {
+            codes[i] = lat_record_lookup(strip->record, field, keys[i]);
+        }
+    }
+}
+
+/* Takes the entry in one place of the rows' maps. */
+static void take_entry(const struct lat__strip *strip, uint32_t op, const struct rows *rows,
+                       int64_t place, void *out)
+{
+    const struct lat_op *of = lat__strip_op(strip, op);
+    int32_t *codes = out;
+    size_t begin = rows->word * 64;
+    size_t end = lat_columns_rows(strip->columns);
+
+    for (size_t i = 0; i < rows->count; i++) {
+        size_t row = rows->list != NULL ? rows->list[i] : begin + i;
+
+        codes[i] = row < end ? lat_columns_entry(strip->columns, of->field, row, (size_t)place,
+                                                 of->code == LAT_OP_value_at)
                              : 0;
     }
 }
@@ -196,8 +237,13 @@ static void run_rows(const struct lat__strip *strip, const struct lat__strip_ste
 
     if (code == LAT_OP_field) {
         gather(strip, step->op, in, rows, out);
-    } else if (code == LAT_OP_map) {
+    } else if (code == LAT_OP_map && step->in_names[0].where == LAT__AT_ONE_VALUE) {
         look_up(strip, step->op, rows, ((const union lat_program_value *)(const void *)in)->s, out);
+    } else if (code == LAT_OP_map) {
+        look_up_each(strip, step->op, rows, (const int32_t *)(const void *)in, out);
+    } else if (lat_program_reads_field(code)) {
+        take_entry(strip, step->op, rows, ((const union lat_program_value *)(const void *)in)->i,
+                   out);
     } else {
         run_texts(strip, step, rows, out);
     }

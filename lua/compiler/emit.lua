@@ -7,6 +7,7 @@ local OPS_MAX, PARTS_MAX, TEXT_MAX = 4096, 1024, 65536
 -- What an operation costs for a node, as core/policy counts it: nothing stops a decision over all nodes that has begun.
 local COST_MAX, COST = 4 * OPS_MAX, 4
 local COSTS = { mod_f = 1024, fmod_f = 1024 }
+for name in ("and or xor not select_b"):gmatch "%S+" do COSTS[name] = 1 end -- 64 nodes are a word
 for name in ("pow_f exp log log2 log10 sin cos tan"):gmatch "%S+" do COSTS[name] = 256 end
 for name in ("match_at match_end capture_s gsub_s gsub_n"):gmatch "%S+" do COSTS[name] = 128 end
 local OF_TEXTS = [[is_num_i is_num_f num_i num_f len_s lt_s le_s find_s sub_s lower_s upper_s reverse_s concat_s
@@ -16,11 +17,14 @@ local MADE_COST = 128 -- of a text that is made for each node, beside its bytes
 
 local PATTERNS = { match_at = true, match_end = true, capture_s = true, gsub_s = true, gsub_n = true }
 
--- What a pattern takes grows with what it repeats; of sets and the like this may count too much.
-local function ways(program, op)
-    if not PATTERNS[op[1]] then return 1 end
-    local _, repeats = program:value(op[3]):gsub("%%.", ""):gsub("[-*+?]", "")
-    return 1 + repeats
+-- What an operation takes. What a pattern does grows with what it repeats (of sets and the like this may count too
+-- much), and with the places where it is tried.
+local function work_of(program, op)
+    local cost = COSTS[op[1]] or COST
+    if not PATTERNS[op[1]] then return cost end
+    local pattern = program:value(op[3])
+    local _, repeats = pattern:gsub("%%.", ""):gsub("[-*+?]", "")
+    return cost // (pattern:find "^%^" and 4 or 1) * (1 + repeats)
 end
 
 local TOO_MUCH = "it uses too many patterns, functions of math, powers, % of floats and new texts for one node"
@@ -28,9 +32,11 @@ local TOO_MUCH = "it uses too many patterns, functions of math, powers, % of flo
 -- A text may be another one for each node, and those that are not for reasons alone are there at once: it costs by
 -- its length.
 local function cost_of(program, op, is_for_all)
-    local cost = (COSTS[op[1]] or COST) * ways(program, op)
+    local cost = work_of(program, op)
     return is_for_all and op.makes and op.on == "node" and cost + MADE_COST + op.longest or cost
 end
+
+local READS_MAP = { map = true, key_at = true, value_at = true }
 
 local OPERANDS = { const_b = 0, const_i = 0, const_f = 0, const_s = 0, field = 0 }
 
@@ -47,7 +53,7 @@ function writer:need(id)
     if not id or self.used[id] then return end
     self.used[id] = true
     local op = self.ops[id]
-    if op[1] == "map" then
+    if READS_MAP[op[1]] then
         self:need(op[3])
     elseif not OPERANDS[op[1]] then
         for at = 2, 4 do self:need(op[at]) end
@@ -72,7 +78,7 @@ function writer:op(id)
     if name == "const_f" then return { name, float_text(op[2]) } end
     if name == "const_s" then return { name, self:count_text(op[2]) } end
     if name == "field" then return { name, op[2] } end
-    if name == "map" then return { name, op[2], self.number[op[3]] } end
+    if READS_MAP[name] then return { name, op[2], self.number[op[3]] } end
     local written = { name }
     for at = 2, 4 do
         if op[at] then written[at] = self.number[op[at]] end

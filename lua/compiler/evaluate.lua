@@ -1,6 +1,8 @@
 -- Runs a program on one row, in Lua: for tests, and for the check that a program which has just been made says what
 -- its policy says.
 
+local ordered = require "lib.ordered"
+
 local evaluate = {}
 
 local operations = {}
@@ -96,16 +98,18 @@ local function constant(op)
     return tonumber(op[2]) -- with an exponent, so that it is a float, and -0 stays what it is
 end
 
--- Returns what each value is computed by: {fn, indexes of its operands}, {object, field, index of the key} or {value}.
+-- Returns what each value is computed by: {fn, indexes of its operands}, {object, field, index of the key or the place,
+-- entry: which part of it} or {value}.
 local function steps_of(program)
     local steps = {}
     for index, op in ipairs(program.ops) do
         local name = op[1]
         if name:find "^const_" then
             steps[index] = { value = constant(op) }
-        elseif name == "field" or name == "map" then
+        elseif name == "field" or name == "map" or name == "key_at" or name == "value_at" then
             local object, field = op[2]:match "^(%a+)%.(.+)$"
-            steps[index] = { object = object, field = field, key = name == "map" and op[3] + 1 or nil }
+            steps[index] = { object = object, field = field, key = op[3] and op[3] + 1,
+                entry = (name == "key_at" or name == "value_at") and name }
         else
             steps[index] = { fn = operations[name], (op[2] or 0) + 1, (op[3] or 0) + 1, (op[4] or 0) + 1 }
         end
@@ -113,8 +117,16 @@ local function steps_of(program)
     return steps
 end
 
+-- Returns a part of the entry in a place of a map; orders: of the keys of maps.
+local function entry_of(map, place, part, orders)
+    orders[map] = orders[map] or ordered.keys(map)
+    local key = orders[map][place + 1]
+    if part == "key_at" or key == nil then return key end
+    return map[key]
+end
+
 local function compute(steps, objects)
-    local values = {}
+    local values, orders = {}, {}
     for index = 1, #steps do
         local step = steps[index]
         local fn, result = step.fn
@@ -122,7 +134,9 @@ local function compute(steps, objects)
             result = fn(values[step[1]], values[step[2]], values[step[3]])
         elseif step.field then
             result = objects[step.object][step.field]
-            if step.key then
+            if step.entry then
+                result = entry_of(result, values[step.key], step.entry, orders)
+            elseif step.key then
                 local key = values[step.key]
                 result = key ~= nil and result[key] or nil
             end

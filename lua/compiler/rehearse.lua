@@ -91,6 +91,7 @@ makers["table<string, string>"] = function(words, draw, path)
     -- Labels that are asked for by what another one says.
     for _, text in ipairs(words.texts) do
         if draw(8) == 1 then map[text] = words.texts[draw(#words.texts)] end
+        if draw(24) == 1 then map[text .. words.texts[draw(#words.texts)]] = words.texts[draw(#words.texts)] end
     end
     return map
 end

@@ -19,8 +19,8 @@ local TYPES = {
         len_s find_s match_at match_end gsub_n byte_s]],
     F = [[const_f select_f add_f sub_f mul_f div_f idiv_f mod_f pow_f neg_f floor_f ceil_f sqrt_f abs_f fmod_f
         exp log log2 log10 sin cos tan i2f num_f]],
-    S = [[const_s select_s map sub_s lower_s upper_s reverse_s concat_s capture_s gsub_s text_i text_f format_i
-        format_f]],
+    S = [[const_s select_s map key_at value_at sub_s lower_s upper_s reverse_s concat_s capture_s gsub_s text_i text_f
+        format_i format_f]],
 }
 local type_of = {}
 for type, names in pairs(TYPES) do
@@ -346,6 +346,15 @@ function ssa:concat(a, b)
     return self:make("concat_s", a, b)
 end
 
+-- Returns the pattern that says whether a text has this beginning, where what is asked is whether the part of it that
+-- is as long is that: no text has to be made of it then.
+local function begins_with(self, part, beginning)
+    local length = #beginning
+    if part[1] ~= "sub_s" or length == 0 or length > 32 or self:longest(part[2]) > READ_MAX then return nil end
+    if part[3] ~= self:int(1) or part[4] ~= self:int(length) then return nil end
+    return self:text("^" .. beginning:gsub("%W", "%%%0"))
+end
+
 -- Equality of two texts, where one that is absent equals another that is.
 function ssa:eq_s(a, b)
     if a == b then return TRUE end
@@ -355,6 +364,8 @@ function ssa:eq_s(a, b)
     if y.const and x[1] == "select_s" and (self.ops[x[3]].const or self.ops[x[4]].const) then
         return self:select(x[2], self:eq_s(x[3], b), self:eq_s(x[4], b))
     end
+    local pattern = y.const and begins_with(self, x, y[2])
+    if pattern then return self:lnot(self:make("eq_i", self:make("match_at", x[2], pattern), self:int(0))) end
     return self:make("eq_s", a, b)
 end
 
@@ -369,20 +380,34 @@ function ssa:is_nil(a)
     return self.known[key]
 end
 
--- The text under a key that is the same for every node; nil when the key is not.
+-- The text under a key that is chosen from keys which are the same for every node, as a choice of their texts: what a
+-- map has under such a key is kept from decision to decision. nil when it is no such key.
+local function by_choice(self, map, key)
+    local op = self.ops[key]
+    if op.on ~= "node" then return self:map(map, key) end
+    if op[1] ~= "select_s" then return nil end
+    local asked = ("under %s %d"):format(map, key)
+    if self.known[asked] == nil then
+        local a, b = by_choice(self, map, op[3]), by_choice(self, map, op[4])
+        self.known[asked] = a and b and self:select(op[2], a, b) or false
+    end
+    return self.known[asked] or nil
+end
+
+-- The text under a key.
 function ssa:map(map, key)
     local op = self.ops[key]
-    if op.on == "node" then
-        if op[1] ~= "select_s" then return nil end
-        local asked = ("under %s %d"):format(map, key)
-        if self.known[asked] == nil then
-            local a, b = self:map(map, op[3]), self:map(map, op[4])
-            self.known[asked] = a and b and self:select(op[2], a, b) or false
-        end
-        return self.known[asked] or nil
-    end
+    local chosen = op.on == "node" and by_choice(self, map, key)
+    if chosen then return chosen end
+    if op[1] == "key_at" and op[2] == map then return self:entry("value_at", map, self:value(op[3])) end
     local object = map:match "^%a+"
     return self:intern(("map %s %d"):format(map, key), { "map", map, key, type = "S", on = later(object, op.on) })
+end
+
+-- The key or the value in a place of a map, from 0, in the order of keys. name: key_at or value_at.
+function ssa:entry(name, map, place)
+    return self:intern(("%s %s %d"):format(name, map, place),
+        { name, map, self:int(place), type = "S", on = map:match "^%a+" })
 end
 
 return ssa

@@ -1,5 +1,6 @@
 -- Loops over a table by pairs, in the order that lua/lib/ordered.lua gives them: turn by turn, of each table that the
--- loop may go through on the rows that have it.
+-- loop may go through on the rows that have it. Of labels each row has its own: as many turns are walked as there may
+-- be labels, each on the rows that have so many.
 
 local sentences = require "compiler.sentences"
 local value = require "compiler.value"
@@ -38,12 +39,26 @@ function walker:walk_entries(node, frame, one)
     end)
 end
 
+local LABELS_MAX = 64 -- LAT_COLUMNS_MAP_MAX of core/policy
+
+function walker:walk_labels(node, frame, map)
+    local m, program = self.m, self.program
+    self:loop(frame, function(index)
+        if index > LABELS_MAX then return false end
+        m:step(node.line)
+        local key = program:entry("key_at", map, index - 1)
+        self:walk_entry(node, frame, program:lnot(program:is_nil(key)), value.new("text", key),
+            value.new("text", program:entry("value_at", map, index - 1)))
+        return true
+    end)
+end
+
 function walker:walk_table(node, frame, list)
     local m, fits = self.m, {}
     for _, one in ipairs(value.apart(self.program, list)) do
-        if one.kind == "map" or one.kind == "object" then
-            m.refuse(node.line, ("what %s has is known to a row only"):format(one.val),
-                "ask for the labels that you know by name, or go through a list of names by ipairs")
+        if one.kind == "object" then
+            m.refuse(node.line, ("the fields of %s are gone through"):format(one.val),
+                "go through a list of their names by ipairs")
         elseif value.type(one) == "table" then
             fits[#fits + 1] = one
         else
@@ -51,7 +66,10 @@ function walker:walk_table(node, frame, list)
         end
     end
     local function try(index)
-        local function this() self:walk_entries(node, frame, fits[index]) end
+        local function this()
+            if fits[index].kind == "map" then return self:walk_labels(node, frame, fits[index].val) end
+            self:walk_entries(node, frame, fits[index])
+        end
         if index == #fits then return this() end
         m:fork(fits[index].guard, this, function() try(index + 1) end)
     end

@@ -158,12 +158,7 @@ function walker:label(node, map, key)
     for _, one in ipairs(value.apart(program, key)) do
         local found = value.NIL
         if one.kind == "text" or one.kind == "made" then
-            local val = program:map(map, texts.must(self.m, node.line, one))
-            if not val then
-                self.m.refuse(node.line, ("the name of a label in %s depends on the node"):format(map),
-                    "ask for labels by names that are the same for every node")
-            end
-            found = value.new("option", val)
+            found = value.new("option", program:map(map, texts.must(self.m, node.line, one)))
         end
         result = result and value.merge(program, one.guard, found, result) or found
     end

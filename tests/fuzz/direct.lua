@@ -77,8 +77,12 @@ function builder:op(name, first, at, all_uniform)
     local uniform = true
     if name == "map" then
         local path = self.random:pick(self.kind.paths.map)
-        local key = first and self.uniform[first] and first or self:value("S", true)
-        return self:add({ "map", path, key }, "S", path:find "^node%." == nil)
+        local key = first or self:value("S", self.random:once_in(2))
+        return self:add({ "map", path, key }, "S", path:find "^node%." == nil and self.uniform[key])
+    elseif name == "key_at" or name == "value_at" then
+        local path = self.random:pick(self.kind.paths.map)
+        local place = self:add({ "const_i", tostring(self.random:below(4) - 1) }, "I", true)
+        return self:add({ name, path, place }, "S", path:find "^node%." == nil)
     end
     for index = 1, #types do
         local type = types:sub(index, index)
@@ -116,7 +120,7 @@ function builder:feed(producer, consumer)
     local at = #places > 0 and self.random:pick(places)
     if not at then return self:op(consumer) end -- a constant that it has anyhow
     local wanted = types:sub(at, at)
-    if consumer == "map" then
+    if consumer == "map" and self.random:once_in(2) then
         first = self:uniform_op(producer)
     elseif producer == "field" then
         first = self:field(wanted)

@@ -175,6 +175,17 @@ statements[13] = function(self, depth)
     return made
 end
 
+-- Labels, one after the other.
+statements[14] = function(self, depth)
+    if not self.maps or depth < 2 or self.random:once_in(2) then return statements[4](self, depth) end
+    local key, label, at = self:name(), self:name(), #self.scope
+    self.scope[at + 1] = { t = "text", name = key }
+    self.scope[at + 2] = { t = "text", name = label }
+    local body = piece("stat", "if ", self:condition(0), " then\n", self:block(0), "end\n")
+    self:forget(at)
+    return piece("stat", "for ", key, ", ", label, " in pairs(", self.random:pick(self.maps), ") do\n", body, "end\n")
+end
+
 function maker:forget(at)
     for index = #self.scope, at + 1, -1 do self.scope[index] = nil end
 end

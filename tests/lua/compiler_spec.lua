@@ -224,6 +224,41 @@ describe("a compiled score does what Lua does", function()
         return true]]
     end)
 
+    it("over the labels that a row has", function()
+        local rows = 24 -- such programs are long
+        for _, body in ipairs {
+            "local n = 0 for k, v in pairs(node.labels) do n = n * 3 + #k + #v end return n",
+            [[local s = 0
+            for k, v in pairs(node.attributes) do
+                if k:find "^disk%." and v == "failing" then s = s + 1 end
+                if k == "stop" then break end
+            end
+            return s - 10 * node.rank]],
+            "for k, v in pairs(node.labels) do return k < v and 1 or 2 end return 3",
+            "local n = 0 for k in pairs(node.healthy and node.labels or { b = 1, a = 2 }) do n = n * 2 + #k end "
+                .. "return n",
+        } do score(body, rows) end
+        for _, body in ipairs {
+            [[for key, value in pairs(workload.labels) do
+                local name = key:match "^require/(.+)$"
+                if name and node.labels[name] ~= value then return false, "needs " .. name .. "=" .. value end
+            end
+            return true]],
+            [[for k, v in pairs(node.labels) do
+                if k:sub(1, 6) == "taint/" and workload.labels[k] ~= v then
+                    return false, "tainted: " .. k:sub(7)
+                end
+            end
+            return node.labels[node.pool] == nil or node.labels["pool/" .. node.pool] ~= "no"]],
+        } do filter(body, rows) end
+        compiling.admit([[local n, known = 0, { owner = true, team = true }
+        for k, v in pairs(request.labels) do
+            if not known[k] then return false, "unknown label " .. k end
+            n = n + 1
+        end
+        return n < 3 and request.labels[request.name] == nil, n .. " labels"]], rows)
+    end)
+
     it("in functions, with what they hold", function()
         each(score, {
             [[local function f(x) return x * 2 end

@@ -245,6 +245,44 @@ static void a_record_holds_what_the_decision_is_about(void **state)
     lat_columns_free(columns);
 }
 
+/* Keys that the dictionary met in another order than theirs. */
+static void a_map_is_gone_through_in_the_order_of_its_keys(void **state)
+{
+    static const char *const keys[] = {"zone", "B", "a", "rack/2", "\xc3\xa9", "rack", ""};
+    static const char *const order[] = {"", "B", "a", "rack", "rack/2", "zone", "\xc3\xa9"};
+    struct lat_columns *columns = lat_columns_new();
+    struct lat_record *record = lat_record_new(columns);
+    size_t row = add(columns);
+    cJSON *labels = cJSON_CreateObject();
+
+    (void)state;
+    for (size_t i = 0; i < LAT_COUNT(keys); i++) {
+        char value[16];
+
+        snprintf(value, sizeof(value), "v%s", keys[i]);
+        cJSON_AddStringToObject(labels, keys[i], value);
+    }
+    lat_columns_set_map(columns, row, LAT_FIELD_node_labels, labels);
+    lat_record_set_map(record, LAT_FIELD_workload_labels, labels);
+    for (size_t i = 0; i <= LAT_COUNT(order); i++) {
+        int32_t key = lat_columns_entry(columns, LAT_FIELD_node_labels, row, i, false);
+        int32_t value = lat_columns_entry(columns, LAT_FIELD_node_labels, row, i, true);
+
+        assert_int_equal(lat_record_entry(record, LAT_FIELD_workload_labels, i, false), key);
+        assert_int_equal(lat_record_entry(record, LAT_FIELD_workload_labels, i, true), value);
+        if (i == LAT_COUNT(order)) {
+            assert_int_equal(key, 0);
+            assert_int_equal(value, 0);
+        } else {
+            assert_string_equal(lat_columns_text(columns, key), order[i]);
+            assert_string_equal(lat_columns_text(columns, value) + 1, order[i]);
+        }
+    }
+    cJSON_Delete(labels);
+    lat_record_free(record);
+    lat_columns_free(columns);
+}
+
 static void a_map_of_many_keys_is_bounded(void **state)
 {
     struct lat_columns *columns = lat_columns_new();
@@ -285,6 +323,7 @@ int main(void)
         cmocka_unit_test(pairs_are_forgotten_between_decisions),
         cmocka_unit_test(equal_texts_have_one_code_while_somebody_holds_it),
         cmocka_unit_test(a_record_holds_what_the_decision_is_about),
+        cmocka_unit_test(a_map_is_gone_through_in_the_order_of_its_keys),
         cmocka_unit_test(a_map_of_many_keys_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

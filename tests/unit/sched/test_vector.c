@@ -319,7 +319,7 @@ static void every_operation_is_right_in_every_shape(void **state)
     size_t decided = 0;
 
     (void)state;
-    for (size_t code = LAT_OP_map + 1; code < LAT_OP_COUNT; code++) {
+    for (size_t code = LAT_OP_value_at + 1; code < LAT_OP_COUNT; code++) {
         for (unsigned shape = 0; shape < 64; shape++) {
             const unsigned from[3] = {shape % 4, shape / 4 % 4, shape / 16};
             size_t count = strlen(rows[code].operands);

@@ -296,11 +296,21 @@ static void add_random_op(struct builder *builder)
         bool is_map = row->type == LAT_POLICY_TYPE_MAP;
         cJSON *path = cJSON_CreateString(row->path);
 
-        operands[0] = is_map ? pick(builder, 'S', true) : 0;
+        operands[0] = is_map ? pick(builder, 'S', below(builder->random, 2) == 0) : 0;
         int value =
             add_op(builder, is_map ? "map" : "field", types[row->type], path, operands, is_map);
 
         builder->per_row[value] = field < LAT_NODE_FIELD_COUNT;
+        return;
+    }
+    if (code == LAT_OP_key_at || code == LAT_OP_value_at) {
+        cJSON *path = cJSON_CreateString("node.labels");
+        char place[] = {(char)('0' + below(builder->random, 4)), '\0'};
+
+        operands[0] = add_op(builder, "const_i", 'I', cJSON_CreateString(place), NULL, 0);
+        int value = add_op(builder, op_rows[code].name, 'S', path, operands, 1);
+
+        builder->per_row[value] = true;
         return;
     }
     for (const char *type = op_rows[code].operands; *type != '\0'; type++) {
