@@ -146,7 +146,14 @@ end
 function output:problem(raised, encode)
     self:clear()
     if self.json then
-        self.stderr:write(encode(raised), "\n")
+        local text = encode(raised)
+        if not text then -- it names what is not UTF-8, such as a path: JSON has no bytes for that
+            for name, value in pairs(raised) do
+                raised[name] = type(value) == "string" and value:gsub("[\x80-\xFF]", "?") or value
+            end
+            text = encode(raised)
+        end
+        self.stderr:write(text, "\n")
         return
     end
     self.stderr:write("lattice: ", units.clean(raised.detail or raised.code), "\n")

@@ -107,6 +107,18 @@ local function versions(context, options, operands)
     context.out:table({ "REVISION", "", "AUTHOR", "ORIGIN", "ACCEPTED", "SIZE" }, rows)
 end
 
+-- Reads the source that an operator named; raises where it is not text, with the line as other mistakes of it have one.
+local function read_source(context, path)
+    local source = problem.read_file(context.system, path)
+    local _, no_utf8 = utf8.len(source)
+    local at = no_utf8 or source:find("\0", 1, true)
+    if not at then return source end
+    local _, before = source:sub(1, at - 1):gsub("\n", "")
+    problem.raise { code = "policy", line = before + 1,
+        hint = "Save the file as UTF-8, or leave out what is not ASCII.",
+        detail = ("%s:%d: this is not %s"):format(units.clean(path), before + 1, no_utf8 and "UTF-8 text" or "text") }
+end
+
 -- ---- diff
 
 -- The two texts to compare, each with what it is called.
@@ -116,7 +128,7 @@ local function sides(context, options, operands)
     if operands.FILE and options.revision then
         problem.usage("FILE and --revision say what to compare with twice.")
     elseif operands.FILE then
-        return in_force, { text = problem.read_file(context.system, operands.FILE), name = operands.FILE }
+        return in_force, { text = read_source(context, operands.FILE), name = operands.FILE }
     end
     local revision = options.revision or policy.previous
     if not revision or revision == 0 then
@@ -159,7 +171,7 @@ local function tell(context, options, policy, raw)
 end
 
 local function apply(context, options, operands)
-    local source = problem.read_file(context.system, operands.FILE)
+    local source = read_source(context, operands.FILE)
     local policy, raw = context:console():call("PUT", path_of(context, operands.NAME),
         { source = source, if_revision = options.if_revision })
     tell(context, options, policy, raw)
@@ -218,7 +230,7 @@ end
 
 -- Loads a file as a console would; raises why it is refused. Returns what was said of it, and which policy it is.
 local function try(context, options, path)
-    local source = problem.read_file(context.system, path)
+    local source = read_source(context, path)
     local name = options.as or policy_of(path, source)
     if not NAMES[name] then problem.unknown("policy", name, { "placement", "admission", "approval" }, "") end
     local answer, refused = context.policy.check(name, source)

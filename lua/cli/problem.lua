@@ -31,8 +31,12 @@ function problem.is(value)
     return getmetatable(value) == mark
 end
 
--- Returns what a call of a binding returned, or raises the {code, detail, ...} that it gave behind nil.
+-- Returns what a call of a binding returned, or raises what it gave behind nil: {code, detail, ...}, or a text that
+-- says why what was given cannot be written as JSON.
 function problem.check(value, err, ...)
+    if value == nil and type(err) == "string" then
+        problem.usage("This cannot be sent: " .. err, "Look for a word that is not written in UTF-8.")
+    end
     if value == nil and err then problem.raise(err) end
     return value, err, ...
 end

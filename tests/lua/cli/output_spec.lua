@@ -103,6 +103,14 @@ end)
 describe("a problem", function()
     local raised = { code = "not_found", detail = "There is no \27[2Jworkload.", hint = "Look.", request_id = "r1" }
 
+    it("is told in JSON also where it names what is not UTF-8", function()
+        local out, _, stderr = make({}, {}, true)
+        out:problem({ code = "invalid", detail = "no caf\xe9", line = 2 }, function(value)
+            if utf8.len(value.detail) then return fakes.json.encode(value) end
+        end)
+        assert.matches('"detail":"no caf?"', stderr.text, 1, true)
+    end)
+
     it("is a sentence, what to do, and the request", function()
         local out, stdout, stderr = make()
         out:problem(raised, fakes.json.encode)

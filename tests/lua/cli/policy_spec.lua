@@ -103,6 +103,24 @@ describe("policy", function()
         assert.are.equal(2, ran.raised.line)
     end)
 
+    it("apply, diff and check say which line of a file is not UTF-8", function()
+        for _, command in ipairs { "apply placement", "diff placement", "check" } do
+            local ran = run("policy " .. command .. " a.lua", { ["GET /api/v1/policies/placement"] = { 200, POLICY } },
+                { files = { ["a.lua"] = "-- one\n-- caf\xe9\n" } })
+            assert.are.equal("a.lua:2: this is not UTF-8 text", ran.raised.detail)
+            assert.are.equal(2, ran.raised.line)
+        end
+        local ran = run("policy check a.lua", {}, { files = { ["a.lua"] = "-- \0\n" } })
+        assert.are.equal("a.lua:1: this is not text", ran.raised.detail)
+    end)
+
+    it("what cannot be written as JSON is the user's, and no mistake of the program", function()
+        local ok, raised = pcall(require("cli.problem").check, nil, "labels.a is not UTF-8 text.")
+        assert.is_false(ok)
+        assert.are.equal("invalid", raised.code)
+        assert.matches("labels%.a is not UTF%-8 text%.$", raised.detail)
+    end)
+
     it("rollback names a revision, or leaves it to the console", function()
         local answers = { ["POST /api/v1/policies/placement/rollback"] = { 200, POLICY } }
         local _, _, ran = got("policy rollback placement 4", answers)
