@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from support.bed import Bed
-from support.cloud import Api, Cloud, pause
+from support.cloud import Api, Cloud, ProcessOf, Program, pause
 from support.engine import Engine
 from support.waiting import wait_until
 
@@ -52,15 +52,22 @@ def listening_ports(pid: int) -> set[int]:
     return {int(words[1].rpartition(":")[2], 16) for words in lines if words[3] == "0A"}
 
 
+def processes(cloud: Cloud) -> dict[str, Program | ProcessOf]:
+    hosts = {f"lua-host {i}": child for i, child in enumerate(cloud.console.children("lua-host"))}
+    return {"console": cloud.console, "agent": cloud.agents[0]} | hosts
+
+
+def descriptors(cloud: Cloud) -> dict[str, int]:
+    return {name: process.descriptors() for name, process in processes(cloud).items()}
+
+
 def footprint(cloud: Cloud) -> Footprint:
     cloud.api.session.close()
     pause(SETTLE_S)
     engine = cloud.agents[0].engine
-    processes = {"console": cloud.console, "agent": cloud.agents[0]}
-    processes |= {f"lua-host {i}": child for i, child in enumerate(cloud.console.children("lua-host"))}
     return Footprint(
-        {name: process.memory_bytes() for name, process in processes.items()},
-        {name: process.descriptors() for name, process in processes.items()},
+        {name: process.memory_bytes() for name, process in processes(cloud).items()},
+        descriptors(cloud),
         ([each["Id"] for each in engine.containers(ours=False)], [each["Name"] for each in engine.volumes(ours=False)],
          [each["Name"] for each in engine.networks(ours=False)], engine.published_ports()),
         listening_ports(cloud.console.pid),
@@ -91,7 +98,7 @@ def test_a_hundred_deploys_and_removals_leave_nothing(release: Cloud) -> None:
     growth = {name: after.memory[name] - before.memory[name] for name in before.memory}
     print(f"memory {before.memory}, growth {growth}, descriptors {after.descriptors}")
     assert max(growth.values()) < GROWTH_MAX_BYTES, growth
-    assert after.descriptors == before.descriptors
+    wait_until(lambda: all(count <= before.descriptors[name] for name, count in descriptors(release).items()), "no descriptor is left")
     assert after.on_the_engine == before.on_the_engine
     containers, volumes, networks, ports = after.on_the_engine
     assert (containers, volumes, ports) == ([], [], set()) and len(networks) == 1, "the node's network alone"
@@ -112,7 +119,6 @@ def test_streams_that_nobody_reads_are_not_kept_in_memory(release: Cloud) -> Non
         during = footprint(release)
     for name in ("console", "agent"):
         assert during.memory[name] - before.memory[name] < 16 << 20, (name, before.memory, during.memory)
-    after = footprint(release)
-    # Five more allocations, and the console follows the log of each.
-    assert after.descriptors["agent"] <= before.descriptors["agent"] + 5 + 2, (before.descriptors, after.descriptors)
+    # Five more allocations, and the console follows the log of each. Spare connections to the engine end when nobody needs them.
+    wait_until(lambda: descriptors(release)["agent"] <= before.descriptors["agent"] + 5 + 2, "no descriptor of the streams is left")
     release.remove_all()
