@@ -52,14 +52,14 @@ function(lat_executable)
     set_target_properties(${E_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 endfunction()
 
-# lat_unit_test(NAME <name> SOURCES <file>... LINKS <module or dependency>... [THREADED] [TIMEOUT <seconds>])
+# lat_unit_test(NAME <name> SOURCES <file>... LINKS <module or dependency>... [THREADED])
 #
 # A CMocka program, registered with CTest under the label `unit`. Paths are relative to the current folder or
 # to the project's root; names are unique in the whole project (test_agent_link beside test_link). THREADED
 # adds the label `threaded`, and makes it a part of the target threaded_tests: scripts/test runs these under
 # ThreadSanitizer as well.
 function(lat_unit_test)
-    cmake_parse_arguments(T "THREADED" "NAME;TIMEOUT" "SOURCES;LINKS" ${ARGN})
+    cmake_parse_arguments(T "THREADED" "NAME" "SOURCES;LINKS" ${ARGN})
     if(T_UNPARSED_ARGUMENTS)
         message(FATAL_ERROR "lat_unit_test: unknown argument ${T_UNPARSED_ARGUMENTS}")
     endif()
@@ -75,16 +75,13 @@ function(lat_unit_test)
     target_compile_definitions(${T_NAME} PRIVATE LAT_TEST_ROOT="${PROJECT_SOURCE_DIR}")
     set_target_properties(${T_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
     add_test(NAME ${T_NAME} COMMAND ${T_NAME})
-    if(NOT T_TIMEOUT)
-        set(T_TIMEOUT 60)
-    endif()
     set(labels unit)
     if(T_THREADED)
         list(APPEND labels threaded)
         add_dependencies(threaded_tests ${T_NAME})
     endif()
     set_tests_properties(${T_NAME} PROPERTIES
-        LABELS "${labels}" TIMEOUT "${T_TIMEOUT}" SKIP_RETURN_CODE 77 ENVIRONMENT "${LAT_TEST_ENVIRONMENT}")
+        LABELS "${labels}" TIMEOUT "${LAT_TEST_TIMEOUT_S}" SKIP_RETURN_CODE 77 ENVIRONMENT "${LAT_TEST_ENVIRONMENT}")
 endfunction()
 
 # lat_embed(TARGET <target> NAME <name> ROOT <folder> FILES <file>...)

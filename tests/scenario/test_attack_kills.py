@@ -3,14 +3,11 @@ reader saw is never taken back."""
 
 from pathlib import Path
 
-import pytest
-
 from support import crash
 
 KILLS, FOLDERS = 50, 2
 
 
-@pytest.mark.timeout(900)  # fifty starts of a console, each with a recovery: minutes where others build
 def test_what_was_acknowledged_or_seen_outlives_kills_and_is_there_once(tmp_path: Path) -> None:
     result = crash.Result()
     for number in range(FOLDERS):
