@@ -215,8 +215,8 @@ static void ask(struct lat__admission *admission, struct question *question)
     admission->asked = question;
     set_request(question, admission->record);
     set_project(question, admission->record);
-    lat_luahost_admit(admission->api->with.luahost, admission->columns, admission->record, ruled,
-                      admission);
+    lat_luahost_decide(admission->api->with.luahost, LAT_POLICY_ADMISSION, admission->columns,
+                       admission->record, ruled, admission);
 }
 
 /* Puts what waits, as long as each is answered at once. */

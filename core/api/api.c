@@ -93,11 +93,7 @@ struct lat_api *lat_api_new(const struct lat_api_config *config)
                             &api->bound[i]);
     }
     api->admission = lat__admission_new(api);
-    if (config->metrics) {
-        api->approval_fallbacks =
-            lat_metrics_counter(config->metrics, "lattice_approval_fallbacks_total", "",
-                                "Machines about which the approval policy gave no answer");
-    }
+    api->approval = lat__approval_new(api);
     api->guards = lat__guards_new(lat_loop_clock(config->loop));
     api->events = lat__events_new(api);
     lat_timer_init(&api->sweep, config->loop, lat__sweep, api);
@@ -113,6 +109,7 @@ static void finish_close(void *arg)
 
     lat__events_free(api->events);
     lat__guards_free(api->guards);
+    lat__approval_free(api->approval);
     lat__admission_free(api->admission);
     lat_http_router_free(api->router);
     lat_map_free(api->under_way);

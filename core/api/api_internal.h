@@ -24,7 +24,7 @@ struct lat_api {
     size_t logins; /* passwords being checked */
     struct lat__guards *guards;
     struct lat__admission *admission;
-    struct lat_metric *approval_fallbacks;
+    struct lat__approval *approval;
     _Atomic size_t followers;  /* logs and event streams being followed; logs end on I/O loops */
     struct bound *bound;       /* the routes, bound to this API */
     struct lat_map *under_way; /* id of an idempotency key -> the call that has it, borrowed */

@@ -1,4 +1,5 @@
-/* Approval: the policy that says which machines may join, and the administrator whom it leaves some of them to.
+/* Approval: the policy that says which machines may join, and the administrator whom it leaves some of them to. One that is compiled
+ * answers in the turn that asks.
  *
  *   good token ─► policy ─┬─ accept ─► NODE joining, certificate
  *                         ├─ ask ────► NODE pending: its agent hears "not yet" and asks again ─► approve ─► joining, certificate
@@ -17,6 +18,36 @@
 static const char policy_name[] = "approval";
 
 enum { LAT__REASON_MAX = 200 };
+
+struct lat__approval {
+    struct lat_columns *columns; /* the texts of the record */
+    struct lat_record *record;   /* the machine and the token that are asked about */
+    struct lat_metric *fallbacks;
+};
+
+struct lat__approval *lat__approval_new(struct lat_api *api)
+{
+    struct lat__approval *approval = LAT_NEW(struct lat__approval);
+
+    approval->columns = lat_columns_new();
+    approval->record = lat_record_new(approval->columns);
+    if (api->with.metrics) {
+        approval->fallbacks =
+            lat_metrics_counter(api->with.metrics, "lattice_approval_fallbacks_total", "",
+                                "Machines about which the approval policy gave no answer");
+    }
+    return approval;
+}
+
+struct lat__approval *lat__approval_free(struct lat__approval *approval)
+{
+    if (approval) {
+        lat_record_free(approval->record);
+        lat_columns_free(approval->columns);
+        free(approval);
+    }
+    return NULL;
+}
 
 struct asking {
     struct lat__call *call;
@@ -37,32 +68,22 @@ static char *address_of(const char *peer)
     return in_brackets ? lat_text_copy_n(peer + 1, len - 2) : lat_text_copy_n(peer, len);
 }
 
-static void write_input(struct lat__call *call, const struct lat__applicant *applicant,
-                        const struct lat_join_token *token, struct lat_buf *out)
+static void set_question(struct lat__call *call, const struct lat__applicant *applicant,
+                         const struct lat_join_token *token, struct lat_record *record)
 {
     const struct lat_user *maker = lat_store_user(call->api->with.store, token->created_by);
     int64_t age_ms = lat__now(call->api) - token->created_at;
-    char *labels = applicant->labels ? lat_json_print(applicant->labels) : lat_text_copy("{}");
     char *address = address_of(lat_http_peer(call->req));
-    struct lat_json_writer writer;
 
-    lat_json_writer_init(&writer, out);
-    lat_json_object(&writer, NULL);
-    lat_json_object(&writer, "node");
-    lat_json_add_text(&writer, "name", applicant->name);
-    lat_json_add_raw(&writer, "labels", labels);
-    lat_json_add_text(&writer, "address", address);
-    lat_json_end(&writer, '}');
-    lat_json_object(&writer, "token");
-    lat_json_add_text(&writer, "pool", token->pool);
-    lat_json_add_text(&writer, "node", token->node_name);
-    lat_json_add_text(&writer, "created_by", maker ? maker->name : "");
-    lat_json_add_int(&writer, "uses_left", token->uses_left);
-    lat_json_add_int(&writer, "age_seconds", age_ms > 0 ? age_ms / 1000 : 0);
-    lat_json_end(&writer, '}');
-    lat_json_end(&writer, '}');
+    lat_record_set_text(record, LAT_FIELD_applicant_name, applicant->name);
+    lat_record_set_map(record, LAT_FIELD_applicant_labels, applicant->labels);
+    lat_record_set_text(record, LAT_FIELD_applicant_address, address);
+    lat_record_set_text(record, LAT_FIELD_token_pool, token->pool);
+    lat_record_set_text(record, LAT_FIELD_token_node, token->node_name);
+    lat_record_set_text(record, LAT_FIELD_token_created_by, maker ? maker->name : "");
+    lat_record_set_int(record, LAT_FIELD_token_uses_left, token->uses_left);
+    lat_record_set_int(record, LAT_FIELD_token_age_seconds, age_ms > 0 ? age_ms / 1000 : 0);
     free(address);
-    free(labels);
 }
 
 static void finish(struct asking *asking, enum lat_ruling_verdict verdict, const char *reason,
@@ -80,7 +101,7 @@ static void fall_back(struct asking *asking, const struct lat_err *why)
     bool accepts = lat_policies_is_shipped(api->with.store, policy_name);
     struct lat_err err;
 
-    lat_metric_add(api->approval_fallbacks, 1);
+    lat_metric_add(api->approval->fallbacks, 1);
     lat_log(api->with.log, LAT_LOG_WARN,
             accepts ? "the approval policy gave no answer; the built-in rule accepts"
                     : "the approval policy gave no answer; the machine is told to ask again",
@@ -121,14 +142,14 @@ static void ruled(void *arg, const struct lat_ruling *ruling)
 void lat__approval_ask(struct lat__call *call, const struct lat__applicant *applicant,
                        const struct lat_join_token *token, lat__approved_fn *fn, void *arg)
 {
+    struct lat__approval *approval = call->api->approval;
     struct asking *asking = LAT_NEW(struct asking);
-    struct lat_buf input = {0};
 
     *asking =
         (struct asking){.call = call, .name = lat_text_copy(applicant->name), .fn = fn, .arg = arg};
-    write_input(call, applicant, token, &input);
-    lat_luahost_rule(call->api->with.luahost, policy_name, lat_buf_text(&input), ruled, asking);
-    lat_buf_done(&input);
+    set_question(call, applicant, token, approval->record);
+    lat_luahost_decide(call->api->with.luahost, LAT_POLICY_APPROVAL, approval->columns,
+                       approval->record, ruled, asking);
 }
 
 /* ---- a person decides ---- */

@@ -46,12 +46,17 @@ struct lat__applicant {
     const cJSON *labels; /* NULL: none */
 };
 
-/* How a join goes on, in a later turn. err NULL: as the verdict says, with its reason ("" when there is none). Else why it does not:
+struct lat__approval *lat__approval_new(struct lat_api *api);
+struct lat__approval *lat__approval_free(
+    struct lat__approval *approval); /* takes NULL, returns NULL */
+
+/* How a join goes on. err NULL: as the verdict says, with its reason ("" when there is none). Else why it does not:
  * NOT_ADMITTED, UNAVAILABLE, CANCELLED. */
 typedef void lat__approved_fn(void *arg, enum lat_ruling_verdict verdict, const char *reason,
                               const struct lat_err *err);
 
-/* Asks the approval policy about an applicant whose token is good. */
+/* Asks the approval policy about an applicant whose token is good. fn comes once: before this returns where the policy is compiled,
+ * else in a later turn. */
 void lat__approval_ask(struct lat__call *call, const struct lat__applicant *applicant,
                        const struct lat_join_token *token, lat__approved_fn *fn, void *arg);
 

@@ -121,8 +121,6 @@ struct lat_luahost {
 };
 #define LAT__LUAHOST_MAGIC 0x4c756148u
 
-#define LAT__ADMISSION "admission" /* name of the policy */
-
 /* Returns the wire word of a kind: "policy", "plugin". */
 const char *lat__kind_name(enum lat_luahost_kind kind);
 

@@ -313,8 +313,12 @@ struct lat_program *lat_luahost_program(const struct lat_luahost *host, const ch
 int lat_luahost_read_program(const char *name, const cJSON *json, struct lat_program **ret_program,
                              struct lat_err *err)
 {
-    return strcmp(name, LAT__ADMISSION) == 0 ? lat_program_read_admission(json, ret_program, err)
-                                             : lat_program_read(json, ret_program, err);
+    enum lat_policy_kind kind = lat_policy_kind_find(name);
+
+    if (kind == LAT_POLICY_KIND_COUNT) {
+        return lat_err_set(err, LAT_E_POLICY, "There is no policy '%.64s'.", name);
+    }
+    return lat_program_read_as(kind, json, ret_program, err);
 }
 
 const cJSON *lat_luahost_functions(const struct lat_luahost *host, const char *name)

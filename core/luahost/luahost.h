@@ -163,15 +163,16 @@ struct lat_ruling {
     struct lat_err fallback; /* why it gave no answer; code LAT_OK when it did */
 };
 
-/* Asks a policy that answers with one word. Never fails; comes on a later turn. The ruling is borrowed for the call; where the policy gave
+/* Asks the process of a policy that answers with one word. Never fails; comes on a later turn. The ruling is borrowed for the call; where the policy gave
  * no answer its verdict says nothing, and the caller has a rule of its own. */
 typedef void lat_luahost_rule_fn(void *arg, const struct lat_ruling *ruling);
 void lat_luahost_rule(struct lat_luahost *host, const char *policy, const char *input,
                       lat_luahost_rule_fn *fn, void *arg);
 
-/* Puts request and project of a record over these columns, which have no rows, to the admission policy. Where it is compiled its
- * program answers and fn comes before this returns; else its process is asked, and the record may be changed at once. */
-void lat_luahost_admit(struct lat_luahost *host, struct lat_columns *columns,
-                       const struct lat_record *record, lat_luahost_rule_fn *fn, void *arg);
+/* Puts what a record over these columns, which have no rows, says to the policy of that kind, which is none for placement. Where it
+ * is compiled its program answers and fn comes before this returns; else its process is asked, and the record may be changed at once. */
+void lat_luahost_decide(struct lat_luahost *host, enum lat_policy_kind kind,
+                        struct lat_columns *columns, const struct lat_record *record,
+                        lat_luahost_rule_fn *fn, void *arg);
 
 #endif

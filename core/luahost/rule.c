@@ -1,8 +1,7 @@
 /* Questions that are answered with one word: may this be deployed, may this machine join?
  *
- *   admission ─┬─ compiled ─► its program, here and now: microseconds, in the caller's turn
- *              └─ not ──────┐
- *   approval ───────────────┴► its process, over the lane
+ *   admission, approval ─┬─ compiled ─► its program, here and now: microseconds, in the caller's turn
+ *                        └─ not ──────► its process, over the lane
  *
  * Both ways give the same verdicts, reasons and errors, and count the same. */
 #include "internal.h"
@@ -73,10 +72,11 @@ void lat_luahost_rule(struct lat_luahost *host, const char *policy, const char *
 /* ---- by the program ---- */
 
 /* Rules as the program does. LAT_E_POLICY with the line where it raises an error. */
-static int rule_here(const struct lat_program *program, struct lat_columns *columns,
+static int rule_here(const struct lat__source *source, struct lat_columns *columns,
                      const struct lat_record *record, struct lat_ruling *ruling,
                      struct lat_err *err)
 {
+    const struct lat_program *program = source->program;
     size_t op_count;
     size_t count;
 
@@ -90,7 +90,8 @@ static int rule_here(const struct lat_program *program, struct lat_columns *colu
     if (trap < 0 && rule >= 0) {
         struct lat_buf reason = {.bytes = NULL};
 
-        ruling->verdict = LAT_RULING_REJECT;
+        ruling->verdict =
+            lat_program_rules(program, &count)[rule].asks ? LAT_RULING_ASK : LAT_RULING_REJECT;
         if (lat_program_reason(program, columns, (uint32_t)rule, values, &reason)) {
             lat__copy_clean(ruling->reason, sizeof(ruling->reason), lat_buf_text(&reason));
         }
@@ -103,7 +104,7 @@ static int rule_here(const struct lat_program *program, struct lat_columns *colu
     }
     const struct lat_trap *raised = &lat_program_traps(program, &count)[trap];
 
-    lat_err_set(err, LAT_E_POLICY, LAT__ADMISSION ".lua:%d: %s", raised->line, raised->message);
+    lat_err_set(err, LAT_E_POLICY, "%s.lua:%d: %s", source->name, raised->line, raised->message);
     lat_text_clean(err->sentence);
     err->line = raised->line;
     return LAT_E_POLICY;
@@ -119,20 +120,21 @@ static void count_here(const struct lat_luahost *host, const struct lat__source 
                           lat_clock_boot_ns(lat_loop_clock(host->loop)) - began_ns);
 }
 
-void lat_luahost_admit(struct lat_luahost *host, struct lat_columns *columns,
-                       const struct lat_record *record, lat_luahost_rule_fn *fn, void *arg)
+void lat_luahost_decide(struct lat_luahost *host, enum lat_policy_kind kind,
+                        struct lat_columns *columns, const struct lat_record *record,
+                        lat_luahost_rule_fn *fn, void *arg)
 {
-    const struct lat__source *source =
-        lat__lane_find(&host->lanes[LAT__LANE_POLICIES], LAT__ADMISSION);
+    const char *name = lat_policy_kind_name(kind);
+    const struct lat__source *source = lat__lane_find(&host->lanes[LAT__LANE_POLICIES], name);
     struct lat_json_writer writer;
     struct lat_buf input = {.bytes = NULL};
 
     LAT_CHECK_MAGIC(host, LAT__LUAHOST_MAGIC);
-    LAT_ASSERT(!host->closing);
+    LAT_ASSERT(!host->closing && kind != LAT_POLICY_PLACEMENT);
     if (source != NULL && source->program != NULL) {
         struct lat_ruling ruling = {.verdict = LAT_RULING_ACCEPT, .revision = source->revision};
         int64_t began_ns = lat_clock_boot_ns(lat_loop_clock(host->loop));
-        int rc = rule_here(source->program, columns, record, &ruling, &ruling.fallback);
+        int rc = rule_here(source, columns, record, &ruling, &ruling.fallback);
 
         count_here(host, source, began_ns, rc != 0);
         fn(arg, &ruling);
@@ -140,9 +142,8 @@ void lat_luahost_admit(struct lat_luahost *host, struct lat_columns *columns,
     }
     lat_json_writer_init(&writer, &input);
     lat_json_object(&writer, NULL);
-    lat_record_write(record, "request", &writer);
-    lat_record_write(record, "project", &writer);
+    lat_record_write(record, kind, &writer);
     lat_json_end(&writer, '}');
-    lat_luahost_rule(host, LAT__ADMISSION, lat_buf_text(&input), fn, arg);
+    lat_luahost_rule(host, name, lat_buf_text(&input), fn, arg);
     lat_buf_done(&input);
 }

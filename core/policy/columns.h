@@ -157,8 +157,8 @@ size_t lat_record_entries(const struct lat_record *record, enum lat_policy_field
 int32_t lat_record_entry(const struct lat_record *record, enum lat_policy_field field, size_t place,
                          bool is_value);
 
-/* Adds the fields of one object ("request") as a member of that name: what a policy in the Lua host is handed of it. */
-void lat_record_write(const struct lat_record *record, const char *object,
+/* Adds the objects that a policy of that kind is asked about ("request", "project") as members: what it is handed in the Lua host. */
+void lat_record_write(const struct lat_record *record, enum lat_policy_kind kind,
                       struct lat_json_writer *writer);
 
 #endif

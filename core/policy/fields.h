@@ -1,5 +1,5 @@
 /* What policies see, as data: one row a field. Of a node and a workload where an instance is placed, of a request and a
- * project where one is admitted. From this table come the columns, the records and the names that a program may use;
+ * project where one is admitted, of a machine and its join token where one is approved. From this table come the columns, the records and the names that a program may use;
  * lua/api/api.lua describes the same fields to authors of policies, and a test holds the two together.
  *
  * F(object, name, TYPE, SCOPE)
@@ -90,7 +90,29 @@
     F(project, memory, INT, UNIFORM)                                                                    \
     F(project, disk, INT, UNIFORM)                                                                      \
     F(project, gpus, FLOAT, UNIFORM)
+
+/* A machine that wants to join: what it says of itself, and where from. */
+#define LAT_POLICY_APPLICANT_FIELDS(F)                                                                         \
+    F(applicant, name, TEXT, UNIFORM)                                                                   \
+    F(applicant, labels, MAP, UNIFORM)                                                                  \
+    F(applicant, address, TEXT, UNIFORM)    /* without a port */
+
+/* The token that it brings. */
+#define LAT_POLICY_TOKEN_FIELDS(F)                                                                             \
+    F(token, pool, TEXT, UNIFORM)                                                                       \
+    F(token, node, TEXT, UNIFORM)           /* the only name that it admits; empty: any */              \
+    F(token, created_by, TEXT, UNIFORM)     /* name of a user */                                        \
+    F(token, uses_left, INT, UNIFORM)       /* this one included */                                     \
+    F(token, age_seconds, INT, UNIFORM)
 /* clang-format on */
+
+/* The policies that there are. */
+enum lat_policy_kind {
+    LAT_POLICY_PLACEMENT, /* where instances run: asked of every node */
+    LAT_POLICY_ADMISSION, /* what may be deployed: one question at a time, as is what follows */
+    LAT_POLICY_APPROVAL,  /* which machines may join */
+    LAT_POLICY_KIND_COUNT
+};
 
 enum lat_policy_field_type {
     LAT_POLICY_TYPE_BOOL,
@@ -120,15 +142,17 @@ enum lat_policy_field {
         LAT_PLACEMENT_FIELD_COUNT,
     LAT_FIELD_before_request_ = LAT_PLACEMENT_FIELD_COUNT - 1,
 #define F(object, name, type, scope) LAT_FIELD_##object##_##name,
-    LAT_POLICY_REQUEST_FIELDS(F) LAT_POLICY_PROJECT_FIELDS(F)
+    LAT_POLICY_REQUEST_FIELDS(F) LAT_POLICY_PROJECT_FIELDS(F) LAT_POLICY_APPLICANT_FIELDS(F)
+        LAT_POLICY_TOKEN_FIELDS(F)
 #undef F
-        LAT_FIELD_COUNT
+            LAT_FIELD_COUNT
 };
 
 struct lat_policy_field_row {
-    const char *object; /* "node" */
-    const char *name;   /* "free_cpu" */
-    const char *path;   /* "node.free_cpu" */
+    const char *object;        /* "node" */
+    const char *name;          /* "free_cpu" */
+    const char *path;          /* "node.free_cpu" */
+    enum lat_policy_kind kind; /* of the policy that sees it */
     enum lat_policy_field_type type;
     enum lat_policy_field_scope scope;
 };
@@ -138,5 +162,11 @@ const struct lat_policy_field_row *lat_policy_field_row(enum lat_policy_field fi
 
 /* Returns the field with that path ("node.free_cpu"), or LAT_FIELD_COUNT. */
 enum lat_policy_field lat_policy_field_find(const char *path);
+
+/* Returns the name of a kind of policy, as in NAME.lua: "placement". */
+const char *lat_policy_kind_name(enum lat_policy_kind kind);
+
+/* Returns the kind of that name, or LAT_POLICY_KIND_COUNT. */
+enum lat_policy_kind lat_policy_kind_find(const char *name);
 
 #endif

@@ -11,14 +11,14 @@
  *    "ops":[["const_i","123"],["const_f","0x1.8p+1"|"nan"|"inf"|"-inf"],["const_b",true],["const_s","text"],
  *           ["field","node.free_cpu"],["map","node.labels",KEY],["add_f",A,B],...],
  *    "traps":[{"when":B,"line":n,"message":"attempt to ..."}],
- *    "rules":[{"when":B,"line":n,"text":"...","reason":[PART...]|null,"have":V,"need":V,"compare":"<"}],
+ *    "rules":[{"when":B,"line":n,"text":"...","reason":[PART...]|null,"have":V,"need":V,"compare":"<","asks":true}],
  *    "score":F|null, "score_line":n, "terms":[{"value":F,"line":n,"text":"..."}]}
  *   PART: "literal" | {"value":V} (as tostring writes it) | {"format":"%.2f","value":V}
  *
- * have, need, compare and score_line (where score begins) may be left out. A row that a trap holds for raises an
+ * have, need, compare, asks and score_line (where score begins) may be left out. A row that a trap holds for raises an
  * error: the decision fails. The masks of the rules are disjoint; a row is refused when one of them holds.
- * A placement's rules say which nodes are refused; an admission's, which requests: it knows no node and has no score, and
- * its rules are reasons not to admit.
+ * A placement's rules say which nodes are refused. An admission's say which requests are, and an approval's which machines; of
+ * these a rule may leave it to a person instead (asks). Neither knows a node of the columns, nor has a score.
  *
  * Everything here is pure; programs are immutable and may be shared, their count is not for two threads. */
 #ifndef LAT_POLICY_PROGRAM_H
@@ -147,6 +147,7 @@ struct lat_rule {
     int32_t have;        /* op; -1: none */
     int32_t need;        /* op; -1: none */
     bool has_reason;
+    bool asks;         /* it does not refuse: a person is asked */
     uint32_t parts_at; /* its reason, in the program's parts */
     uint32_t part_count;
 };
@@ -159,14 +160,14 @@ struct lat_term {
 
 struct lat_program;
 
-/* Reads a program from the wire and verifies everything about it; LAT_E_POLICY says what is wrong where. What it
+/* Reads a placement's program from the wire and verifies everything about it; LAT_E_POLICY says what is wrong where. What it
  * returns has a count of 1. */
 int lat_program_read(const cJSON *json, struct lat_program **ret_program,
                      struct lat_err *err) LAT_MUST_USE;
 
-/* The same for a program that admits: of request and project, without a score. */
-int lat_program_read_admission(const cJSON *json, struct lat_program **ret_program,
-                               struct lat_err *err) LAT_MUST_USE;
+/* The same for a program of that kind. */
+int lat_program_read_as(enum lat_policy_kind kind, const cJSON *json,
+                        struct lat_program **ret_program, struct lat_err *err) LAT_MUST_USE;
 
 /* Returns an owned program: the placement that is built in, which decides when no policy can. It raises no error, its scores are finite, and it
  * names no lines. */
@@ -191,8 +192,8 @@ int lat_program_score_line(const struct lat_program *program);
 void lat_program_deciding(const struct lat_program *program, bool *ret_ops);
 
 /* Computes every value of one row, in the simplest way; ret_values has room for all ops. Codes in it are good as long
- * as nothing is set or released; the columns keep texts that are made (lat_columns_keep_text). For a program that admits
- * there is no row: any number does. */
+ * as nothing is set or released; the columns keep texts that are made (lat_columns_keep_text). For what is no
+ * placement there is no row: any number does. */
 void lat_program_row(const struct lat_program *program, struct lat_columns *columns,
                      const struct lat_record *record, size_t row,
                      union lat_program_value *ret_values);

@@ -23,7 +23,7 @@ struct lat__part {
 
 struct lat_program {
     uint32_t references;
-    bool admits;        /* else it places */
+    enum lat_policy_kind kind;
     struct lat_op *ops; /* owned, as is all that follows */
     struct lat_trap *traps;
     struct lat_rule *rules;

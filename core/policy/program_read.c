@@ -180,11 +180,11 @@ static int read_field(struct lat_program *program, struct lat_op *op, const cJSO
     if (op->field == LAT_FIELD_COUNT) {
         return WRONG(err, "op", program->op_count, "names a field that there is not");
     }
-    if ((op->field >= LAT_PLACEMENT_FIELD_COUNT) != program->admits) {
-        return WRONG(err, "op", program->op_count, "names a field of another kind of policy");
-    }
     const struct lat_policy_field_row *row = lat_policy_field_row(op->field);
 
+    if (row->kind != program->kind) {
+        return WRONG(err, "op", program->op_count, "names a field of another kind of policy");
+    }
     if ((row->type == LAT_POLICY_TYPE_MAP) != (op->code != LAT_OP_field)) {
         return WRONG(err, "op", program->op_count, "reads %s in the wrong way", row->path);
     }
@@ -459,9 +459,10 @@ static int read_score(struct lat_program *program, const cJSON *json, struct lat
 
     program->score = -1;
     if (score != NULL && !cJSON_IsNull(score)) {
-        if (program->admits) {
-            return lat_err_set(err, LAT_E_POLICY,
-                               "The compiled policy is not valid: it admits, and has a score.");
+        if (program->kind != LAT_POLICY_PLACEMENT) {
+            return lat_err_set(
+                err, LAT_E_POLICY,
+                "The compiled policy is not valid: it places nothing, and has a score.");
         }
         int rc = lat__program_read_value(program, score, 'F', &value, "score", 0, err);
 
@@ -478,8 +479,8 @@ static int read_score(struct lat_program *program, const cJSON *json, struct lat
     return 0;
 }
 
-static int read_program(const cJSON *json, bool admits, struct lat_program **ret_program,
-                        struct lat_err *err)
+int lat_program_read_as(enum lat_policy_kind kind, const cJSON *json,
+                        struct lat_program **ret_program, struct lat_err *err)
 {
     static const char *const known[] = {"version", "ops",        "traps", "rules",
                                         "score",   "score_line", "terms", NULL};
@@ -497,7 +498,7 @@ static int read_program(const cJSON *json, bool admits, struct lat_program **ret
     struct lat_program *program = LAT_NEW(struct lat_program);
 
     program->references = 1;
-    program->admits = admits;
+    program->kind = kind;
     program->texts = lat_alloc(LAT_PROGRAM_TEXT_MAX);
     program->parts = lat_alloc_array(LAT_PROGRAM_PARTS_MAX, sizeof(*program->parts));
     int rc = read_ops(program, json, err);
@@ -519,11 +520,5 @@ static int read_program(const cJSON *json, bool admits, struct lat_program **ret
 
 int lat_program_read(const cJSON *json, struct lat_program **ret_program, struct lat_err *err)
 {
-    return read_program(json, false, ret_program, err);
-}
-
-int lat_program_read_admission(const cJSON *json, struct lat_program **ret_program,
-                               struct lat_err *err)
-{
-    return read_program(json, true, ret_program, err);
+    return lat_program_read_as(LAT_POLICY_PLACEMENT, json, ret_program, err);
 }

@@ -161,10 +161,24 @@ static int read_margin(struct lat_program *program, struct lat_rule *rule, const
                : 0;
 }
 
+/* Reads whether a rule leaves it to a person. */
+static int read_asks(const struct lat_program *program, struct lat_rule *rule, const cJSON *json,
+                     struct lat_err *err)
+{
+    const cJSON *asks = lat_json_get(json, "asks");
+
+    if (asks != NULL && (!cJSON_IsTrue(asks) || program->kind != LAT_POLICY_APPROVAL)) {
+        return WRONG(err, "rule", program->rule_count,
+                     "asks in a way that there is not, or in a policy that cannot");
+    }
+    rule->asks = asks != NULL;
+    return 0;
+}
+
 static int read_rule(struct lat_program *program, const cJSON *json, struct lat_err *err)
 {
-    static const char *const known[] = {"when", "line", "text",    "reason",
-                                        "have", "need", "compare", NULL};
+    static const char *const known[] = {"when", "line",    "text", "reason", "have",
+                                        "need", "compare", "asks", NULL};
     struct lat_rule *rule = &program->rules[program->rule_count];
     int rc = read_members(json, known, &rule->line, "rule", program->rule_count, err);
 
@@ -180,6 +194,9 @@ static int read_rule(struct lat_program *program, const cJSON *json, struct lat_
     }
     if (rc == 0) {
         rc = read_reason(program, rule, lat_json_get(json, "reason"), err);
+    }
+    if (rc == 0) {
+        rc = read_asks(program, rule, json, err);
     }
     return rc != 0 ? rc : read_margin(program, rule, json, err);
 }

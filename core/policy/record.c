@@ -174,16 +174,26 @@ static void write_field(const struct lat_record *record, enum lat_policy_field f
     }
 }
 
-void lat_record_write(const struct lat_record *record, const char *object,
+void lat_record_write(const struct lat_record *record, enum lat_policy_kind kind,
                       struct lat_json_writer *writer)
 {
-    lat_json_object(writer, object);
+    const char *object = NULL;
+
     for (size_t i = LAT_NODE_FIELD_COUNT; i < LAT_FIELD_COUNT; i++) {
         enum lat_policy_field field = (enum lat_policy_field)i;
+        const struct lat_policy_field_row *row = lat_policy_field_row(field);
 
-        if (strcmp(lat_policy_field_row(field)->object, object) == 0) {
-            write_field(record, field, writer);
+        if (row->kind != kind) {
+            continue;
         }
+        if (object == NULL || strcmp(row->object, object) != 0) {
+            if (object != NULL) {
+                lat_json_end(writer, '}');
+            }
+            object = row->object;
+            lat_json_object(writer, object);
+        }
+        write_field(record, field, writer);
     }
     lat_json_end(writer, '}');
 }

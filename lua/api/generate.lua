@@ -244,7 +244,7 @@ local function manual()
     line("Policies and plugins are Lua files that define functions; the console calls them. A file runs in a jailed")
     line("process, in an environment that is fresh for every run: it keeps no state, opens nothing and answers within")
     line("a deadline. Reading a field or a name that is not listed here is an error that names the nearest. What of a")
-    line("placement policy is compiled, and what is not, says [compiled.md](compiled.md).")
+    line("policy is compiled, and what is not, says [compiled.md](compiled.md).")
     line("")
     line("## Functions that a file defines")
     for _, decision in ipairs(api.decisions) do

@@ -193,6 +193,7 @@ end
 local LUA_STATUS = 10 -- something of it is asked of Lua
 
 local NAMES = { placement = true, admission = true, approval = true }
+local ROW_BY_ROW = { filter = true, score = true }
 local DEFINES = { filter = "placement", score = "placement", admit = "admission", approve = "approval" }
 
 -- Returns which policy a file is: by its name, or else by the first of its decisions.
@@ -211,7 +212,7 @@ local function show_function(context, path, entry)
         out:line(("  %-8s compiled with %s"):format(entry.name, units.count(entry.ops, "operation")))
         return
     end
-    local said = entry.name == "admit" and "is not compiled" or "runs row by row"
+    local said = ROW_BY_ROW[entry.name] and "runs row by row" or "is not compiled"
     out:line(("  %-8s %s: %s:%d: %s"):format(entry.name, out:paint("yellow", said), units.clean(path), entry.line,
         text(entry.why)))
     out:line("           instead: " .. text(entry.instead))
@@ -270,10 +271,12 @@ local function check(context, options, operands)
         local tests = answer.tests or 0
         context.out:line(("%s: a policy for %s; %s passed"):format(units.clean(path), name, units.count(tests, "test")))
         for _, entry in ipairs(functions) do show_function(context, path, entry) end
-        if name == "placement" then show_missing(context, functions) end
-        if #functions == 0 then context.out:line "  asked one question at a time: nothing of it is compiled" end
+        if name == "placement" and (whole or #functions > 0) then show_missing(context, functions) end
+        if #functions == 0 and not whole then
+            context.out:line("  nothing of it is compiled: " .. text(answer.defect or "nobody says why"))
+        end
     end
-    if #functions > 0 and not whole then problem.leave(LUA_STATUS) end
+    if not whole then problem.leave(LUA_STATUS) end
 end
 
 local AS = { name = "as", value = "POLICY",
@@ -291,9 +294,9 @@ return {
         flags = { AS },
         details = [[
 Nothing is asked of a console. The file is loaded in a process that can do nothing but answer, as a console does it.
-Per function of a policy for placement or admission: compiled with so many operations, or the line that prevents it and
-what to write instead; such a policy is right, and is asked in its process. The exit status is 0 when everything is
-compiled, 10 when something is not, 1 when the file is refused.]],
+Per function of the policy: compiled with so many operations, or the line that prevents it and what to write instead;
+such a policy is right, and is asked in its process. The exit status is 0 when everything is compiled, 10 when something
+is not, 1 when the file is refused.]],
         examples = { "lattice policy check placement.lua" },
         run = check,
     },

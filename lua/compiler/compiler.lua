@@ -18,17 +18,21 @@ local KINDS = {
     ["string|nil"] = { kind = "option", type = "S" }, ["table<string, string>"] = { kind = "map" },
 }
 
--- The fields of the objects that a policy sees, as the walker wants them.
-local function described(names)
+local function by_name(list)
+    local named = {}
+    for _, entry in ipairs(list) do named[entry.name] = entry end
+    return named
+end
+
+local OBJECTS, DECISIONS = by_name(api.objects), by_name(api.decisions)
+
+-- What a policy is handed, as the walker wants it: its arguments' fields, and what authors call them, by object.
+local function described(args)
     local objects = {}
-    for _, object in ipairs(api.objects) do
-        for _, name in ipairs(names) do
-            if object.name == name then
-                local fields = {}
-                for _, field in ipairs(object.fields) do fields[field.name] = KINDS[field.type] end
-                objects[name] = fields
-            end
-        end
+    for _, arg in ipairs(args) do
+        local fields = {}
+        for _, field in ipairs(OBJECTS[arg.type].fields) do fields[field.name] = KINDS[field.type] end
+        objects[arg.type] = { name = arg.name, fields = fields }
     end
     return objects
 end
@@ -63,12 +67,13 @@ local function excuse(raised, line)
     return raised
 end
 
--- What is compiled: the functions of each policy in the order in which they are asked, and what they are handed.
-local POLICIES = {
-    placement = { decisions = { "filter", "score" }, objects = { "node", "workload" } },
-    admission = { decisions = { "admit" }, objects = { "request", "project" } },
-}
-for _, policy in pairs(POLICIES) do policy.fields = described(policy.objects) end
+-- The functions of each policy in the order in which they are asked; all of one are handed the same.
+local POLICIES = { placement = { "filter", "score" }, admission = { "admit" }, approval = { "approve" } }
+
+local HANDED = {}
+for _, names in pairs(POLICIES) do
+    for _, name in ipairs(names) do HANDED[name] = described(DECISIONS[name].args) end
+end
 
 local function keep(raised)
     return type(raised) == "table" and raised or debug.traceback(tostring(raised))
@@ -76,15 +81,15 @@ end
 
 -- Compiles one function of the file into `found`. passed: where the one before lets a row pass. Returns where this one
 -- does, and what stopped it.
-local function compile_one(name, policy, loaded, source, program, found, passed)
-    local m = machine.new(program)
+local function compile_one(name, loaded, source, program, found, passed)
+    local m, args = machine.new(program), DECISIONS[name].args
     m.traps, m.path = found.traps, passed
-    local walk = walker.new(m, loaded, policy.fields, source)
+    local walk = walker.new(m, loaded, HANDED[name], source)
     local ok, raised = xpcall(function()
         if name == "score" then
-            found.score, found.terms, found.score_line = decide.score(walk, loaded.defined.score, policy.objects)
+            found.score, found.terms, found.score_line = decide.score(walk, loaded.defined.score, args)
         else
-            found.rules, passed = decide.rules(walk, name, loaded.defined[name], policy.objects)
+            found.rules, passed = decide.rules(walk, name, loaded.defined[name], args)
         end
     end, keep)
     if ok then return passed end
@@ -96,19 +101,13 @@ local function stop(entry, why)
     entry.line, entry.why, entry.instead = why.line, why.why, why.instead
 end
 
--- Tells whether policies of that name ("placement") are compiled.
-function compiler.knows(policy)
-    return POLICIES[policy] ~= nil
-end
-
 -- Compiles the decisions of a policy (default: "placement") that Lua has loaded without complaint. Returns
 --   functions   {name, compiled, ops | line, why, instead} for each that the file defines
 --   program     as a table for JSON, when all of them are compiled
 --   problem     {line, problem: sentence} when the file is wrong: it names what is not there
 --   defect      what went wrong in the compiler itself
 function compiler.compile(source, policy)
-    policy = POLICIES[policy or "placement"]
-    local decisions = policy.decisions
+    local decisions = POLICIES[policy or "placement"]
     local program = ssa.new()
     local found = { rules = {}, terms = {}, traps = {} }
     local result = { functions = {} }
@@ -127,7 +126,7 @@ function compiler.compile(source, policy)
         if loaded.defined[name] then
             local traps, why = #found.traps
             local entry = { name = name, compiled = true }
-            passed, why = compile_one(name, policy, loaded, source, program, found, passed)
+            passed, why = compile_one(name, loaded, source, program, found, passed)
             result.functions[#result.functions + 1] = entry
             if why and why.problem then return { functions = {}, problem = why } end
             if why then

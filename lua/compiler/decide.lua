@@ -1,7 +1,8 @@
--- What the decisions of a policy return: filter and admit, as rules; score, as a number with its terms.
+-- What the decisions of a policy return: filter, admit and approve, as rules; score, as a number with its terms.
 --
 -- A rule is a place where a row can be refused, with what would have had to hold there: `return a and b` is two rules,
--- and so is `if a or b then return false end`. Of the rules of a program at most one holds for a row.
+-- and so is `if a or b then return false end`. Of the rules of a program at most one holds for a row. A rule of approve
+-- may be one that leaves it to a person.
 
 local ruling = require "lib.ruling"
 local ssa = require "compiler.ssa"
@@ -72,10 +73,11 @@ local function measure(program, rule, cond)
     rule.have, rule.need, rule.compare = have, need, holds and compare or OPPOSITE[compare]
 end
 
--- ---- filter, admit
+-- ---- filter, admit, approve
 
--- Adds the rules for a place where `refused` holds, with one reason (parts, or nil).
-local function add_rules(self, rules, refused, node, causes, reason)
+-- Adds the rules for a place where `refused` holds, with one reason (parts, or nil). asks: true where they leave it to
+-- a person, else nil.
+local function add_rules(self, rules, refused, node, causes, reason, asks)
     local program, left = self.program, refused
     local text = node.from and self:text(node) or "it returns nothing"
     if not causes or #causes == 0 then causes = { { cond = TRUE, line = node.line } } end
@@ -83,7 +85,7 @@ local function add_rules(self, rules, refused, node, causes, reason)
         local when = index == #causes and left or program:land(left, cause.cond)
         left = program:land(left, program:lnot(cause.cond))
         if when ~= FALSE then
-            local rule = { when = when, line = cause.line, text = cause.text or text, reason = reason }
+            local rule = { when = when, line = cause.line, text = cause.text or text, reason = reason, asks = asks }
             if cause.cond ~= TRUE then measure(program, rule, cause.cond) end
             rules[#rules + 1] = rule
             if #rules > RULES_MAX then
@@ -94,6 +96,30 @@ local function add_rules(self, rules, refused, node, causes, reason)
     end
 end
 
+local function returns(name)
+    return ruling.RETURNS[name] or ruling.RETURNS.admit -- filter's are the same
+end
+
+-- Calls say(guard, text) for each text that a verdict can be: of those that are written down, each row has one.
+local function each_text(self, name, fn_line, one, say)
+    local program, seen = self.program, {}
+    local function visit(id)
+        if seen[id] then return end
+        seen[id] = true
+        local op = program.ops[id]
+        if op and op.const then
+            say(program:land(one.guard, program:eq_s(one.val, id)), program:value(id))
+        elseif op and op[1] == "select_s" then
+            visit(op[3])
+            visit(op[4])
+        else
+            self.m.refuse(fn_line, ("%s returns a text as its verdict that is not written down"):format(name),
+                "return " .. returns(name))
+        end
+    end
+    visit(one.kind == "text" and one.val)
+end
+
 -- Calls say(guard, shown) for what an alternative is in an error about `name`: of a ruling its value (lib/ruling.lua).
 local function each_shown(self, name, fn_line, one, say)
     if name == "filter" then
@@ -101,24 +127,20 @@ local function each_shown(self, name, fn_line, one, say)
     elseif one.kind == "bool" then
         say(self.program:land(one.guard, one.val), ruling.shown(true))
         say(self.program:land(one.guard, self.program:lnot(one.val)), ruling.shown(false))
-    elseif one.kind == "made" or (one.kind == "text" and not self.program:is_const(one.val)) then
-        self.m.refuse(fn_line, ("%s returns text that is not the same for all as its verdict"):format(name),
-            "return true, or false and a reason")
-    elseif one.kind == "text" then
-        say(one.guard, ruling.shown(self.program:value(one.val)))
+    elseif value.type(one) == "string" then
+        each_text(self, name, fn_line, one, function(guard, text) say(guard, ruling.shown(text)) end)
     else
-        say(one.guard, "a " .. value.type(one))
+        say(one.guard, one.kind == "nil" and ruling.shown(nil) or "a " .. value.type(one))
     end
 end
 
-local function wrong_types(self, name, fn_line, verdict, reason)
+-- Adds the traps for what is no verdict, and what is no reason.
+local function wrong_types(self, name, fn_line, wrong, reason)
     local m, program = self.m, self.program
-    for _, one in ipairs(value.apart(program, verdict)) do
-        if one.kind ~= "bool" and one.kind ~= "nil" then
-            each_shown(self, name, fn_line, one, function(guard, shown)
-                m:trap(guard, fn_line, ("%s returned %s; it returns true, or false and a reason"):format(name, shown))
-            end)
-        end
+    for _, one in ipairs(wrong) do
+        each_shown(self, name, fn_line, one, function(guard, shown)
+            m:trap(guard, fn_line, ("%s returned %s; it returns %s"):format(name, shown, returns(name)))
+        end)
     end
     for _, one in ipairs(value.apart(program, reason)) do
         if value.type(one) ~= "string" and one.kind ~= "nil" then
@@ -137,41 +159,72 @@ local function reason_of(program, one)
     return { { val = one.val } }
 end
 
-local function start(self, fn, objects, sink)
+-- Returns where a verdict is to accept, to reject and to ask, and the alternatives of it that are none.
+local function read_verdict(self, name, fn_line, verdict)
+    local program, wrong = self.program, {}
+    if name ~= "approve" then
+        for _, one in ipairs(value.apart(program, verdict)) do
+            if one.kind ~= "bool" and one.kind ~= "nil" then wrong[#wrong + 1] = one end
+        end
+        local truth = value.truth(program, verdict)
+        return { accept = truth, reject = program:lnot(truth), ask = FALSE }, wrong
+    end
+    local said = { accept = FALSE, reject = FALSE, ask = FALSE }
+    for _, one in ipairs(value.apart(program, verdict)) do
+        if value.type(one) == "string" then
+            each_text(self, name, fn_line, one, function(guard, text)
+                if said[text] then
+                    said[text] = program:lor(said[text], guard)
+                else
+                    wrong[#wrong + 1] = { kind = "text", guard = guard, val = program:text(text) }
+                end
+            end)
+        else
+            wrong[#wrong + 1] = one
+        end
+    end
+    return said, wrong
+end
+
+local function start(self, fn, args, sink)
     local proto, cells = self:open_function(fn)
-    local args = {}
-    for index, object in ipairs(objects) do args[index] = value.new("object", object) end
+    local objects = {}
+    for index, arg in ipairs(args) do objects[index] = value.new("object", arg.type) end
     self.why = nil
-    self:enter({ line = proto.line }, proto, cells, args, { sink = sink })
+    self:enter({ line = proto.line }, proto, cells, objects, { sink = sink })
 end
 
 local function line_of(self, fn)
     return self.loaded.protos[debug.getinfo(fn, "S").lastlinedefined].line
 end
 
--- Returns the rules by which a function of that name ("filter" or "admit") refuses, and where a row passes.
-function decide.rules(self, name, fn, objects)
+-- Returns the rules by which a function of that name ("filter", "admit", "approve") refuses, and where a row passes.
+-- args: the function's, as lua/api has them.
+function decide.rules(self, name, fn, args)
     local m, program, rules = self.m, self.program, {}
     local passed = FALSE
     local fn_line = line_of(self, fn)
 
-    start(self, fn, objects, function(node, values)
-        local verdict, reason = values[1] or value.NIL, values[2] or value.NIL
-        wrong_types(self, name, fn_line, verdict, reason)
+    start(self, fn, args, function(node, values)
+        local reason = values[2] or value.NIL
+        local said, wrong = read_verdict(self, name, fn_line, values[1] or value.NIL)
+        wrong_types(self, name, fn_line, wrong, reason)
         if m:dead() then return end
-        local truth = value.truth(program, verdict)
-        local refused = program:land(m.path, program:lnot(truth))
-        passed = program:lor(passed, program:land(m.path, truth))
-        if refused == FALSE then return end
+        passed = program:lor(passed, program:land(m.path, said.accept))
         local expression = node.values and node.values[1]
         local causes = self.why
-        if not program:is_const(truth) and expression then
-            self.truths[expression] = truth
-            causes = self:causes(expression, false)
+        if not program:is_const(said.accept) and expression then
+            self.truths[expression] = said.accept
+            -- What is a verdict's word has no parts that are true or not.
+            causes = name ~= "approve" and self:causes(expression, false) or nil
         end
-        for _, one in ipairs(value.apart(program, reason)) do
-            if value.type(one) == "string" or one.kind == "nil" then
-                add_rules(self, rules, program:land(refused, one.guard), node, causes, reason_of(program, one))
+        for _, word in ipairs { "reject", "ask" } do
+            local refused = program:land(m.path, said[word])
+            for _, one in ipairs(value.apart(program, reason)) do
+                if value.type(one) == "string" or one.kind == "nil" then
+                    add_rules(self, rules, program:land(refused, one.guard), node, causes, reason_of(program, one),
+                        word == "ask" or nil)
+                end
             end
         end
     end)
@@ -181,13 +234,13 @@ end
 -- ---- score
 
 -- Returns the score as a float, its terms, and the line of the function. That it is finite, whoever runs the program
--- looks after. m.path is where it is asked for.
-function decide.score(self, fn, objects)
+-- looks after. m.path is where it is asked for. args: as of rules.
+function decide.score(self, fn, args)
     local m, program = self.m, self.program
     local sites, fn_line = {}, line_of(self, fn)
 
     self.sums = true
-    start(self, fn, objects, function(node, values)
+    start(self, fn, args, function(node, values)
         local of = values[1] or value.NIL
         for _, one in ipairs(value.apart(program, of)) do
             if one.kind ~= "int" and one.kind ~= "float" then

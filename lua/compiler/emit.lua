@@ -154,7 +154,7 @@ function emit.program(program, found)
         out.rules[index] = {
             when = self.number[rule.when], line = rule.line, text = self:count_text(rule.text),
             reason = self:reason(rule.reason), have = self.number[rule.have], need = self.number[rule.need],
-            compare = rule.compare,
+            compare = rule.compare, asks = rule.asks,
         }
     end
     out.score, out.score_line = self.number[found.score], found.score_line

@@ -163,7 +163,7 @@ function evaluate.prepare(program)
     return { program = program, steps = steps_of(program) }
 end
 
--- Runs it on objects by name: {node, workload} or {request, project}. Returns
+-- Runs it on objects by name: {node, workload}, {request, project} or {applicant, token}. Returns
 -- {trap, line} | {ok = false, reason?, rule, rules: how many held} | {ok = true, score, terms}.
 function evaluate.row(prepared, objects)
     local program, values = prepared.program, compute(prepared.steps, objects)

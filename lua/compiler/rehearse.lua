@@ -114,10 +114,11 @@ local function same(a, b)
     return string.pack("n", a) == string.pack("n", b) or (a ~= a and b ~= b)
 end
 
--- What the file's functions say, in one form: {ok, score | reason}.
+-- What the file's functions say, in one form: {ok, score | reason, asks}.
 local POLICIES = {
     placement = { objects = { "node", "workload" } },
     admission = { objects = { "request", "project" } },
+    approval = { objects = { "applicant", "token" } },
 }
 
 function POLICIES.placement.answer(file, globals, objects)
@@ -127,10 +128,19 @@ end
 -- What a refusal without a reason says.
 function POLICIES.placement.unsaid(file) return "refused by the filter of " .. file end
 function POLICIES.admission.unsaid() return "" end
+POLICIES.approval.unsaid = POLICIES.admission.unsaid
+
+local function ruled(answer)
+    return { ok = answer.verdict == "accept", score = 0.0, reason = answer.reason or "",
+        asks = answer.verdict == "ask" or nil }
+end
 
 function POLICIES.admission.answer(file, globals, objects)
-    local answer = ruling.answer(file, "admit", globals.admit, objects.request, objects.project)
-    return { ok = answer.verdict == "accept", score = 0.0, reason = answer.reason or "" }
+    return ruled(ruling.answer(file, "admit", globals.admit, objects.request, objects.project))
+end
+
+function POLICIES.approval.answer(file, globals, objects)
+    return ruled(ruling.answer(file, "approve", globals.approve, objects.applicant, objects.token))
 end
 
 -- Returns nil when a program and the file's functions agree about objects, or how they differ.
@@ -149,6 +159,7 @@ local function difference(policy, prepared, file, globals, objects)
     elseif not real.ok then
         local reason = reasons.told(made.reason or policy.unsaid(file))
         if made.rules ~= 1 then return "more than one rule holds" end
+        if made.rule.asks ~= real.asks then return "one leaves it to a person, and the other refuses" end
         return reason ~= real.reason and ("'%s', and the program: '%s'"):format(real.reason, reason) or nil
     end
     if same(real.score, made.score) then return nil end

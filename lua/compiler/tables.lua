@@ -57,7 +57,7 @@ function walker:walk_table(node, frame, list)
     local m, fits = self.m, {}
     for _, one in ipairs(value.apart(self.program, list)) do
         if one.kind == "object" then
-            m.refuse(node.line, ("the fields of %s are gone through"):format(one.val),
+            m.refuse(node.line, ("the fields of %s are gone through"):format(self:called(one.val)),
                 "go through a list of their names by ipairs")
         elseif value.type(one) == "table" then
             fits[#fits + 1] = one

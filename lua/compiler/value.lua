@@ -12,7 +12,7 @@
 --   static    a table or function that the file made when it was loaded, or one of Lua's own
 --   table     a table that the decision makes: {cells by key, order}
 --   closure   a function that the decision makes: {proto, cells}
---   object    "node" or "workload"
+--   object    "node", "workload", ...
 --   map       "node.labels", ...
 --
 -- Guards are told among the alternatives of a value, for rows that come by: there exactly one holds, and a

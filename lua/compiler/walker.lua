@@ -1,7 +1,7 @@
 -- Walks the tree of a decision function over all rows at once: expressions. What a call does is walked in the
 -- caller's place; statements are in statements.lua, which adds them to the same walker.
 --
---   walker   { m: the machine, program, loaded: what the file made, objects: fields by object and name, source }
+--   walker   { m: the machine, program, loaded: what the file made, objects: {name, fields} of each, source }
 --   frame    { cells by var, varargs, sink or target, breaks, labels, fn }: one call
 
 local builtins = require "compiler.builtins"
@@ -69,20 +69,27 @@ end
 
 -- ---- indexing
 
--- Returns a field of node or workload.
+-- Returns what the file's author calls an object ("node") or a map of it ("node.labels").
+function walker:called(path)
+    return (path:gsub("^%a+", function(object) return self.objects[object].name end))
+end
+
+-- Returns a field of an object.
 function walker:field(node, object, key)
     local known, name = value.known(self.program, key)
     if not known then
-        self.m.refuse(node.line, ("a field of %s is named by a value"):format(object), "write the field's name")
+        self.m.refuse(node.line, ("a field of %s is named by a value"):format(self:called(object)),
+            "write the field's name")
     end
-    local fields = self.objects[object]
+    local fields = self.objects[object].fields
     local field = fields[name]
     if not field then
         local names = {}
         for each in pairs(fields) do names[#names + 1] = each end
         table.sort(names)
         local text = type(name) == "string" and name or type(name)
-        self.m.problem(node.line, ("%s has no field '%s'%s"):format(object, text, nearest.hint(text, names)))
+        self.m.problem(node.line, ("%s has no field '%s'%s"):format(self:called(object), text,
+            nearest.hint(text, names)))
     end
     if field.kind == "map" then return value.new("map", object .. "." .. name) end
     return value.new(field.kind, self.program:field(object, name, field.type, field.kind == "text"))

@@ -20,10 +20,9 @@ local function give_up(answer, defect)
     return answer
 end
 
--- Returns {program, functions, defect} as in compiler.compile; nothing of a policy that is not compiled. globals: what
--- the file defined. Raises a problem where the file names what is not there.
+-- Returns {program, functions, defect} as in compiler.compile. globals: what the file defined.
+-- Raises a problem where the file names what is not there.
 function compiled.answer(policy, file, source, globals)
-    if not compiler.knows(policy) then return {} end
     local ok, answer = pcall(compiler.compile, source, policy)
     if not ok then return give_up({ functions = {} }, tostring(answer)) end
     local problem = answer.problem

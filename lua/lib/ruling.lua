@@ -18,7 +18,8 @@ function verdicts.approve(first)
     if first == "accept" or first == "reject" or first == "ask" then return first end
 end
 
-local RETURNS = {
+-- What they return, as errors say it.
+ruling.RETURNS = {
     admit = "true, or false and a reason",
     approve = '"accept", "reject" and a reason, or "ask"',
 }
@@ -39,7 +40,7 @@ end
 
 -- A value as an error shows it: `"maybe"`, `a table`.
 function ruling.shown(value)
-    if type(value) == "string" then return ('"%s"'):format(value:sub(1, 40):gsub("%c", " ")) end
+    if type(value) == "string" then return ('"%s"'):format(reasons.told(value:sub(1, 40)):gsub("%c", " ")) end
     return (type(value) == "boolean" or type(value) == "nil") and tostring(value) or "a " .. type(value)
 end
 
@@ -48,7 +49,9 @@ end
 function ruling.answer(file, name, fn, ...)
     local first, reason = fn(...)
     local verdict = verdicts[name](first)
-    if not verdict then blame(file, fn, "%s returned %s; it returns %s", name, ruling.shown(first), RETURNS[name]) end
+    if not verdict then
+        blame(file, fn, "%s returned %s; it returns %s", name, ruling.shown(first), ruling.RETURNS[name])
+    end
     if type(reason) ~= "string" and reason ~= nil then
         blame(file, fn, "%s returned %s as reason; a reason is text", name, ruling.shown(reason))
     end
@@ -71,7 +74,7 @@ local function complete(description, object)
 end
 
 -- Returns what load and ask need of the policy whose function is `name`: check(file, globals), and decide(file,
--- globals, input), which answers {ARGUMENT = {...}, ...} with {verdict = "accept", "reject" or "ask", reason}.
+-- globals, input), which answers {OBJECT = {...}, ...} with {verdict = "accept", "reject" or "ask", reason}.
 function ruling.of(name)
     local arguments, makers = decisions[name].args, {}
     for index, argument in ipairs(arguments) do
@@ -83,7 +86,7 @@ function ruling.of(name)
     function policy.decide(file, globals, input)
         local values = {}
         for index, argument in ipairs(arguments) do
-            values[index] = makers[index](complete(objects[argument.type], input[argument.name]))
+            values[index] = makers[index](complete(objects[argument.type], input[argument.type]))
         end
         return ruling.answer(file, name, globals[name], table.unpack(values, 1, #arguments))
     end
@@ -93,7 +96,7 @@ function ruling.of(name)
         local names, input = {}, {}
         for index, argument in ipairs(arguments) do
             names[index] = argument.name
-            input[argument.name] = strict.example(objects[argument.type])
+            input[argument.type] = strict.example(objects[argument.type])
         end
         if type(globals[name]) ~= "function" then
             error(("there is no function %s(%s)"):format(name, table.concat(names, ", ")), 0)

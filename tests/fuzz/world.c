@@ -140,8 +140,7 @@ int fuzz_world_program(struct fuzz_world *world, const char *policy, const cJSON
     drop_program(world);
     world->places = strcmp(policy, "placement") == 0;
     snprintf(world->file, sizeof(world->file), "%s.lua", policy);
-    int rc = world->places ? lat_program_read(json, &world->program, err)
-                           : lat_program_read_admission(json, &world->program, err);
+    int rc = lat_program_read_as(lat_policy_kind_find(policy), json, &world->program, err);
 
     if (rc != 0) {
         world->program = NULL;

@@ -39,6 +39,11 @@ function compiling.admit(body, rows)
     return compiling.agrees(("function admit(request, project)\n%s\nend"):format(body), rows, "admission")
 end
 
+-- The same for the body of an approval's function.
+function compiling.approve(body, rows)
+    return compiling.agrees(("function approve(node, token)\n%s\nend"):format(body), rows, "approval")
+end
+
 -- Compiles a policy that cannot be. Returns the entry of the function that is at fault.
 function compiling.refused(source, name)
     sandbox.run(sandbox.compile(source, FILE))

@@ -49,6 +49,37 @@ describe("the shipped admission policy", function()
     end)
 end)
 
+describe("the shipped approval policy", function()
+    local function compiled(source)
+        local answer = host.handle { op = "load", kind = "policy", name = "approval", source = source }
+        assert.is_nil(answer.error and answer.error.sentence)
+        assert.is_nil(answer.defect)
+        assert(answer.program, answer.functions[1].why)
+        local globals = sandbox.run(sandbox.compile(source, "approval.lua"))
+        assert.is_nil(rehearse.compare(answer.program, "approval.lua", globals, 11, 400, "approval"))
+        return answer.program
+    end
+
+    it("is compiled, to nothing, since a good token is enough", function()
+        local program = compiled(read "policies/approval/approval.lua")
+        assert.is_nil(program.rules)
+        assert.is_nil(program.traps)
+    end)
+
+    it("is compiled with what it invites to set", function()
+        local source = read "policies/approval/approval.lua"
+        local names, pools
+        source, names = source:gsub("local NAMES = nil", "local NAMES = '^lab%%-%%d+$'")
+        source, pools = source:gsub("local ASK_FOR_POOLS = {}", "local ASK_FOR_POOLS = { edge = true, far = true }")
+        assert.equal(2, names + pools)
+        source = source:gsub("node {}", "node { name = 'lab-1' }")
+        local program = compiled(source)
+        assert.equal(2, #program.rules)
+        assert.is_nil(program.traps)
+        assert.is_true(#program.ops <= 16)
+    end)
+end)
+
 describe("the thirty policies", function()
     it("pass their own tests, nearly all compiled, and the programs say what they say", function()
         local listing = io.popen "ls tests/policies/*.lua"

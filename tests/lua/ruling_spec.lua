@@ -15,7 +15,7 @@ end
 
 local function approval(node, token)
     local answer = host.handle { op = "ask", id = 1, kind = "policy", name = "approval", decision = "decide",
-        input = { node = node, token = token } }
+        input = { applicant = node, token = token } }
     return answer.value, answer.error
 end
 

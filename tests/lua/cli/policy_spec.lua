@@ -241,13 +241,22 @@ describe("policy check", function()
         assert.equal(7, told.functions[1].line)
     end)
 
-    it("says which line keeps an admission from being compiled", function()
-        local ran = checked("policy check a/mine.lua", { tests = 0, functions = {
-            { name = "admit", compiled = false, line = 7, why = "no", instead = "yes" },
-        } })
+    it("says which line keeps an admission or an approval from being compiled", function()
+        for name, policy in pairs { admit = "admission", approve = "approval" } do
+            local ran = checked("policy check a/mine.lua --as " .. policy, { tests = 0, functions = {
+                { name = name, compiled = false, line = 7, why = "no", instead = "yes" },
+            } })
+            assert.equal(10, ran.raised.status)
+            assert.equal(lines(("a/mine.lua: a policy for %s; 0 tests passed"):format(policy),
+                ("  %-8s is not compiled: a/mine.lua:7: no"):format(name), "           instead: yes"), ran.stdout)
+        end
+    end)
+
+    it("says what went wrong where the compiler failed", function()
+        local ran = checked("policy check placement.lua", { tests = 0, defect = "no\27[2J" })
         assert.equal(10, ran.raised.status)
-        assert.equal(lines("a/mine.lua: a policy for admission; 0 tests passed",
-            "  admit    is not compiled: a/mine.lua:7: no", "           instead: yes"), ran.stdout)
+        assert.equal(lines("placement.lua: a policy for placement; 0 tests passed",
+            "  nothing of it is compiled: no?[2J"), ran.stdout)
     end)
 
     it("knows a policy by what it defines, or as it is told", function()
@@ -257,11 +266,12 @@ describe("policy check", function()
         assert.equal("admission", asked.name)
         assert.equal(lines("a/mine.lua: a policy for admission; 1 test passed",
             "  admit    compiled with 8 operations"), ran.stdout)
-        ran, asked = checked("policy check a/mine.lua --as approval", { tests = 1 })
+        ran, asked = checked("policy check a/mine.lua --as approval", { tests = 1, program = {},
+            functions = { { name = "approve", compiled = true, ops = 1 } } })
         assert.is_true(ran.ok)
         assert.equal("approval", asked.name)
         assert.equal(lines("a/mine.lua: a policy for approval; 1 test passed",
-            "  asked one question at a time: nothing of it is compiled"), ran.stdout)
+            "  approve  compiled with 1 operation"), ran.stdout)
         assert.is_false(checked("policy check a/mine.lua --as ranking", {}).ok)
     end)
 

@@ -324,6 +324,13 @@ static void expect_refusal(struct desk *desk, const struct machine *machine, con
     reply_done(&reply);
 }
 
+static bool is_compiled(struct desk *desk)
+{
+    int64_t revision;
+
+    return lat_luahost_program(desk->luahost, "approval", &revision) != NULL;
+}
+
 static void what_the_policy_rejects_is_told_why_and_costs_no_use(void **state)
 {
     struct desk *desk = *state;
@@ -334,6 +341,7 @@ static void what_the_policy_rejects_is_told_why_and_costs_no_use(void **state)
         desk,
         "function approve(n, t) if n.name == 'good' then return 'accept' end return 'reject', "
         "table.concat({n.name, n.labels.zone or '-', n.address, t.pool, t.node, t.created_by, t.uses_left}, ' ') end");
+    assert_true(is_compiled(desk));
     machine_make(&machine);
     expect_refusal(desk, &machine, token, "bad", LAT_E_NOT_ADMITTED,
                    "'approval' (revision 2) rejects the node: bad a memory gpu  root 1.");
@@ -396,6 +404,74 @@ static void who_is_rejected_by_a_person_is_told_so(void **state)
     free(token);
 }
 
+/* What is not compiled is asked of its process: the answers are the same, and come later. */
+static void a_policy_that_is_not_compiled_rules_as_well(void **state)
+{
+    struct desk *desk = *state;
+    char *token = token_of(desk, "{\"uses\":2,\"pool\":\"gpu\"}");
+    struct machine machines[3];
+
+    approve_by(
+        desk,
+        "function approve(n, t) if pcall(error) then return 'accept' end "
+        "if n.name == 'n1x' then return 'ask', t.pool .. ' ' .. t.uses_left end "
+        "return n.labels.zone == 'a' and n.name == 'n2x' and 'accept' or 'reject', "
+        "table.concat({n.name, n.labels.zone or '-', n.address, t.pool, t.node, t.created_by, "
+        "t.uses_left}, ' ') end");
+    assert_false(is_compiled(desk));
+    for (size_t i = 0; i < LAT_COUNT(machines); i++) {
+        machine_make(&machines[i]);
+    }
+    expect_refusal(desk, &machines[0], token, "n1x", LAT_E_NOT_APPROVED,
+                   "'n1x' waits for an administrator: gpu 2.");
+    expect_refusal(desk, &machines[2], token, "n3x", LAT_E_NOT_ADMITTED,
+                   "rejects the node: n3x a memory gpu  root 1.");
+    expect_join(desk, &machines[1], token, "n2x", 201);
+    assert_string_equal(node_named(desk, "n1x")->status, "pending");
+    assert_string_equal(node_named(desk, "n2x")->status, "joining");
+    for (size_t i = 0; i < LAT_COUNT(machines); i++) {
+        machine_done(&machines[i]);
+    }
+    free(token);
+}
+
+/* Machines with any labels at all, asked about by a policy that is compiled: those of one are not another's. */
+static void labels_are_of_the_machine_that_asks(void **state)
+{
+    struct desk *desk = *state;
+    char *token = token_of(desk, "{\"uses\":9}");
+    struct machine machine;
+    struct reply reply;
+    char *body;
+
+    approve_by(desk, "function approve(n) return 'reject', (n.labels.zone or 'none') .. "
+                     "(n.labels['\u00e4'] or '') end");
+    assert_true(is_compiled(desk));
+    machine_make(&machine);
+    expect_refusal(desk, &machine, token, "n7", LAT_E_NOT_ADMITTED, "the node: a.");
+    cJSON *json = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(json, "token", token);
+    cJSON_AddStringToObject(json, "name", "n7");
+    cJSON_AddStringToObject(json, "request", machine.request);
+    cJSON_AddStringToObject(cJSON_AddObjectToObject(json, "labels"), "\u00e4", "\033[2J\r\n<b>");
+    body = lat_json_print(json);
+    reply = ask(desk, NULL, "POST", "/api/v1/join", body);
+    assert_string_equal(lat_json_text(reply.json, "detail", ""),
+                        "The policy 'approval' (revision 2) rejects the node: none [2J  <b>.");
+    reply_done(&reply);
+    free(body);
+    cJSON_DeleteItemFromObject(json, "labels");
+    body = lat_json_print(json);
+    reply = ask(desk, NULL, "POST", "/api/v1/join", body);
+    assert_non_null(strstr(reply.text, "the node: none."));
+    reply_done(&reply);
+    free(body);
+    cJSON_Delete(json);
+    machine_done(&machine);
+    free(token);
+}
+
 static void nobody_gets_in_because_an_operators_policy_failed(void **state)
 {
     struct desk *desk = *state;
@@ -404,6 +480,7 @@ static void nobody_gets_in_because_an_operators_policy_failed(void **state)
 
     approve_by(desk,
                "function approve(n) if n.name == 'n7' then error('no') end return 'accept' end");
+    assert_true(is_compiled(desk));
     machine_make(&machine);
     expect_refusal(desk, &machine, token, "n7", LAT_E_UNAVAILABLE, "gave no answer");
     assert_null(node_named(desk, "n7"));
@@ -432,6 +509,8 @@ static int run(void)
         TEST(what_the_policy_rejects_is_told_why_and_costs_no_use),
         TEST(who_is_left_to_a_person_waits_until_approved),
         TEST(who_is_rejected_by_a_person_is_told_so),
+        TEST(a_policy_that_is_not_compiled_rules_as_well),
+        TEST(labels_are_of_the_machine_that_asks),
         TEST(nobody_gets_in_because_an_operators_policy_failed),
     };
 

@@ -40,6 +40,9 @@ static void fields_are_found_by_their_path(void **state)
         assert_true((strcmp(row->object, "node") == 0) == (field < LAT_NODE_FIELD_COUNT));
         assert_true((strcmp(row->object, "node") == 0 || strcmp(row->object, "workload") == 0) ==
                     (field < LAT_PLACEMENT_FIELD_COUNT));
+        assert_true((row->kind == LAT_POLICY_PLACEMENT) == (field < LAT_PLACEMENT_FIELD_COUNT));
+        assert_true((strcmp(row->object, "request") == 0 || strcmp(row->object, "project") == 0) ==
+                    (row->kind == LAT_POLICY_ADMISSION));
         assert_int_equal(row->scope == LAT_POLICY_SCOPE_UNIFORM, field >= LAT_NODE_FIELD_COUNT);
     }
     assert_int_equal(lat_policy_field_find("node.free"), LAT_FIELD_COUNT);

@@ -347,14 +347,13 @@ static void the_wire_is_not_believed(void **state)
     lat_program_unref(test_program_read("{\"version\":1,\"ops\":" OPS ",\"score\":0}"));
 }
 
-/* Reads a program of one op as one that places, or admits; returns whether it is accepted. */
-static bool is_read(bool admits, const char *op, const char *rest)
+/* Reads a program of one op as one of that kind; returns whether it is accepted. */
+static bool is_read(enum lat_policy_kind kind, const char *op, const char *rest)
 {
     char *text = lat_text_format("{\"version\":1,\"ops\":[%s]%s}", op, rest);
     cJSON *json = cJSON_Parse(text);
     struct lat_program *program = NULL;
-    int rc = admits ? lat_program_read_admission(json, &program, NULL)
-                    : lat_program_read(json, &program, NULL);
+    int rc = lat_program_read_as(kind, json, &program, NULL);
 
     assert_true(rc == 0 || rc == LAT_E_POLICY);
     lat_program_unref(program);
@@ -365,20 +364,44 @@ static bool is_read(bool admits, const char *op, const char *rest)
 
 static void a_program_knows_the_objects_of_its_policy_alone(void **state)
 {
-    static const char *const of_places[] = {"[\"field\",\"node.healthy\"]",
-                                            "[\"field\",\"workload.count\"]"};
-    static const char *const of_requests[] = {"[\"field\",\"request.admin\"]",
-                                              "[\"field\",\"project.cpu\"]"};
+    static const char *const fields[LAT_POLICY_KIND_COUNT][2] = {
+        [LAT_POLICY_PLACEMENT] = {"[\"field\",\"node.healthy\"]", "[\"field\",\"workload.count\"]"},
+        [LAT_POLICY_ADMISSION] = {"[\"field\",\"request.admin\"]", "[\"field\",\"project.cpu\"]"},
+        [LAT_POLICY_APPROVAL] = {"[\"field\",\"applicant.name\"]",
+                                 "[\"field\",\"token.uses_left\"]"},
+    };
 
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
-        assert_true(is_read(false, of_places[i], ""));
-        assert_false(is_read(true, of_places[i], ""));
-        assert_true(is_read(true, of_requests[i], ""));
-        assert_false(is_read(false, of_requests[i], ""));
+    for (int own = 0; own < LAT_POLICY_KIND_COUNT; own++) {
+        for (int kind = 0; kind < LAT_POLICY_KIND_COUNT; kind++) {
+            assert_int_equal(is_read(kind, fields[own][0], ""), kind == own);
+            assert_int_equal(is_read(kind, fields[own][1], ""), kind == own);
+        }
+        assert_int_equal(is_read(own, "[\"const_f\",\"0x1p+0\"]", ",\"score\":0"),
+                         own == LAT_POLICY_PLACEMENT);
+        assert_int_equal(lat_policy_kind_find(lat_policy_kind_name(own)), own);
     }
-    assert_true(is_read(false, "[\"const_f\",\"0x1p+0\"]", ",\"score\":0"));
-    assert_false(is_read(true, "[\"const_f\",\"0x1p+0\"]", ",\"score\":0"));
+    assert_int_equal(lat_policy_kind_find("astrology"), LAT_POLICY_KIND_COUNT);
+}
+
+static void a_rule_of_an_approval_alone_may_leave_it_to_a_person(void **state)
+{
+    static const char op[] = "[\"const_b\",true]";
+    static const char *const wrong[] = {"false", "null", "1", "\"true\"", "[]"};
+
+    (void)state;
+    for (int kind = 0; kind < LAT_POLICY_KIND_COUNT; kind++) {
+        assert_int_equal(
+            is_read(kind, op, ",\"rules\":[{\"when\":0,\"line\":1,\"text\":\"\",\"asks\":true}]"),
+            kind == LAT_POLICY_APPROVAL);
+    }
+    for (size_t i = 0; i < LAT_COUNT(wrong); i++) {
+        char *rest = lat_text_format(
+            ",\"rules\":[{\"when\":0,\"line\":1,\"text\":\"\",\"asks\":%s}]", wrong[i]);
+
+        assert_false(is_read(LAT_POLICY_APPROVAL, op, rest));
+        free(rest);
+    }
 }
 
 static void other_versions_and_things_are_refused(void **state)
@@ -620,6 +643,7 @@ int main(void)
         cmocka_unit_test(texts_are_compared_whether_or_not_anybody_holds_them),
         cmocka_unit_test(the_wire_is_not_believed),
         cmocka_unit_test(a_program_knows_the_objects_of_its_policy_alone),
+        cmocka_unit_test(a_rule_of_an_approval_alone_may_leave_it_to_a_person),
         cmocka_unit_test(other_versions_and_things_are_refused),
         cmocka_unit_test(what_a_value_depends_on_is_found_out),
         cmocka_unit_test(reasons_are_written_as_lua_writes_them),

@@ -1,4 +1,4 @@
-/* Admission by its program and by its process: the same questions, the same verdicts, reasons and errors. */
+/* Admission and approval by their program and by their process: the same questions, the same verdicts, reasons and errors. */
 #include "tests/unit/luahost/fixture.h"
 
 #include "base/mem.h"
@@ -54,11 +54,14 @@ static void set_labels(struct fixture *fixture, enum lat_policy_field field)
     cJSON_Delete(map);
 }
 
-static void make_up(struct fixture *fixture)
+static void make_up(struct fixture *fixture, enum lat_policy_kind kind)
 {
     for (size_t i = LAT_PLACEMENT_FIELD_COUNT; i < LAT_FIELD_COUNT; i++) {
         enum lat_policy_field field = (enum lat_policy_field)i;
 
+        if (lat_policy_field_row(field)->kind != kind) {
+            continue;
+        }
         switch (lat_policy_field_row(field)->type) {
         case LAT_POLICY_TYPE_BOOL:
             lat_record_set_bool(fixture->record, field, below(fixture, 4) == 0);
@@ -94,14 +97,14 @@ static void note(void *arg, const struct lat_ruling *ruling)
     answer->ruling = *ruling;
 }
 
-static void admit(struct fixture *fixture, struct answer *answer)
+static void decide(struct fixture *fixture, enum lat_policy_kind kind, struct answer *answer)
 {
     *answer = (struct answer){0};
-    lat_luahost_admit(fixture->host, fixture->columns, fixture->record, note, answer);
+    lat_luahost_decide(fixture->host, kind, fixture->columns, fixture->record, note, answer);
 }
 
 /* Asks the process, also where there is a program. */
-static void ask_process(struct fixture *fixture, struct answer *answer)
+static void ask_process(struct fixture *fixture, enum lat_policy_kind kind, struct answer *answer)
 {
     struct lat_json_writer writer;
     struct lat_buf input = {0};
@@ -109,18 +112,19 @@ static void ask_process(struct fixture *fixture, struct answer *answer)
     *answer = (struct answer){0};
     lat_json_writer_init(&writer, &input);
     lat_json_object(&writer, NULL);
-    lat_record_write(fixture->record, "request", &writer);
-    lat_record_write(fixture->record, "project", &writer);
+    lat_record_write(fixture->record, kind, &writer);
     lat_json_end(&writer, '}');
-    lat_luahost_rule(fixture->host, "admission", lat_buf_text(&input), note, answer);
+    lat_luahost_rule(fixture->host, lat_policy_kind_name(kind), lat_buf_text(&input), note, answer);
     lat_buf_done(&input);
     assert_true(lat_loop_run_until(fixture->loop, &answer->done, 30000));
 }
 
-static void load(struct fixture *fixture, const char *source)
+static void load(struct fixture *fixture, enum lat_policy_kind kind, const char *source)
 {
-    struct lat_luahost_source policy = {
-        .kind = LAT_LUAHOST_POLICY, .name = "admission", .revision = REVISION, .source = source};
+    struct lat_luahost_source policy = {.kind = LAT_LUAHOST_POLICY,
+                                        .name = lat_policy_kind_name(kind),
+                                        .revision = REVISION,
+                                        .source = source};
     struct result result = {0};
 
     lat_luahost_load(fixture->host, &policy, fixture_on_loaded, &result);
@@ -130,10 +134,11 @@ static void load(struct fixture *fixture, const char *source)
     }
 }
 
-static bool is_compiled(struct fixture *fixture)
+static bool is_compiled(struct fixture *fixture, enum lat_policy_kind kind)
 {
     int64_t revision;
-    bool compiled = lat_luahost_program(fixture->host, "admission", &revision) != NULL;
+    bool compiled =
+        lat_luahost_program(fixture->host, lat_policy_kind_name(kind), &revision) != NULL;
 
     assert_int_equal(revision, REVISION);
     return compiled;
@@ -151,18 +156,20 @@ static void assert_same(const struct lat_ruling *here, const struct lat_ruling *
         return;
     }
     assert_int_equal(here->verdict, there->verdict);
-    if (there->verdict == LAT_RULING_REJECT) {
+    if (there->verdict != LAT_RULING_ACCEPT) {
         assert_string_equal(here->reason, there->reason);
     }
 }
 
 /* What a policy has to have said among the questions, so that they tell something. */
-enum { ACCEPTS = 1, REJECTS = 2, RAISES = 4 };
+enum { ACCEPTS = 1, REJECTS = 2, ASKS = 4, RAISES = 8 };
 
-static const struct {
+struct policy {
     const char *source;
     int says;
-} policies[] = {
+};
+
+static const struct policy admissions[] = {
     {"function admit() return true end", ACCEPTS},
     {"function admit() end", REJECTS},
     {"function admit(request) return request.admin end", ACCEPTS | REJECTS},
@@ -210,32 +217,108 @@ static const struct {
      ACCEPTS | REJECTS | RAISES},
 };
 
-static void program_and_process_say_the_same(void **state)
+static const struct policy approvals[] = {
+    {"function approve() return 'accept' end", ACCEPTS},
+    {"function approve() return 'ask' end", ASKS},
+    {"function approve(node) return 'reject', node.name .. '\\27[2J' .. node.address end", REJECTS},
+    {"local NAMES = '^[a-p]+$'\n"
+     "local ASK_FOR_POOLS = { prod = true, test = true, ada = true, bob = true }\n"
+     "function approve(node, token)\n"
+     "  if not node.name:find(NAMES) then return 'reject', ('nodes are named like %s here'):format(NAMES) end\n"
+     "  if ASK_FOR_POOLS[token.pool] then\n"
+     "    return 'ask', ('nodes of the pool %s are approved by a person'):format(token.pool)\n"
+     "  end\n"
+     "  return 'accept'\n"
+     "end",
+     ACCEPTS | REJECTS | ASKS},
+    {"local WORDS = { ada = 'accept', bob = 'reject', prod = 'reject', test = 'accept' }\n"
+     "function approve(node, token)\n"
+     "  return WORDS[node.labels.env] or 'ask', node.labels.team\n"
+     "end",
+     ACCEPTS | REJECTS | ASKS},
+    {"function approve(node, token)\n"
+     "  local word = token.uses_left > 50 and 'ask' or 'accept'\n"
+     "  if node.labels[token.created_by] or token.node == node.name then word = 'reject' end\n"
+     "  return word, node.name .. token.pool .. token.node .. token.created_by .. token.age_seconds .. token.uses_left\n"
+     "end",
+     ACCEPTS | REJECTS | ASKS},
+    {"function approve(node)\n"
+     "  if node.name == 'node-1' then return 'accept' end -- the example, on which a file is tried\n"
+     "  return node.labels.n + 1 > 5 and 'ask' or 'reject', node.labels.n\n"
+     "end",
+     REJECTS | ASKS | RAISES},
+    {"\n\nfunction approve(node, token)\n"
+     "  if node.name == 'node-1' then return 'ask' end\n"
+     "  if token.uses_left > 90 then return ('may\\nbe'):rep(20) end\n"
+     "  if token.age_seconds > 90 then return token.age_seconds > 1000 end\n"
+     "  if token.created_by == 'bob' then return 'accept', token.uses_left end\n"
+     "  if token.created_by == 'ada' then return end\n"
+     "  if node.labels.env then return 'reject', node.labels end\n"
+     "  return 'accept'\n"
+     "end",
+     ACCEPTS | RAISES},
+};
+
+static int word_of(const struct lat_ruling *ruling)
+{
+    static const int words[] = {
+        [LAT_RULING_ACCEPT] = ACCEPTS, [LAT_RULING_REJECT] = REJECTS, [LAT_RULING_ASK] = ASKS};
+
+    return ruling->fallback.code != LAT_OK ? RAISES : words[ruling->verdict];
+}
+
+static void compare(struct fixture *fixture, enum lat_policy_kind kind, const struct policy *policy)
+{
+    int said = 0;
+
+    load(fixture, kind, policy->source);
+    assert_true(is_compiled(fixture, kind));
+    for (int k = 0; k < QUESTIONS; k++) {
+        struct answer here;
+        struct answer there;
+
+        make_up(fixture, kind);
+        decide(fixture, kind, &here);
+        assert_true(here.done);
+        ask_process(fixture, kind, &there);
+        assert_same(&here.ruling, &there.ruling);
+        said |= word_of(&here.ruling);
+    }
+    if (said != policy->says) {
+        fail_msg("%d:\n%s", said, policy->source);
+    }
+}
+
+static void program_and_process_admit_the_same(void **state)
+{
+    for (size_t i = 0; i < LAT_COUNT(admissions); i++) {
+        compare(*state, LAT_POLICY_ADMISSION, &admissions[i]);
+    }
+}
+
+static void program_and_process_approve_the_same(void **state)
+{
+    for (size_t i = 0; i < LAT_COUNT(approvals); i++) {
+        compare(*state, LAT_POLICY_APPROVAL, &approvals[i]);
+    }
+}
+
+/* Both policies are in force at once, in one process; each is asked about its own. */
+static void one_policy_does_not_answer_for_another(void **state)
 {
     struct fixture *fixture = *state;
+    struct answer answer;
 
-    for (size_t i = 0; i < LAT_COUNT(policies); i++) {
-        int said = 0;
-
-        load(fixture, policies[i].source);
-        assert_true(is_compiled(fixture));
-        for (int k = 0; k < QUESTIONS; k++) {
-            struct answer here;
-            struct answer there;
-
-            make_up(fixture);
-            admit(fixture, &here);
-            assert_true(here.done);
-            ask_process(fixture, &there);
-            assert_same(&here.ruling, &there.ruling);
-            said |= here.ruling.fallback.code != LAT_OK        ? RAISES
-                    : here.ruling.verdict == LAT_RULING_ACCEPT ? ACCEPTS
-                                                               : REJECTS;
-        }
-        if (said != policies[i].says) {
-            fail_msg("%d:\n%s", said, policies[i].source);
-        }
-    }
+    load(fixture, LAT_POLICY_APPROVAL, "function approve(node) return 'ask', node.name end");
+    load(fixture, LAT_POLICY_ADMISSION, "function admit(request) return false, request.name end");
+    lat_record_set_text(fixture->record, LAT_FIELD_request_name, "web");
+    lat_record_set_text(fixture->record, LAT_FIELD_applicant_name, "n7");
+    decide(fixture, LAT_POLICY_ADMISSION, &answer);
+    assert_int_equal(answer.ruling.verdict, LAT_RULING_REJECT);
+    assert_string_equal(answer.ruling.reason, "web");
+    decide(fixture, LAT_POLICY_APPROVAL, &answer);
+    assert_int_equal(answer.ruling.verdict, LAT_RULING_ASK);
+    assert_string_equal(answer.ruling.reason, "n7");
 }
 
 /* A question that none before it was like. */
@@ -261,17 +344,17 @@ static void many_questions_leave_few_texts_behind(void **state)
     struct answer answer;
 
     load(
-        fixture,
+        fixture, LAT_POLICY_ADMISSION,
         "function admit(request, project)\n"
         "  local app = request.image:match('^registry%.example/(.+):%d+$') or request.image\n"
         "  return request.labels[request.name] ~= request.image, request.name:upper() .. ' runs ' .. app\n"
         "end");
-    assert_true(is_compiled(fixture));
+    assert_true(is_compiled(fixture, LAT_POLICY_ADMISSION));
     for (int i = 0; i < MANY; i++) {
         char reason[64];
 
         make_up_another(fixture, i);
-        admit(fixture, &answer);
+        decide(fixture, LAT_POLICY_ADMISSION, &answer);
         snprintf(reason, sizeof(reason), "NAME-%d runs app-%d", i, i);
         assert_int_equal(answer.ruling.verdict, LAT_RULING_REJECT);
         assert_string_equal(answer.ruling.reason, reason);
@@ -281,21 +364,32 @@ static void many_questions_leave_few_texts_behind(void **state)
     }
 }
 
-static void what_is_not_compiled_is_asked_of_the_process(void **state)
+static void assert_is_asked(struct fixture *fixture, enum lat_policy_kind kind, const char *source,
+                            enum lat_ruling_verdict verdict)
 {
-    struct fixture *fixture = *state;
     struct answer answer;
     struct answer there;
 
-    load(fixture, "function admit(request) return not pcall(error), request.name end");
-    assert_false(is_compiled(fixture));
-    make_up(fixture);
-    admit(fixture, &answer);
+    load(fixture, kind, source);
+    assert_false(is_compiled(fixture, kind));
+    make_up(fixture, kind);
+    decide(fixture, kind, &answer);
     assert_false(answer.done);
     assert_true(lat_loop_run_until(fixture->loop, &answer.done, 30000));
-    ask_process(fixture, &there);
+    ask_process(fixture, kind, &there);
     assert_same(&answer.ruling, &there.ruling);
-    assert_int_equal(answer.ruling.verdict, LAT_RULING_ACCEPT);
+    assert_int_equal(answer.ruling.verdict, verdict);
+}
+
+static void what_is_not_compiled_is_asked_of_the_process(void **state)
+{
+    assert_is_asked(*state, LAT_POLICY_ADMISSION,
+                    "function admit(request) return not pcall(error), request.name end",
+                    LAT_RULING_ACCEPT);
+    assert_is_asked(
+        *state, LAT_POLICY_APPROVAL,
+        "function approve(node) return pcall(error) and 'accept' or 'ask', node.name end",
+        LAT_RULING_ASK);
 }
 
 static void both_ways_are_counted(void **state)
@@ -304,11 +398,12 @@ static void both_ways_are_counted(void **state)
     struct lat_luahost_use use;
     struct answer answer;
 
-    load(fixture, "function admit(request) return request.name == 'my-db' or request.count end");
-    assert_true(is_compiled(fixture));
-    make_up(fixture);
-    admit(fixture, &answer);
-    ask_process(fixture, &answer);
+    load(fixture, LAT_POLICY_ADMISSION,
+         "function admit(request) return request.name == 'my-db' or request.count end");
+    assert_true(is_compiled(fixture, LAT_POLICY_ADMISSION));
+    make_up(fixture, LAT_POLICY_ADMISSION);
+    decide(fixture, LAT_POLICY_ADMISSION, &answer);
+    ask_process(fixture, LAT_POLICY_ADMISSION, &answer);
     lat_luahost_use(fixture->host, LAT_LUAHOST_POLICY, "admission", &use);
     assert_int_equal(use.asks, 2);
     assert_int_equal(use.errors, 2);
@@ -318,20 +413,27 @@ static void both_ways_are_counted(void **state)
 static void without_a_policy_there_is_no_answer(void **state)
 {
     struct fixture *fixture = *state;
-    struct answer answer;
 
-    make_up(fixture);
-    admit(fixture, &answer);
-    assert_false(answer.done);
-    assert_true(lat_loop_run_until(fixture->loop, &answer.done, 30000));
-    assert_int_equal(answer.ruling.fallback.code, LAT_E_NOT_FOUND);
-    assert_int_equal(answer.ruling.revision, 0);
+    for (int kind = LAT_POLICY_ADMISSION; kind < LAT_POLICY_KIND_COUNT; kind++) {
+        struct answer answer;
+
+        make_up(fixture, kind);
+        decide(fixture, kind, &answer);
+        assert_false(answer.done);
+        assert_true(lat_loop_run_until(fixture->loop, &answer.done, 30000));
+        assert_int_equal(answer.ruling.fallback.code, LAT_E_NOT_FOUND);
+        assert_int_equal(answer.ruling.revision, 0);
+    }
 }
 
 static int run(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(program_and_process_say_the_same, fixture_setup_empty,
+        cmocka_unit_test_setup_teardown(program_and_process_admit_the_same, fixture_setup_empty,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(program_and_process_approve_the_same, fixture_setup_empty,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(one_policy_does_not_answer_for_another, fixture_setup_empty,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(many_questions_leave_few_texts_behind, fixture_setup_empty,
                                         fixture_teardown),
