@@ -181,6 +181,7 @@ function direct.program(random, pairs_wanted, kind)
         local when = left and self:add({ "and", left, truth }, "B", false) or truth
         program.rules[#program.rules + 1] = {
             when = when, line = #program.rules + 1, text = "", reason = self:reason(index, type),
+            asks = kind.name == "approval" and random:once_in(3) or nil,
         }
         local nothing = self:add({ "not", truth }, "B", false)
         left = left and self:add({ "and", left, nothing }, "B", false) or nothing
@@ -204,8 +205,9 @@ function direct.answer(kind, prepared, ...)
     for index, arg in ipairs(kind.args) do handed[arg.object.name] = select(index, ...) end
     local made = evaluate.row(prepared, handed)
     if made.trap then return { line = made.line, sentence = ("%s:%d: %s"):format(kind.file, made.line, made.trap) } end
-    if not made.ok then return reasons.told(made.reason) end
-    return made.score
+    if made.ok then return made.score end
+    local reason = reasons.told(made.reason)
+    return made.rule.asks and { asks = reason } or reason
 end
 
 return direct

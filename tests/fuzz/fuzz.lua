@@ -31,7 +31,7 @@ local function frame_of(seed)
     return current.frame
 end
 
--- What the functions say: a score, a reason, or {line, sentence} of an error.
+-- What the functions say: a score, a reason, {asks = reason}, or {line, sentence} of an error.
 local function asked(kind, globals, ...)
     local ok, answer = errors.catch("policy", kind.file, kind.answer, kind.file, globals, ...)
     return answer, ok

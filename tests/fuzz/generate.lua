@@ -216,6 +216,19 @@ end
 
 endings.admit = endings.filter
 
+local VERDICTS = { "\"accept\"", "\"reject\"", "\"ask\"" }
+
+function endings.approve(self)
+    local random = self.random
+    if random:once_in(40) then return piece("stat", "return ", self:of("any", 2), "\n") end
+    local verdict = piece("part", random:pick(VERDICTS))
+    if random:once_in(3) then
+        verdict = piece("part", self:condition(3), " and ", random:pick(VERDICTS), " or ", random:pick(VERDICTS))
+    end
+    if random:once_in(3) then return piece("stat", "return ", verdict, "\n") end
+    return piece("stat", "return ", verdict, ", ", self:of("why", 2), "\n")
+end
+
 function endings.score(self)
     if self.random:once_in(50) then return piece("stat", "return ", self:of("any", 2), "\n") end
     return piece("stat", "return ", self:of("num", 4), "\n")

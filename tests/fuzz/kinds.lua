@@ -49,11 +49,17 @@ kind("placement", { "filter", "score" }, function(file, globals, ...)
     return answer.ok and answer.score or answer.reason
 end)
 
-kind("admission", { "admit" }, function(file, globals, ...)
-    local answer = ruling.answer(file, "admit", globals.admit, ...)
-    return answer.verdict == "accept" and 0.0 or answer.reason or ""
-end)
+local function ruled(name)
+    return function(file, globals, ...)
+        local answer = ruling.answer(file, name, globals[name], ...)
+        if answer.verdict == "ask" then return { asks = answer.reason or "" } end
+        return answer.verdict == "accept" and 0.0 or answer.reason or ""
+    end
+end
 
-kinds.RULINGS = { kinds.admission }
+kind("admission", { "admit" }, ruled "admit")
+kind("approval", { "approve" }, ruled "approve")
+
+kinds.RULINGS = { kinds.admission, kinds.approval }
 
 return kinds

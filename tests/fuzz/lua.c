@@ -128,10 +128,10 @@ static int take_program(lua_State *L)
     return 0;
 }
 
-/* Reads the answers at an index: each a score, a reason, or {line, sentence}. Texts are borrowed from the stack. */
+/* Reads the answers at an index: each a score, a reason, {asks = reason}, or {line, sentence}. Texts are borrowed from the stack. */
 static void read_answers(lua_State *L, int index, int count, struct fuzz_answer *ret_answers)
 {
-    luaL_checkstack(L, 3 * count, NULL);
+    luaL_checkstack(L, 4 * count, NULL);
     for (int i = 0; i < count; i++) {
         struct fuzz_answer *answer = &ret_answers[i];
         int type = lua_rawgeti(L, index, i + 1);
@@ -141,10 +141,14 @@ static void read_answers(lua_State *L, int index, int count, struct fuzz_answer 
             answer->kind = FUZZ_REFUSED;
             answer->text = lua_tostring(L, -1);
         } else if (type == LUA_TTABLE) {
-            answer->kind = FUZZ_ERROR;
-            lua_getfield(L, -1, "sentence");
+            bool asks = lua_getfield(L, -1, "asks") == LUA_TSTRING;
+
+            answer->kind = asks ? FUZZ_ASKS : FUZZ_ERROR;
+            if (!asks) {
+                lua_getfield(L, -2, "sentence");
+            }
             answer->text = lua_tostring(L, -1);
-            lua_getfield(L, -2, "line");
+            lua_getfield(L, asks ? -2 : -3, "line");
             answer->line = (int)lua_tointeger(L, -1);
         }
     }

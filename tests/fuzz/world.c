@@ -248,8 +248,8 @@ static const char *compare_refusal(struct fuzz_world *world, size_t node, int32_
     size_t count;
     const struct lat_rule *rules = lat_program_rules(world->program, &count);
 
-    if (answer->kind != FUZZ_REFUSED) {
-        return tell(world, "refused that is not: node %zu by rule %d", node + 1, rule);
+    if (answer->kind != (rules[rule].asks ? FUZZ_ASKS : FUZZ_REFUSED)) {
+        return tell(world, "refused or asked that is not: node %zu by rule %d", node + 1, rule);
     }
     for (size_t i = (size_t)rule + 1; i < count; i++) {
         if (values_of(world, node)[rules[i].when].b) {

@@ -15,9 +15,9 @@ enum {
     FUZZ_SENTENCE_MAX = 512,
 };
 
-/* What is expected of a node, or of a question: an error, that it is refused, or a score (0: admitted). */
+/* What is expected of a node, or of a question: an error, that it is refused or left to a person, or a score (0: admitted). */
 struct fuzz_answer {
-    enum { FUZZ_ERROR, FUZZ_REFUSED, FUZZ_SCORE } kind;
+    enum { FUZZ_ERROR, FUZZ_REFUSED, FUZZ_ASKS, FUZZ_SCORE } kind;
     int line;
     const char *text; /* of the error, with file and line; the reason */
     double score;
