@@ -213,6 +213,9 @@ int32_t lat_program_refused(const struct lat_program *program,
 /* Tells whether an op reads a field (field to value_at). */
 bool lat_program_reads_field(enum lat_opcode code);
 
+/* Returns what a field depends on by itself; an op that reads it may depend on more, by the key it looks up. */
+enum lat_depends lat_program_field_depends(enum lat_policy_field field);
+
 /* Tells whether an op looks into texts or makes one (is_num_i to format_f), and computes it of its operands' values. */
 bool lat_program_reads_text(enum lat_opcode code);
 union lat_program_value lat_program_of_texts(struct lat_columns *columns, const struct lat_op *op,

@@ -163,14 +163,20 @@ static int read_const(struct lat_program *program, struct lat_op *op, const cJSO
                         op_rows[op->code].name + strlen("const_"));
 }
 
-static int read_field(struct lat_program *program, struct lat_op *op, const cJSON *item,
-                      struct lat_err *err)
+enum lat_depends lat_program_field_depends(enum lat_policy_field field)
 {
     static const enum lat_depends by_scope[] = {
         [LAT_POLICY_SCOPE_ROW] = LAT_DEPENDS_ROW,
         [LAT_POLICY_SCOPE_PAIR] = LAT_DEPENDS_MIXED,
         [LAT_POLICY_SCOPE_UNIFORM] = LAT_DEPENDS_UNIFORM,
     };
+
+    return by_scope[lat_policy_field_row(field)->scope];
+}
+
+static int read_field(struct lat_program *program, struct lat_op *op, const cJSON *item,
+                      struct lat_err *err)
+{
     static const char types[] = {
         [LAT_POLICY_TYPE_BOOL] = 'B', [LAT_POLICY_TYPE_INT] = 'I',    [LAT_POLICY_TYPE_FLOAT] = 'F',
         [LAT_POLICY_TYPE_TEXT] = 'S', [LAT_POLICY_TYPE_OPTION] = 'S', [LAT_POLICY_TYPE_MAP] = 'S',
@@ -189,7 +195,7 @@ static int read_field(struct lat_program *program, struct lat_op *op, const cJSO
         return WRONG(err, "op", program->op_count, "reads %s in the wrong way", row->path);
     }
     op->type = (enum lat_program_type)types[row->type];
-    op->depends = by_scope[row->scope];
+    op->depends = lat_program_field_depends(op->field);
     return 0;
 }
 

@@ -108,9 +108,13 @@ static void find_dependencies(struct lat__strip *strip, const union lat_program_
 {
     for (uint32_t i = 0; i < strip->op_count; i++) {
         const struct lat_op *op = lat__strip_op(strip, i);
-        enum lat_depends depends = op->operand_count == 0 || lat_program_reads_field(op->code)
-                                       ? op->depends
-                                       : LAT_DEPENDS_CONSTANT;
+        enum lat_depends depends = LAT_DEPENDS_CONSTANT;
+
+        if (lat_program_reads_field(op->code)) {
+            depends = lat_program_field_depends(op->field);
+        } else if (op->operand_count == 0) {
+            depends = op->depends;
+        }
 
         for (uint32_t k = 0; k < op->operand_count; k++) {
             depends = (enum lat_depends)(depends | strip->depends[op->operands[k]]);

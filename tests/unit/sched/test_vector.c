@@ -607,6 +607,35 @@ static void a_key_of_the_workload_is_looked_up_in_every_node(void **state)
     lat_columns_free(columns);
 }
 
+/* Where no instance of the workload is, the key is one for all nodes, and the workload's map no more than one value. */
+static void a_key_that_goes_by_instances_is_looked_up_in_the_workload(void **state)
+{
+    struct lat_columns *columns = plain_columns(300);
+    struct lat_record *record = lat_record_new(columns);
+    struct lat_program *program = test_program_read(
+        "{\"version\":1,\"ops\":[[\"field\",\"node.workload_instances\"],[\"const_i\",\"1\"],[\"eq_i\",0,1],"
+        "[\"const_s\",\"again\"],[\"const_s\",\"first\"],[\"select_s\",2,3,4],[\"map\",\"workload.labels\",5],"
+        "[\"is_nil\",6]],\"rules\":[{\"when\":7,\"line\":1,\"text\":\"\"}]}");
+    struct lat_vector *vector = lat_vector_new(program, columns);
+    cJSON *labels = cJSON_CreateObject();
+    double score;
+
+    (void)state;
+    cJSON_AddStringToObject(labels, "again", "yes");
+    lat_record_set_map(record, LAT_FIELD_workload_labels, labels);
+    assert_int_equal(best_of(vector, record, NULL, 0, &score), SIZE_MAX);
+    lat_columns_set_int(columns, 200, LAT_FIELD_node_workload_instances, 1);
+    assert_int_equal(best_of(vector, record, NULL, 0, &score), 200);
+    cJSON_AddStringToObject(labels, "first", "yes");
+    lat_record_set_map(record, LAT_FIELD_workload_labels, labels);
+    assert_int_equal(best_of(vector, record, NULL, 0, &score), 0);
+    cJSON_Delete(labels);
+    lat_vector_free(vector);
+    lat_program_unref(program);
+    lat_record_free(record);
+    lat_columns_free(columns);
+}
+
 /* What was made of texts is remembered by their codes, of which those that nobody holds are given to other texts. */
 static void what_is_made_of_texts_is_right_whatever_codes_they_get(void **state)
 {
@@ -691,6 +720,7 @@ int main(void)
         cmocka_unit_test(a_change_renews_what_is_kept_of_its_block),
         cmocka_unit_test(the_first_row_that_raises_an_error_is_told),
         cmocka_unit_test(a_key_of_the_workload_is_looked_up_in_every_node),
+        cmocka_unit_test(a_key_that_goes_by_instances_is_looked_up_in_the_workload),
         cmocka_unit_test(what_is_made_of_texts_is_right_whatever_codes_they_get),
         cmocka_unit_test(without_rules_and_score_the_first_living_row_is_taken),
     };
