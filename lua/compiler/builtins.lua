@@ -32,14 +32,24 @@ builtins.walk_list, builtins.walk_table = function() end, function() return nil 
 
 -- ---- arguments
 
+-- Of what an argument can be, what no function of Lua's minds: neither nil nor a boolean, if it can be anything else.
+local function as_it_should_be(program, of)
+    local parts = value.apart(program, of)
+    for _, one in ipairs(parts) do
+        local kind = value.type(one)
+        if kind ~= "nil" and kind ~= "boolean" then return one end
+    end
+    return parts[1]
+end
+
 -- Raises, where an argument is of such a kind, what the function says of it.
 function builtins.raise(call, index, one)
     local samples = { n = math.max(#call.args, index) }
     -- The others are as they should be: it is about this one.
     for at, of in ipairs(call.args) do
-        local kind = of[1].kind
+        local other = as_it_should_be(call.m.program, of)
         local known, constant = value.known(call.m.program, of)
-        samples[at] = known and constant or (kind == "int" or kind == "float") and 1 or sentences.sample(of[1])
+        samples[at] = known and constant or value.type(other) == "number" and 1 or sentences.sample(other)
     end
     samples[index] = one and sentences.sample(one)
     if not one then samples.n = index - 1 end

@@ -23,20 +23,44 @@ function builder:param(sample, name)
     return add(self.params, self.args, name or "lat" .. #self.params, sample)
 end
 
-local FALSE = { Nil = true, False = true }
+local ARITHMETIC = {}
+for op in ("+ - * / // % ^ & | ~ << >>"):gmatch "%S+" do ARITHMETIC[op] = true end
 
--- Whether Lua knows an expression to be true while it reads it: numbers are computed then.
-local function is_true(node)
-    if node.k == "Paren" then return is_true(node.a) end
-    if node.k == "Number" or node.k == "String" or node.k == "True" then return true end
-    return (node.k == "Unary" and node.op ~= "not" and node.op ~= "#" and is_true(node.a))
-        or (node.k == "Binary" and is_true(node.a) and is_true(node.b))
+-- Whether Lua computes an expression while it reads it.
+local function is_numeral(node)
+    if node.k == "Paren" then return is_numeral(node.a) end
+    if node.k == "Unary" then return (node.op == "-" or node.op == "~") and is_numeral(node.a) end
+    if node.k == "Binary" then return ARITHMETIC[node.op] and is_numeral(node.a) and is_numeral(node.b) end
+    return node.k == "Number"
+end
+
+local TRUTH = { Nil = false, False = false, True = true, Number = true, String = true }
+
+local left_of
+
+-- What Lua knows of an expression's truth while it reads it, by the part of it that stands last; nil: nothing.
+local function truth(node)
+    node = left_of(node)
+    if TRUTH[node.k] ~= nil then return TRUTH[node.k] end
+    if node.k == "Unary" and node.op == "not" then
+        local of = truth(node.a)
+        if of == nil then return nil end
+        return not of
+    end
+    if node.k == "And" or node.k == "Or" then
+        local last = truth(node.b)
+        if last == (node.k == "Or") then return last end
+        return nil
+    end
+    return is_numeral(node) or nil
 end
 
 -- What Lua leaves of an expression: it drops what stands in brackets or before and, or, where that is constant.
-local function left_of(node)
+function left_of(node)
     if node.k == "Paren" then return left_of(node.a) end
-    if (node.k == "And" and is_true(node.a)) or (node.k == "Or" and FALSE[node.a.k]) then return left_of(node.b) end
+    if (node.k == "And" and truth(node.a) == true) or (node.k == "Or" and truth(node.a) == false) then
+        return left_of(node.b)
+    end
     return node
 end
 

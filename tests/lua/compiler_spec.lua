@@ -305,6 +305,11 @@ describe("a compiled score does what Lua does", function()
             "if node.healthy then return 1 end", "return node.healthy and node.name or 1",
             "return node.cpu / node.free_cpu", "", "return node.healthy and 1 or maths.pi",
             "if node.cpu > 2 then total = 1 end return 2",
+            "return (true and nil or node.healthy) + 1", "return (node.healthy and nil or node.labels.x) + 1",
+            "return ((node.cpu > 2 or 1) and node.healthy) + 1", "return (not false and node.labels) + 1",
+            "return (1 < 2 and node.healthy) + 1", "return (-'2' and node.healthy) + 1",
+            "local v = 1 if node.healthy then v = true end return math.min(v, node.labels.x and 2)",
+            "return #string.sub(node.labels.x, node.healthy and 1)",
         })
     end)
 end)
