@@ -43,7 +43,8 @@ static void write_nodes(const struct lat_api *api, const struct lat_trial *trial
     lat_map_free(counts);
 }
 
-/* Writes what becomes of the instances that stand: those beyond the count go, and a change replaces the others. */
+/* Writes what becomes of the instances that stand: those beyond the count go, and a change replaces the others; but of a task what has ended
+ * is not replaced: it is among those that want a place. */
 static void write_standing(const struct dry_run *run, struct lat_json_writer *writer)
 {
     const struct lat_row *row;
@@ -58,10 +59,10 @@ static void write_standing(const struct dry_run *run, struct lat_json_writer *wr
         if (lat_text_equal(allocation->desired, lat_want_name(LAT_WANT_REMOVED))) {
             continue;
         }
-        if (allocation->ordinal < run->workload->count) {
-            stay++;
-        } else {
+        if (allocation->ordinal >= run->workload->count) {
             go++;
+        } else {
+            stay += !allocation->finished;
         }
     }
     lat_json_add_int(writer, "replaced", run->is_change ? stay : 0);

@@ -3,8 +3,8 @@
  *   rows become durable, instances of tasks end ─► what the workload holds ─► the sums of its project
  *   rows are staged ─────► their ids are noted; a question adds what they are beyond what is durable
  *
- * Instances of a task that have ended reserve nothing on their nodes, and so nothing here; they count as instances. They count in full again
- * as soon as the task is staged as changed or to be run again, which is before the reconcilers hand that on to them.
+ * Instances of a task that have ended reserve nothing on their nodes, and so nothing here, whether it is stopped or not; they count as instances.
+ * They count in full again as soon as the task is staged as changed or to be run again, which is before the reconcilers find room for that.
  *
  * A batch that fails is not told of: its rows are then what is durable again, and their ids are forgotten when that is seen. Sums are
  * whole numbers, in units that leave room (KiB, thousandths): they are added to and taken from for years, and must not drift. Runs on
@@ -50,7 +50,7 @@ int64_t lat__holdings_ended(struct lat_store *store, const struct lat_workload *
         const struct lat_allocation *allocation = (const struct lat_allocation *)row;
 
         ended += allocation->finished && allocation->ordinal < workload->count &&
-                 lat_text_equal(allocation->desired, workload->desired) &&
+                 !lat_text_equal(allocation->desired, lat_want_name(LAT_WANT_REMOVED)) &&
                  allocation->spec_generation == workload->generation &&
                  allocation->restarts == workload->restarts;
     }

@@ -120,23 +120,29 @@ static int read_ordinal(struct lat__call *call, int64_t *ret_ordinal, struct lat
     return 0;
 }
 
-/* Returns the instance with that ordinal, the first one for -1; NULL when there is none. */
+/* Returns the instance with that ordinal, the first one for -1; NULL when there is none. One that is being removed only where there is no
+ * other: of a task it may have run elsewhere before. */
 static const struct lat_allocation *find_allocation(struct lat__call *call,
                                                     const struct lat_workload *workload,
                                                     int64_t ordinal)
 {
     const struct lat_row *row;
+    const struct lat_allocation *removed = NULL;
     void *cursor = NULL;
 
     while ((row = lat_store_each(call->api->with.store, LAT_INDEX_ALLOCATION_WORKLOAD,
                                  workload->row.id, &cursor))) {
         const struct lat_allocation *allocation = (const struct lat_allocation *)row;
 
-        if (ordinal < 0 || allocation->ordinal == ordinal) {
+        if (ordinal >= 0 && allocation->ordinal != ordinal) {
+            continue;
+        }
+        if (!lat_text_equal(allocation->desired, lat_want_name(LAT_WANT_REMOVED))) {
             return allocation;
         }
+        removed = removed ? removed : allocation;
     }
-    return NULL;
+    return removed;
 }
 
 static int no_instance(const struct lat_workload *workload, int64_t ordinal, struct lat_err *err)

@@ -197,6 +197,20 @@ static int render_container(void *arg, const struct lat_workload *workload,
     return code;
 }
 
+/* Tells the reconcilers whether a workload has volumes. One of which that cannot be read is taken for one that has. */
+static bool keeps_data(void *arg, const struct lat_workload *workload)
+{
+    char *json = NULL;
+    struct lat_err err;
+    cJSON *container =
+        render_container(arg, workload, NULL, &json, &err) == 0 ? cJSON_Parse(json) : NULL;
+    bool keeps = !container || cJSON_GetArraySize(lat_json_get(container, "volumes")) > 0;
+
+    cJSON_Delete(container);
+    lat_wipe_free(json);
+    return keeps;
+}
+
 static void make_deciders(struct lat_stages *stages)
 {
     const struct lat_stages_config *with = &stages->with;
@@ -228,6 +242,8 @@ static void make_deciders(struct lat_stages *stages)
         .history = with->history,
         .log = with->log,
         .metrics = with->metrics,
+        .keeps_data = keeps_data,
+        .keeps_data_arg = stages,
     });
 }
 

@@ -186,7 +186,10 @@ static bool apply_observed(struct lat__session *session, struct lat_txn *txn,
     lat_row_set(edited->reason, report->reason);
     lat_row_set(edited->observed, report->observed);
     edited->observed_generation = report->generation;
-    edited->finished = is_end(txn, row, report);
+    /* What had ended has, while it is cleared away. */
+    edited->finished =
+        is_end(txn, row, report) ||
+        (row->finished && lat_text_equal(row->desired, lat_want_name(LAT_WANT_REMOVED)));
     edited->updated_at = now;
     lat_txn_put(txn, &edited->row);
     if (report->status == LAT_ALLOCATION_REMOVED && !row->keep_data)

@@ -62,7 +62,7 @@
 
 #define LAT_TRIGGERS(X)                                                                            \
     X(WORKLOAD_CREATED, workload_created, "a workload was deployed")                               \
-    X(WORKLOAD_CHANGED, workload_changed, "its spec or count changed")                             \
+    X(WORKLOAD_CHANGED, workload_changed, "its spec or count changed, or it was to run again")     \
     X(NODE_CHANGED, node_changed, "a node came, went or got room")                                 \
     X(NODE_OPENED, node_opened, "the hours of a node's owner began")                               \
     X(POLICY_CHANGED, policy_changed, "the placement policy changed")

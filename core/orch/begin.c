@@ -92,6 +92,7 @@ void lat__evaluator_begin(struct lat__evaluator *evaluator, struct lat_txn *txn)
                    project ? project->name : "");
     request.fit = evaluator->fit;
     request.data = lat__evaluator_choose(evaluator, txn, &request.data_words);
+    request.home = *evaluator->home ? evaluator->home : NULL;
     evaluator->plan = lat_plan_new(evaluator->planner, &request, seed_of(workload));
     while ((row = lat_txn_each(txn, LAT_INDEX_ALLOCATION_WORKLOAD, workload->row.id, &cursor))) {
         if (!((const struct lat_allocation *)row)->finished) {

@@ -280,6 +280,7 @@ struct lat__evaluator *lat__evaluator_free(struct lat__evaluator *evaluator)
     }
     LAT_ASSERT(TAILQ_EMPTY(&evaluator->trials));
     lat_map_free(evaluator->queue);
+    free(evaluator->home_rows);
     lat_plan_free(evaluator->plan);
     lat__trial_free(evaluator->trial);
     lat_fit_free(evaluator->fit);

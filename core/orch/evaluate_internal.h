@@ -21,7 +21,10 @@ struct lat__evaluator {
     const struct lat_workload *workload; /* it is about this one, held */
     bool early;                          /* whose row was not durable when it began */
     int64_t from;    /* of its instances with data, those before this one were tried */
-    int64_t ordinal; /* the one with data that the plan is of; -1: all without */
+    int64_t ordinal; /* the one with data, or that is due, that the plan is of; -1: all others */
+    char home[LAT_ID_SIZE]; /* where that one ended; "": it is not due */
+    uint64_t *home_rows;    /* a bitmap with that row; owned */
+    size_t home_words;
     char project_name[LAT_NAME_MAX + 1];
     int64_t started_ns;
     size_t staged;                   /* instances that wait for the disk */
@@ -47,8 +50,9 @@ void lat__evaluator_begin(struct lat__evaluator *evaluator, struct lat_txn *txn)
 
 /* ---- choose.c ---- */
 
-/* Chooses which of the missing instances the next plan is of (evaluator->ordinal, wanted): one whose data lives somewhere, which goes there or
- * nowhere, or all the others. Returns the rows of the nodes where its data is; borrowed from the frame; NULL for those without. */
+/* Chooses which of the missing instances the next plan is of (evaluator->ordinal, home, wanted): one whose data lives somewhere, which goes
+ * there or nowhere; one that is due, which goes home if it can; or all the others. Returns the rows of the nodes where its data is, borrowed
+ * until the next plan; NULL for those without. */
 const uint64_t *lat__evaluator_choose(struct lat__evaluator *evaluator, struct lat_txn *txn,
                                       size_t *ret_words);
 
@@ -60,6 +64,11 @@ struct lat__outcome {
     bool is_open;    /* none was placed, and no word is said yet: those behind are tried first */
     bool is_partial; /* some were placed, others are tried next */
 };
+
+/* Returns the instance of an ordinal that is due, or NULL. */
+const struct lat_allocation *lat__evaluator_due(struct lat_txn *txn,
+                                                const struct lat_workload *workload,
+                                                int64_t ordinal);
 
 /* Places those of the instances missing of a workload (NULL: it is gone) that were chosen, as far as they still are missing. LAT_E_POLICY, and
  * the plan is still under way, when its program fails. */

@@ -27,6 +27,9 @@ struct lat_orch_options {
     struct lat_history *history; /* where a workload's story is told; may be NULL */
     struct lat_log *log;
     struct lat_metrics *metrics;
+    /* Tells whether instances of a workload keep data on their nodes, which the nodes may not have told of yet. NULL: what nodes tell is all. */
+    bool (*keeps_data)(void *arg, const struct lat_workload *workload);
+    void *keeps_data_arg;
     size_t evaluations_max;    /* 0: LAT_ORCH_EVALUATIONS_MAX */
     int64_t receipt_bytes_max; /* 0: LAT_ORCH_RECEIPT_BYTES_MAX */
 };

@@ -52,9 +52,17 @@ bool lat__orch_release(struct lat_orch *orch);
 /* Writes the next step of one workload, if there is one to take. */
 void lat__orch_reconcile(struct lat_orch *orch, const char *workload_id);
 
-/* Counts the instances that a workload lacks, up to `max`, and writes their ordinals, the lowest first (NULL: nowhere). */
+/* Counts the instances that a workload lacks, up to `max`, and writes their ordinals, the lowest first (NULL: nowhere). Those that
+ * are due lack a place, too. */
 size_t lat__orch_missing(struct lat_txn *txn, const struct lat_workload *workload,
                          int64_t *ret_ordinals, size_t max);
+
+/* Tells whether an instance has ended and is to be run again: it has given back its room, and so is placed anew. Until then it stays as it
+ * is. */
+bool lat__orch_is_due(const struct lat_workload *workload, const struct lat_allocation *allocation);
+
+/* Writes what a workload asks of an instance into its row (being edited): what it is to run, and what that reserves. */
+void lat__orch_order(const struct lat_workload *workload, struct lat_allocation *edited);
 
 /* ---- status.c ---- */
 

@@ -3,6 +3,9 @@
  *   desired (user) ─► allocations: same desired, spec and restarts, surplus removed ─► rows of removed ones go
  *                                                                     last one gone ─► the workload's rows go
  *
+ * An instance that has ended stands still already, whatever is wanted of it. It is left as it is until its workload is to be run again, or
+ * another spec of it: for that it needs a place as one that is missing does, because it has given back its room (stage.c).
+ *
  * Every assignment that changes gets a higher generation: the fencing number by which a node tells new from
  * old. Runs on the state loop. */
 #include "orch/orch_internal.h"
@@ -43,7 +46,35 @@ static bool is_gone(const struct look *look, const struct lat_allocation *alloca
            !lat_txn_get(look->txn, LAT_TABLE_NODE, allocation->node_id);
 }
 
-/* Brings one allocation's assignment in line with its workload. */
+bool lat__orch_is_due(const struct lat_workload *workload, const struct lat_allocation *allocation)
+{
+    return allocation->finished && is_wanted(workload->desired, LAT_WANT_RUNNING) &&
+           !is_wanted(allocation->desired, LAT_WANT_REMOVED) && allocation->ordinal >= 0 &&
+           allocation->ordinal < workload->count && allocation->ordinal < LAT_COUNT_MAX &&
+           (allocation->spec_generation != workload->generation ||
+            allocation->restarts != workload->restarts);
+}
+
+void lat__orch_order(const struct lat_workload *workload, struct lat_allocation *edited)
+{
+    edited->spec_generation = workload->generation;
+    edited->restarts = workload->restarts;
+    edited->cpu_milli = workload->cpu_milli;
+    edited->memory_bytes = workload->memory_bytes;
+    edited->disk_bytes = workload->disk_bytes;
+    edited->bandwidth_bps = workload->bandwidth_bps;
+    lat_row_set(edited->host_ports, workload->host_ports);
+    lat_row_set(edited->request_id, workload->request_id);
+}
+
+/* Tells whether nothing is to be said to an instance that has ended: it is to stand still, or it is due. */
+static bool rests(const struct lat_workload *workload, const struct lat_allocation *allocation)
+{
+    return allocation->finished && (is_wanted(workload->desired, LAT_WANT_STOPPED) ||
+                                    lat__orch_is_due(workload, allocation));
+}
+
+/* Brings one allocation's assignment in line with its workload. What has ended goes on to count as that, also while it is removed. */
 static void align(struct look *look, const struct lat_allocation *allocation)
 {
     const struct lat_workload *workload = look->workload;
@@ -59,24 +90,19 @@ static void align(struct look *look, const struct lat_allocation *allocation)
         return;
     }
     look->left++;
+    if (!surplus && rests(workload, allocation)) {
+        return;
+    }
     if (lat_text_equal(allocation->desired, desired) &&
         (surplus || (allocation->spec_generation == workload->generation &&
                      allocation->restarts == workload->restarts))) {
         return;
     }
     edited = lat_allocation_edit(allocation);
+    lat__orch_order(workload, edited);
     lat_row_set(edited->desired, desired);
-    lat_row_set(edited->request_id, workload->request_id);
     edited->keep_data = workload->keep_data;
     edited->generation++;
-    edited->finished = false; /* its agent knows whether this is a new order */
-    edited->spec_generation = workload->generation;
-    edited->restarts = workload->restarts;
-    edited->cpu_milli = workload->cpu_milli;
-    edited->memory_bytes = workload->memory_bytes;
-    edited->disk_bytes = workload->disk_bytes;
-    edited->bandwidth_bps = workload->bandwidth_bps;
-    lat_row_set(edited->host_ports, workload->host_ports);
     edited->updated_at = lat_clock_wall_ms(lat_loop_clock(look->orch->with.loop));
     lat_txn_put(look->txn, &edited->row);
     look->changed = true;
@@ -123,6 +149,18 @@ static void update_status(struct look *look)
     look->changed = true;
 }
 
+/* Tells whether an instance has its ordinal for itself. One that is due does not, nor one that has ended and was given another place
+ * (stage.c): its row is left only until its node has cleared it away. */
+static bool takes_ordinal(const struct lat_workload *workload,
+                          const struct lat_allocation *allocation)
+{
+    bool was_moved = allocation->finished && allocation->keep_data &&
+                     is_wanted(allocation->desired, LAT_WANT_REMOVED);
+
+    return allocation->ordinal >= 0 && allocation->ordinal < LAT_COUNT_MAX && !was_moved &&
+           !lat__orch_is_due(workload, allocation);
+}
+
 size_t lat__orch_missing(struct lat_txn *txn, const struct lat_workload *workload,
                          int64_t *ret_ordinals, size_t max)
 {
@@ -137,7 +175,7 @@ size_t lat__orch_missing(struct lat_txn *txn, const struct lat_workload *workloa
     while ((row = lat_txn_each(txn, LAT_INDEX_ALLOCATION_WORKLOAD, workload->row.id, &cursor))) {
         const struct lat_allocation *allocation = (const struct lat_allocation *)row;
 
-        if (allocation->ordinal >= 0 && allocation->ordinal < LAT_COUNT_MAX) {
+        if (takes_ordinal(workload, allocation)) {
             taken[allocation->ordinal] = true;
         }
     }

@@ -1,5 +1,7 @@
 /* What a plan placed becomes rows: ALLOCATION and EVALUATION, in one transaction on top of the workload's row.
  *
+ * An instance that has ended and is to run again keeps its row where its node has room; else that is cleared away, and another one put.
+ *
  * A plan that is refused because what it rests upon has changed is made anew, from the workload as it is then. Of a workload that waits
  * nothing is written that its newest evaluation says already. Runs on the state loop. */
 #include "orch/evaluate_internal.h"
@@ -79,7 +81,8 @@ static const char *trigger_of(const struct lat__evaluator *evaluator)
     const char *waited_for = lat_map_get(evaluator->orch->waiting, evaluator->workload->row.id);
 
     return waited_for ? waited_for
-                      : lat_trigger_name(evaluator->workload->generation > 1
+                      : lat_trigger_name(evaluator->workload->generation > 1 ||
+                                                 evaluator->workload->restarts > 0
                                              ? LAT_TRIGGER_WORKLOAD_CHANGED
                                              : LAT_TRIGGER_WORKLOAD_CREATED);
 }
@@ -103,6 +106,7 @@ static void put_evaluation(struct lat__evaluator *evaluator, struct lat_txn *txn
     lat_buf_done(&receipt);
 }
 
+/* Puts an instance that has found its place for the first time. */
 static void put_allocation(const struct lat_workload *workload, const struct lat_node *node,
                            int64_t ordinal, const char *gpus, struct lat_txn *txn, int64_t now)
 {
@@ -112,20 +116,44 @@ static void put_allocation(const struct lat_workload *workload, const struct lat
     lat_row_set(allocation->node_id, node->row.id);
     allocation->ordinal = ordinal;
     allocation->generation = 1;
-    allocation->spec_generation = workload->generation;
-    allocation->restarts = workload->restarts;
-    allocation->cpu_milli = workload->cpu_milli;
-    allocation->memory_bytes = workload->memory_bytes;
-    allocation->disk_bytes = workload->disk_bytes;
-    allocation->bandwidth_bps = workload->bandwidth_bps;
-    lat_row_set(allocation->host_ports, workload->host_ports);
+    lat__orch_order(workload, allocation);
     lat_row_set(allocation->gpus, gpus);
     lat_row_set(allocation->desired, workload->desired);
     lat_row_set(allocation->status, lat_allocation_state_name(LAT_ALLOCATION_PLACING));
-    lat_row_set(allocation->request_id, workload->request_id);
     allocation->created_at = now;
     allocation->updated_at = now;
     lat_txn_put(txn, &allocation->row);
+}
+
+/* Has an instance that has ended run again where it did, with the room that was found for it. */
+static void run_again(const struct lat_workload *workload, const struct lat_allocation *ended,
+                      const char *gpus, struct lat_txn *txn, int64_t now)
+{
+    struct lat_allocation *edited = lat_allocation_edit(ended);
+
+    lat__orch_order(workload, edited);
+    lat_row_set(edited->gpus, gpus);
+    lat_row_set(edited->desired, workload->desired);
+    edited->keep_data = workload->keep_data;
+    edited->generation++;
+    edited->finished = false; /* its agent knows whether this is a new order */
+    edited->updated_at = now;
+    lat_txn_put(txn, &edited->row);
+}
+
+/* Has a node clear away an instance that has ended and runs again elsewhere. What data there should be, against all that is known, is not
+ * deleted for that. */
+static void move_away(const struct lat_workload *workload, const struct lat_allocation *ended,
+                      struct lat_txn *txn, int64_t now)
+{
+    struct lat_allocation *edited = lat_allocation_edit(ended);
+
+    lat_row_set(edited->desired, lat_want_name(LAT_WANT_REMOVED));
+    lat_row_set(edited->request_id, workload->request_id);
+    edited->keep_data = true;
+    edited->generation++;
+    edited->updated_at = now;
+    lat_txn_put(txn, &edited->row);
 }
 
 /* Puts the allocations of a plan; each of them rests upon the node as it is. */
@@ -135,13 +163,24 @@ static void put_allocations(struct lat__evaluator *evaluator, struct lat_txn *tx
 {
     const struct lat_frame *frame = lat__fleet_frame(evaluator->fleet);
     const uint32_t *rows = lat_plan_rows(evaluator->plan);
+    /* One that is due is planned alone. */
+    const struct lat_allocation *ended =
+        evaluator->ordinal >= 0 ? lat__evaluator_due(txn, workload, evaluator->ordinal) : NULL;
 
     lat_txn_expect(txn, &evaluator->workload->row);
     for (size_t i = 0; i < count; i++) {
         const struct lat_node *node = lat_frame_node(frame, rows[i]);
+        const char *gpus = lat_plan_gpus(evaluator->plan, i);
 
         lat_txn_expect(txn, &node->row);
-        put_allocation(workload, node, ordinals[i], lat_plan_gpus(evaluator->plan, i), txn, now);
+        if (ended && lat_text_equal(ended->node_id, node->row.id)) {
+            run_again(workload, ended, gpus, txn, now);
+            continue;
+        }
+        if (ended) {
+            move_away(workload, ended, txn, now);
+        }
+        put_allocation(workload, node, ordinals[i], gpus, txn, now);
     }
 }
 

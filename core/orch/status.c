@@ -56,6 +56,22 @@ static void add_unknown(struct lat__outlook *outlook, const char *what, const ch
     worsen(outlook, LAT_WORKLOAD_FAILED, reason);
 }
 
+/* What has ended stands still: the workload is stopped with it, and says how it ended. */
+static void add_ended(struct lat__outlook *outlook, const struct lat_workload *workload,
+                      const struct lat_allocation *allocation)
+{
+    bool has_reason = *allocation->reason != '\0';
+    char which[32] = "it";
+    char reason[LAT_ERR_SENTENCE_MAX];
+
+    if (workload->count > 1) {
+        snprintf(which, sizeof(which), "instance %lld", (long long)allocation->ordinal);
+    }
+    snprintf(reason, sizeof(reason), "%s had ended before: %.32s%s%.300s%s", which,
+             allocation->status, has_reason ? " (" : "", allocation->reason, has_reason ? ")" : "");
+    worsen(outlook, LAT_WORKLOAD_STOPPED, reason);
+}
+
 static void add_allocation(struct lat__outlook *outlook, const struct lat_workload *workload,
                            const struct lat_allocation *allocation, const struct lat_node *node)
 {
@@ -73,7 +89,15 @@ static void add_allocation(struct lat__outlook *outlook, const struct lat_worklo
         add_unknown(outlook, "an instance is said to be", allocation->status);
         return;
     }
-    if (!allocation->finished && node &&
+    if (lat__orch_is_due(workload, allocation)) {
+        return; /* what it lacks is a place: add_missing */
+    }
+    if (allocation->finished && want != LAT_WANT_REMOVED &&
+        lat_text_equal(workload->desired, lat_want_name(LAT_WANT_STOPPED))) {
+        add_ended(outlook, workload, allocation);
+        return;
+    }
+    if ((!allocation->finished || want == LAT_WANT_REMOVED) && node &&
         !lat_text_equal(node->status, lat_node_state_name(LAT_NODE_READY))) {
         snprintf(away, sizeof(away), "node %s: %.300s", node->name, node->reason);
         reason = away;

@@ -22,6 +22,8 @@
 
 enum { DRAWN = 32 }; /* candidates, to see where to split all */
 
+#define LAT__HOME_POINTS (INT64_C(1) << 40) /* more than all that a workload may prefer */
+
 /* ---- heaps ---- */
 
 /* Without a branch: nobody could foretell which way it goes. */
@@ -131,6 +133,7 @@ static struct lat__candidate candidate_of(const struct lat__placing *placing, ui
     const struct lat_fit *fit = placing->plan->request.fit;
     int64_t points = fit ? lat_fit_points(fit, row) : 0;
 
+    points += row == placing->home ? LAT__HOME_POINTS : 0;
     return (struct lat__candidate){
         .points = placing->moves ? points - lat_fit_moving_points(fit, row) : points,
         .score = score,
@@ -339,11 +342,14 @@ struct lat__placing *lat__placing_new(struct lat_plan *plan, size_t most)
     struct lat__placing *placing = LAT_NEW(struct lat__placing);
     size_t rows = lat_frame_rows(plan->planner->frame);
 
-    *placing = (struct lat__placing){.plan = plan,
-                                     .most = most,
-                                     .moves = most > 1 && lat_fit_moves(plan->request.fit),
-                                     .row_count = rows,
-                                     .offset = rows ? (size_t)(plan->seed % rows) : 0};
+    *placing = (struct lat__placing){
+        .plan = plan,
+        .most = most,
+        .moves = most > 1 && lat_fit_moves(plan->request.fit),
+        .row_count = rows,
+        .offset = rows ? (size_t)(plan->seed % rows) : 0,
+        .home = plan->request.home ? lat_frame_row(plan->planner->frame, plan->request.home)
+                                   : SIZE_MAX};
     if (!placing->moves) {
         find_one_group(placing);
         return placing;

@@ -23,6 +23,7 @@ struct lat__placing {
     bool moves;
     size_t row_count;
     size_t offset; /* of the row that comes first among equals */
+    size_t home;   /* row that is taken before all others; SIZE_MAX: none */
     size_t key_count;
     uint32_t *rows;  /* all, group by group; NULL where nothing moves: then there is one group */
     size_t *domains; /* by row and key */

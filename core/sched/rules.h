@@ -17,6 +17,9 @@ struct lat_request {
      * frame; NULL: no data of it lives anywhere. */
     const uint64_t *data;
     size_t data_words;
+    const char *
+        home; /* id of the node that is taken before all others where it passes: an instance of which it was the place runs again.
+                         Borrowed; NULL: none */
 };
 
 enum lat_tense {

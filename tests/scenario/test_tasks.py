@@ -54,6 +54,24 @@ def test_a_task_ends_and_its_exit_status_says_how(day: Cloud) -> None:
     assert json.loads(day.cli("show", "good", "--json").stdout)["status"] == "completed"
 
 
+def test_one_that_ended_stays_ended_when_it_is_stopped_and_waits_for_room_to_run_again(day: Cloud) -> None:
+    (node,) = day.api("GET", "/api/v1/nodes")["items"]
+    whole = str(node["cpu_milli"] / 1000)
+    day.cli("deploy", "custom", "whole", *task("--cpu", whole, "--volume", "data:/data", script="echo ran >> /data/runs; cat /data/runs"))
+    day.cli("stop", "whole")
+    shown = json.loads(day.cli("show", "whole", "--json").stdout)
+    assert (shown["status"], shown["reason"]) == ("stopped", "it had ended before: completed")
+    day.cli("start", "whole")
+    assert starts(day, "whole") == 1, "to start it is not to run it again"
+    day.cli("deploy", "custom", "part", "--cpu", "0.1", *IMAGE, "--", "-c", "sleep 600")
+    day.cli("restart", "whole", "--detach")
+    day.api.wait("whole", "pending")
+    assert "free" in day.api.show("whole")["reason"]
+    day.cli("rm", "part", "--yes")
+    day.api.wait("whole", "completed", timeout_s=90)
+    assert day.cli("logs", "whole").stdout.split()[-2:] == ["ran", "ran"], "its second run finds what the first one left"
+
+
 def test_what_has_ended_is_not_run_again_by_any_restart(day: Cloud) -> None:
     day.cli("deploy", "custom", "once", *task("--volume", "data:/data", script="echo ran >> /data/runs; cat /data/runs"))
     day.cli("deploy", "custom", "slow", *task("--detach", "--volume", "data:/data", script="echo ran >> /data/runs; until [ -e /data/end ]; do sleep 0.1; done; cat /data/runs"))

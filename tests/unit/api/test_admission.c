@@ -324,6 +324,11 @@ static void what_has_ended_reserves_nothing_until_it_is_run_again(void **state)
         "scale: 1 4 1 8388608."); /* the instances of the job that have ended are still its */
     assert_refused(ask(desk, desk->alice, "POST", "/api/v1/workloads/job/restart", NULL),
                    "change: 1 3 3 25165824.");
+    expect(desk, desk->alice, "POST", "/api/v1/workloads/job/stop", NULL, 202);
+    assert_refused(ask(desk, desk->alice, "POST", "/api/v1/workloads/web/scale", "{\"count\":4}"),
+                   "scale: 1 4 1 8388608."); /* nor do they take it again when it is stopped */
+    assert_refused(ask(desk, desk->alice, "POST", "/api/v1/workloads/job/restart", NULL),
+                   "change: 1 3 3 25165824.");
     expect(desk, desk->alice, "POST", "/api/v1/workloads/web/restart", NULL, 202); /* as ever */
     expect(desk, desk->alice, "DELETE", "/api/v1/workloads/web", NULL, 202);
     expect(desk, desk->alice, "POST", "/api/v1/workloads/job/restart", NULL, 202);

@@ -52,6 +52,39 @@ static void a_log_comes_as_it_is_and_ends(void **state)
     agent_free(scene.agent);
 }
 
+/* A task that ran again on another node has two rows of an ordinal for a while. */
+static void the_log_is_not_that_of_an_instance_that_is_being_removed(void **state)
+{
+    struct desk *desk = *state;
+    struct lat_store *store = desk->console->store;
+    struct lat_allocation *first;
+    struct going *going;
+    struct lat_txn *txn;
+    struct scene scene;
+    void *cursor = NULL;
+    cJSON *header;
+    char other[LAT_ID_SIZE];
+
+    set_scene(desk, &scene);
+    place(desk, scene.workload, other);
+    first = lat_allocation_edit((const struct lat_allocation *)lat_store_each(
+        store, LAT_INDEX_ALLOCATION_WORKLOAD, scene.workload, &cursor));
+    lat_row_set(first->desired, "removed");
+    txn = lat_txn_begin(store, "");
+    lat_txn_put(txn, &first->row);
+    commit_now(desk->console->bed, txn);
+    going = go(desk, desk->alice, "GET", "/api/v1/workloads/web/logs", NULL);
+    await_stream(desk, &scene);
+    header = cJSON_Parse(lat_buf_text(&scene.agent->header));
+    assert_string_equal(lat_json_text(header, "allocation", ""),
+                        lat_text_equal(first->row.id, other) ? scene.instance : other);
+    cJSON_Delete(header);
+    lat_stream_end(scene.agent->stream);
+    going_await_over(going);
+    going_free(going);
+    agent_free(scene.agent);
+}
+
 static void a_followed_log_ends_at_the_node_when_its_reader_goes(void **state)
 {
     struct desk *desk = *state;
@@ -292,6 +325,7 @@ static int run(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, desk_open, desk_close)
     const struct CMUnitTest tests[] = {
         TEST(a_log_comes_as_it_is_and_ends),
+        TEST(the_log_is_not_that_of_an_instance_that_is_being_removed),
         TEST(a_followed_log_ends_at_the_node_when_its_reader_goes),
         TEST(a_slow_reader_slows_the_node_down),
         TEST(a_log_that_breaks_off_does_not_look_whole),

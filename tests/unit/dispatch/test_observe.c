@@ -171,6 +171,25 @@ static void only_a_task_finishes(void **state)
     agent_free(agent);
 }
 
+static void what_had_ended_has_while_it_is_cleared_away(void **state)
+{
+    struct console *console = *state;
+    char id[LAT_ID_SIZE];
+    make_allocation(console, console->node, id);
+    make_workload_a_task(console);
+    struct agent *agent = agent_welcomed(console);
+    agent_say_observed(agent, id, 1, "completed", "", "{\"exit_status\":0,\"finished\":true}");
+    await_allocation(console, id, "completed");
+    change_allocation(console, id, "removed", 2);
+    agent_say_observed(agent, id, 2, "stopping", "being removed", "{}");
+    await_allocation(console, id, "stopping");
+    assert_true(allocation_of(console, id)->finished);
+    agent_say_observed(agent, id, 2, "removed", "", "{}");
+    await_allocation(console, id, "removed");
+    assert_true(allocation_of(console, id)->finished);
+    agent_free(agent);
+}
+
 static void removed_is_final(void **state)
 {
     struct console *console = *state;
@@ -378,6 +397,7 @@ int main(void)
         TEST(a_node_that_is_ahead_of_a_backup_is_overtaken),
         TEST(a_status_that_nobody_knows_is_written_over),
         TEST(only_a_task_finishes),
+        TEST(what_had_ended_has_while_it_is_cleared_away),
         TEST(volumes_that_go_with_their_instance_are_looked_for_no_more),
         TEST(removed_is_final),
         TEST(progress_is_written_twice_a_second),

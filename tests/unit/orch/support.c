@@ -26,7 +26,8 @@ void orch_start(struct cloud *cloud)
                                                           .store = cloud->bed->store,
                                                           .luahost = cloud->luahost,
                                                           .history = cloud->history,
-                                                          .metrics = cloud->bed->metrics});
+                                                          .metrics = cloud->bed->metrics,
+                                                          .keeps_data = cloud->keeps_data});
 }
 
 void orch_stop(struct cloud *cloud)

@@ -18,6 +18,7 @@ struct cloud {
     struct lat_luahost *luahost;
     struct lat_history *history;
     struct lat_orch *orch;
+    bool (*keeps_data)(void *arg, const struct lat_workload *workload); /* of the reconcilers */
     char project[LAT_ID_SIZE];
 };
 

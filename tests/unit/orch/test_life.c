@@ -337,100 +337,6 @@ static void an_end_in_the_middle_of_everything_leaves_nothing(void **state)
     orch_start(cloud);
 }
 
-static void make_task(struct cloud *cloud, const char *id)
-{
-    struct lat_txn *txn = lat_txn_begin(cloud->bed->store, "");
-    struct lat_workload *workload =
-        lat_workload_edit((const struct lat_workload *)lat_txn_get(txn, LAT_TABLE_WORKLOAD, id));
-
-    lat_row_set(workload->kind, "task");
-    lat_txn_put(txn, &workload->row);
-    commit_now(cloud->bed, txn);
-}
-
-/* As dispatch writes the end of a task. */
-static void finish(struct cloud *cloud, const char *workload, int64_t ordinal, const char *status)
-{
-    struct lat_txn *txn = lat_txn_begin(cloud->bed->store, "");
-    struct lat_allocation *edited;
-
-    observe(cloud, workload, ordinal, status, "it ended");
-    edited = lat_allocation_edit(allocation_of(cloud, workload, ordinal));
-    edited->finished = true;
-    lat_txn_put(txn, &edited->row);
-    commit_now(cloud->bed, txn);
-    run_for(cloud, 10);
-}
-
-static void a_task_is_completed_when_all_its_instances_are(void **state)
-{
-    struct cloud *cloud = *state;
-    char id[LAT_ID_SIZE];
-    char node[LAT_ID_SIZE];
-
-    add_node(cloud, "n1", node);
-    deploy(cloud, "job", 2, 1000, id);
-    make_task(cloud, id);
-    run_for(cloud, 10);
-    observe(cloud, id, 1, "running", "");
-    finish(cloud, id, 0, "completed");
-    assert_string_equal(workload_of(cloud, id)->status, "running");
-    finish(cloud, id, 1, "completed");
-    assert_string_equal(workload_of(cloud, id)->status, "completed");
-    set_node(cloud, node, "unreachable", "gone for now");
-    run_for(cloud, 10);
-    assert_string_equal(workload_of(cloud, id)->status, "completed"); /* which no weather changes */
-    assert_int_equal(count_of(cloud, LAT_INDEX_ALLOCATION_WORKLOAD, id), 2);
-}
-
-static void a_finished_task_makes_room_and_a_new_order_takes_it_again(void **state)
-{
-    struct cloud *cloud = *state;
-    char job[LAT_ID_SIZE];
-    char web[LAT_ID_SIZE];
-    char node[LAT_ID_SIZE];
-
-    add_node(cloud, "n1", node); /* of two processors */
-    deploy(cloud, "job", 1, 2000, job);
-    make_task(cloud, job);
-    run_for(cloud, 10);
-    deploy(cloud, "web", 1, 1000, web);
-    run_for(cloud, 10);
-    assert_null(allocation_of(cloud, web, 0));
-    finish(cloud, job, 0, "failed");
-    run_for(cloud, 2000);
-    assert_string_equal(workload_of(cloud, job)->status, "failed");
-    assert_non_null(allocation_of(cloud, web, 0));
-    change(cloud, job, (struct wish){.restarts = 1});
-    run_for(cloud, 200);
-    assert_false(allocation_of(cloud, job, 0)->finished);
-}
-
-static void what_a_given_up_node_finished_is_not_run_again_and_can_be_removed(void **state)
-{
-    struct cloud *cloud = *state;
-    struct lat_txn *txn;
-    char id[LAT_ID_SIZE];
-    char node[LAT_ID_SIZE];
-    char other[LAT_ID_SIZE];
-
-    add_node(cloud, "n1", node);
-    deploy(cloud, "job", 1, 0, id);
-    make_task(cloud, id);
-    run_for(cloud, 10);
-    finish(cloud, id, 0, "completed");
-    add_node(cloud, "n2", other);
-    txn = lat_txn_begin(cloud->bed->store, "");
-    lat_txn_remove(txn, LAT_TABLE_NODE, node);
-    commit_now(cloud->bed, txn);
-    run_for(cloud, 2000);
-    assert_string_equal(workload_of(cloud, id)->status, "completed");
-    assert_string_equal(allocation_of(cloud, id, 0)->node_id, node);
-    change(cloud, id, (struct wish){.desired = "removed"});
-    run_for(cloud, 10);
-    assert_null(workload_of(cloud, id));
-}
-
 static void a_word_that_nobody_knows_is_told_and_ends_nothing(void **state)
 {
     struct cloud *cloud = *state;
@@ -480,11 +386,8 @@ int main(void)
         TEST(each_step_is_told_once_also_when_the_disk_refused_it_before),
         TEST(a_second_look_writes_nothing),
         TEST(a_console_that_starts_again_goes_on_from_what_was_durable),
-        TEST(a_word_that_nobody_knows_is_told_and_ends_nothing),
-        TEST(a_task_is_completed_when_all_its_instances_are),
-        TEST(a_finished_task_makes_room_and_a_new_order_takes_it_again),
-        TEST(what_a_given_up_node_finished_is_not_run_again_and_can_be_removed),
         TEST(an_end_in_the_middle_of_everything_leaves_nothing),
+        TEST(a_word_that_nobody_knows_is_told_and_ends_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
