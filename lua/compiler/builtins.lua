@@ -32,14 +32,16 @@ builtins.walk_list, builtins.walk_table = function() end, function() return nil 
 
 -- ---- arguments
 
--- Of what an argument can be, what no function of Lua's minds: neither nil nor a boolean, if it can be anything else.
+local FITTING = { number = 1, string = 2, ["nil"] = 4, boolean = 4 } -- 3: anything else
+
+-- Of what an argument can be, what Lua's functions mind least.
 local function as_it_should_be(program, of)
-    local parts = value.apart(program, of)
-    for _, one in ipairs(parts) do
-        local kind = value.type(one)
-        if kind ~= "nil" and kind ~= "boolean" then return one end
+    local best, least
+    for _, one in ipairs(value.apart(program, of)) do
+        local minded = FITTING[value.type(one)] or 3
+        if not best or minded < least then best, least = one, minded end
     end
-    return parts[1]
+    return best
 end
 
 -- Raises, where an argument is of such a kind, what the function says of it.

@@ -310,6 +310,7 @@ describe("a compiled score does what Lua does", function()
             "return (1 < 2 and node.healthy) + 1", "return (-'2' and node.healthy) + 1",
             "local v = 1 if node.healthy then v = true end return math.min(v, node.labels.x and 2)",
             "return #string.sub(node.labels.x, node.healthy and 1)",
+            "return math.fmod(math.tointeger(0.5), node.healthy and {} or 0.0)",
         })
     end)
 end)
