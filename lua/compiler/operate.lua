@@ -3,6 +3,7 @@
 --
 -- `node` is the expression, for its line and for the names in a sentence; its operands are node.a and node.b.
 
+local ranges = require "compiler.ranges"
 local sentences = require "compiler.sentences"
 local ssa = require "compiler.ssa"
 local texts = require "compiler.texts"
@@ -110,12 +111,13 @@ local function mixed(program, both, whole, real, wide)
 end
 
 -- Whether the float operation on integers that are exact gives the exact result, its zero without a sign.
-local function agrees(program, op, whole, i, j)
-    if not program.ops[whole].range then return false end
+local function agrees(program, op, i, j)
+    local x, y = program.ops[i.val], program.ops[j.val]
+    -- Of the operands, not of the result: that of two constants is known also where it has wrapped around.
+    if not ranges.of(ARITHMETIC[op] .. "_i", x, y) then return false end
     if op == "+" or op == "-" then return true end
-    local x, y = program.ops[i.val].range, program.ops[j.val].range
     -- A product with a negative number may be -0 as a float.
-    return op == "*" and x[1] >= 0 and y[1] >= 0
+    return op == "*" and x.range[1] >= 0 and y.range[1] >= 0
 end
 
 -- Whether Lua computes an expression while it reads it.
@@ -152,8 +154,7 @@ local function arithmetic(m, node, op, a, b)
         end)
     end
     local whole = program:make(name .. "_i", i.val, j.val)
-    local known = program.ops[i.val].range and program.ops[j.val].range
-    return mixed(program, both, whole, real, known and agrees(program, op, whole, i, j))
+    return mixed(program, both, whole, real, agrees(program, op, i, j))
 end
 
 -- Returns the integer that a number is for a bitwise operation; raises where it is none.

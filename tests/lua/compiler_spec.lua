@@ -16,6 +16,7 @@ describe("a compiled score does what Lua does", function()
             "return node.free_cpu",
             "return node.memory",
             "return node.memory + workload.memory * 3 - node.disk",
+            "return math.max(node.cpu, 1 << 53) * (1 << 53)", "return math.max(node.cpu, 1 << 52) + (1 << 52)",
             "return node.memory / workload.memory",
             "return node.cpu ^ 2 + 2 ^ node.cpu",
             "return -node.cpu - -node.memory",
