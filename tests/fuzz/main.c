@@ -3,7 +3,7 @@
  *     lattice-fuzz --seed N --show           the source of a seed, or its program
  *     lattice-fuzz --seed N                  one seed; what differs is made smaller
  *     lattice-fuzz --seed N --programs M     M seeds from N on
- *     lattice-fuzz --programs M --pairs      and which pairs of operations no source had
+ *     lattice-fuzz --programs M --pairs      and which pairs of operations there were not, or not from source
  *
  * Options: --jobs N (processes), --until-failure, --quiet (nothing of why sources were not compiled, no progress). The last
  * line are the sums. Status: 0 no difference, 1 a difference, 2 wrong usage, 3 something broke, 130 stopped. */
@@ -46,8 +46,8 @@ static double cpu_seconds(void)
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-/* Tells which pairs no program from source had, by consumer. */
-static void print_missing(const fuzz_pairs pairs)
+/* Tells which pairs there were not, by consumer. */
+static void print_missing(const char *where, const fuzz_pairs pairs)
 {
     for (size_t j = 0; j < LAT_OP_COUNT; j++) {
         bool begun = false;
@@ -55,7 +55,7 @@ static void print_missing(const fuzz_pairs pairs)
         for (size_t i = 0; i < LAT_OP_COUNT; i++) {
             if (fuzz_can_feed(i, j) && !pairs[i][j]) {
                 if (!begun) {
-                    printf("not from source: %s <-", fuzz_ops[j].name);
+                    printf("not %s: %s <-", where, fuzz_ops[j].name);
                 }
                 printf(" %s", fuzz_ops[i].name);
                 begun = true;
@@ -78,7 +78,8 @@ static void print_sums(const struct fuzz_options *options, enum fuzz_end end,
         printf("not compiled %" PRIu64 ": %s\n", sums->reasons[i].count, sums->reasons[i].text);
     }
     if (options->pairs) {
-        print_missing(sums->counts.compiled);
+        print_missing("from source", sums->counts.compiled);
+        print_missing("at all", sums->counts.all);
     }
     printf("%sprograms %" PRIu64 " compiled %" PRIu64
            " pairs_covered %zu pairs %zu pairs_mistyped %zu pairs_compiled %zu pairs_ruled %zu"

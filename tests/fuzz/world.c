@@ -177,11 +177,11 @@ bool fuzz_can_feed(size_t producer, size_t consumer)
 {
     const char *operands = fuzz_ops[consumer].operands;
     char type = fuzz_ops[producer].type[0];
-
     bool is_const = producer <= LAT_OP_const_s;
+    bool takes_any = strpbrk(operands, "BIFS") != NULL; /* and no constant alone */
 
-    return operands[0] != '\0' && (type == '_' || strchr(operands, type) != NULL ||
-                                   (is_const && strchr(operands, type - 'A' + 'a') != NULL));
+    return (type == '_' && takes_any) || strchr(operands, type) != NULL ||
+           (is_const && strchr(operands, type - 'A' + 'a') != NULL);
 }
 
 /* ---- the scalar reference ---- */
