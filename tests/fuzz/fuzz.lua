@@ -68,8 +68,9 @@ local function compare(kind, program, ask, subject, seed)
     local rows = frame_of(seed)
     local refusal = native.program(kind.name, program, ask == asked)
     if refusal then
-        -- Nobody has counted how long the texts of a direct program become.
-        return (ask == asked or not refusal:find "too long a text") and "it is refused: " .. refusal or nil
+        -- Nobody has counted how long the texts of a direct program become, and what that costs.
+        local is_uncounted = refusal:find "too long a text" or refusal:find "more work for each node"
+        return (ask == asked or not is_uncounted) and "it is refused: " .. refusal or nil
     end
     if kind ~= kinds.placement then return compare_rulings(kind, ask, subject, rows) end
     return compare_rows(kind, ask, subject, rows, chance.new(seed ~ 0x5eed))
