@@ -182,7 +182,12 @@ def test_end_of_a_container_is_told_and_its_reason_is_seen(driver: DriverProbe, 
 
 
 def test_own_operations_are_not_told_as_news(driver: DriverProbe) -> None:
-    start(driver, Assignment().task)
+    web = Assignment()
+    start(driver, web.task)
+    for _ in range(4):
+        driver.do("restart", allocation=web.allocation)
+    for _ in range(4):
+        driver.wait_event(lambda event: event.get("allocation") == web.allocation)  # an end is news, whoever caused it
     with pytest.raises(queue.Empty):
         driver.events.get(timeout=0.3)
 

@@ -80,6 +80,7 @@ static void on_restarted(void *arg, const cJSON *reply, const struct lat_err *er
 {
     (void)reply;
     if (err != NULL) {
+        lat__start_failed(arg);
         fail(arg, err);
     } else {
         lat__op_inspect(arg);
@@ -89,6 +90,7 @@ static void on_restarted(void *arg, const cJSON *reply, const struct lat_err *er
 static void restart_found(struct lat__op *op, const struct lat_err *err)
 {
     if (!ends_here(op, err)) {
+        lat__start_expect(op);
         lat__op_post(op, "restart", on_restarted);
     }
 }

@@ -76,10 +76,35 @@ static void on_watch_begun(void *arg, const struct lat_err *err)
 {
     struct lat__docker_driver *driver = arg;
     struct lat__op *op = LAT_NEW(struct lat__op);
+    struct lat__known *known;
+    const char *allocation;
+    void *cursor = NULL;
+    void *value;
 
     (void)err;
+    while (lat_map_next(driver->known, &cursor, &allocation, &value)) {
+        known = value;
+        known->start_is_ours = false; /* what happened before is not told again */
+    }
     lat__op_begin(op, &driver->base, NULL);
     lat__network_ensure(op, on_ready);
+}
+
+/* Tells whether an event is news to us. Operations know what they have started and removed themselves; an end is news
+ * whoever caused it. */
+static bool is_news(struct lat__docker_driver *driver, const char *allocation, const char *action)
+{
+    struct lat__known *known = lat_map_get(driver->known, allocation);
+    bool runs = lat__op_runs(driver, allocation);
+    bool ours = known != NULL && known->start_is_ours;
+
+    if (strcmp(action, "destroy") == 0) {
+        return !runs;
+    }
+    if (known != NULL && (strcmp(action, "start") == 0 || !runs)) {
+        known->start_is_ours = false; /* and after an end of its own another start is another's */
+    }
+    return strcmp(action, "start") != 0 || !(runs || ours);
 }
 
 static void on_event(void *arg, const cJSON *event)
@@ -92,15 +117,14 @@ static void on_event(void *arg, const cJSON *event)
     if (!lat_id_is(allocation)) {
         return;
     }
+    bool news = is_news(driver, allocation, action);
+
     if (strcmp(action, "destroy") == 0) {
         lat__forget(driver, allocation);
     }
-    /* Operations know what they have started themselves; an end is told whoever caused it. */
-    if ((strcmp(action, "start") == 0 || strcmp(action, "destroy") == 0) &&
-        lat__op_runs(driver, allocation)) {
-        return;
+    if (news) {
+        driver->events->on_container(driver->arg, allocation);
     }
-    driver->events->on_container(driver->arg, allocation);
 }
 
 static void on_watch_done(void *arg, const struct lat_err *cause)

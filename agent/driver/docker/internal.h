@@ -28,6 +28,7 @@ struct lat__known {
     char workload[LAT_ID_SIZE];
     int64_t ordinal;
     int64_t stop_timeout_s;
+    bool start_is_ours; /* the engine has still to tell of a start that we asked for: no news */
 };
 
 TAILQ_HEAD(lat__ops, lat__op);
@@ -125,6 +126,11 @@ void lat__op_post(struct lat__op *op, const char *verb, lat_docker_reply_fn *fn)
 void lat__remember(struct lat__docker_driver *driver, const char *allocation,
                    const struct lat__known *known);
 void lat__forget(struct lat__docker_driver *driver, const char *allocation);
+
+/* Before and after asking for a start of op's container: the engine tells of it on another connection, maybe long after op
+ * has ended. */
+void lat__start_expect(struct lat__op *op);
+void lat__start_failed(struct lat__op *op);
 
 /* ---- network.c ---- */
 

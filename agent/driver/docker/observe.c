@@ -33,6 +33,7 @@ bool lat__observe_labels(const cJSON *labels, const char *node_id, const char *i
     lat_text_bound(ret_known->workload, sizeof(ret_known->workload),
                    lat_json_text(labels, "lattice.workload", ""));
     ret_known->ordinal = label_int(labels, "lattice.ordinal", -1);
+    ret_known->start_is_ours = false;
     ret_known->stop_timeout_s = label_int(labels, "lattice.stop-timeout", LAT__STOP_TIMEOUT_S);
     return true;
 }

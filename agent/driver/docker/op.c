@@ -143,12 +143,34 @@ void lat__remember(struct lat__docker_driver *driver, const char *allocation,
         slot = LAT_NEW(struct lat__known);
         lat_map_put(driver->known, allocation, slot);
     }
+    bool start_is_ours = slot->start_is_ours && strcmp(slot->id, known->id) == 0;
+
     *slot = *known;
+    slot->start_is_ours = start_is_ours;
 }
 
 void lat__forget(struct lat__docker_driver *driver, const char *allocation)
 {
     free(lat_map_remove(driver->known, allocation));
+}
+
+static void set_start_is_ours(struct lat__op *op, bool is_ours)
+{
+    struct lat__known *known = lat_map_get(op->driver->known, op->allocation);
+
+    if (known != NULL) {
+        known->start_is_ours = is_ours;
+    }
+}
+
+void lat__start_expect(struct lat__op *op)
+{
+    set_start_is_ours(op, true);
+}
+
+void lat__start_failed(struct lat__op *op)
+{
+    set_start_is_ours(op, false);
 }
 
 static void on_found(void *arg, const cJSON *reply, const struct lat_err *err)

@@ -65,7 +65,10 @@ static void on_started(void *arg, const cJSON *reply, const struct lat_err *err)
     (void)reply;
     if (err == NULL) {
         lat__op_inspect(&start->op);
-    } else if (err->code == LAT_E_NOT_FOUND && !start->made_network) {
+        return;
+    }
+    lat__start_failed(&start->op);
+    if (err->code == LAT_E_NOT_FOUND && !start->made_network) {
         start->made_network = true;
         lat__network_ensure(&start->op, on_network);
     } else {
@@ -78,6 +81,7 @@ static void run(struct start *start)
     char *path = lat_text_format("/containers/%s/start", start->op.container.id);
 
     start->op.progress(start->op.arg, "starting", "");
+    lat__start_expect(&start->op);
     lat__op_call(&start->op, LAT_HTTP_POST, path, NULL, on_started);
     free(path);
 }
