@@ -43,6 +43,7 @@ static void describe_task(const struct lat__allocation *allocation, struct lat_j
     lat_json_add_bool(writer, "known", run->digest != 0);
     lat_json_add_bool(writer, "current", run->digest == allocation->wanted.spec_digest);
     lat_json_add_int(writer, "restarts", run->restarts);
+    lat_json_add_int(writer, "since", run->since);
     lat_json_add_bool(writer, "open", run->open);
     lat_json_add_bool(writer, "seen", run->seen);
     lat_json_add_int(writer, "after", run->after);
@@ -67,6 +68,7 @@ static void read_task(struct lat__allocation *allocation, const cJSON *json)
         /* Of another spec: of one that is not that of this assignment, whichever it was. */
         .digest = lat_json_bool(run, "current", false) ? allocation->wanted.spec_digest : 1,
         .restarts = lat_json_int(run, "restarts", 0),
+        .since = lat_json_int(run, "since", 0),
         .open = lat_json_bool(run, "open", false),
         .seen = lat_json_bool(run, "seen", false),
         .after = lat_json_int(run, "after", 0),

@@ -70,6 +70,7 @@ static void take_assignment(struct lat__assignment *wanted, const struct lat_ass
         .retries = assign->retries,
         .finished = assign->finished,
         .exit_status = assign->exit_status,
+        .ended = assign->ended,
         .runtime = lat_text_copy(assign->runtime),
         .devices = devices,
         .container = container,

@@ -21,6 +21,7 @@ struct lat__assignment {
     int64_t retries;     /* of a task */
     bool finished;       /* the console knows that the task came to its end */
     int64_t exit_status; /* with which */
+    int64_t ended;       /* generation of the end after which it is to run again; 0: none */
     char *runtime;       /* "": the engine's default; NULL where nothing was ever said */
     cJSON *devices;      /* array of ids; owned, NULL: none */
     cJSON *container;    /* owned; NULL where nothing but removal was ever asked for */
@@ -40,6 +41,7 @@ enum lat__operation {
 /* How far a task came with its order. */
 struct lat__run {
     int64_t digest, restarts; /* the order it speaks of; digest 0: none yet */
+    int64_t since;            /* generation of the assignment that gave it */
     bool open;                /* a run was begun and its end not seen */
     bool seen;                /* and the engine has said that it started */
     int64_t after;       /* when its container had been started before that, as the engine says */

@@ -9,7 +9,8 @@
  * down. One that was started and is gone without its end having been seen is not run again, because nobody knows how far it came. What a
  * console says is finished is so, even where this agent's journal was lost.
  *
- * Another spec or another restart is a new order, and begins with no runs. */
+ * Another container or another restart is a new order, and begins with no runs. So is an assignment of a console that knows of the end of the
+ * order there is, and wants it run again all the same: the generation of that end tells it from one that was ordered since. */
 #include "agent/runner/runner_internal.h"
 
 #include <stdio.h>
@@ -21,12 +22,20 @@ static bool is_of_this_run(const struct lat__allocation *allocation)
            allocation->engine.started_at != allocation->run.after;
 }
 
+/* Tells whether the console, which knows that this order has come to its end, gives it anew. */
+static bool is_ordered_again(const struct lat__allocation *allocation)
+{
+    return allocation->run.finished && allocation->wanted.ended > 0 &&
+           allocation->run.since <= allocation->wanted.ended;
+}
+
 /* Begins with no runs when the order is another one than that of which `run` speaks. */
 static void follow_order(struct lat__allocation *allocation)
 {
     struct lat__run *run = &allocation->run;
     const struct lat__assignment *wanted = &allocation->wanted;
-    bool same = run->digest == wanted->spec_digest && run->restarts == wanted->restarts;
+    bool same = run->digest == wanted->spec_digest && run->restarts == wanted->restarts &&
+                !is_ordered_again(allocation);
 
     if (wanted->finished && !(same && run->finished)) {
         /* The journal that knew was lost. */
@@ -34,9 +43,10 @@ static void follow_order(struct lat__allocation *allocation)
             .finished = true, .exit_status = wanted->exit_status, .lost = wanted->exit_status < 0};
     } else if (run->digest == 0 && allocation->engine.container[0] != '\0') {
         /* So it was; but there is a container: it was made for this order, or will be made anew. */
-        *run = (struct lat__run){.open = true, .seen = true};
+        *run = (struct lat__run){.since = wanted->generation, .open = true, .seen = true};
     } else if (!same) {
-        *run = (struct lat__run){.after = allocation->engine.started_at};
+        *run =
+            (struct lat__run){.since = wanted->generation, .after = allocation->engine.started_at};
     }
     run->digest = wanted->spec_digest;
     run->restarts = wanted->restarts;

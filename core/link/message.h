@@ -170,6 +170,8 @@ struct lat_assign_message {
     int64_t retries;     /* of a task: runs after one that failed */
     bool finished;       /* of a task: it came to its end, and is not to be run again */
     int64_t exit_status; /* with that status */
+    int64_t
+        ended; /* of a task that is to run again: generation of the end that is known; 0: none is */
     const char
         *runtime; /* that runs the container; "" (or NULL when written): the engine's own choice */
     const cJSON *devices; /* array of ids of devices that the node offers, or NULL */

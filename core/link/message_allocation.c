@@ -178,6 +178,8 @@ void lat_assign_message_write(const struct lat_assign_message *assign, struct la
         lat_json_add_int(&writer, "retries", assign->retries);
         lat_json_add_bool(&writer, "finished", assign->finished);
         lat_json_add_int(&writer, "exit_status", assign->exit_status);
+        if (assign->ended > 0)
+            lat_json_add_int(&writer, "ended", assign->ended);
     }
     if (assign->runtime && *assign->runtime)
         lat_json_add_text(&writer, "runtime", assign->runtime);
@@ -200,6 +202,8 @@ static int read_assign_task(const cJSON *message, struct lat_assign_message *ass
     if (code == 0)
         code = lat_json_read_int(message, "exit_status", INT32_MIN, INT32_MAX, &assign->exit_status,
                                  err);
+    if (code == 0)
+        code = lat_json_read_int(message, "ended", 0, LAT__INT_MAX, &assign->ended, err);
     return code;
 }
 

@@ -99,6 +99,15 @@ def test_what_has_ended_is_not_run_again_by_any_restart(day: Cloud) -> None:
         assert starts(day, name) == 1
 
 
+def test_any_change_of_its_spec_is_the_order_to_run_it_again(day: Cloud) -> None:
+    day.cli("deploy", "custom", "again", *task(script="echo ran"))
+    for runs, change in ((2, {"priority": 60}), (2, {"labels": {"tier": "night"}}), (3, {"retries": 1})):
+        day.api("PATCH", "/api/v1/workloads/again", change)
+        wait_until(lambda runs=runs: starts(day, "again") == runs, f"{runs} runs are told of")
+        day.api.wait("again", "completed")
+    assert starts(day, "again") == 3
+
+
 def test_one_that_the_engine_took_down_has_failed_and_is_retried(day: Cloud) -> None:
     day.cli("deploy", "custom", "cut", *task("--detach", "--retries", "3", "--volume", "data:/data", script="echo ran >> /data/runs; [ $(wc -l < /data/runs) -ge 2 ] || sleep 600"))
     day.api.wait("cut", "running")

@@ -171,6 +171,50 @@ static void only_a_task_finishes(void **state)
     agent_free(agent);
 }
 
+/* Changes whether an allocation has ended, with its next generation, as core/orch does; returns what the agent is told then, owned. */
+static cJSON *assigned_anew(struct console *console, struct agent *agent, const char *id,
+                            bool finished)
+{
+    struct lat_txn *txn = lat_txn_begin(console->store, "");
+    struct lat_allocation *row = lat_allocation_edit(
+        (const struct lat_allocation *)lat_txn_get(txn, LAT_TABLE_ALLOCATION, id));
+    cJSON *message;
+    row->generation++;
+    row->finished = finished;
+    lat_txn_put(txn, &row->row);
+    commit_now(console->bed, txn);
+    do {
+        message = agent_next(agent);
+        if (lat_text_equal(lat_json_text(message, "type", ""), "assign") &&
+            lat_json_int(message, "generation", 0) == allocation_of(console, id)->generation)
+            return message;
+        cJSON_Delete(message);
+    } while (true);
+}
+
+static void the_order_to_run_again_says_of_which_end_is_known(void **state)
+{
+    struct console *console = *state;
+    char id[LAT_ID_SIZE];
+    make_allocation(console, console->node, id);
+    make_workload_a_task(console);
+    struct agent *agent = agent_welcomed(console);
+    cJSON *message = assigned_anew(console, agent, id, false);
+    assert_null(lat_json_get(message, "ended"));
+    cJSON_Delete(message);
+    agent_say_observed(agent, id, 2, "completed", "", "{\"exit_status\":0,\"finished\":true}");
+    await_allocation(console, id, "completed");
+    message = assigned_anew(console, agent, id, true);
+    assert_null(lat_json_get(message, "ended"));
+    assert_true(lat_json_bool(message, "finished", false));
+    cJSON_Delete(message);
+    message = assigned_anew(console, agent, id, false);
+    assert_int_equal(lat_json_int(message, "ended", 0), 2);
+    assert_false(lat_json_bool(message, "finished", true));
+    cJSON_Delete(message);
+    agent_free(agent);
+}
+
 static void what_had_ended_has_while_it_is_cleared_away(void **state)
 {
     struct console *console = *state;
@@ -397,6 +441,7 @@ int main(void)
         TEST(a_node_that_is_ahead_of_a_backup_is_overtaken),
         TEST(a_status_that_nobody_knows_is_written_over),
         TEST(only_a_task_finishes),
+        TEST(the_order_to_run_again_says_of_which_end_is_known),
         TEST(what_had_ended_has_while_it_is_cleared_away),
         TEST(volumes_that_go_with_their_instance_are_looked_for_no_more),
         TEST(removed_is_final),

@@ -136,6 +136,7 @@ static void assign_and_assigned_read_back(void **state)
                                     .retries = 3,
                                     .finished = true,
                                     .exit_status = -1,
+                                    .ended = 3,
                                     .runtime = "runsc",
                                     .devices_json = "[\"GPU-1\"]",
                                     .container_json = "{\"image\":\"nginx\"}",
@@ -151,6 +152,7 @@ static void assign_and_assigned_read_back(void **state)
     assert_true(out.task && out.finished);
     assert_int_equal(out.retries, 3);
     assert_int_equal(out.exit_status, -1);
+    assert_int_equal(out.ended, 3);
     assert_string_equal(out.runtime, "runsc");
     assert_string_equal(out.devices->child->valuestring, "GPU-1");
     assert_string_equal(lat_json_text(out.container, "image", ""), "nginx");

@@ -11,7 +11,7 @@ struct order {
     const char *desired;
     const char *container;
     bool finished;
-    int64_t exit_status;
+    int64_t exit_status, ended;
 };
 
 static void order_task(struct bed *bed, struct order order)
@@ -30,6 +30,7 @@ static void order_task(struct bed *bed, struct order order)
         .retries = order.retries,
         .finished = order.finished,
         .exit_status = order.exit_status,
+        .ended = order.ended,
         .container = container,
         .request_id = "r-1",
     };
@@ -212,6 +213,30 @@ static void a_restart_or_another_spec_is_a_new_order(void **state)
     expect_told(bed, ONE, 4, "completed");
 }
 
+static void the_same_again_is_a_new_order_of_a_console_that_knows_of_the_end(void **state)
+{
+    struct bed *bed = *state;
+
+    begin(bed, (struct order){.generation = 1});
+    order_task(bed, (struct order){.generation = 2}); /* it goes on */
+    end(bed, 0);
+    expect_told(bed, ONE, 2, "completed");
+    begin(bed, (struct order){.generation = 3, .ended = 2});
+    expect_starts(bed, 2);
+    restart_agent(bed);
+    end(bed, 0);
+    expect_told(bed, ONE, 3, "completed");
+    /* Nothing of that has come to the console when it says something else. */
+    order_task(bed, (struct order){.generation = 3, .ended = 2});
+    order_task(bed, (struct order){.generation = 4, .retries = 1, .ended = 2});
+    settle(bed);
+    restart_agent(bed);
+    expect_told(bed, ONE, 4, "completed");
+    expect_starts(bed, 2);
+    begin(bed, (struct order){.generation = 5, .retries = 1, .ended = 4});
+    expect_starts(bed, 3);
+}
+
 static void one_that_was_stopped_runs_again_when_it_is_wanted(void **state)
 {
     struct bed *bed = *state;
@@ -303,6 +328,7 @@ int main(void)
         CASE(retries_are_counted_also_across_a_restart_of_the_agent),
         CASE(a_retry_that_succeeds_completes_it),
         CASE(a_restart_or_another_spec_is_a_new_order),
+        CASE(the_same_again_is_a_new_order_of_a_console_that_knows_of_the_end),
         CASE(one_that_was_stopped_runs_again_when_it_is_wanted),
         CASE(a_container_that_is_gone_unseen_is_not_run_again),
         CASE(a_lost_journal_does_not_run_it_again),
