@@ -4,7 +4,7 @@
  * the key of a node that is here (its first answer was lost, or it waited for approval) gets a certificate, whatever became of the
  * token. A renewal needs no token: the request is signed by the node's key, and a certificate is of use only with it.
  *
- *   key is a node's ─► certificate; or "not yet" while it is pending
+ *   key is a node's, be it only staged ─► certificate; or "not yet" while it is pending
  *   new key ─► token good, name free ─► approval policy (approval.c) ─► the same looked at again ─► NODE joining, or pending */
 #include "api/policy_internal.h"
 
@@ -213,11 +213,12 @@ static int refuse_barred(const struct lat_node *node, struct lat_err *err)
     return 0;
 }
 
-/* Signs for a node that is here already: its key asks again. */
+/* Signs for a node that is here already, or will be when the disk has taken it: its key asks again. What is answered rests upon its row. */
 static void sign_again(struct lat__call *call, const struct lat_node *node, const char *request)
 {
     struct lat_buf answer = {0};
     uint8_t key_digest[32];
+    struct lat_txn *txn;
     struct lat_err err;
     char *chain;
 
@@ -232,7 +233,9 @@ static void sign_again(struct lat__call *call, const struct lat_node *node, cons
     }
     write_membership(call, node, chain, &answer);
     free(chain);
-    lat__call_commit(call, lat__call_begin(call), "node.renew", &node->row, 200, &answer);
+    txn = lat__call_begin(call);
+    lat_txn_expect(txn, &node->row);
+    lat__call_commit(call, txn, "node.renew", &node->row, 200, &answer);
 }
 
 /* NULL: it has been removed. */
@@ -321,6 +324,38 @@ static void log_join(struct lat__call *call, const char *what, const struct lat_
             LAT_STR("name", node->name), LAT_STR("peer", lat_http_peer(call->req)));
 }
 
+/* A machine whose node (held) is being written: it is in, or has to wait. */
+struct entering {
+    struct lat__call *call;
+    const struct lat_node *node;
+};
+
+/* Commits its node. Nothing is said of it, in the log or to the machine, before that is durable. */
+static void enter(struct lat__call *call, struct lat_txn *txn, const struct lat_node *node,
+                  lat_commit_fn *entered)
+{
+    struct entering *entering = LAT_NEW(struct entering);
+    struct lat_err err;
+
+    *entering = (struct entering){.call = call, .node = node};
+    lat_row_ref(&node->row);
+    if (lat_txn_commit(txn, entered, entering, &err)) {
+        entered(entering, &err);
+    }
+}
+
+static void joined(void *arg, const struct lat_err *err)
+{
+    struct entering *entering = arg;
+
+    if (!err) {
+        log_join(entering->call, "a node joins", entering->node);
+    }
+    lat__call_committed(entering->call, err);
+    lat_row_unref(&entering->node->row);
+    free(entering);
+}
+
 static void admit(struct lat__call *call, const struct lat__applicant *applicant,
                   const struct lat_join_token *token, const uint8_t key_digest[32])
 {
@@ -340,7 +375,6 @@ static void admit(struct lat__call *call, const struct lat__applicant *applicant
     lat_row_set(node->status, lat_node_state_name(LAT_NODE_JOINING));
     lat_row_set(node->reason, "it has not connected yet");
     write_membership(call, node, chain, &answer);
-    log_join(call, "a node joins", node);
     free(chain);
     txn = lat__call_begin(call);
     if (put_node(call, txn, node, token, &err)) {
@@ -349,21 +383,24 @@ static void admit(struct lat__call *call, const struct lat__applicant *applicant
         lat__call_fail(call, &err);
         return;
     }
-    lat__call_commit(call, txn, "node.join", &node->row, 201, &answer);
+    lat__call_stage(call, txn, "node.join", &node->row, 201, &answer);
+    enter(call, txn, node, joined);
 }
-
-/* A machine whose node is being written, to wait. */
-struct waiting {
-    struct lat__call *call;
-    struct lat_err not_yet;
-};
 
 static void waits(void *arg, const struct lat_err *err)
 {
-    struct waiting *waiting = arg;
+    struct entering *entering = arg;
+    struct lat_err not_yet;
 
-    lat__call_fail(waiting->call, err ? err : &waiting->not_yet);
-    free(waiting);
+    if (!err) {
+        log_join(entering->call, "a node asks to join and waits for an administrator",
+                 entering->node);
+        LAT_ASSERT(refuse_barred(entering->node, &not_yet));
+        err = &not_yet;
+    }
+    lat__call_fail(entering->call, err);
+    lat_row_unref(&entering->node->row);
+    free(entering);
 }
 
 /* Keeps the machine as a node that waits, and answers what it will hear until somebody has decided. */
@@ -372,32 +409,28 @@ static void keep_waiting(struct lat__call *call, const struct lat__applicant *ap
                          const char *reason)
 {
     struct lat_node *node = new_node(call, applicant, token, key_digest);
-    struct waiting *waiting = LAT_NEW(struct waiting);
     struct lat_txn *txn;
     struct lat_err err;
 
-    waiting->call = call;
     lat_row_set(node->status, lat_node_state_name(LAT_NODE_PENDING));
     lat_row_set(node->reason, *reason ? reason : "the approval policy leaves it to a person");
-    log_join(call, "a node asks to join and waits for an administrator", node);
     txn = lat__call_begin(call);
     if (put_node(call, txn, node, token, &err)) {
         lat_txn_cancel(txn);
-        waits(waiting, &err);
+        lat__call_fail(call, &err);
         return;
     }
-    LAT_ASSERT(refuse_barred(node, &waiting->not_yet));
     lat__audit_add(call, txn, "node.wait", &node->row);
-    if (lat_txn_commit(txn, waits, waiting, &err)) {
-        waits(waiting, &err);
-    }
+    enter(call, txn, node, waits);
 }
 
-/* Finds the node whose key signed the request; *ret_node is NULL when there is none. */
+/* Finds the node whose key signed the request, as it is staged: a machine that asks twice at once is one. *ret_node is borrowed for this turn; NULL
+ * when there is none. */
 static int find_by_key(struct lat__call *call, const char *request, uint8_t key_digest[32],
                        const struct lat_node **ret_node, struct lat_err *err)
 {
     struct lat_buf hex = {0};
+    struct lat_txn *txn;
     int code;
 
     if ((code = lat_request_key(request, key_digest, err))) {
@@ -405,8 +438,9 @@ static int find_by_key(struct lat__call *call, const char *request, uint8_t key_
         return code;
     }
     lat_text_hex(&hex, key_digest, 32);
-    *ret_node = (const struct lat_node *)lat_store_find(call->api->with.store, LAT_INDEX_NODE_KEY,
-                                                        lat_buf_text(&hex));
+    txn = lat__call_begin(call);
+    *ret_node = (const struct lat_node *)lat_txn_find(txn, LAT_INDEX_NODE_KEY, lat_buf_text(&hex));
+    lat_txn_cancel(txn);
     lat_buf_done(&hex);
     return 0;
 }

@@ -6,6 +6,8 @@
 #include "luahost/protocol.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static void set_true(void *arg)
 {
@@ -166,6 +168,8 @@ int desk_open(void **state)
     open_trust(desk);
     open_lua(desk);
     open_history(desk);
+    desk->log_fd = memfd_create("log", 0);
+    desk->log = lat_log_new(desk->log_fd, LAT_LOG_INFO, "api", lat_loop_clock(desk->console->loop));
     desk->api = lat_api_new(&(struct lat_api_config){.loop = desk->console->loop,
                                                      .store = desk->console->store,
                                                      .luahost = desk->luahost,
@@ -177,6 +181,7 @@ int desk_open(void **state)
                                                      .sealer = desk->sealer,
                                                      .random = desk->random,
                                                      .metrics = desk->console->bed->metrics,
+                                                     .log = desk->log,
                                                      .token_key = {9},
                                                      .access_token_ms = 60000,
                                                      .node_certificate_ms = 3600000,
@@ -191,6 +196,20 @@ int desk_open(void **state)
     desk->bob = add_user(desk, "bob", "user", desk->bob_id, project);
     *state = desk;
     return 0;
+}
+
+size_t desk_logged(const struct desk *desk, const char *message)
+{
+    char *wanted = lat_text_format("\"message\":\"%s\"", message);
+    char text[65536] = "";
+    size_t count = 0;
+
+    assert_true(pread(desk->log_fd, text, sizeof(text) - 1, 0) >= 0);
+    for (const char *at = text; (at = strstr(at, wanted)); at++) {
+        count++;
+    }
+    free(wanted);
+    return count;
 }
 
 /* As the console ends: streams, servers, dispatch, Lua host, the API, the store. */
@@ -229,6 +248,8 @@ int desk_close(void **state)
     }
     desk->console->bed->store = lat_store_close(desk->console->bed->store);
     lat_history_close(desk->history);
+    lat_log_free(desk->log);
+    close(desk->log_fd);
     lat_authority_free(desk->authority);
     lat_sealer_free(desk->sealer);
     lat_random_free(desk->random);

@@ -19,6 +19,8 @@ struct desk {
     struct lat_sealer *sealer;
     struct lat_api *api;
     struct lat_http_server *server;
+    int log_fd; /* of a file that the API logs into */
+    struct lat_log *log;
     char *admin, *alice, *bob; /* tokens */
     char admin_id[LAT_ID_SIZE], alice_id[LAT_ID_SIZE], bob_id[LAT_ID_SIZE];
     char alice_project[LAT_ID_SIZE];
@@ -44,6 +46,9 @@ void desk_stop(struct desk *desk);
 
 /* main: the Lua process where argv says so, else the tests. */
 int desk_main(int argc, char **argv, int (*run)(void));
+
+/* Counts the lines of the API's log with that message. */
+size_t desk_logged(const struct desk *desk, const char *message);
 
 struct reply {
     int status;

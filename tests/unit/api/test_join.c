@@ -158,12 +158,38 @@ static void two_machines_do_not_share_the_last_use(void **state)
     assert_int_equal(a->status, 201);
     assert_int_not_equal(b->status, 201);
     assert_int_equal(lat_store_count(desk->console->store, LAT_TABLE_NODE), 2);
+    assert_int_equal(desk_logged(desk, "a node joins"), 1);
     going_free(a);
     going_free(b);
     free(first);
     free(second);
     machine_done(&one);
     machine_done(&two);
+    free(token);
+}
+
+static void a_machine_that_asks_twice_at_once_is_one_node(void **state)
+{
+    struct desk *desk = *state;
+    char *token = token_of(desk, "{}");
+    struct machine machine;
+    struct going *first, *second;
+    char *body;
+
+    machine_make(&machine);
+    body = body_of(&machine, token, "n2");
+    first = go(desk, NULL, "POST", "/api/v1/join", body);
+    second = go(desk, NULL, "POST", "/api/v1/join", body);
+    going_await_over(first);
+    going_await_over(second);
+    assert_int_equal(first->status, 201);
+    assert_int_equal(second->status, 200); /* as to one whose answer was lost */
+    assert_int_equal(lat_store_count(desk->console->store, LAT_TABLE_NODE), 2);
+    assert_int_equal(desk_logged(desk, "a node joins"), 1);
+    going_free(first);
+    going_free(second);
+    free(body);
+    machine_done(&machine);
     free(token);
 }
 
@@ -501,6 +527,7 @@ static int run(void)
         TEST(a_token_admits_as_many_as_it_says_and_lost_answers_do_not_count),
         TEST(machines_that_start_together_join_together),
         TEST(two_machines_do_not_share_the_last_use),
+        TEST(a_machine_that_asks_twice_at_once_is_one_node),
         TEST(a_token_can_be_bound_and_ends),
         TEST(a_removed_token_admits_nobody),
         TEST(what_cannot_be_joined_with_is_refused),
