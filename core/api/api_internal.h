@@ -117,6 +117,10 @@ int lat__call_read_moment(const struct lat__call *call, const char *name, int64_
 int lat__call_read_limit(struct lat__call *call, size_t *ret_limit,
                          struct lat_err *err) LAT_MUST_USE;
 
+/* Reads ?cursor=, an id; "" without one. Borrowed from the request. */
+int lat__call_read_cursor(struct lat__call *call, const char **ret_id,
+                          struct lat_err *err) LAT_MUST_USE;
+
 /* One page of a list, being written: begin, write each row that it takes until it is full, answer. */
 struct lat__page {
     struct lat_json_writer writer;

@@ -291,26 +291,25 @@ static void survey_one(struct survey *survey, const struct lat_evaluation *evalu
     lat_receipt_done(&receipt);
 }
 
-/* Looks through the newest evaluations, as many as one answer may cost, the newest first. */
-static void survey_newest(struct survey *survey, size_t limit)
+/* Looks through the newest evaluations before `id` ("": of all), as many as one answer may cost, the newest first: ids are in order of time. Returns
+ * the id of the last one where there are more, else NULL. */
+static const char *survey_newest(struct survey *survey, const char *id, size_t limit)
 {
-    const struct lat_evaluation *newest[LAT_API_NODE_DECISIONS];
+    const struct lat_store *store = survey->call->api->with.store;
     const struct lat_evaluation *evaluation;
-    void *cursor = NULL;
-    size_t count = 0, bytes = 0;
+    size_t bytes = 0;
 
-    while ((evaluation = lat_store_next_evaluation(survey->call->api->with.store, &cursor))) {
-        newest[count++ % LAT_API_NODE_DECISIONS] = evaluation; /* in order of time */
-    }
     limit = limit < LAT_API_NODE_DECISIONS ? limit : LAT_API_NODE_DECISIONS;
-    for (size_t i = 0; i < limit && i < count; i++) {
-        evaluation = newest[(count - 1 - i) % LAT_API_NODE_DECISIONS];
+    while ((evaluation =
+                (const struct lat_evaluation *)lat_store_before(store, LAT_TABLE_EVALUATION, id))) {
         bytes += strlen(evaluation->receipt);
-        if (i > 0 && bytes > LAT_API_NODE_DECISIONS_BYTES) {
-            break;
+        if (survey->read == limit || (survey->read > 0 && bytes > LAT_API_NODE_DECISIONS_BYTES)) {
+            return id;
         }
         survey_one(survey, evaluation);
+        id = evaluation->row.id;
     }
+    return NULL;
 }
 
 static void write_survey(const struct survey *survey, struct lat_json_writer *writer)
@@ -351,10 +350,12 @@ void lat__node_decisions(struct lat__call *call)
     struct lat_buf answer = {0};
     struct survey *survey;
     const struct lat_node *node;
+    const char *before, *next;
     size_t limit;
     struct lat_err err;
 
-    if (lat__node_find(call, &node, &err) || lat__call_read_limit(call, &limit, &err)) {
+    if (lat__node_find(call, &node, &err) || lat__call_read_cursor(call, &before, &err) ||
+        lat__call_read_limit(call, &limit, &err)) {
         lat__call_fail(call, &err);
         return;
     }
@@ -363,8 +364,9 @@ void lat__node_decisions(struct lat__call *call)
     lat_json_writer_init(&writer, &answer);
     lat_json_object(&writer, NULL);
     lat_json_array(&writer, "items");
-    survey_newest(survey, limit);
+    next = survey_newest(survey, before, limit);
     lat_json_end(&writer, ']');
+    lat_json_add_text(&writer, "next", next);
     write_survey(survey, &writer);
     lat_json_end(&writer, '}');
     free(survey);

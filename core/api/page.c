@@ -16,18 +16,26 @@ int lat__call_read_limit(struct lat__call *call, size_t *ret_limit, struct lat_e
     return 0;
 }
 
-int lat__page_begin(struct lat__call *call, struct lat__page *ret_page, struct lat_err *err)
+int lat__call_read_cursor(struct lat__call *call, const char **ret_id, struct lat_err *err)
 {
     const char *cursor = lat_http_param(call->req, "cursor");
-    int code;
 
-    *ret_page = (struct lat__page){.after = cursor ? cursor : ""};
-    if ((code = lat__call_read_limit(call, &ret_page->limit, err))) {
-        return code;
-    }
-    if (*ret_page->after && !lat_id_is(ret_page->after)) {
+    if (cursor && *cursor && !lat_id_is(cursor)) {
         return lat_err_field(err, LAT_E_INVALID_FIELD, "cursor",
                              "cursor has to be the `next` of an earlier page.");
+    }
+    *ret_id = cursor ? cursor : "";
+    return 0;
+}
+
+int lat__page_begin(struct lat__call *call, struct lat__page *ret_page, struct lat_err *err)
+{
+    int code;
+
+    *ret_page = (struct lat__page){0};
+    if ((code = lat__call_read_limit(call, &ret_page->limit, err)) ||
+        (code = lat__call_read_cursor(call, &ret_page->after, err))) {
+        return code;
     }
     lat_json_writer_init(&ret_page->writer, &ret_page->answer);
     lat_json_object(&ret_page->writer, NULL);

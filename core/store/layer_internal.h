@@ -28,6 +28,9 @@ void lat__set_remove(struct lat__set *set, const char *key, const char *id);
 
 /* Returns the first node at or behind (key, id); NULL at the end. The set may be NULL. */
 struct lat__set_node *lat__set_seek(const struct lat__set *set, const char *key, const char *id);
+
+/* The last node before (key, id); with "" for both the last of all. NULL where there is none. */
+struct lat__set_node *lat__set_before(const struct lat__set *set, const char *key, const char *id);
 struct lat__set_node *lat__set_first(const struct lat__set *set);
 struct lat__set_node *lat__set_after(const struct lat__set_node *node);
 const struct lat_row *lat__set_row(const struct lat__set_node *node);

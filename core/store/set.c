@@ -159,6 +159,17 @@ struct lat__set_node *lat__set_seek(const struct lat__set *set, const char *key,
     return set == NULL ? NULL : seek((struct lat__set *)set, key, id, slots);
 }
 
+struct lat__set_node *lat__set_before(const struct lat__set *set, const char *key, const char *id)
+{
+    struct lat__set_node **slots[HEIGHT_MAX];
+
+    if (set == NULL || (key[0] == '\0' && id[0] == '\0')) {
+        return set == NULL ? NULL : set->last;
+    }
+    seek((struct lat__set *)set, key, id, slots);
+    return slots[0] == &set->head[0] ? NULL : LAT_CONTAINER(slots[0], struct lat__set_node, next);
+}
+
 struct lat__set_node *lat__set_first(const struct lat__set *set)
 {
     return set == NULL ? NULL : set->head[0];

@@ -148,6 +148,14 @@ const struct lat_row *lat_store_next(const struct lat_store *store, int table, v
     return node == NULL ? NULL : lat__set_row(node);
 }
 
+const struct lat_row *lat_store_before(const struct lat_store *store, int table, const char *id)
+{
+    LAT_ASSERT(table >= 0 && table < LAT_TABLE_COUNT);
+    struct lat__set_node *node = lat__set_before(store->committed.order[table], "", id);
+
+    return node == NULL ? NULL : lat__set_row(node);
+}
+
 size_t lat_store_count(const struct lat_store *store, int table)
 {
     LAT_ASSERT(table >= 0 && table < LAT_TABLE_COUNT);

@@ -47,6 +47,10 @@ const struct lat_row *lat_store_get(const struct lat_store *store, int table, co
 
 /* Walks a table in order of id (birth). Start with *cursor = NULL; NULL at the end. Do not commit meanwhile. */
 const struct lat_row *lat_store_next(const struct lat_store *store, int table, void **cursor);
+
+/* Returns the last row of a table whose id is before `id` ("": the last of all), NULL where there is none: for what looks at the newest
+ * rows, and no further. Costs one search, however many there are. */
+const struct lat_row *lat_store_before(const struct lat_store *store, int table, const char *id);
 size_t lat_store_count(const struct lat_store *store, int table);
 
 /* Rows by a secondary index (LAT_INDEXES below); a key such as "PROJECT_ID/NAME" for LAT_INDEX_WORKLOAD_NAME. find returns

@@ -78,6 +78,7 @@ static void a_node_tells_what_was_decided_about_it(void **state)
     char web[LAT_ID_SIZE], db[LAT_ID_SIZE], id[LAT_ID_SIZE];
     struct reply reply;
     const cJSON *item;
+    char *target;
 
     set_node_status(desk->console, "ready");
     deploy(desk, desk->alice, "web", web);
@@ -103,7 +104,19 @@ static void a_node_tells_what_was_decided_about_it(void **state)
     item = cJSON_GetArrayItem(lat_json_get(reply.json, "items"), 0);
     assert_string_equal(lat_json_text(item, "workload", ""), "db");
     assert_int_equal(lat_json_int(item, "need", 0), 900000);
+    /* The older ones follow, each once. */
+    target = lat_text_format("/api/v1/nodes/n1/decisions?limit=1&cursor=%s",
+                             lat_json_text(reply.json, "next", ""));
     reply_done(&reply);
+    reply = ask(desk, desk->admin, "GET", target, NULL);
+    assert_int_equal(lat_json_int(reply.json, "read", 0), 1);
+    item = cJSON_GetArrayItem(lat_json_get(reply.json, "items"), 0);
+    assert_string_equal(lat_json_text(item, "workload", ""), "web");
+    assert_true(cJSON_IsNull(lat_json_get(reply.json, "next")));
+    reply_done(&reply);
+    free(target);
+    expect_code(desk, desk->alice, "GET", "/api/v1/nodes/n1/decisions?cursor=x", NULL,
+                LAT_E_INVALID_FIELD);
     expect_code(desk, desk->alice, "GET", "/api/v1/nodes/n9/decisions", NULL, LAT_E_NOT_FOUND);
 }
 

@@ -318,7 +318,7 @@ static void what_comes_and_goes_within_one_is_no_change(void **state)
     assert_int_equal(lat_store_index(bed->store), 0);
 }
 
-static void next_walks_a_table_in_order_of_birth(void **state)
+static void next_walks_a_table_in_order_of_birth_and_before_back(void **state)
 {
     struct bed *bed = *state;
     struct lat_txn *txn = lat_txn_begin(bed->store, "");
@@ -338,6 +338,13 @@ static void next_walks_a_table_in_order_of_birth(void **state)
         assert_string_equal(node->name, name);
     }
     assert_int_equal(at, 500);
+    const char *id = "";
+    while ((node = (const struct lat_node *)lat_store_before(bed->store, LAT_TABLE_NODE, id))) {
+        snprintf(name, sizeof(name), "n%03d", --at);
+        assert_string_equal(node->name, name);
+        id = node->row.id;
+    }
+    assert_int_equal(at, 0);
 }
 
 static void a_set_is_in_order_whatever_is_put_and_taken_out(void **state)
@@ -366,15 +373,19 @@ static void a_set_is_in_order_whatever_is_put_and_taken_out(void **state)
             }
         }
         struct lat__set_node *node = lat__set_first(set);
+        struct lat__set_node *before = NULL;
         for (i = 0; i < COUNT; i++) {
             key[0] = (char)('a' + i / 8);
+            assert_ptr_equal(lat__set_before(set, key, entries[i].id), before);
             if (is_in[i]) {
                 assert_string_equal(lat__set_key(node), key);
                 assert_ptr_equal(lat__set_seek(set, key, entries[i].id), node);
+                before = node;
                 node = lat__set_after(node);
             }
         }
         assert_null(node);
+        assert_ptr_equal(lat__set_before(set, "", ""), before);
     }
     lat__set_free(set);
 }
@@ -467,7 +478,7 @@ int main(void)
         CASE(a_row_put_twice_is_one_change),
         CASE(what_comes_and_goes_within_one_is_no_change),
         CASE(however_many_rows_a_transaction_has_it_sees_them_all),
-        CASE(next_walks_a_table_in_order_of_birth),
+        CASE(next_walks_a_table_in_order_of_birth_and_before_back),
         cmocka_unit_test(a_set_is_in_order_whatever_is_put_and_taken_out),
     };
 
