@@ -119,6 +119,26 @@ void lat__fleet_allocation_changed(struct lat__fleet *fleet, const struct lat_al
 
 /* ---- reading anew ---- */
 
+/* Tells whether a node is one that instances could be on, now or later. One that was shut out before it was ever let in is not: no receipt
+ * speaks of it. */
+static bool is_in_fleet(const struct lat_node *node)
+{
+    return !lat_text_equal(node->status, lat_node_state_name(LAT_NODE_REVOKED));
+}
+
+/* Shows the frame a node as it is. */
+static void show_node(struct lat__fleet *fleet, const struct lat_node *node)
+{
+    struct lat_err err;
+
+    if (!is_in_fleet(node)) {
+        lat_frame_remove(fleet->frame, node->row.id);
+    } else if (lat_frame_put(fleet->frame, node, &err) != 0) {
+        lat_log(fleet->log, LAT_LOG_ERROR, "a node is not placed on", LAT_STR("node", node->row.id),
+                LAT_ERR(&err));
+    }
+}
+
 /* Counts what is counted of a node's allocations: it came back, a removal of it was taken back. */
 static void recount(struct lat__fleet *fleet, const char *node_id)
 {
@@ -146,14 +166,13 @@ static void refresh_node(struct lat__fleet *fleet, struct lat_txn *txn, const ch
 {
     const struct lat_node *node = (const struct lat_node *)lat_txn_get(txn, LAT_TABLE_NODE, id);
     bool is_new = lat_frame_row(fleet->frame, id) == SIZE_MAX;
-    struct lat_err err;
 
     if (!node) {
         lat_frame_remove(fleet->frame, id);
-    } else if (lat_frame_put(fleet->frame, node, &err) != 0) {
-        lat_log(fleet->log, LAT_LOG_ERROR, "a node is not placed on", LAT_STR("node", id),
-                LAT_ERR(&err));
-    } else if (is_new) {
+        return;
+    }
+    show_node(fleet, node);
+    if (is_new && lat_frame_row(fleet->frame, id) != SIZE_MAX) {
         recount(fleet, id);
     }
 }
@@ -211,12 +230,7 @@ struct lat__fleet *lat__fleet_new(struct lat_store *store, struct lat_log *log)
     fleet->allocations = lat_map_new();
     fleet->ahead = lat_map_new();
     while ((node = lat_store_next_node(store, &cursor))) {
-        struct lat_err err;
-
-        if (lat_frame_put(fleet->frame, node, &err) != 0) {
-            lat_log(log, LAT_LOG_ERROR, "a node is not placed on", LAT_STR("node", node->row.id),
-                    LAT_ERR(&err));
-        }
+        show_node(fleet, node);
     }
     cursor = NULL;
     while ((allocation = lat_store_next_allocation(store, &cursor))) {

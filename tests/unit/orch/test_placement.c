@@ -23,6 +23,32 @@ static void without_a_node_it_waits_and_the_first_node_takes_it(void **state)
     assert_string_equal(evaluation_of(cloud, id)->trigger, "node_changed");
 }
 
+static void a_node_that_was_rejected_stands_in_no_receipt(void **state)
+{
+    struct cloud *cloud = *state;
+    char pending[LAT_ID_SIZE], rejected[LAT_ID_SIZE], id[LAT_ID_SIZE];
+    struct lat_receipt receipt;
+
+    add_node(cloud, "n1", pending);
+    add_node(cloud, "n2", rejected);
+    set_node(cloud, pending, "pending", "it waits");
+    set_node(cloud, rejected, "pending", "it waits");
+    deploy(cloud, "db", 1, 0, id);
+    await_reason(cloud, id, "2 nodes: it waits");
+    set_node(cloud, rejected, "revoked", "it was rejected by root");
+    await_reason(cloud, id, "n1: it waits");
+    assert_int_equal(lat_receipt_read(evaluation_of(cloud, id)->receipt, &receipt, NULL), 0);
+    assert_int_equal(receipt.node_count, 1);
+    lat_receipt_done(&receipt);
+    orch_stop(cloud);
+    orch_start(cloud); /* which reads all nodes anew */
+    set_node(cloud, pending, "ready", "");
+    await_allocations(cloud, id, 1);
+    assert_int_equal(lat_receipt_read(evaluation_of(cloud, id)->receipt, &receipt, NULL), 0);
+    assert_int_equal(receipt.node_count, 1);
+    lat_receipt_done(&receipt);
+}
+
 static void what_found_no_room_is_placed_when_room_comes(void **state)
 {
     struct cloud *cloud = *state;
@@ -396,6 +422,7 @@ int main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, cloud_open, cloud_close)
     const struct CMUnitTest tests[] = {
         TEST(without_a_node_it_waits_and_the_first_node_takes_it),
+        TEST(a_node_that_was_rejected_stands_in_no_receipt),
         TEST(what_found_no_room_is_placed_when_room_comes),
         TEST(what_is_placed_in_one_turn_does_not_take_the_same_room),
         TEST(the_usage_of_a_node_is_known_after_a_restart),
