@@ -7,7 +7,7 @@
 
 #include "sched/frame_internal.h"
 #include "sched/receipt.h"
-#include "sched/vector.h"
+#include "sched/vector_internal.h"
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -17,7 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLASSES = 16 };
+enum {
+    CLASSES = 16,
+    SIDE_BY_SIDE = 8, /* fewer rows are computed sooner one by one */
+};
 
 #define NEVER_LOOKED_AT UINT64_MAX
 
@@ -384,18 +387,14 @@ int lat__judge_run(struct lat__judge *judge, struct lat_program *program,
     return 0;
 }
 
-int lat__judge_row(struct lat__judge *judge, const struct lat_request *request, size_t row,
-                   bool *ret_pass, double *ret_score, struct lat_err *err)
+/* Judges a row by the program alone. */
+static int judge_by_program(struct lat__judge *judge, size_t row, bool *ret_pass, double *ret_score,
+                            struct lat_err *err)
 {
     const union lat_program_value *values = judge->values;
     int32_t score = lat_program_score(judge->program);
-    struct lat_margin margin;
     int32_t trap;
 
-    if (lat_rules_find(judge->frame, request, row, &margin) >= 0) {
-        *ret_pass = false;
-        return 0;
-    }
     compute_row(judge, row);
     trap = lat_program_trapped(judge->program, values);
     if (trap >= 0) {
@@ -411,6 +410,47 @@ int lat__judge_row(struct lat__judge *judge, const struct lat_request *request, 
         return lat_err_set(err, LAT_E_POLICY,
                            "line %d: score returned no finite number for node '%s'",
                            lat_program_score_line(judge->program), judge->frame->nodes[row]->name);
+    }
+    return 0;
+}
+
+int lat__judge_row(struct lat__judge *judge, const struct lat_request *request, size_t row,
+                   bool *ret_pass, double *ret_score, struct lat_err *err)
+{
+    struct lat_margin margin;
+
+    if (lat_rules_find(judge->frame, request, row, &margin) >= 0) {
+        *ret_pass = false;
+        return 0;
+    }
+    return judge_by_program(judge, row, ret_pass, ret_score, err);
+}
+
+int lat__judge_again(struct lat__judge *judge, const struct lat_request *request,
+                     const uint32_t *rows, size_t count, uint64_t *ret_pass, double *ret_scores,
+                     struct lat_err *err)
+{
+    memset(ret_pass, 0, (count + 63) / 64 * sizeof(*ret_pass));
+    for (size_t i = 0; i < count; i++) {
+        ret_pass[i / 64] |= (uint64_t)lat_rules_still(judge->frame, request, rows[i]) << i % 64;
+    }
+    if (count >= SIDE_BY_SIDE) {
+        return lat__vector_rows(judge->vector, judge->record, rows, count, ret_pass, ret_scores)
+                   ? 0
+                   : lat_err_set(err, LAT_E_POLICY, "a node of several raises an error");
+    }
+    for (size_t i = 0; i < count; i++) {
+        bool passes = false;
+        int rc;
+
+        if (!(ret_pass[0] >> i & 1)) {
+            continue;
+        }
+        rc = judge_by_program(judge, rows[i], &passes, &ret_scores[i], err);
+        if (rc != 0) {
+            return rc;
+        }
+        ret_pass[0] &= ~((uint64_t)!passes << i);
     }
     return 0;
 }

@@ -31,6 +31,13 @@ const struct lat_record *lat__judge_record(struct lat__judge *judge,
 int lat__judge_row(struct lat__judge *judge, const struct lat_request *request, size_t row,
                    bool *ret_pass, double *ret_score, struct lat_err *err) LAT_MUST_USE;
 
+/* Judges rows again that were found to pass, on each of which an instance was placed since: whether they still do, a bit each, and how
+ * good they are. LAT_E_POLICY when the program raises an error for one of them, or its score is not finite: which one, and why, is said of a
+ * single row. */
+int lat__judge_again(struct lat__judge *judge, const struct lat_request *request,
+                     const uint32_t *rows, size_t count, uint64_t *ret_pass, double *ret_scores,
+                     struct lat_err *err) LAT_MUST_USE;
+
 /* Computes the terms of the scores of rows that pass: an array for each term, by row; borrowed until the next call. */
 const double *const *lat__judge_terms(struct lat__judge *judge, const uint64_t *pass);
 

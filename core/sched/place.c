@@ -10,122 +10,21 @@
  * they say of all its rows. A group that is closed at first, and opens, has its rows judged then. A workload of which nothing moves is one
  * group. So the choices are those that as many plans of one instance each would make, at the price of one and a row an instance.
  *
- * Rows are judged by the program at once, or by a policy elsewhere, which is asked about those of all groups that are due (ask.c). */
+ * Where nothing moves and a program judges, many are placed at once (batch.c). Else they are placed one by one, and rows are judged by the
+ * program, or by a policy elsewhere, which is asked about those of all groups that are due (ask.c). */
 #include "sched/place_internal.h"
 
 #include "sched/frame_internal.h"
 
 #include "base/mem.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DRAWN = 32 }; /* candidates, to see where to split all */
-
 #define LAT__HOME_POINTS (INT64_C(1) << 40) /* more than all that a workload may prefer */
 
-/* ---- heaps ---- */
-
-/* Without a branch: nobody could foretell which way it goes. */
-static bool is_better(const struct lat__candidate *a, const struct lat__candidate *b)
-{
-    return (a->points > b->points) |
-           ((a->points == b->points) &
-            ((a->score > b->score) | ((a->score == b->score) & (a->order < b->order))));
-}
-
-static void sink(struct lat__candidate *heap, size_t count, size_t at)
-{
-    struct lat__candidate moved;
-    size_t top = at;
-
-    if (at >= count) {
-        return;
-    }
-    moved = heap[at];
-
-    /* What was just taken is mostly worse than all others then: it goes to the bottom, and from there up again. */
-    for (size_t child = at * 2 + 1; child < count; child = at * 2 + 1) {
-        child += child + 1 < count && is_better(&heap[child + 1], &heap[child]);
-        heap[at] = heap[child];
-        at = child;
-    }
-    while (at > top && is_better(&moved, &heap[(at - 1) / 2])) {
-        heap[at] = heap[(at - 1) / 2];
-        at = (at - 1) / 2;
-    }
-    heap[at] = moved;
-}
-
-static void swap(struct lat__candidate *a, struct lat__candidate *b)
-{
-    struct lat__candidate kept = *a;
-
-    *a = *b;
-    *b = kept;
-}
-
-static size_t draw(uint64_t *seed, size_t count)
-{
-    *seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407; /* nobody aims at it */
-    return (*seed >> 33) % count;
-}
-
-/* Returns where to split: at a candidate that about `most` are better than, and mostly some more, as a few that are drawn say. */
-static size_t draw_split(const struct lat__candidate *all, size_t count, size_t most,
-                         uint64_t *seed)
-{
-    size_t drawn[DRAWN];
-
-    if (count < (size_t)DRAWN * DRAWN / 4) {
-        return draw(seed, count);
-    }
-    for (size_t i = 0; i < DRAWN; i++) {
-        size_t one = draw(seed, count);
-        size_t at = i;
-
-        for (; at > 0 && is_better(&all[one], &all[drawn[at - 1]]); at--) {
-            drawn[at] = drawn[at - 1];
-        }
-        drawn[at] = one;
-    }
-    size_t rank = most * DRAWN / count + 1;
-
-    return drawn[rank < DRAWN ? rank : DRAWN - 1];
-}
-
-/* Brings the best `most` of the candidates to the front, in no order. A node that was not taken yet is taken only after all that
- * were better than it at first: so no other one can be among as many choices. */
-static void keep_best(struct lat__candidate *all, size_t count, size_t most, uint64_t seed)
-{
-    size_t first = 0;
-
-    while (count - first > 1 && first < most && most < count) {
-        size_t split = first;
-
-        swap(&all[first + draw_split(all + first, count - first, most - first, &seed)],
-             &all[count - 1]);
-        for (size_t i = first; i + 1 < count; i++) {
-            bool goes_ahead = is_better(&all[i], &all[count - 1]);
-
-            swap(&all[i], &all[split]);
-            split += goes_ahead;
-        }
-        swap(&all[split], &all[count - 1]);
-        if (split < most) {
-            first = split + 1;
-        } else {
-            count = split;
-        }
-    }
-}
-
-static void make_heap(struct lat__candidate *heap, size_t count)
-{
-    for (size_t at = count / 2; at-- > 0;) {
-        sink(heap, count, at);
-    }
-}
+/* ---- candidates ---- */
 
 static struct lat__candidate candidate_of(const struct lat__placing *placing, uint32_t row,
                                           double score)
@@ -266,14 +165,19 @@ static void arrange(struct lat__placing *placing, struct lat__group *group)
     group->is_judged = true;
     if (placing->most == 1) { /* found without a heap */
         for (size_t i = 1; i < group->candidates; i++) {
-            heap[0] = is_better(&heap[i], &heap[0]) ? heap[i] : heap[0];
+            heap[0] = lat__is_better(&heap[i], &heap[0]) ? heap[i] : heap[0];
         }
         group->candidates = group->candidates > 0;
         return;
     }
-    keep_best(heap, group->candidates, placing->most, placing->plan->seed);
+    /* A node that was not taken yet is taken only after all that were better than it at first: so no other one can be among as many choices. */
+    lat__candidates_keep(heap, group->candidates, placing->most, placing->plan->seed);
     group->candidates = group->candidates < placing->most ? group->candidates : placing->most;
-    make_heap(heap, group->candidates);
+    if (placing->is_ranked) {
+        lat__candidates_sort(heap, group->candidates, placing->plan->planner->spare);
+    } else {
+        lat__heap_make(heap, group->candidates);
+    }
 }
 
 /* Judges the first candidate of a group again, on which an instance was placed, and finds its new place. */
@@ -294,7 +198,7 @@ static int judge_first(struct lat__placing *placing, struct lat__group *group, s
     if (!passes) {
         heap[0] = heap[--group->candidates];
     }
-    sink(heap, group->candidates, 0);
+    lat__heap_sink(heap, group->candidates, 0);
     return 0;
 }
 
@@ -310,20 +214,43 @@ static void renew(const struct lat__placing *placing, struct lat__group *group)
     group->is_due = group->is_open && (!group->is_judged || group->is_taken);
 }
 
-/* Puts what passed into the heap's array, in no order. */
-static size_t gather_all(const struct lat__placing *placing)
+/* Puts what passed, and scores no less than that, into the heap's array, in no order. */
+static size_t gather_from(const struct lat__placing *placing, double floor)
 {
     const struct lat_plan *plan = placing->plan;
+    const double *scores = plan->found.scores;
     size_t count = 0;
 
     for (size_t word = 0; word * 64 < placing->row_count; word++) {
-        for (uint64_t bits = plan->found.pass[word]; bits != 0; bits &= bits - 1) {
+        size_t rows = placing->row_count - word * 64; /* scores of a policy elsewhere end there */
+        uint64_t bits = 0;
+
+        for (size_t i = 0; plan->found.pass[word] != 0 && i < (rows < 64 ? rows : 64); i++) {
+            bits |= (uint64_t)(scores[word * 64 + i] >= floor) << i;
+        }
+        for (bits &= plan->found.pass[word]; bits != 0; bits &= bits - 1) {
             uint32_t row = (uint32_t)(word * 64 + (size_t)__builtin_ctzll(bits));
 
-            plan->planner->heap[count++] = candidate_of(placing, row, plan->found.scores[row]);
+            plan->planner->heap[count++] = candidate_of(placing, row, scores[row]);
         }
     }
     return count;
+}
+
+/* Puts those that passed and may be among the choices into the heap's array, in no order: where the score alone decides, none that is
+ * worse than as many others as there are choices. */
+static size_t gather_all(const struct lat__placing *placing)
+{
+    const struct lat_plan *plan = placing->plan;
+    double floor = -INFINITY;
+    size_t count;
+
+    if (!plan->request.fit && placing->home == SIZE_MAX) {
+        floor = lat__candidates_floor(plan->found.scores, plan->found.pass, placing->row_count,
+                                      placing->most, plan->seed);
+    }
+    count = gather_from(placing, floor);
+    return count >= placing->most || floor == -INFINITY ? count : gather_from(placing, -INFINITY);
 }
 
 /* One group of all rows: nothing that is placed means anything to other rows. */
@@ -341,11 +268,13 @@ struct lat__placing *lat__placing_new(struct lat_plan *plan, size_t most)
 {
     struct lat__placing *placing = LAT_NEW(struct lat__placing);
     size_t rows = lat_frame_rows(plan->planner->frame);
+    const bool moves = most > 1 && lat_fit_moves(plan->request.fit);
 
     *placing = (struct lat__placing){
         .plan = plan,
         .most = most,
-        .moves = most > 1 && lat_fit_moves(plan->request.fit),
+        .moves = moves,
+        .is_ranked = plan->program && !moves,
         .row_count = rows,
         .offset = rows ? (size_t)(plan->seed % rows) : 0,
         .home = plan->request.home ? lat_frame_row(plan->planner->frame, plan->request.home)
@@ -396,7 +325,7 @@ static struct lat__group *best_group(const struct lat__placing *placing)
             struct lat__candidate candidate = heap[group->first];
 
             candidate.points += group->points;
-            if (!found || is_better(&candidate, &best)) {
+            if (!found || lat__is_better(&candidate, &best)) {
                 found = group;
                 best = candidate;
             }
@@ -515,8 +444,12 @@ int lat_plan_place(struct lat_plan *plan, size_t count, size_t *ret_placed, stru
     lat__plan_gather(plan);
     placing =
         lat__placing_new(plan, count < LAT_PLAN_INSTANCES_MAX ? count : LAT_PLAN_INSTANCES_MAX);
-    while (rc == 0 && lat__placing_take(placing)) {
-        rc = lat__placing_judge(placing, err);
+    if (placing->is_ranked && placing->most > 1) {
+        rc = lat__place_in_batches(placing, err);
+    } else {
+        while (rc == 0 && lat__placing_take(placing)) {
+            rc = lat__placing_judge(placing, err);
+        }
     }
     forget_places(placing);
     lat__placing_free(placing);

@@ -20,7 +20,9 @@ struct lat__group {
 struct lat__placing {
     struct lat_plan *plan; /* borrowed */
     size_t most;           /* instances */
-    bool moves;
+    bool moves;            /* where instances stand means something to other rows */
+    bool
+        is_ranked; /* nothing does, and a program judges: candidates are put in order, which is a heap, too */
     size_t row_count;
     size_t offset; /* of the row that comes first among equals */
     size_t home;   /* row that is taken before all others; SIZE_MAX: none */
@@ -42,5 +44,10 @@ bool lat__placing_take(struct lat__placing *placing);
 
 /* Judges what is due: by the program, or by the answer about the rows of planner->one. LAT_E_POLICY when the program fails. */
 int lat__placing_judge(struct lat__placing *placing, struct lat_err *err) LAT_MUST_USE;
+
+/* ---- batch.c ---- */
+
+/* Places all instances of a ranked placing, as one by one, but more at once. LAT_E_POLICY when the program fails. */
+int lat__place_in_batches(struct lat__placing *placing, struct lat_err *err) LAT_MUST_USE;
 
 #endif

@@ -20,6 +20,7 @@ struct lat_planner *lat_planner_new(struct lat_frame *frame)
     planner->judge = lat__judge_new(frame);
     planner->placed = lat_alloc_array(LAT_PLAN_INSTANCES_MAX, sizeof(*planner->placed));
     planner->gpus = lat_alloc_array(LAT_PLAN_INSTANCES_MAX, sizeof(*planner->gpus));
+    planner->spare = lat_alloc_array(LAT_PLAN_INSTANCES_MAX, sizeof(*planner->spare));
     return planner;
 }
 
@@ -35,6 +36,7 @@ struct lat_planner *lat_planner_free(struct lat_planner *planner)
     free(planner->pass);
     free(planner->one);
     free(planner->heap);
+    free(planner->spare);
     free(planner->placed);
     free(planner->gpus);
     free(planner);
@@ -110,15 +112,20 @@ static void count_instance(struct lat_plan *plan, size_t row, int64_t times)
 /* Chooses the devices that an instance gets of a row, which the rules have found to have enough; owned JSON, NULL for none. */
 static char *choose_devices(const struct lat_plan *plan, size_t row)
 {
-    struct lat_device_need need = lat_device_need_of(plan->request.workload);
-    const struct lat_devices *devices = lat_frame_devices(plan->planner->frame, row);
+    struct lat_device_need need;
+    const struct lat_devices *devices;
     size_t chosen[LAT_GPUS_MAX];
     struct lat_buf out = {0};
     size_t count = 0;
 
-    if (!plan->request.fit || !lat_device_need_any(&need)) {
+    if (!plan->request.fit) {
         return NULL;
     }
+    need = lat_device_need_of(plan->request.workload);
+    if (!lat_device_need_any(&need)) {
+        return NULL;
+    }
+    devices = lat_frame_devices(plan->planner->frame, row);
     LAT_ASSERT(lat_devices_choose(devices->slots, devices->count, &need, chosen, &count));
     lat_devices_write(devices, &need, chosen, count, &out);
     return lat_buf_take_text(&out);

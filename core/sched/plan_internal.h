@@ -2,17 +2,10 @@
 #ifndef LAT_SCHED_PLAN_INTERNAL_H
 #define LAT_SCHED_PLAN_INTERNAL_H
 
+#include "sched/candidates_internal.h"
 #include "sched/judge_internal.h"
 #include "sched/ledger_internal.h"
 #include "sched/plan.h"
-
-/* A node that may be chosen. */
-struct lat__candidate {
-    int64_t points; /* of what the workload prefers: more come first, whatever the score */
-    double score;
-    uint32_t order; /* among equal scores the lowest: the row, counted from where the seed says */
-    uint32_t row;
-};
 
 struct lat_plan {
     struct lat_planner *planner;
@@ -45,6 +38,7 @@ struct lat_planner {
     uint64_t *pass;  /* what the policy left of it */
     uint64_t *one;   /* the rows that it is asked about again, mostly one */
     struct lat__candidate *heap;
+    struct lat__candidate *spare; /* as many as there are instances in a plan */
     uint32_t *placed;
     char **gpus;
 };

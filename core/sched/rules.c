@@ -300,6 +300,25 @@ int lat_rules_find_from(const struct lat_frame *frame, const struct lat_request 
     return -1;
 }
 
+bool lat_rules_still(const struct lat_frame *frame, const struct lat_request *request, size_t row)
+{
+    struct lat_margin margin;
+
+    for (int resource = 0; resource < LAT_RESOURCE_COUNT; resource++) {
+        int64_t need = request->need.of[resource];
+
+        if (need > 0 && frame->free_of[resource][row] < need) {
+            return false;
+        }
+    }
+    for (size_t i = 0; request->fit && i < LAT_COUNT(rules); i++) {
+        if (rules[i].is_of_fit && rules[i].refuses(frame, request, row, &margin)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* ---- what people read ---- */
 
 const char *lat_tense_name(enum lat_tense tense)

@@ -55,7 +55,11 @@ void lat_rules_narrow(const struct lat_frame *frame, const struct lat_request *r
 int lat_rules_find(const struct lat_frame *frame, const struct lat_request *request, size_t row,
                    struct lat_margin *ret_margin);
 
-/* The same, from rule `first` on. */
+/* Tells whether the rules leave a row that they left before an instance of the request was placed on it: room, devices and ports are all
+ * that this has changed. */
+bool lat_rules_still(const struct lat_frame *frame, const struct lat_request *request, size_t row);
+
+/* As lat_rules_find, from rule `first` on. */
 int lat_rules_find_from(const struct lat_frame *frame, const struct lat_request *request,
                         size_t row, int first, struct lat_margin *ret_margin);
 

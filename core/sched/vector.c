@@ -29,9 +29,9 @@ static struct lat__ways ways_of(const struct lat_vector *vector, struct lat__wan
         ways.paired = ways.plain;
         wanted.kind = LAT__STRIP_PLAIN;
         ways.plain = lat__vector_strip(vector, &wanted);
-        wanted.kind = LAT__STRIP_LISTED;
-        ways.listed = lat__vector_strip(vector, &wanted);
     }
+    wanted.kind = LAT__STRIP_LISTED;
+    ways.listed = lat__vector_strip(vector, &wanted);
     return ways;
 }
 
@@ -344,6 +344,48 @@ int lat_vector_run(struct lat_vector *vector, const struct lat_record *record,
         }
     }
     return 0;
+}
+
+/* ---- some rows ---- */
+
+/* Returns how many rows are computed at once. */
+static size_t rows_at_once(const struct lat_vector *vector)
+{
+    size_t words = lat__strip_span(vector->filter.listed);
+
+    if (vector->score.listed != NULL && lat__strip_span(vector->score.listed) < words) {
+        words = lat__strip_span(vector->score.listed);
+    }
+    return words * 64;
+}
+
+bool lat__vector_rows(struct lat_vector *vector, const struct lat_record *record,
+                      const uint32_t *rows, size_t count, uint64_t *pass, double *ret_scores)
+{
+    const size_t most = rows_at_once(vector);
+
+    begin(vector, record);
+    for (size_t at = 0; at < count; at += most) {
+        size_t left = count - at < most ? count - at : most;
+        struct lat__part part = {.list = rows + at,
+                                 .list_count = left,
+                                 .words = (left + 63) / 64,
+                                 .bits = pass + at / 64};
+        const double *scores;
+
+        part.strip = vector->filter.listed;
+        if (!filter_part(vector, &part)) {
+            return false;
+        }
+        part.strip = vector->score.listed;
+        if (!score_part(&part, &scores)) {
+            return false;
+        }
+        for (size_t i = 0; i < left; i++) {
+            ret_scores[at + i] = scores != NULL ? scores[i] : 0;
+        }
+    }
+    return true;
 }
 
 /* ---- the best ---- */

@@ -50,6 +50,11 @@ const struct lat__kernels *lat__kernels_at(size_t index);
 struct lat_vector *lat__vector_new_with(struct lat_program *program, struct lat_columns *columns,
                                         const struct lat__kernels *kernels, size_t few);
 
+/* Computes some rows side by side: leaves of `pass`, a bit for each of them, those that pass, and sets their scores. Returns false when one of
+ * those in it raises an error, or has a score that is not finite. */
+bool lat__vector_rows(struct lat_vector *vector, const struct lat_record *record,
+                      const uint32_t *rows, size_t count, uint64_t *pass, double *ret_scores);
+
 /* ---- strips ---- */
 
 /* Steps that compute some values of a program for some words of 64 rows at a time, or for some rows of a list. */

@@ -9,7 +9,8 @@ struct lat__ways {
     struct lat__strip
         *plain; /* owned or NULL; where none is; or everywhere, if it makes no difference */
     struct lat__strip *paired; /* owned or NULL; where many are */
-    struct lat__strip *listed; /* owned or NULL; for the rows that have one, where few have */
+    struct lat__strip *
+        listed; /* owned or NULL; for the rows that have one, where few have; and for those that are given one by one */
 };
 
 struct lat_vector {

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MB = 1 << 20, NODES = 600, LOOKS = 40 };
+enum { MB = 1 << 20, NODES = 600, LOOKS = 40, SEEDS = 800 };
 
 /* Refuses nodes of the pool "closed" and those with too little memory; 500 for free processors, 500 for free memory, less 1000 for each
  * instance there. */
@@ -41,6 +41,13 @@ static const char failing[] =
     "{\"version\":1,\"ops\":[[\"field\",\"node.workload_instances\"],[\"const_i\",\"0\"],"
     "[\"lt_i\",1,0],[\"const_f\",\"0x1p+0\"]],\"traps\":[{\"when\":2,\"line\":7,\"message\":\"attempt to "
     "count\"}],\"rules\":[],\"score\":3,\"terms\":[]}";
+
+/* The more instances of the workload a node has, the better; raises an error for one in the pool "closed" that has any. */
+static const char gathering[] =
+    "{\"version\":1,\"ops\":[[\"field\",\"node.workload_instances\"],[\"const_i\",\"0\"],"
+    "[\"lt_i\",1,0],[\"field\",\"node.pool\"],[\"const_s\",\"closed\"],[\"eq_s\",3,4],[\"and\",2,5],"
+    "[\"i2f\",0]],\"traps\":[{\"when\":6,\"line\":7,\"message\":\"attempt to count\"}],\"rules\":[],"
+    "\"score\":7,\"terms\":[]}";
 
 /* 10 for a node that has the image, 5 for one that has the data. */
 static const char keeping[] =
@@ -141,30 +148,17 @@ static bool is_open_to(const struct truth *node, double cpu, double memory)
     return node->free_cpu >= cpu && node->free_memory >= memory;
 }
 
-static void each_instance_goes_where_it_is_best_at_its_time(void **state)
+/* Expects of a plan that each of its choices was the best of all at its time; and enters it into the truth. */
+static void expect_best(struct fleet *fleet, struct truth *nodes, size_t count, uint64_t seed)
 {
-    struct fleet fleet = fleet_of(spreading, 300, (int64_t)100 * MB);
-    struct lat_random *random = lat_random_new_seeded(3);
-    struct truth *nodes = lat_alloc_array(NODES, sizeof(*nodes));
     size_t placed = 0;
     struct lat_err err;
 
-    (void)state;
-    for (int i = 0; i < NODES; i++) {
-        int64_t cpu = 1000 + (int64_t)lat_random_below(random, 4) * 1000;
-        int64_t memory = (int64_t)(200 + lat_random_below(random, 5) * 100) * MB;
-
-        add(&fleet, i, cpu, memory, i % 7 == 0 ? "closed" : "default");
-        nodes[i] = (struct truth){.cpu = (double)cpu / 1000,
-                                  .memory = (double)memory,
-                                  .free_cpu = (double)cpu / 1000,
-                                  .free_memory = i % 7 == 0 ? -1 : (double)memory};
-    }
-    begin(&fleet, fleet.planner, 17);
-    assert_int_equal(place(&fleet, LAT_PLAN_INSTANCES_MAX, &placed, &err), 0);
-    assert_int_equal(placed, LAT_PLAN_INSTANCES_MAX);
+    begin(fleet, fleet->planner, seed);
+    assert_int_equal(place(fleet, count, &placed, &err), 0);
+    assert_int_equal(placed, count);
     for (size_t i = 0; i < placed; i++) {
-        struct truth *chosen = &nodes[lat_plan_rows(fleet.plan)[i]];
+        struct truth *chosen = &nodes[lat_plan_rows(fleet->plan)[i]];
 
         assert_true(is_open_to(chosen, 0.3, 100 * MB));
         for (int other = 0; other < NODES; other++) {
@@ -174,6 +168,38 @@ static void each_instance_goes_where_it_is_best_at_its_time(void **state)
         chosen->free_cpu = (chosen->free_cpu * 1000 - 300) / 1000;
         chosen->free_memory -= 100 * MB;
         chosen->instances++;
+    }
+    fleet->plan = lat_plan_free(fleet->plan);
+}
+
+static void each_instance_goes_where_it_is_best_at_its_time(void **state)
+{
+    static const size_t counts[] = {12, 15, 19, 25, 40};
+    struct fleet fleet = fleet_of(spreading, 300, (int64_t)100 * MB);
+    struct lat_random *random = lat_random_new_seeded(3);
+    struct truth *nodes = lat_alloc_array(2 * (size_t)NODES, sizeof(*nodes));
+    char id[16];
+
+    (void)state;
+    for (int i = 0; i < NODES; i++) {
+        int64_t cpu = 1000 + (int64_t)lat_random_below(random, 4) * 1000;
+        int64_t memory = (int64_t)(200 + lat_random_below(random, 5) * 100) * MB;
+        struct lat_need used = {
+            .of = {[LAT_RESOURCE_CPU] = (int64_t)lat_random_below(random, 70) * 10}};
+
+        add(&fleet, i, cpu, memory, i % 7 == 0 ? "closed" : "default");
+        snprintf(id, sizeof(id), "n%d", i);
+        lat_frame_reserve(fleet.frame, id, &used);
+        nodes[NODES + i] =
+            (struct truth){.cpu = (double)cpu / 1000,
+                           .memory = (double)memory,
+                           .free_cpu = (double)(cpu - used.of[LAT_RESOURCE_CPU]) / 1000,
+                           .free_memory = i % 7 == 0 ? -1 : (double)memory};
+    }
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        memcpy(nodes, nodes + NODES, NODES * sizeof(*nodes));
+        expect_best(&fleet, nodes, seed ? counts[seed % LAT_COUNT(counts)] : LAT_PLAN_INSTANCES_MAX,
+                    seed);
     }
     free(nodes);
     lat_random_free(random);
@@ -225,6 +251,33 @@ static void a_program_that_fails_on_the_way_places_nothing(void **state)
     begin(&fleet, fleet.planner, 0);
     lat_plan_stands(fleet.plan, "n0");
     assert_int_equal(lat_plan_judge(fleet.plan, fleet.program, "", &err), LAT_E_POLICY);
+    end(&fleet);
+}
+
+static void an_error_is_that_of_the_first_row_that_would_have_been_judged(void **state)
+{
+    struct fleet fleet = fleet_of(gathering, 100, 0);
+    size_t placed = 0;
+    struct lat_err err;
+
+    (void)state;
+    add(&fleet, 0, 2000, MB, "default");
+    for (int i = 1; i < 40; i++) {
+        add(&fleet, i, 1000, MB, "closed");
+    }
+    begin(&fleet, fleet.planner, 0);
+    assert_int_equal(place(&fleet, 20, &placed, &err), 0);
+    assert_int_equal(placed, 20);
+    for (size_t i = 0; i < placed; i++) {
+        assert_int_equal(lat_plan_rows(fleet.plan)[i], 0);
+    }
+    fleet.plan = lat_plan_free(fleet.plan);
+    begin(&fleet, fleet.planner, 0);
+    assert_int_equal(place(&fleet, 30, &placed, &err), LAT_E_POLICY);
+    assert_string_equal(err.sentence, "line 7: attempt to count (for node 'n1')");
+    for (size_t row = 0; row < 40; row++) {
+        assert_int_equal(lat_frame_free_of(fleet.frame, row, LAT_RESOURCE_CPU), row ? 1000 : 2000);
+    }
     end(&fleet);
 }
 
@@ -543,6 +596,7 @@ int main(void)
         cmocka_unit_test(each_instance_goes_where_it_is_best_at_its_time),
         cmocka_unit_test(as_many_as_fit_are_placed),
         cmocka_unit_test(a_program_that_fails_on_the_way_places_nothing),
+        cmocka_unit_test(an_error_is_that_of_the_first_row_that_would_have_been_judged),
         cmocka_unit_test(a_policy_prefers_where_the_image_is),
         cmocka_unit_test(data_that_lives_on_a_node_is_gone_to_or_waited_for),
         cmocka_unit_test(what_was_judged_before_is_not_believed_of_what_has_changed),

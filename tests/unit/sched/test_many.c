@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MB = 1 << 20, NODES_MAX = 90, ROUNDS = 500, INSTANCES_MAX = 60, OTHERS_MAX = 12 };
+enum { MB = 1 << 20, NODES_MAX = 120, ROUNDS = 500, INSTANCES_MAX = 60, OTHERS_MAX = 12 };
 
 /* Refuses nodes of the pool "closed"; 500 for free processors, 200 for a free device, less 100 for each instance of the workload. */
 static const char spreading[] =
@@ -31,6 +31,24 @@ static const char spreading[] =
     "[\"is in a closed pool\"],\"have\":14}],\"score\":13,\"terms\":[{\"value\":4,\"line\":6,\"text\":"
     "\"500 * free_cpu\"},{\"value\":7,\"line\":7,\"text\":\"200 * node.free_gpu_share\"},{\"value\":11,"
     "\"line\":8,\"text\":\"-100 * node.workload_instances\"}]}";
+
+/* The fuller a node, the better: the same one stays the best. */
+static const char filling[] =
+    "{\"version\":1,\"ops\":[[\"field\",\"node.free_cpu\"],[\"field\",\"node.cpu\"],[\"div_f\",0,1],"
+    "[\"const_f\",\"-0x1.f4p+8\"],[\"mul_f\",2,3]],\"traps\":[],\"rules\":[],\"score\":4,\"terms\":[]}";
+
+/* The emptier, the better, whoever stands there: one is soon the best again. */
+static const char levelling[] =
+    "{\"version\":1,\"ops\":[[\"field\",\"node.free_cpu\"],[\"const_f\",\"0x1.f4p+8\"],[\"mul_f\",0,1]],"
+    "\"traps\":[],\"rules\":[],\"score\":2,\"terms\":[]}";
+
+/* A node with an odd number of instances is better than one with an even number; a fourth is refused. */
+static const char jumping[] =
+    "{\"version\":1,\"ops\":[[\"field\",\"node.workload_instances\"],[\"const_i\",\"2\"],[\"mod_i\",0,1],"
+    "[\"i2f\",2],[\"lt_i\",1,0]],\"traps\":[],\"rules\":[{\"when\":4,\"line\":2,\"text\":\"2 < "
+    "node.workload_instances\",\"reason\":[\"has enough\"]}],\"score\":3,\"terms\":[]}";
+
+static const char *const policies[] = {spreading, filling, levelling, jumping};
 
 static const char *const placements[] = {
     "",
@@ -324,12 +342,15 @@ static void compare(const struct world *world, uint64_t seed, const struct outco
 
 static void many_at_once_go_where_they_would_one_by_one(void **state)
 {
-    struct lat_program *program = test_program_read(spreading);
+    struct lat_program *programs[LAT_COUNT(policies)];
     size_t placed = 0, several = 0;
 
     (void)state;
+    for (size_t i = 0; i < LAT_COUNT(policies); i++) {
+        programs[i] = test_program_read(policies[i]);
+    }
     for (uint64_t seed = 1; seed <= ROUNDS; seed++) {
-        struct world *world = draw_world(seed, program);
+        struct world *world = draw_world(seed, programs[seed % LAT_COUNT(policies)]);
         struct outcome at_once = {.placed = 0};
         struct outcome again = {.placed = 0};
         struct outcome asked = {.placed = 0};
@@ -359,7 +380,9 @@ static void many_at_once_go_where_they_would_one_by_one(void **state)
         end_world(world);
     }
     assert_true(placed > ROUNDS * 5 && several > ROUNDS / 3); /* or it says little */
-    lat_program_unref(program);
+    for (size_t i = 0; i < LAT_COUNT(policies); i++) {
+        lat_program_unref(programs[i]);
+    }
 }
 
 /* Fills a small world by a plan, and tells on which nodes: "a1 b1 a1". */
