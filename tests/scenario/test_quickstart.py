@@ -62,6 +62,19 @@ class Quickstart:
         assert out.count("\n") == 1
         return json.loads(out)
 
+    def killed_at(self, program: str, words: str, *call: str, first: str = ":") -> None:
+        """A call that is killed, with all that it started, where it would run a program with these words; `first` is done then."""
+        folder = self.home / "bin"
+        stand_in = folder / program
+        folder.mkdir(exist_ok=True)
+        stand_in.write_text(f'#!/bin/sh\ncase "$*" in *"{words}"*) {first}; kill -KILL 0 ;; esac\nPATH=${{PATH#*:}} exec {program} "$@"\n')
+        stand_in.chmod(0o755)
+        path = self.environment["PATH"]
+        self.environment["PATH"] = f"{folder}:{path}"
+        self(*call, status=-signal.SIGKILL)
+        self.environment["PATH"] = path
+        stand_in.unlink()
+
     def processes(self) -> list[str]:
         """Those that have the folder in their arguments."""
         found = subprocess.run(["pgrep", "-af", str(self.state)], capture_output=True, text=True, check=False).stdout
@@ -146,6 +159,28 @@ def test_an_interrupted_one_goes_on_where_it_was(quickstart: Quickstart, engine:
                 process.kill()
     assert quickstart.start()["workload"]["status"] == "running"
     assert (len(engine.containers()), len(engine.volumes())) == (1, 1)
+
+
+def test_a_reset_that_was_killed_is_finished_first_whatever_comes_next(quickstart: Quickstart, engine: Engine) -> None:
+    finishes = f"A --reset of {quickstart.state} was interrupted: it is finished first"
+    first = quickstart.start()
+    start = ("--yes", "--json", "--port", str(quickstart.port))
+
+    # Where the container is gone, and its volume is not; and the one that was to finish it as well.
+    quickstart.killed_at("docker", "volume rm", "--reset", "--yes")
+    quickstart.killed_at("docker", "volume rm", *start)
+    assert (len(engine.containers()), len(engine.volumes())) == (0, 1)
+    again = quickstart(*start)
+    assert finishes in again.stderr
+    assert json.loads(again.stdout)["workload"]["id"] != first["workload"]["id"]
+    assert (len(engine.containers()), len(engine.volumes())) == (1, 1)
+
+    # Where some of its files are gone already.
+    quickstart.killed_at("find", str(quickstart.state), "--reset", "--yes", first=f"rm -r '{quickstart.state}/agent' '{quickstart.state}/port'")
+    assert finishes in quickstart("--stop").stdout
+    assert not quickstart.state.exists()
+    assert not [*engine.containers(), *engine.volumes(), *engine.networks()]
+    assert "Nothing is there" in quickstart("--reset").stdout
 
 
 def test_what_it_cannot_do_it_says_before_it_does_anything(quickstart: Quickstart, engine: Engine) -> None:
