@@ -16,6 +16,7 @@
 #include "luahost/protocol.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "io/process.h"
 
 #include <signal.h>
@@ -49,7 +50,9 @@ struct lat__child {
     void *arg;
     lat__child_answer_fn *on_answer; /* of the request under way */
     void *on_answer_arg;
-    struct lat_err end; /* why it ended; code LAT_OK while unknown */
+    char
+        doing[LAT_LUAHOST_DOING_MAX + 1]; /* what it said last that it does for that; "": nothing */
+    struct lat_err end;                   /* why it ended; code LAT_OK while unknown */
 };
 
 /* Hands the error to whoever waits for an answer, once. */
@@ -159,27 +162,18 @@ static void on_deadline(void *arg)
         lat_timer_start(&child->deadline, longer_ms, 0);
         return;
     }
-    lat_err_set(&child->end, LAT_E_TIMEOUT, "It did not answer within %lld ms and was stopped.",
-                (long long)child->deadline_ms);
+    lat_err_set(&child->end, LAT_E_TIMEOUT, "It did not answer within %lld ms and was stopped%s%s.",
+                (long long)child->deadline_ms, child->doing[0] != '\0' ? " in the middle of " : "",
+                child->doing);
     end(child);
     fail_request(child, &child->end);
 }
 
-/* Hands one whole frame to whoever waits for it. */
-static void take_frame(struct lat__child *child, const char *json, size_t len)
+/* Hands the answer to whoever waits for it. */
+static void take_answer(struct lat__child *child, const cJSON *answer)
 {
     lat__child_answer_fn *fn = child->on_answer;
-    cJSON *answer = NULL;
-    struct lat_err err;
 
-    if (child->state != STARTING && child->state != BUSY) {
-        end_for(child, LAT_E_PROTOCOL, "The Lua process spoke without having been asked.");
-        return;
-    }
-    if (lat_json_parse(json, len, &answer, &err) != 0) {
-        end_for(child, LAT_E_PROTOCOL, "The Lua process answered with what is not JSON.");
-        return;
-    }
     lat_timer_stop(&child->deadline);
     lat_timer_stop(&child->patience);
     if (child->yields && child->process != NULL) {
@@ -194,7 +188,64 @@ static void take_frame(struct lat__child *child, const char *json, size_t len)
     } else {
         fn(child->on_answer_arg, answer, NULL);
     }
+}
+
+/* Takes one whole frame. Returns true where it was a note, and more may follow. */
+static bool take_frame(struct lat__child *child, const char *json, size_t len, bool is_last)
+{
+    cJSON *answer = NULL;
+    struct lat_err err;
+
+    if (child->state != STARTING && child->state != BUSY) {
+        end_for(child, LAT_E_PROTOCOL, "The Lua process spoke without having been asked.");
+        return false;
+    }
+    if (lat_json_parse(json, len, &answer, &err) != 0) {
+        end_for(child, LAT_E_PROTOCOL, "The Lua process answered with what is not JSON.");
+        return false;
+    }
+    const char *doing = lat_json_text(answer, "doing", NULL);
+    bool is_note = child->state == BUSY && doing != NULL;
+
+    if (is_note) {
+        lat_text_bound(child->doing, sizeof(child->doing), doing);
+        lat_text_clean(child->doing);
+    } else if (is_last) {
+        take_answer(child, answer);
+    } else {
+        end_for(child, LAT_E_PROTOCOL, "The Lua process sent more than it may.");
+    }
     cJSON_Delete(answer);
+    return is_note;
+}
+
+/* Takes the first frame out of what was received, if it is there as a whole; returns true when it was a note. */
+static bool take_first(struct lat__child *child)
+{
+    struct lat_buf taken = child->received;
+
+    if (taken.len < LAT_LUAHOST_HEAD) {
+        return false;
+    }
+    const uint8_t *head = taken.bytes;
+    size_t frame = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
+    size_t whole = LAT_LUAHOST_HEAD + frame;
+
+    if (frame > LAT_LUAHOST_ANSWER_MAX) {
+        end_for(child, LAT_E_PROTOCOL, "The Lua process sent more than it may.");
+        return false;
+    }
+    if (taken.len < whole) {
+        return false;
+    }
+    /* Out of the child before it is handed on: what follows may send the next request. */
+    child->received = (struct lat_buf){0};
+    lat_buf_add(&child->received, taken.bytes + whole, taken.len - whole);
+    bool is_note =
+        take_frame(child, (const char *)taken.bytes + LAT_LUAHOST_HEAD, frame, taken.len == whole);
+
+    lat_buf_done(&taken);
+    return is_note;
 }
 
 static void on_data(void *arg, const uint8_t *bytes, size_t len)
@@ -206,21 +257,7 @@ static void on_data(void *arg, const uint8_t *bytes, size_t len)
         return;
     }
     lat_buf_add(&child->received, bytes, len);
-    if (child->received.len < LAT_LUAHOST_HEAD) {
-        return;
-    }
-    const uint8_t *head = child->received.bytes;
-    size_t frame = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
-
-    if (frame > LAT_LUAHOST_ANSWER_MAX || child->received.len > LAT_LUAHOST_HEAD + frame) {
-        end_for(child, LAT_E_PROTOCOL, "The Lua process sent more than it may.");
-    } else if (child->received.len == LAT_LUAHOST_HEAD + frame) {
-        /* Taken out before it is handed on: what follows may send the next request. */
-        struct lat_buf taken = child->received;
-
-        child->received = (struct lat_buf){0};
-        take_frame(child, (const char *)taken.bytes + LAT_LUAHOST_HEAD, frame);
-        lat_buf_done(&taken);
+    while (take_first(child)) {
     }
 }
 
@@ -318,6 +355,7 @@ void lat__child_send(struct lat__child *child, struct lat_buf *frame, int64_t de
         return; /* it just ended by itself: finish() tells */
     }
     child->state = BUSY;
+    child->doing[0] = '\0';
     child->deadline_ms = deadline_ms;
     lat_timer_start(&child->deadline, deadline_ms, 0);
     child->sent_ms = lat_clock_boot_ms(lat_loop_clock(child->loop));

@@ -4,6 +4,7 @@
  *   request:  {"op":"load","kind":"policy"|"plugin","name","source","manifest"?}
  *             {"op":"ask","id","kind","name","decision","input"}
  *             {"op":"rows","id","kind":"policy","name"}: what is asked about, and the answer beside "value", stand in rows.h
+ *   notes:    {"doing"}, any number of them before the answer to a load: which of the file's tests begins
  *   answer:   {"ok":true, "tests"?, "program"?, "functions"?, "defect"?} | {"id","value"} |
  *             {"id"?,"error":{"code","sentence","line"?,"field"?,"hint"?}}
  *             program: see policy/program.h; functions: [{"name","compiled","ops"?,"line"?,"why"?,"instead"?}]
@@ -19,6 +20,7 @@ enum {
     LAT_LUAHOST_HEAD = 4,                      /* bytes in front of a frame */
     LAT_LUAHOST_REQUEST_MAX = 8 * 1024 * 1024, /* bytes of one request */
     LAT_LUAHOST_ANSWER_MAX = 1024 * 1024,      /* bytes of one answer */
+    LAT_LUAHOST_DOING_MAX = 64,                /* characters of a note: letters, digits, _ */
 };
 
 #endif

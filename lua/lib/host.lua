@@ -27,13 +27,13 @@ local policies = {
 local MARK = "^\xEF\xBB\xBF"
 
 -- A loader returns what is kept, and what the answer says beside that it went well.
-function loaders.policy(name, file, request)
+function loaders.policy(name, file, request, note)
     local chunk = sandbox.compile(request.source, file)
     local policy = policies[name]
     if not policy then error(("there is no policy called '%s'"):format(name), 0) end
     local globals = sandbox.run(chunk)
     policy.check(file, globals)
-    local tests = trial.run(file, chunk, policy.args)
+    local tests = trial.run(file, chunk, policy.args, note)
     local answer = compiled.answer(name, file, request.source, globals)
     answer.tests = #tests
     if #tests > 0 then answer.test_names = tests end
@@ -56,11 +56,11 @@ local function file_of(kind, name)
     return kind == "plugin" and name .. "/plugin.lua" or name .. ".lua"
 end
 
-local function load_file(request)
+local function load_file(request, _, note)
     local kind, name = request.kind, request.name
     local file = file_of(kind, name)
     request.source = request.source:gsub(MARK, "")
-    local ok, entry, answer = errors.catch(kind, file, loaders[kind], name, file, request)
+    local ok, entry, answer = errors.catch(kind, file, loaders[kind], name, file, request, note)
     if not ok then return { error = entry } end
     loaded[kind][name] = entry
     answer = answer or {}
@@ -93,9 +93,10 @@ end
 
 local operations = { load = load_file, ask = ask, rows = ask_rows }
 
--- Answers a request; `rows` is the module over shared rows, nil where none are shared.
-function host.handle(request, rows)
-    return operations[request.op](request, rows)
+-- Answers a request; `rows` is the module over shared rows, nil where none are shared. note(name) tells the console
+-- which of a policy's tests begins; nil where nobody wants to know.
+function host.handle(request, rows, note)
+    return operations[request.op](request, rows, note or function() end)
 end
 
 return host

@@ -61,8 +61,9 @@ local function failure(file, name, fn)
 end
 
 -- Runs the tests of a compiled file, in order of their names; args: of its decisions. Raises what the first of them
--- that fails raised, with its line, and says which others fail. Returns their names.
-function trial.run(file, chunk, args)
+-- that fails raised, with its line, and says which others fail. Returns their names. begins(name) is told each of them
+-- before it runs: one that does not end is stopped with this process, and only whoever was told knows which.
+function trial.run(file, chunk, args, begins)
     local makers = {}
     for _, argument in ipairs(args) do makers[argument.name] = maker(argument) end
     local globals = sandbox.run(chunk, makers)
@@ -73,6 +74,7 @@ function trial.run(file, chunk, args)
     table.sort(names)
     local first, others = nil, {}
     for _, name in ipairs(names) do
+        begins(name)
         local problem = failure(file, name, globals[name])
         if problem and first then others[#others + 1] = name end
         first = first or problem

@@ -1,8 +1,10 @@
 """`lattice policy check`: a policy's file, tried without a console, in the jail that a console would put it in."""
 
 import json
+import struct
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,21 @@ def check(path: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [BIN / "lattice", "policy", "check", str(path), *words], capture_output=True, text=True, timeout=60, check=False
     )
+
+
+def loaded(source: str) -> list[dict[str, Any]]:
+    """All that the jailed process says of a policy that it is given to load, in the console's place."""
+    with subprocess.Popen([BIN / "lattice", "lua-host"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin and process.stdout
+        request = json.dumps({"op": "load", "kind": "policy", "name": "placement", "source": source}).encode()
+        said, _ = process.communicate(struct.pack(">I", len(request)) + request, timeout=60)
+    frames = []
+    while said:
+        (length,) = struct.unpack(">I", said[:4])
+        frames.append(json.loads(said[4 : 4 + length]))
+        said = said[4 + length :]
+    assert frames.pop(0) == {"ok": True}, "the jail does not stand"
+    return frames
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -65,3 +82,12 @@ def test_a_file_that_a_console_would_refuse_is_refused(tmp_path: Path, text: str
     done = check(written(tmp_path, text))
     assert done.returncode not in (0, 10)
     assert said in done.stderr
+
+
+def test_each_test_is_told_of_before_it_runs_so_that_one_without_an_end_has_a_name() -> None:
+    frames = loaded("function score() return 1 end\nfunction test_b() end\nfunction test_a() end")
+    assert frames[:-1] == [{"doing": "test_a"}, {"doing": "test_b"}]
+    assert (frames[-1]["ok"], frames[-1]["tests"]) == (True, 2)
+    refused = loaded("function score() return 1 end\nfunction test_a() error('no') end\nfunction test_b() end")
+    assert [frame.get("doing") for frame in refused] == ["test_a", "test_b", None]
+    assert "test_a fails: no" in refused[-1]["error"]["sentence"]

@@ -41,13 +41,46 @@ void inside_pass_until(struct inside *world, const bool *done)
 
 /* ---- the child ---- */
 
-static void say(struct child *child, const char *json)
+static void add_frame(struct lat_buf *said, const char *json)
 {
     size_t len = strlen(json);
     uint8_t head[LAT_LUAHOST_HEAD] = {0, 0, (uint8_t)(len >> 8), (uint8_t)len};
 
-    lat_stream_write(child->stream, head, sizeof(head));
-    lat_stream_write(child->stream, json, len);
+    lat_buf_add(said, head, sizeof(head));
+    lat_buf_add_text(said, json);
+}
+
+/* Sends all of it at once, and empties it. */
+static void send_said(struct child *child, struct lat_buf *said)
+{
+    lat_stream_write(child->stream, said->bytes, said->len);
+    lat_buf_done(said);
+}
+
+static void say(struct child *child, const char *json)
+{
+    struct lat_buf said = {0};
+
+    add_frame(&said, json);
+    send_said(child, &said);
+}
+
+static void answer_load(struct child *child, bool hangs)
+{
+    struct lat_buf said = {0};
+
+    for (int i = 1; i <= child->world->notes; i++) {
+        char *note = lat_text_format("{\"doing\":\"test_%d\"}", i);
+
+        add_frame(&said, note);
+        free(note);
+    }
+    if (!hangs) {
+        add_frame(&said, "{\"ok\":true}");
+    }
+    if (said.len > 0) {
+        send_said(child, &said);
+    }
 }
 
 static void take_request(struct child *child, const cJSON *request)
@@ -60,10 +93,11 @@ static void take_request(struct child *child, const cJSON *request)
     if (!is_ask && world->slow_loads > 0 && world->slow_text != NULL &&
         strcmp(lat_json_text(request, "source", ""), world->slow_text) == 0) {
         world->slow_loads--;
+        answer_load(child, true);
         return;
     }
     if (!is_ask) {
-        say(child, "{\"ok\":true}");
+        answer_load(child, false);
         if (world->manner == INSIDE_ENDS_EARLY) {
             lat_stream_close(child->stream);
         }
@@ -80,6 +114,12 @@ static void take_request(struct child *child, const cJSON *request)
         lat_stream_close(child->stream);
     } else if (world->manner == INSIDE_TALKS_RUBBISH) {
         say(child, "{]");
+    } else if (world->manner == INSIDE_GOES_ON_TALKING) {
+        struct lat_buf said = {0};
+
+        add_frame(&said, "{\"id\":1,\"value\":{\"fine\":true}}");
+        add_frame(&said, "{\"id\":2,\"value\":{\"fine\":true}}");
+        send_said(child, &said);
     }
 }
 

@@ -21,6 +21,7 @@ enum inside_manner {
     INSIDE_DIES,
     INSIDE_ENDS_EARLY,
     INSIDE_TALKS_RUBBISH,
+    INSIDE_GOES_ON_TALKING, /* after its answer */
     INSIDE_CANNOT_START
 };
 
@@ -31,6 +32,7 @@ struct inside {
     struct lat_random *random;
     struct lat_luahost *host;
     enum inside_manner manner;
+    int notes; /* so many go before the answer to a load, also where that does not come */
     const char *slow_text; /* source whose loads hang, so many of them */
     int slow_loads;
     int started;

@@ -101,7 +101,7 @@ static void on_answer(void *arg, const cJSON *value, const struct lat_err *err)
     result->fine = lat_json_bool(value, "fine", false);
 }
 
-static int load_text(struct inside *world, const char *text)
+static struct result try_text(struct inside *world, const char *text)
 {
     struct lat_luahost_source source = {
         .kind = LAT_LUAHOST_POLICY, .name = "placement", .revision = 1, .source = text};
@@ -109,7 +109,12 @@ static int load_text(struct inside *world, const char *text)
 
     lat_luahost_load(world->host, &source, on_loaded, &result);
     inside_pass_until(world, &result.done);
-    return result.err.code;
+    return result;
+}
+
+static int load_text(struct inside *world, const char *text)
+{
+    return try_text(world, text).err.code;
 }
 
 static int load(struct inside *world)
@@ -353,6 +358,38 @@ static void one_that_talks_rubbish_is_replaced(void **state)
     assert_true(ask(world).fine);
 }
 
+static void one_that_goes_on_talking_after_its_answer_is_replaced(void **state)
+{
+    struct inside *world = *state;
+
+    assert_int_equal(load(world), 0);
+    world->manner = INSIDE_GOES_ON_TALKING;
+    assert_int_equal(ask(world).err.code, LAT_E_POLICY);
+    world->manner = INSIDE_ANSWERS;
+    assert_true(ask(world).fine);
+}
+
+static void a_load_that_hangs_says_in_which_test(void **state)
+{
+    struct inside *world = *state;
+    struct result late;
+
+    world->notes = 3;
+    assert_int_equal(load(world), 0);
+    assert_true(ask(world).fine);
+    world->slow_text = "-- slow";
+    world->slow_loads = 1;
+    late = try_text(world, "-- slow");
+    assert_int_equal(late.err.code, LAT_E_TIMEOUT);
+    assert_non_null(strstr(late.err.sentence, "stopped in the middle of test_3."));
+
+    /* What was said before an answer is no news of what is asked next. */
+    world->manner = INSIDE_HANGS;
+    late = ask(world);
+    assert_int_equal(late.err.code, LAT_E_TIMEOUT);
+    assert_null(strstr(late.err.sentence, "in the middle of"));
+}
+
 static void one_that_cannot_start_fails_the_load_after_some_tries(void **state)
 {
     struct inside *world = *state;
@@ -380,6 +417,8 @@ int main(void)
         T(one_that_dies_costs_its_ask_only_when_it_dies_twice),
         T(those_that_end_early_are_replaced_ever_more_slowly),
         T(one_that_talks_rubbish_is_replaced),
+        T(one_that_goes_on_talking_after_its_answer_is_replaced),
+        T(a_load_that_hangs_says_in_which_test),
         T(one_that_cannot_start_fails_the_load_after_some_tries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
