@@ -25,7 +25,7 @@
 
 const char *const lat__policy_names[] = {"placement", "admission", "approval", NULL};
 
-static const char *const file_names[] = {"placement.lua", "admission.lua", "approval.lua", NULL};
+const char *const lat__policy_files[] = {"placement.lua", "admission.lua", "approval.lua", NULL};
 
 const char *const *lat_policies_names(void)
 {
@@ -52,6 +52,7 @@ static void policies_free(struct lat_policies *all)
         free(all->policies[i].refused);
         free(all->policies[i].text);
     }
+    lat__strays_free(all->strays);
     all->magic = 0;
     free(all);
 }
@@ -401,6 +402,7 @@ static void on_folder_changed(void *arg)
         all->policies[i].look_again = true;
         lat__policy_next_step(&all->policies[i]);
     }
+    lat__strays_look(all->strays);
 }
 
 /* ---- what is next ---- */
@@ -495,11 +497,16 @@ int lat_policies_start(struct lat_luahost *host, struct lat_store *store, struct
         rc = rc != 0 || dir == NULL ? rc : lat__policy_write_shipped(&all->policies[i], err);
     }
     if (rc == 0 && dir != NULL) {
-        rc = lat_watch_start(all->loop, dir, file_names, on_folder_changed, all, &all->watch, err);
+        rc = lat_watch_start(all->loop, dir, lat__policy_files, on_folder_changed, all, &all->watch,
+                             err);
     }
     if (rc != 0) {
         policies_free(all);
         return rc;
+    }
+    if (dir != NULL) {
+        all->strays = lat__strays_new(dir, log);
+        lat__strays_look(all->strays);
     }
     all->watcher = lat_store_watch(store, 1u << LAT_TABLE_POLICY, on_row_changed, all);
     for (size_t i = 0; i < LAT__POLICIES_COUNT; i++) {

@@ -1,4 +1,5 @@
-/* Shared by policies.c (steps), policy_changes.c (what is asked for), policy_rows.c (what is durable) and policy_files.c (the folder). */
+/* Shared by policies.c (steps), policy_changes.c (what is asked for), policy_rows.c (what is durable), policy_files.c (the folder) and
+ * policy_strays.c (what else is in it). */
 #ifndef LAT_LUAHOST_POLICIES_INTERNAL_H
 #define LAT_LUAHOST_POLICIES_INTERNAL_H
 
@@ -23,6 +24,7 @@ enum {
 #define LAT__ORIGIN_API "api"
 
 extern const char *const lat__policy_names[LAT__POLICIES_COUNT + 1];
+extern const char *const lat__policy_files[LAT__POLICIES_COUNT + 1]; /* names in the folder */
 
 /* Where a text comes from that is tried. */
 enum lat__attempt {
@@ -67,6 +69,7 @@ struct lat_policies {
     struct lat_loop *loop;
     struct lat_log *log;
     struct lat_watch *watch;
+    struct lat__strays *strays;  /* NULL: there is no folder */
     struct lat_watcher *watcher; /* of the POLICY table */
     struct lat__policy policies[LAT__POLICIES_COUNT];
     size_t starting; /* policies that are */
@@ -148,5 +151,14 @@ int lat__policy_write_shipped(const struct lat__policy *policy, struct lat_err *
 /* Makes the file say what is in force, as the rest of the step under way, which it ends. A file that says something else than it did
  * when it was looked at last is left alone and looked at. */
 void lat__policy_write_back(struct lat__policy *policy);
+
+/* ---- policy_strays.c ---- */
+
+/* What is said of files in a folder (copied) whose name is nearly a policy's. Free takes NULL. */
+struct lat__strays *lat__strays_new(const char *dir, struct lat_log *log);
+struct lat__strays *lat__strays_free(struct lat__strays *strays);
+
+/* Looks at the folder, and logs each such file that is new or was saved since the last look. */
+void lat__strays_look(struct lat__strays *strays);
 
 #endif
