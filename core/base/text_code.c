@@ -12,27 +12,30 @@ static const char alphabet_plain[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char alphabet_hex[] = "0123456789abcdef";
 
-/* Adds one group of three bytes, of which `have` (1 to 3) are there, as have + 1 characters. */
-static void add_group(struct lat_buf *out, const char *alphabet, const uint8_t *in, size_t have)
+/* Writes one group of three bytes, of which `have` (1 to 3) are there, as have + 1 characters; returns what is behind them. */
+static uint8_t *write_group(uint8_t *at, const char *alphabet, const uint8_t *in, size_t have)
 {
     uint32_t bits = (uint32_t)in[0] << 16;
     bits |= have > 1 ? (uint32_t)in[1] << 8 : 0;
     bits |= have > 2 ? (uint32_t)in[2] : 0;
-    uint8_t *at = lat_buf_reserve(out, 4);
     for (size_t i = 0; i <= have; i++) {
         at[i] = (uint8_t)alphabet[(bits >> (18 - 6 * i)) & 63];
     }
-    out->len += have + 1;
+    return at + have + 1;
 }
 
 static void encode(struct lat_buf *out, const char *alphabet, const uint8_t *in, size_t len)
 {
+    LAT_ASSERT(len <= SIZE_MAX / 4);
+    uint8_t *begin = lat_buf_reserve(out, len / 3 * 4 + 4);
+    uint8_t *at = begin;
     for (; len >= 3; in += 3, len -= 3) {
-        add_group(out, alphabet, in, 3);
+        at = write_group(at, alphabet, in, 3);
     }
     if (len > 0) {
-        add_group(out, alphabet, in, len);
+        at = write_group(at, alphabet, in, len);
     }
+    out->len += (size_t)(at - begin);
 }
 
 void lat_text_base64url(struct lat_buf *out, const void *bytes, size_t len)

@@ -1,5 +1,4 @@
-/* Gathering records: nodes that are the same to a decision are found by a hash of what would be written of them. Most nodes are as their
- * neighbour is, so that one is looked at first. Memory is kept from one evaluation to the next. */
+/* Gathering records: nodes that are the same to a decision are found by a hash of what would be written of them. Memory is kept from one evaluation to the next. */
 #include "sched/ledger_internal.h"
 
 #include "base/mem.h"
@@ -82,24 +81,35 @@ uint32_t lat__ledger_slot(struct lat__ledger *ledger, const struct lat__slot *sl
 
 /* ---- records ---- */
 
+/* Two words of a record at once: the stride is even. */
+static inline uint64_t pair_at(const uint32_t *words, size_t i)
+{
+    uint64_t pair;
+
+    memcpy(&pair, words + i, sizeof(pair));
+    return pair;
+}
+
+/* Each pair has a factor of its own, so that none waits for another; the upper half of the sum is mixed well. */
 static size_t hash_of(const uint32_t *words, size_t count)
 {
+    uint64_t factor = UINT64_C(0x9e3779b97f4a7c15);
     uint64_t hash = 0;
 
-    for (size_t i = 0; i < count; i += 2) { /* the stride is even */
-        hash = (hash ^ (words[i] | (uint64_t)words[i + 1] << 32)) * UINT64_C(0x9e3779b97f4a7c15);
-        hash ^= hash >> 29;
+    for (size_t i = 0; i < count; i += 2) {
+        hash += pair_at(words, i) * factor;
+        factor += UINT64_C(0x3c6ef372fe94f82a); /* even: factors stay odd */
     }
-    return (size_t)(hash >> 16);
+    return (size_t)(hash >> 32);
 }
 
 static bool is_record(const struct lat__ledger *ledger, size_t record, const uint32_t *words)
 {
     const uint32_t *known = ledger->words + record * ledger->stride;
-    uint32_t differs = 0;
+    uint64_t differs = 0;
 
-    for (size_t i = 0; i < ledger->stride; i++) { /* a few: sooner done than memcmp is called */
-        differs |= known[i] ^ words[i];
+    for (size_t i = 0; i < ledger->stride; i += 2) { /* a few: sooner done than memcmp is called */
+        differs |= pair_at(known, i) ^ pair_at(words, i);
     }
     return differs == 0;
 }
@@ -147,22 +157,14 @@ static size_t record_for(struct lat__ledger *ledger, const uint32_t *words)
 
 void lat__ledger_add(struct lat__ledger *ledger, size_t row, const uint32_t *words)
 {
-    size_t record;
-
     if (ledger->node_count == ledger->node_room) {
         ledger->node_room = ledger->node_room ? ledger->node_room * 2 : 256;
         ledger->rows = lat_grow(ledger->rows, ledger->node_room, sizeof(*ledger->rows));
         ledger->record_of =
             lat_grow(ledger->record_of, ledger->node_room, sizeof(*ledger->record_of));
     }
-    if (ledger->node_count > 0 &&
-        is_record(ledger, ledger->record_of[ledger->node_count - 1], words)) {
-        record = ledger->record_of[ledger->node_count - 1];
-    } else {
-        record = record_for(ledger, words);
-    }
     ledger->rows[ledger->node_count] = row;
-    ledger->record_of[ledger->node_count++] = (uint32_t)record;
+    ledger->record_of[ledger->node_count++] = (uint32_t)record_for(ledger, words);
 }
 
 /* The place of a row: they ascend. */

@@ -112,44 +112,52 @@ static size_t run_length(const struct lat__packing *packing, const struct lat__l
                          size_t place)
 {
     int64_t first = number_of(packing, ledger, place);
+    int64_t step = first != 0;
     size_t length = 1;
 
-    while (place + length < ledger->node_count && number_of(packing, ledger, place + length) ==
-                                                      (first == 0 ? 0 : first + (int64_t)length)) {
+    while (place + length < ledger->node_count &&
+           number_of(packing, ledger, place + length) == first + step * (int64_t)length) {
         length++;
     }
     return length;
+}
+
+static void add_ids(const struct lat__packing *packing, const struct lat__ledger *ledger,
+                    size_t place, size_t length, struct lat_buf *out)
+{
+    for (size_t i = 0; i < length; i++) {
+        const char *id = lat_frame_node(packing->frame, ledger->rows[place + i])->row.id;
+
+        add_number(out, strlen(id));
+        lat_buf_add_text(out, id);
+    }
 }
 
 /* Nodes without a number are those of a row that nobody has numbered: their ids are written out. */
 static void add_nodes(const struct lat__packing *packing, const struct lat__ledger *ledger,
                       struct lat_buf *out)
 {
+    struct lat_buf runs = {0};
+    size_t run_count = 0;
     int64_t last = 0;
-    size_t runs = 0;
 
-    add_number(out, ledger->node_count);
-    for (size_t place = 0, length; place < ledger->node_count; place += length) {
-        length = run_length(packing, ledger, place);
-        runs++;
-    }
-    add_number(out, runs);
     for (size_t place = 0, length; place < ledger->node_count; place += length) {
         int64_t first = number_of(packing, ledger, place);
 
         length = run_length(packing, ledger, place);
-        add_number(out, length << 1 | (first == 0));
-        if (first != 0) {
-            add_signed(out, first - last - 1);
+        run_count++;
+        add_number(&runs, length << 1 | (first == 0));
+        if (first == 0) {
+            add_ids(packing, ledger, place, length, &runs);
+        } else {
+            add_signed(&runs, first - last - 1);
             last = first + (int64_t)length - 1;
         }
-        for (size_t i = 0; first == 0 && i < length; i++) {
-            const char *id = lat_frame_node(packing->frame, ledger->rows[place + i])->row.id;
-
-            add_number(out, strlen(id));
-            lat_buf_add_text(out, id);
-        }
     }
+    add_number(out, ledger->node_count);
+    add_number(out, run_count);
+    lat_buf_add(out, runs.bytes, runs.len);
+    lat_buf_done(&runs);
 }
 
 /* ---- records ---- */
@@ -231,67 +239,79 @@ static void add_records(const struct lat__ledger *ledger, struct lat_buf *out)
     }
 }
 
+/* Writes a code below 2^14, mostly one that nobody could foretell the length of: both bytes, of which the second may not count. */
+static uint8_t *write_code(uint8_t *at, uint32_t code)
+{
+    size_t is_long = code >= 0x80;
+
+    at[0] = (uint8_t)(code | is_long << 7);
+    at[1] = (uint8_t)(code >> 7);
+    return at + 1 + is_long;
+}
+
+/* Writes that the record of the node before is that of so many more. */
+static uint8_t *write_repeats(uint8_t *at, size_t repeats)
+{
+    if (repeats >= 0x80) {
+        *at++ = 1;
+        return write_number(at, repeats);
+    }
+    at[0] = 1;
+    at[1] = (uint8_t)repeats;
+    return at + (repeats > 0 ? 2 : 0);
+}
+
+/* Without branches that depend on whether a node is as the one before it: of a fleet that is half full nobody could foretell that. */
 static void add_codes(const struct lat__ledger *ledger, struct lat_buf *out)
 {
-    uint8_t *begin = lat_buf_reserve(out, ledger->node_count * NUMBER_MAX * 2);
+    uint8_t *begin = lat_buf_reserve(out, ledger->node_count * NUMBER_MAX * 2 + NUMBER_MAX);
     uint8_t *at = begin;
+    uint32_t before = UINT32_MAX;
     uint32_t known = 0;
-    size_t length;
+    size_t repeats = 0;
 
-    for (size_t place = 0; place < ledger->node_count; place += length) {
+    for (size_t place = 0; place < ledger->node_count; place++) {
         uint32_t record = ledger->record_of[place];
+        bool is_new = record == known;
+        bool is_same = record == before;
+        uint32_t code = is_new ? 0 : record + 2;
+        uint8_t *written = write_repeats(at, is_same ? 0 : repeats);
 
-        length = 1;
-        while (place + length < ledger->node_count && ledger->record_of[place + length] == record) {
-            length++;
-        }
-        at = write_number(at, record == known ? 0 : (uint64_t)record + 2);
-        known += record == known;
-        if (length > 1) {
-            at = write_number(at, 1);
-            at = write_number(at, length - 1);
-        }
+        written = code < 1U << 14 ? write_code(written, code) : write_number(written, code);
+        at = is_same ? at : written;
+        repeats = is_same ? repeats + 1 : 0;
+        known += is_new;
+        before = record;
     }
+    at = write_repeats(at, repeats);
     out->len += (size_t)(at - begin);
 }
 
-static int compare_rows(const void *a, const void *b)
-{
-    uint32_t one = *(const uint32_t *)a;
-    uint32_t other = *(const uint32_t *)b;
-
-    return (one > other) - (one < other);
-}
-
-/* Rows ascend in `rows`, as they do once sorted in `placed`: both are walked at once. */
+/* Adds how many instances each node got that got any. */
 static void add_placed(const struct lat__packing *packing, const struct lat__ledger *ledger,
                        struct lat_buf *out)
 {
-    size_t count = packing->placed_count;
-    uint32_t *rows = lat_alloc_array(count + 1, sizeof(*rows));
+    size_t rows = lat_frame_rows(packing->frame);
+    uint16_t *instances = lat_alloc_array(rows + 1, sizeof(*instances));
     size_t nodes = 0;
-    size_t place = 0;
     size_t last = 0;
 
-    memcpy(rows, packing->placed, count * sizeof(*rows));
-    qsort(rows, count, sizeof(*rows), compare_rows);
-    for (size_t i = 0; i < count; i++) {
-        nodes += i == 0 || rows[i] != rows[i - 1];
+    LAT_ASSERT(packing->placed_count <= UINT16_MAX);
+    for (size_t i = 0; i < packing->placed_count; i++) {
+        nodes += instances[packing->placed[i]]++ == 0;
     }
     add_number(out, nodes);
-    for (size_t i = 0, length; i < count; i += length) {
-        length = 1;
-        while (i + length < count && rows[i + length] == rows[i]) {
-            length++;
+    for (size_t place = 0; nodes > 0; place++) {
+        uint16_t count = instances[ledger->rows[place]];
+
+        if (count > 0) {
+            add_number(out, place - last);
+            add_number(out, count);
+            last = place;
+            nodes--;
         }
-        while (ledger->rows[place] != rows[i]) {
-            place++;
-        }
-        add_number(out, place - last);
-        add_number(out, length);
-        last = place;
     }
-    free(rows);
+    free(instances);
 }
 
 /* Returns the index of a text + 1; 0 for an empty one. */

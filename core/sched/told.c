@@ -120,14 +120,59 @@ static void find_refused(struct lat_plan *plan, struct refused *refused)
     refused->words = lat_alloc_array(count, sizeof(*refused->words));
 }
 
-/* A row that may be chosen. */
-static void tell_possible(const struct lat_plan *plan, const double *const *terms, size_t row,
-                          double score, uint32_t *words)
+enum { SIDE = 64 }; /* rows of a word of a bitmap */
+
+/* Writes the records of rows that may be chosen, one after the other: of all rows of a word, since that is sooner done than those alone
+ * that may. They are read as pairs of words, which a processor waits for that has only just written them word by word. */
+static void write_possible(const struct lat__ledger *ledger, const double *scores,
+                           const double *const *terms, size_t first, size_t rows, uint32_t *records)
 {
-    words[0] = lat__word_of(LAT_RECEIPT_POSSIBLE, 0);
-    words[1] = lat__float_bits(score);
-    for (size_t i = 0; i < plan->planner->ledger.term_count; i++) {
-        words[2 + i] = lat__term_bits(terms[i][row]);
+    const size_t stride = ledger->stride;
+
+    memset(records, 0, rows * stride * sizeof(*records));
+    for (size_t i = 0; i < rows; i++) {
+        records[i * stride] = lat__word_of(LAT_RECEIPT_POSSIBLE, 0);
+        records[i * stride + 1] = lat__float_bits(scores[first + i]);
+    }
+    for (size_t term = 0; term < ledger->term_count; term++) {
+        const double *values = terms[term] + first;
+
+        for (size_t i = 0; i < rows; i++) {
+            records[i * stride + 2 + term] = lat__term_bits(values[i]);
+        }
+    }
+}
+
+/* Gathers some rows, from the first of a word on. */
+static void gather_rows(struct lat_plan *plan, const double *const *terms, struct refused *refused,
+                        size_t first, size_t rows)
+{
+    struct lat_planner *planner = plan->planner;
+    struct lat__ledger *ledger = &planner->ledger;
+    uint32_t records[SIDE * LAT__RECORD_WORDS_MAX];
+
+    if (plan->found.pass[first / SIDE] != 0) {
+        write_possible(ledger, plan->found.scores, terms, first, rows, records);
+    }
+    for (size_t row = first; row < first + rows; row++) {
+        uint32_t *words = records + (row - first) * ledger->stride;
+
+        if (!planner->frame->nodes[row]) {
+            continue;
+        }
+        if (lat__bit(plan->found.pass, row)) {
+            lat__ledger_add(ledger, row, words);
+            continue;
+        }
+        memset(words, 0, ledger->stride * sizeof(*words));
+        if (!lat__bit(plan->found.among, row)) {
+            tell_rule(plan, row, words);
+        } else if (plan->program) {
+            tell_program(plan, refused, row, words);
+        } else {
+            tell_refusal(plan, row, words);
+        }
+        lat__ledger_add(ledger, row, words);
     }
 }
 
@@ -137,7 +182,6 @@ void lat__plan_gather(struct lat_plan *plan)
     size_t rows = lat_frame_rows(planner->frame);
     const struct lat_term *told = NULL;
     const double *const *terms = NULL;
-    uint32_t words[LAT__RECORD_WORDS_MAX];
     struct refused refused;
     size_t term_count = 0;
 
@@ -151,21 +195,8 @@ void lat__plan_gather(struct lat_plan *plan)
             (struct lat_receipt_term){.text = told[i].text, .line = told[i].line};
     }
     find_refused(plan, &refused);
-    for (size_t row = 0; row < rows; row++) {
-        if (!planner->frame->nodes[row]) {
-            continue;
-        }
-        memset(words, 0, planner->ledger.stride * sizeof(*words));
-        if (lat__bit(plan->found.pass, row)) {
-            tell_possible(plan, terms, row, plan->found.scores[row], words);
-        } else if (!lat__bit(plan->found.among, row)) {
-            tell_rule(plan, row, words);
-        } else if (plan->program) {
-            tell_program(plan, &refused, row, words);
-        } else {
-            tell_refusal(plan, row, words);
-        }
-        lat__ledger_add(&planner->ledger, row, words);
+    for (size_t first = 0; first < rows; first += SIDE) {
+        gather_rows(plan, terms, &refused, first, rows - first < SIDE ? rows - first : SIDE);
     }
     free(refused.words);
 }
@@ -184,7 +215,8 @@ void lat__plan_regard(struct lat_plan *plan, uint32_t row, double score)
         planner->pass[row / 64] = UINT64_C(1) << row % 64;
         terms = lat__judge_terms(planner->judge, planner->pass);
     }
-    tell_possible(plan, terms, row, score, words);
+    write_possible(&planner->ledger, plan->found.scores, terms, row, 1, words);
+    words[1] = lat__float_bits(score); /* as it is now */
     lat__ledger_change(&planner->ledger, row, words);
 }
 

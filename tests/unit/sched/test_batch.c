@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MB = 1 << 20, NODES = 600, LOOKS = 40, SEEDS = 800 };
+enum { MB = 1 << 20, NODES = 600, LOOKS = 40, SEEDS = 800, DIFFERENT = 17000 };
 
 /* Refuses nodes of the pool "closed" and those with too little memory; 500 for free processors, 500 for free memory, less 1000 for each
  * instance there. */
@@ -48,6 +48,11 @@ static const char gathering[] =
     "[\"lt_i\",1,0],[\"field\",\"node.pool\"],[\"const_s\",\"closed\"],[\"eq_s\",3,4],[\"and\",2,5],"
     "[\"i2f\",0]],\"traps\":[{\"when\":6,\"line\":7,\"message\":\"attempt to count\"}],\"rules\":[],"
     "\"score\":7,\"terms\":[]}";
+
+/* As many points as a node has bytes of memory free. */
+static const char counting[] =
+    "{\"version\":1,\"ops\":[[\"field\",\"node.free_memory\"],[\"i2f\",0]],\"traps\":[],\"rules\":[],"
+    "\"score\":1,\"terms\":[]}";
 
 /* 10 for a node that has the image, 5 for one that has the data. */
 static const char keeping[] =
@@ -278,6 +283,45 @@ static void an_error_is_that_of_the_first_row_that_would_have_been_judged(void *
     for (size_t row = 0; row < 40; row++) {
         assert_int_equal(lat_frame_free_of(fleet.frame, row, LAT_RESOURCE_CPU), row ? 1000 : 2000);
     }
+    end(&fleet);
+}
+
+/* Memory of a node, in bytes: first all differ, then they are as earlier ones are, some in a row. */
+static int64_t memory_of(int number)
+{
+    static const int in_a_row[] = {1, 1, 2, 1, 3, 129, 1, 300};
+    int at = DIFFERENT;
+
+    for (int i = 0; number >= DIFFERENT; i++) {
+        at += in_a_row[i % LAT_COUNT(in_a_row)];
+        if (number < at) {
+            return DIFFERENT - i * 173 % DIFFERENT;
+        }
+    }
+    return number + 1;
+}
+
+static void what_is_packed_of_a_large_fleet_is_read_again(void **state)
+{
+    struct fleet fleet = fleet_of(counting, 0, 0);
+    struct lat_receipt receipt;
+    size_t placed = 0;
+    struct lat_err err;
+
+    (void)state;
+    for (int i = 0; i < DIFFERENT + 3000; i++) {
+        add(&fleet, i, 1000, memory_of(i), "default");
+    }
+    begin(&fleet, fleet.planner, 0);
+    assert_int_equal(place(&fleet, 7, &placed, &err), 0);
+    receipt = receipt_of(&fleet);
+    assert_int_equal(receipt.node_count, DIFFERENT + 3000);
+    assert_int_equal(receipt.record_count, DIFFERENT);
+    for (int i = 0; i < DIFFERENT + 3000; i++) {
+        assert_true(receipt.records[receipt.nodes[i].record].score == (double)memory_of(i));
+    }
+    assert_int_equal(receipt.nodes[DIFFERENT - 1].instances, 7);
+    lat_receipt_done(&receipt);
     end(&fleet);
 }
 
@@ -596,6 +640,7 @@ int main(void)
         cmocka_unit_test(each_instance_goes_where_it_is_best_at_its_time),
         cmocka_unit_test(as_many_as_fit_are_placed),
         cmocka_unit_test(a_program_that_fails_on_the_way_places_nothing),
+        cmocka_unit_test(what_is_packed_of_a_large_fleet_is_read_again),
         cmocka_unit_test(an_error_is_that_of_the_first_row_that_would_have_been_judged),
         cmocka_unit_test(a_policy_prefers_where_the_image_is),
         cmocka_unit_test(data_that_lives_on_a_node_is_gone_to_or_waited_for),
