@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNMENT = 64, ROWS_FIRST = 2 * LAT_COLUMNS_BLOCK };
+enum { ROWS_FIRST = 2 * LAT_COLUMNS_BLOCK };
 
 struct lat_columns {
     struct lat__dictionary dictionary;
@@ -49,17 +49,24 @@ static size_t bytes_of(enum lat_policy_field_type type, size_t rows)
     return 0;
 }
 
-/* Returns zeroed aligned memory that begins with what `old` held, and frees that. */
-static void *regrow(void *old, size_t old_bytes, size_t bytes)
+void *lat_columns_memory(size_t bytes)
 {
-    size_t whole = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    void *memory = aligned_alloc(ALIGNMENT, whole);
+    size_t whole = (bytes / LAT_COLUMNS_ALIGNMENT + 1) * LAT_COLUMNS_ALIGNMENT;
+    void *memory = aligned_alloc(LAT_COLUMNS_ALIGNMENT, whole);
 
     LAT_ASSERT(memory != NULL);
+    memset(memory, 0, whole);
+    return memory;
+}
+
+/* Returns zeroed memory that begins with what `old` held, and frees that. */
+static void *regrow(void *old, size_t old_bytes, size_t bytes)
+{
+    void *memory = lat_columns_memory(bytes);
+
     if (old_bytes > 0) {
         memcpy(memory, old, old_bytes);
     }
-    memset((char *)memory + old_bytes, 0, whole - old_bytes);
     free(old);
     return memory;
 }

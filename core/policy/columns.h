@@ -27,6 +27,7 @@
 enum {
     LAT_COLUMNS_BLOCK = 256,            /* rows in a block */
     LAT_COLUMNS_WORDS = 4,              /* words of a bitmap in a block */
+    LAT_COLUMNS_ALIGNMENT = 64,         /* bytes: where an array of a field begins */
     LAT_COLUMNS_ROWS_MAX = 1024 * 1024, /* rows, dead ones included */
     LAT_COLUMNS_MAP_MAX = 64,           /* entries of one map; what comes behind them is left out */
 };
@@ -39,6 +40,10 @@ struct lat_columns *lat_columns_new(void);
 
 /* Frees them; every record and vector over them is freed before. */
 struct lat_columns *lat_columns_free(struct lat_columns *columns);
+
+/* Returns owned memory, zeroed, that begins where arrays of fields may: what is computed beside them is aligned as they are. Released with
+ * free(). */
+void *lat_columns_memory(size_t bytes) LAT_MUST_USE;
 
 /* Adds a living row, every field zero, false, "" or nil, and gives its index: a dead one's if there is one, else the
  * next. LAT_E_LIMIT past LAT_COLUMNS_ROWS_MAX. */

@@ -99,24 +99,13 @@ struct lat__judge *lat__judge_free(struct lat__judge *judge)
     return NULL;
 }
 
-/* Kernels want their arrays aligned as columns are. */
-static void *aligned(void *before, size_t bytes)
-{
-    void *memory = NULL;
-
-    free(before);
-    LAT_ASSERT(posix_memalign(&memory, 64, bytes) == 0);
-    memset(memory, 0, bytes);
-    return memory;
-}
-
 static void make_room(struct lat__judge *judge, size_t rows)
 {
     if (rows > judge->room) {
         judge->room = rows;
-        judge->todo = aligned(judge->todo, rows / 8);
-        judge->pass = aligned(judge->pass, rows / 8);
-        judge->rules = aligned(judge->rules, rows * sizeof(*judge->rules));
+        judge->todo = lat__anew(judge->todo, rows / 8);
+        judge->pass = lat__anew(judge->pass, rows / 8);
+        judge->rules = lat__anew(judge->rules, rows * sizeof(*judge->rules));
     }
 }
 
@@ -268,9 +257,9 @@ static void make_class_room(struct class *class, size_t rows)
     }
     class->room = rows;
     class->stamps = lat_grow(class->stamps, blocks, sizeof(*class->stamps));
-    class->among = aligned(class->among, rows / 8);
-    class->pass = aligned(class->pass, rows / 8);
-    class->scores = aligned(class->scores, rows * sizeof(double));
+    class->among = lat__anew(class->among, rows / 8);
+    class->pass = lat__anew(class->pass, rows / 8);
+    class->scores = lat__anew(class->scores, rows * sizeof(double));
     for (size_t block = 0; block < blocks; block++) {
         class->stamps[block] = NEVER_LOOKED_AT;
     }
@@ -471,7 +460,7 @@ const double *const *lat__judge_terms(struct lat__judge *judge, const uint64_t *
     }
     for (size_t i = 0; i < count; i++) {
         if (!judge->terms[i]) {
-            judge->terms[i] = aligned(NULL, judge->terms_room * sizeof(double));
+            judge->terms[i] = lat_columns_memory(judge->terms_room * sizeof(double));
         }
     }
     lat_vector_terms(judge->vector, judge->record, pass, judge->terms);

@@ -5,6 +5,15 @@
 #include "policy/program.h"
 #include "sched/rules.h"
 
+#include <stdlib.h>
+
+/* Frees memory, and returns new memory in its stead, zeroed and aligned as kernels want it; owned. */
+static inline void *lat__anew(void *before, size_t bytes)
+{
+    free(before);
+    return lat_columns_memory(bytes);
+}
+
 struct lat__judge;
 
 struct lat__judge *lat__judge_new(struct lat_frame *frame);

@@ -43,17 +43,6 @@ struct lat_planner *lat_planner_free(struct lat_planner *planner)
     return NULL;
 }
 
-/* Bitmaps are handed to vectors in whole blocks of the columns, aligned as these are. */
-static void *aligned(void *before, size_t bytes)
-{
-    void *memory = NULL;
-
-    free(before);
-    LAT_ASSERT(posix_memalign(&memory, 64, bytes) == 0);
-    memset(memory, 0, bytes);
-    return memory;
-}
-
 static void make_room(struct lat_planner *planner)
 {
     size_t rows = lat_columns_blocks(planner->frame->columns) * LAT_COLUMNS_BLOCK;
@@ -62,9 +51,9 @@ static void make_room(struct lat_planner *planner)
         return;
     }
     planner->room = rows * 3 / 2 / LAT_COLUMNS_BLOCK * LAT_COLUMNS_BLOCK + LAT_COLUMNS_BLOCK;
-    planner->among = aligned(planner->among, planner->room / 8);
-    planner->pass = aligned(planner->pass, planner->room / 8);
-    planner->one = aligned(planner->one, planner->room / 8);
+    planner->among = lat__anew(planner->among, planner->room / 8);
+    planner->pass = lat__anew(planner->pass, planner->room / 8);
+    planner->one = lat__anew(planner->one, planner->room / 8);
     planner->heap = lat_grow(planner->heap, planner->room, sizeof(*planner->heap));
 }
 

@@ -37,16 +37,6 @@ size_t lat__strip_bytes(enum lat_program_type type)
     }
 }
 
-void *lat__strip_memory(size_t bytes)
-{
-    size_t whole = (bytes + LAT__ALIGNMENT - 1) / LAT__ALIGNMENT * LAT__ALIGNMENT;
-    void *memory = aligned_alloc(LAT__ALIGNMENT, whole > 0 ? whole : LAT__ALIGNMENT);
-
-    LAT_ASSERT(memory != NULL);
-    memset(memory, 0, whole);
-    return memory;
-}
-
 /* While steps are made. */
 struct maker {
     struct lat__strip *strip;
@@ -456,8 +446,8 @@ static void make_registers(struct lat__strip_steps *steps, size_t most, size_t o
            steps->span * (steps->register_count + others) * bytes > LAT__SPAN_BYTES) {
         steps->span /= 2;
     }
-    steps->registers = lat__strip_memory(steps->register_count * steps->span * bytes);
-    steps->bits = lat__strip_memory(steps->bits_count * steps->span * sizeof(uint64_t));
+    steps->registers = lat_columns_memory(steps->register_count * steps->span * bytes);
+    steps->bits = lat_columns_memory(steps->bits_count * steps->span * sizeof(uint64_t));
 }
 
 static void make_memory(struct lat__strip *strip)
@@ -476,7 +466,7 @@ static void make_memory(struct lat__strip *strip)
         enum lat_program_type type = lat__strip_op(strip, strip->spreads[i].op)->type;
 
         strip->spreads[i].words = span;
-        strip->spreads[i].memory = lat__strip_memory(span * lat__strip_bytes(type));
+        strip->spreads[i].memory = lat_columns_memory(span * lat__strip_bytes(type));
     }
 }
 

@@ -111,7 +111,4 @@ const struct lat_op *lat__strip_op(const struct lat__strip *strip, uint32_t op);
 /* Returns the bytes of 64 values of this type. */
 size_t lat__strip_bytes(enum lat_program_type type);
 
-/* Returns owned memory, zeroed, that begins at a whole cache line. */
-void *lat__strip_memory(size_t bytes);
-
 #endif

@@ -83,7 +83,7 @@ static void make_room(struct lat__strip *strip, size_t blocks)
         struct lat__strip_derived *derived = &strip->derived[i];
 
         free(derived->memory);
-        derived->memory = lat__strip_memory(
+        derived->memory = lat_columns_memory(
             blocks * LAT__WORDS * lat__strip_bytes(lat__strip_op(strip, derived->op)->type));
         if (derived->is_keyed) {
             free(derived->seen);

@@ -7,7 +7,7 @@
 
 enum {
     LAT__WORDS = LAT_COLUMNS_WORDS,
-    LAT__ALIGNMENT = 64,
+    LAT__ALIGNMENT = LAT_COLUMNS_ALIGNMENT,
     LAT__DERIVED_MAX = 64, /* columns that a strip keeps of what depends on the node alone */
     LAT__SPAN_MAX = 256,   /* words of 64 rows that are computed at once, */
     LAT__SPAN_BYTES =
