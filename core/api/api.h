@@ -22,7 +22,10 @@ struct lat_api;
 struct lat_policies;
 
 enum {
-    LAT_API_PAGE_MAX = 500,          /* items in one page of a list */
+    LAT_API_PAGE_MAX = 500, /* items in one page of a list */
+    LAT_API_LISTED_A_TURN =
+        32, /* workloads that are written in a turn of the loop; a page takes several */
+    LAT_API_LOOKED_AT_A_TURN = 4096, /* workloads that are looked at in one */
     LAT_API_EVALUATIONS_LISTED = 64, /* of a workload; more are not kept */
     LAT_API_RECEIPT_NODES = 100,     /* nodes of each receipt in such a list */
     LAT_API_RECEIPTS_LISTED_BYTES =

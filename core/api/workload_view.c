@@ -304,29 +304,66 @@ int lat__workload_find(struct lat__call *call, const struct lat_workload **ret_w
 
 /* ---- reading ---- */
 
-void lat__workloads_list(struct lat__call *call)
-{
-    bool secrets = lat_text_equal(lat_http_param(call->req, "credentials"), "true");
-    const struct lat_workload *workload;
+/* A page of workloads on its way. To open what is sealed of one takes long enough that others have their turns between some of them: a page
+ * shows each as it is when it is reached. */
+struct listing {
+    struct lat__call *call;
+    bool secrets;
     struct lat__label_filter filter;
     struct lat__page page;
-    void *cursor = NULL;
+    char reached[LAT_ID_SIZE]; /* the last that was looked at */
+};
+
+/* Goes on with a page, as far as one turn may go. */
+static void list_on(void *arg)
+{
+    struct listing *listing = arg;
+    struct lat__call *call = listing->call;
+    struct lat__page *page = &listing->page;
+    const struct lat_workload *workload = NULL;
+    size_t written = 0;
+
+    for (size_t looked = 0;
+         !page->is_full && looked < LAT_API_LOOKED_AT_A_TURN && written < LAT_API_LISTED_A_TURN;
+         looked++) {
+        workload = (const struct lat_workload *)lat_store_after(
+            call->api->with.store, LAT_TABLE_WORKLOAD, listing->reached);
+        if (!workload) {
+            break;
+        }
+        lat_text_bound(listing->reached, sizeof(listing->reached), workload->row.id);
+        if (lat__access_project(call, workload->project_id) &&
+            lat__label_filter_takes(&listing->filter, workload) &&
+            lat__page_takes(page, workload->row.id)) {
+            lat__workload_write(call->api, NULL, workload, listing->secrets, &page->writer);
+            written++;
+        }
+    }
+    if (workload && !page->is_full) {
+        lat_loop_defer(call->api->with.loop, list_on, listing);
+        return;
+    }
+    lat__label_filter_done(&listing->filter);
+    lat__page_answer(call, page);
+    free(listing);
+}
+
+void lat__workloads_list(struct lat__call *call)
+{
+    struct listing *listing = LAT_NEW(struct listing);
     struct lat_err err;
 
-    if (lat__label_filter_read(call, &filter, &err) || lat__page_begin(call, &page, &err)) {
-        lat__label_filter_done(&filter);
+    listing->call = call;
+    listing->secrets = lat_text_equal(lat_http_param(call->req, "credentials"), "true");
+    if (lat__label_filter_read(call, &listing->filter, &err) ||
+        lat__page_begin(call, &listing->page, &err)) {
+        lat__label_filter_done(&listing->filter);
+        free(listing);
         lat__call_fail(call, &err);
         return;
     }
-    while (!page.is_full && (workload = lat_store_next_workload(call->api->with.store, &cursor))) {
-        if (lat__access_project(call, workload->project_id) &&
-            lat__label_filter_takes(&filter, workload) &&
-            lat__page_takes(&page, workload->row.id)) {
-            lat__workload_write(call->api, NULL, workload, secrets, &page.writer);
-        }
-    }
-    lat__label_filter_done(&filter);
-    lat__page_answer(call, &page);
+    lat_text_bound(listing->reached, sizeof(listing->reached), listing->page.after);
+    list_on(listing);
 }
 
 void lat__workloads_get(struct lat__call *call)

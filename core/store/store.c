@@ -5,6 +5,7 @@
 #include "base/text.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- opening ---- */
 
@@ -145,6 +146,17 @@ const struct lat_row *lat_store_next(const struct lat_store *store, int table, v
         *cursor == NULL ? lat__set_first(store->committed.order[table]) : lat__set_after(*cursor);
 
     *cursor = node;
+    return node == NULL ? NULL : lat__set_row(node);
+}
+
+const struct lat_row *lat_store_after(const struct lat_store *store, int table, const char *id)
+{
+    LAT_ASSERT(table >= 0 && table < LAT_TABLE_COUNT);
+    struct lat__set_node *node = lat__set_seek(store->committed.order[table], "", id);
+
+    if (node != NULL && strcmp(lat__set_row(node)->id, id) == 0) {
+        node = lat__set_after(node);
+    }
     return node == NULL ? NULL : lat__set_row(node);
 }
 

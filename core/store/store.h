@@ -48,6 +48,10 @@ const struct lat_row *lat_store_get(const struct lat_store *store, int table, co
 /* Walks a table in order of id (birth). Start with *cursor = NULL; NULL at the end. Do not commit meanwhile. */
 const struct lat_row *lat_store_next(const struct lat_store *store, int table, void **cursor);
 
+/* Returns the first row of a table whose id is behind `id` ("": the first of all), NULL where there is none: for a walk over several
+ * turns, whatever comes and goes between them. Costs one search. */
+const struct lat_row *lat_store_after(const struct lat_store *store, int table, const char *id);
+
 /* Returns the last row of a table whose id is before `id` ("": the last of all), NULL where there is none: for what looks at the newest
  * rows, and no further. Costs one search, however many there are. */
 const struct lat_row *lat_store_before(const struct lat_store *store, int table, const char *id);

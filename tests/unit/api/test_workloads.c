@@ -555,6 +555,56 @@ static void a_disk_that_refuses_is_said_and_what_was_asked_did_not_happen(void *
     expect(desk, desk->alice, "POST", "/api/v1/workloads/web/stop", NULL, 202);
 }
 
+/* Counts the turns of the loop at whose ends a call was under way. */
+struct turns {
+    struct desk *desk;
+    size_t count;
+    bool over;
+};
+
+static void turn_ends(void *arg)
+{
+    struct turns *turns = arg;
+
+    turns->count += turns->desk->api->calls > 0;
+    if (!turns->over) {
+        lat_loop_defer(turns->desk->console->loop, turn_ends, turns);
+    }
+}
+
+static void a_page_leaves_others_their_turns(void **state)
+{
+    enum { WORKLOADS = 4 * LAT_API_LISTED_A_TURN };
+    struct desk *desk = *state;
+    struct turns turns = {.desk = desk};
+    char first[LAT_ID_SIZE];
+    const struct lat_workload *like;
+    struct lat_txn *txn;
+    struct reply reply;
+
+    deploy(desk, desk->alice, "w0", first);
+    like = lat_store_workload(desk->console->store, first);
+    txn = lat_txn_begin(desk->console->store, "");
+    for (int i = 1; i < WORKLOADS; i++) {
+        struct lat_workload *row = lat_workload_new();
+
+        lat_row_set(row->project_id, like->project_id);
+        lat_row_take(row->name, lat_text_format("w%d", i));
+        lat_row_set(row->desired, "running");
+        lat_txn_put(txn, &row->row);
+    }
+    commit_now(desk->console->bed, txn);
+    turn_ends(&turns);
+    reply = ask(desk, desk->alice, "GET", "/api/v1/workloads", NULL);
+    turns.over = true;
+    run_for(desk->console->loop, 0);
+    assert_int_equal(reply.status, 200);
+    assert_int_equal(cJSON_GetArraySize(lat_json_get(reply.json, "items")), WORKLOADS);
+    assert_true(cJSON_IsNull(lat_json_get(reply.json, "next")));
+    assert_true(turns.count >= WORKLOADS / LAT_API_LISTED_A_TURN - 1);
+    reply_done(&reply);
+}
+
 static int run(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, desk_open, desk_close)
@@ -565,6 +615,7 @@ static int run(void)
         TEST(a_request_with_a_key_happens_once),
         TEST(restarts_are_counted_once_a_key),
         TEST(pages_cover_everything_once),
+        TEST(a_page_leaves_others_their_turns),
         TEST(actions_write_what_is_wanted_and_its_first_step),
         TEST(a_change_is_merged_and_keeps_the_credentials),
         TEST(a_change_keeps_a_scale_and_brings_endpoints_along),

@@ -339,6 +339,15 @@ static void next_walks_a_table_in_order_of_birth_and_before_back(void **state)
     }
     assert_int_equal(at, 500);
     const char *id = "";
+    while ((node = (const struct lat_node *)lat_store_after(bed->store, LAT_TABLE_NODE, id))) {
+        at--;
+        snprintf(name, sizeof(name), "n%03d", 499 - at);
+        assert_string_equal(node->name, name);
+        id = node->row.id;
+    }
+    assert_int_equal(at, 0);
+    at = 500;
+    id = "";
     while ((node = (const struct lat_node *)lat_store_before(bed->store, LAT_TABLE_NODE, id))) {
         snprintf(name, sizeof(name), "n%03d", --at);
         assert_string_equal(node->name, name);
