@@ -381,7 +381,7 @@ void lat__converge(struct lat__allocation *allocation)
     }
     if (!runner->engine_up) {
         allocation->health = lat_health_stop(allocation->health);
-        if (!allocation->run.finished) {
+        if (!lat__task_has_ended(allocation)) {
             lat__report(allocation, allocation->status, "%s", runner->engine_err.sentence);
         }
         return;
@@ -401,7 +401,7 @@ void lat__converge(struct lat__allocation *allocation)
     case LAT_WANT_STOPPED:
         if (allocation->engine.running) {
             stop(allocation);
-        } else {
+        } else if (!lat__task_rests(allocation)) {
             allocation->restarts_done = allocation->wanted.restarts;
             lat__report(allocation, LAT_ALLOCATION_STOPPED, "%s", "");
         }

@@ -39,6 +39,9 @@ static void describe_task(const struct lat__allocation *allocation, struct lat_j
 
     lat_json_add_bool(writer, "task", true);
     lat_json_add_int(writer, "retries", allocation->wanted.retries);
+    lat_json_add_bool(writer, "finished", allocation->wanted.finished);
+    lat_json_add_int(writer, "exit_status", allocation->wanted.exit_status);
+    lat_json_add_int(writer, "ended", allocation->wanted.ended);
     lat_json_object(writer, "run");
     lat_json_add_bool(writer, "known", run->digest != 0);
     lat_json_add_bool(writer, "current", run->digest == allocation->wanted.spec_digest);
@@ -61,6 +64,9 @@ static void read_task(struct lat__allocation *allocation, const cJSON *json)
 
     allocation->wanted.task = lat_json_bool(json, "task", false);
     allocation->wanted.retries = lat_json_int(json, "retries", 0);
+    allocation->wanted.finished = lat_json_bool(json, "finished", false);
+    allocation->wanted.exit_status = lat_json_int(json, "exit_status", 0);
+    allocation->wanted.ended = lat_json_int(json, "ended", 0);
     if (!allocation->wanted.task || !lat_json_bool(run, "known", false)) {
         return;
     }

@@ -7,9 +7,8 @@
 /* Tells whether what is reported is the end of a task. */
 static bool is_finished(const struct lat__allocation *allocation)
 {
-    return allocation->wanted.task && allocation->run.finished &&
-           (allocation->status == LAT_ALLOCATION_COMPLETED ||
-            allocation->status == LAT_ALLOCATION_FAILED);
+    return lat__task_has_ended(allocation) && (allocation->status == LAT_ALLOCATION_COMPLETED ||
+                                               allocation->status == LAT_ALLOCATION_FAILED);
 }
 
 static void write_observed(const struct lat__allocation *allocation, struct lat_buf *out)
@@ -33,6 +32,9 @@ static void write_observed(const struct lat__allocation *allocation, struct lat_
         }
     } else if (!engine->running && *engine->container) {
         lat_json_add_int(&writer, "exit_status", engine->exit_status);
+    }
+    if (allocation->wanted.ended > 0 && !is_finished(allocation)) {
+        lat_json_add_int(&writer, "ended", allocation->wanted.ended); /* to be told of it again */
     }
     if (*allocation->progress) {
         lat_json_add_text(&writer, "progress", allocation->progress);

@@ -188,6 +188,7 @@ void lat_runner_assign(struct lat_runner *runner, const struct lat_assign_messag
         allocation->known = runner->surveyed && !lat_map_get(runner->strangers, assign->allocation);
     }
     take_assignment(&allocation->wanted, assign);
+    lat__task_recall(allocation);
     allocation->hopeless = false;
     allocation->retry_ms = LAT_RUNNER_RETRY_MIN_MS;
     allocation->prove_ms = 0;

@@ -135,7 +135,13 @@ void lat__converge_forgotten(struct lat__allocation *allocation);
 /* Tells what a task that should run needs next, and reports how it stands where that is nothing. */
 enum lat__step lat__task_step(struct lat__allocation *allocation);
 
-/* Takes status and reason of a finished task from what the journal said. */
+/* Tells whether a task whose container stands still has come to its end, and says so: to be stopped as well changes nothing of that. */
+bool lat__task_rests(struct lat__allocation *allocation);
+
+/* Tells whether the order that a task has now is known to have come to its end. */
+bool lat__task_has_ended(const struct lat__allocation *allocation);
+
+/* Takes status and reason of a task that has ended from what is known of its end, unless it has another order by now. */
 void lat__task_recall(struct lat__allocation *allocation);
 
 /* The journal's newest write has ended, with success or not. */

@@ -22,11 +22,15 @@ static bool is_of_this_run(const struct lat__allocation *allocation)
            allocation->engine.started_at != allocation->run.after;
 }
 
-/* Tells whether the console, which knows that this order has come to its end, gives it anew. */
-static bool is_ordered_again(const struct lat__allocation *allocation)
+/* Tells whether `run` speaks of the order that is wanted. It does not where the console knows that the order has come to its end, which a
+ * journal that could not be written then may not, and gives it anew. */
+static bool is_of_this_order(const struct lat__allocation *allocation)
 {
-    return allocation->run.finished && allocation->wanted.ended > 0 &&
-           allocation->run.since <= allocation->wanted.ended;
+    const struct lat__run *run = &allocation->run;
+    const struct lat__assignment *wanted = &allocation->wanted;
+
+    return run->digest == wanted->spec_digest && run->restarts == wanted->restarts &&
+           (wanted->ended == 0 || run->since > wanted->ended);
 }
 
 /* Begins with no runs when the order is another one than that of which `run` speaks. */
@@ -34,8 +38,7 @@ static void follow_order(struct lat__allocation *allocation)
 {
     struct lat__run *run = &allocation->run;
     const struct lat__assignment *wanted = &allocation->wanted;
-    bool same = run->digest == wanted->spec_digest && run->restarts == wanted->restarts &&
-                !is_ordered_again(allocation);
+    bool same = is_of_this_order(allocation);
 
     if (wanted->finished && !(same && run->finished)) {
         /* The journal that knew was lost. */
@@ -73,11 +76,22 @@ static enum lat_allocation_state describe_end(const struct lat__run *run, char *
     return LAT_ALLOCATION_FAILED;
 }
 
+bool lat__task_has_ended(const struct lat__allocation *allocation)
+{
+    return allocation->wanted.task && allocation->run.finished && is_of_this_order(allocation);
+}
+
 void lat__task_recall(struct lat__allocation *allocation)
 {
-    if (allocation->run.finished) {
+    if (allocation->wanted.task && allocation->wanted.finished) {
+        follow_order(allocation);
+    }
+    if (lat__task_has_ended(allocation)) {
         allocation->status =
             describe_end(&allocation->run, allocation->reason, sizeof(allocation->reason));
+    } else if (allocation->wanted.task && allocation->run.finished) {
+        allocation->status = LAT_ALLOCATION_PLACING; /* what is known is of another order */
+        allocation->reason[0] = '\0';
     }
 }
 
@@ -87,6 +101,15 @@ static void say_end(struct lat__allocation *allocation)
     enum lat_allocation_state status = describe_end(&allocation->run, reason, sizeof(reason));
 
     lat__report(allocation, status, "%s", reason);
+}
+
+bool lat__task_rests(struct lat__allocation *allocation)
+{
+    if (!lat__task_has_ended(allocation)) {
+        return false;
+    }
+    say_end(allocation);
+    return true;
 }
 
 /* The open run has ended: with success, for good, or until the next one. */

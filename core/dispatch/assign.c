@@ -17,7 +17,8 @@ static int render(struct lat_dispatch *dispatch, const struct lat_workload *work
 }
 
 /* What a task's allocation is assigned beside a service's. One whose end is what its agent said last, and that counts as ended no more, has
- * been ordered to run again (core/orch): the agent is told of which end that is known, because it may have come to another one since. */
+ * been ordered to run again (core/orch): the agent is told of which end that is known, because it may have come to another one since; and says it with what it reports until then, so that
+ * one whose journal has lost the order is told again. */
 static void describe_task(const struct lat_workload *workload,
                           const struct lat_allocation *allocation,
                           struct lat_assign_message *assign)
@@ -29,8 +30,10 @@ static void describe_task(const struct lat_workload *workload,
     assign->retries = workload->retries;
     assign->finished = allocation->finished;
     observed = *allocation->observed ? cJSON_Parse(allocation->observed) : NULL;
-    if (!allocation->finished && lat_json_bool(observed, "finished", false))
-        assign->ended = allocation->observed_generation;
+    if (!allocation->finished)
+        assign->ended = lat_json_bool(observed, "finished", false)
+                            ? allocation->observed_generation
+                            : lat_json_int(observed, "ended", 0);
     /* How it ended is not always known; what ended well says so by its status. */
     assign->exit_status =
         lat_text_equal(allocation->status, lat_allocation_state_name(LAT_ALLOCATION_COMPLETED))

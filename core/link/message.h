@@ -91,8 +91,8 @@ int lat_node_message_read(const cJSON *message, struct lat_node_message *ret_nod
                           struct lat_err *err) LAT_MUST_USE;
 
 /* Both the message `observed` and one item of `inventory`.
- * observed: {container, ports: {NAME: host port}, starts, exit_status, finished, progress: text, volumes: [name]}, all optional;
- * finished: a task came to its end and is not run again. */
+ * observed: {container, ports: {NAME: host port}, starts, exit_status, finished, ended, progress: text, volumes: [name]}, all optional;
+ * finished: a task came to its end and is not run again; ended: as the assignment says, until then. */
 struct lat_observed_message {
     const char *allocation;
     int64_t generation;

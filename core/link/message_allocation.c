@@ -86,6 +86,8 @@ static int check_observed(const cJSON *observed, struct lat_err *err)
     if (code == 0)
         code = lat_json_read_bool(observed, "finished", &flag, err);
     if (code == 0)
+        code = lat_json_read_int(observed, "ended", 0, LAT__INT_MAX, &number, err);
+    if (code == 0)
         code = check_ports(observed, err);
     if (code == 0)
         code = check_volumes(observed, err);

@@ -212,6 +212,11 @@ static void the_order_to_run_again_says_of_which_end_is_known(void **state)
     assert_int_equal(lat_json_int(message, "ended", 0), 2);
     assert_false(lat_json_bool(message, "finished", true));
     cJSON_Delete(message);
+    agent_say_observed(agent, id, 4, "starting", "", "{\"ended\":2}");
+    await_allocation(console, id, "starting");
+    message = assigned_anew(console, agent, id, false); /* it has not ended since */
+    assert_int_equal(lat_json_int(message, "ended", 0), 2);
+    cJSON_Delete(message);
     agent_free(agent);
 }
 

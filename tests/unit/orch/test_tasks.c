@@ -311,8 +311,7 @@ static void what_a_given_up_node_finished_is_not_run_again_and_can_be_removed(vo
     assert_string_equal(workload_of(cloud, id)->status, "completed");
     assert_string_equal(allocation_of(cloud, id, 0)->node_id, node);
     change(cloud, id, (struct wish){.desired = "removed"});
-    run_for(cloud, 10);
-    assert_null(workload_of(cloud, id));
+    await_gone(cloud, id);
 }
 
 int main(void)

@@ -237,6 +237,49 @@ static void the_same_again_is_a_new_order_of_a_console_that_knows_of_the_end(voi
     expect_starts(bed, 3);
 }
 
+static void an_end_that_the_journal_does_not_hold_is_none_of_the_next_order(void **state)
+{
+    struct bed *bed = *state;
+    struct lat_buf older = {0};
+    struct lat_err err;
+
+    begin(bed, (struct order){.generation = 1});
+    assert_int_equal(lat_file_read(journal_path(bed, ONE ".json"), 1 << 20, &older, &err), 0);
+    end(bed, 0);
+    expect_told(bed, ONE, 1, "completed");
+    agent_stop(bed);
+    assert_int_equal(
+        lat_file_replace(journal_path(bed, ONE ".json"), older.bytes, older.len, 0600, &err), 0);
+    agent_start(bed);
+    agent_give_driver(bed);
+    begin(bed, (struct order){.generation = 2, .ended = 1});
+    expect_starts(bed, 2);
+    lat_buf_done(&older);
+}
+
+static void what_ended_is_no_end_of_an_order_that_came_while_the_engine_was_down(void **state)
+{
+    struct bed *bed = *state;
+    size_t completed;
+
+    begin(bed, (struct order){.generation = 1});
+    end(bed, 0);
+    lat_mock_engine(bed->mock, false);
+    settle(bed);
+    completed = times_told(bed, ONE, "completed");
+    order_task(bed, (struct order){.generation = 2, .restarts = 1});
+    settle(bed);
+    agent_stop(bed);
+    agent_start(bed);
+    lat_runner_send_inventory(bed->runner);
+    agent_give_driver(bed);
+    settle(bed);
+    assert_int_equal(times_told(bed, ONE, "completed"), completed);
+    lat_mock_engine(bed->mock, true);
+    until_running(bed);
+    expect_starts(bed, 2);
+}
+
 static void one_that_was_stopped_runs_again_when_it_is_wanted(void **state)
 {
     struct bed *bed = *state;
@@ -251,7 +294,7 @@ static void one_that_was_stopped_runs_again_when_it_is_wanted(void **state)
     end(bed, 0);
     order_task(bed, (struct order){.generation = 4, .desired = "stopped"});
     settle(bed);
-    expect_told(bed, ONE, 4, "stopped");
+    expect_told(bed, ONE, 4, "completed"); /* it stands still already */
     order_task(bed, (struct order){.generation = 5});
     settle(bed);
     expect_told(bed, ONE, 5, "completed"); /* to be wanted again is no new order */
@@ -329,6 +372,8 @@ int main(void)
         CASE(a_retry_that_succeeds_completes_it),
         CASE(a_restart_or_another_spec_is_a_new_order),
         CASE(the_same_again_is_a_new_order_of_a_console_that_knows_of_the_end),
+        CASE(an_end_that_the_journal_does_not_hold_is_none_of_the_next_order),
+        CASE(what_ended_is_no_end_of_an_order_that_came_while_the_engine_was_down),
         CASE(one_that_was_stopped_runs_again_when_it_is_wanted),
         CASE(a_container_that_is_gone_unseen_is_not_run_again),
         CASE(a_lost_journal_does_not_run_it_again),
