@@ -4,8 +4,8 @@
  *                                  every change that was ever told is still in the log, as it was told, and every row is
  *                                  as it was told or has a later change (told.c)
  *   whenever an engine moved       no allocation has two containers, no ordinal runs twice, nothing foreign was touched
- *                                  (engines.c)
- *   when the weather has cleared   every workload is as its owner knows it, placed, running (or not), restarted as often as
+ *                                  (engines.c); what a task did is not done again unasked (jobs.c)
+ *   when the weather has cleared   every workload is as its owner knows it, placed, running (or not; tasks: ended), restarted as often as
  *                                  was asked, with its data; and nothing else is left: no row, no container, no volume
  *   at the end                     followers and readers agree with the log; another start changes nothing
  */
@@ -33,6 +33,7 @@ struct sim_checker {
     struct sim_told *told;
     struct lat_map
         *generations; /* id of a workload or an allocation -> the highest seen + 1, as a pointer */
+    struct sim_jobs *jobs;
     struct sim_engines *engines;
     int64_t looked_index; /* the newest change when convergence was last looked for */
     int steady;           /* looks since it moved: what waits for a retry shows by then */
@@ -73,6 +74,9 @@ static void check_allocation(struct sim_checker *checker, const struct lat_alloc
          after->restarts != before->restarts)) {
         sim_fail(sim, "allocation %s was assigned anew under its old generation", after->row.id);
     }
+    if (before) {
+        sim_jobs_changed(checker->jobs, before, after);
+    }
 }
 
 static void changed(void *arg, const struct lat_change *change)
@@ -94,6 +98,7 @@ static void changed(void *arg, const struct lat_change *change)
     if (change->table == LAT_TABLE_WORKLOAD && change->after) {
         note_generation(checker, "workload", row->id,
                         ((const struct lat_workload *)change->after)->generation);
+        sim_jobs_note(checker->jobs, (const struct lat_workload *)change->after);
     } else if (change->table == LAT_TABLE_ALLOCATION && change->after) {
         check_allocation(checker, (const struct lat_allocation *)change->before,
                          (const struct lat_allocation *)change->after);
@@ -102,6 +107,12 @@ static void changed(void *arg, const struct lat_change *change)
 
 void sim_checker_watch(struct sim_checker *checker, struct lat_store *store)
 {
+    const struct lat_workload *workload;
+    void *cursor = NULL;
+
+    while ((workload = lat_store_next_workload(store, &cursor))) {
+        sim_jobs_note(checker->jobs, workload); /* it may have been killed before it told of it */
+    }
     sim_told_begin(checker->told, store);
     lat_store_watch(store, UINT32_MAX, changed, checker);
 }
@@ -118,6 +129,29 @@ static bool differ(struct sim_checker *checker, const char *format, ...)
     return false;
 }
 
+/* Tells whether an instance is as it should be of which an end is wanted: of a task that is to run. */
+static bool end_is_right(struct sim_checker *checker, const struct sim_slot *slot,
+                         const struct lat_allocation *allocation, int64_t digest)
+{
+    const struct sim_place *place = sim_engines_find(checker->engines, allocation->row.id);
+
+    if (!allocation->finished || (place && place->status->running)) {
+        return differ(checker, "allocation %s has not come to its end", allocation->row.id);
+    }
+    if (!lat_text_equal(allocation->status, lat_allocation_state_name(LAT_ALLOCATION_COMPLETED)) &&
+        !lat_text_equal(allocation->status, lat_allocation_state_name(LAT_ALLOCATION_FAILED))) {
+        return differ(checker, "allocation %s has ended and is said to be %s", allocation->row.id,
+                      allocation->status);
+    }
+    if (place && place->status->spec_digest != digest) {
+        return differ(checker, "allocation %s has run an older spec", allocation->row.id);
+    }
+    if (place && place->started_ns < slot->restarted_ns) {
+        return differ(checker, "allocation %s has not been run again", allocation->row.id);
+    }
+    return true;
+}
+
 static bool allocation_is_right(struct sim_checker *checker, const struct sim_slot *slot,
                                 const struct lat_workload *workload,
                                 const struct lat_allocation *allocation, int64_t digest)
@@ -129,10 +163,16 @@ static bool allocation_is_right(struct sim_checker *checker, const struct sim_sl
     if (allocation->ordinal >= workload->count) {
         return differ(checker, "allocation %s is one too many", allocation->row.id);
     }
+    if (allocation->finished && !should) {
+        return !runs || differ(checker, "allocation %s runs", allocation->row.id);
+    }
     if (allocation->spec_generation != workload->generation ||
         allocation->restarts != workload->restarts ||
         allocation->observed_generation != allocation->generation) {
         return differ(checker, "allocation %s lags behind its workload", allocation->row.id);
+    }
+    if (slot->is_task && should) {
+        return end_is_right(checker, slot, allocation, digest);
     }
     if (runs != should) {
         return differ(checker, "allocation %s %s", allocation->row.id,
@@ -174,12 +214,17 @@ static bool workload_is_right(struct sim_checker *checker, const struct lat_stor
     bool runs = lat_text_equal(workload->desired, lat_want_name(LAT_WANT_RUNNING));
     int64_t digest = digest_of_workload(checker, workload);
     const struct lat_row *row;
+    const char *status = !runs ? "stopped" : slot->is_task ? "completed" : "running";
     void *cursor = NULL;
     int64_t count = 0;
 
     while (
         (row = lat_store_each(store, LAT_INDEX_ALLOCATION_WORKLOAD, workload->row.id, &cursor))) {
         count++;
+        if (runs && slot->is_task &&
+            lat_text_equal(((const struct lat_allocation *)row)->status, "failed")) {
+            status = "failed";
+        }
         if (!allocation_is_right(checker, slot, workload, (const struct lat_allocation *)row,
                                  digest)) {
             return false;
@@ -193,7 +238,7 @@ static bool workload_is_right(struct sim_checker *checker, const struct lat_stor
         !sim_callers_reached(checker->cluster->callers, workload->row.id)) {
         return differ(checker, "workload %s is not reached at its address", workload->name);
     }
-    if (!lat_text_equal(workload->status, runs ? "running" : "stopped")) {
+    if (!lat_text_equal(workload->status, status)) {
         return differ(checker, "workload %s is said to be %s (%s)", workload->name,
                       workload->status, workload->reason);
     }
@@ -410,7 +455,8 @@ struct sim_checker *sim_checker_new(struct sim_cluster *cluster)
     checker->cluster = cluster;
     checker->told = sim_told_new(cluster->sim);
     checker->generations = lat_map_new();
-    checker->engines = sim_engines_new(cluster);
+    checker->jobs = sim_jobs_new(cluster);
+    checker->engines = sim_engines_new(cluster, checker->jobs);
     return checker;
 }
 
@@ -419,6 +465,7 @@ struct sim_checker *sim_checker_free(struct sim_checker *checker)
     if (checker) {
         lat_map_free(checker->generations);
         sim_engines_free(checker->engines);
+        sim_jobs_free(checker->jobs);
         sim_told_free(checker->told);
         free(checker);
     }

@@ -74,7 +74,7 @@ static void unmake(struct sim_cluster *cluster)
     sim_weather_clear(cluster->weather);
     sim_weather_free(cluster->weather);
     for (int i = 0; i < cluster->schedule->nodes; i++) {
-        sim_node_free(cluster->nodes[i]);
+        cluster->nodes[i] = sim_node_free(cluster->nodes[i]);
     }
     sim_console_free(cluster->console);
     sim_observers_free(cluster->observers);

@@ -25,6 +25,7 @@ struct foreign {
 
 struct sim_engines {
     struct sim_cluster *cluster;
+    struct sim_jobs *jobs;
     uint64_t signature; /* of what they held when they were walked */
     struct sim_place places[CONTAINERS_MAX];
     size_t place_count;
@@ -79,7 +80,8 @@ static uint64_t signature_of_all(const struct sim_cluster *cluster)
 
 /* ---- walking ---- */
 
-static int64_t see(struct sim_engines *engines, const struct lat_driver_status *status)
+static int64_t see(struct sim_engines *engines, const struct lat_driver_status *status,
+                   int64_t ordinal)
 {
     char *key = lat_text_format("%d/%s", engines->walked, status->container);
     struct sighting *sighting = lat_map_get(engines->sightings, key);
@@ -91,6 +93,7 @@ static int64_t see(struct sim_engines *engines, const struct lat_driver_status *
     if (status->running && sighting->started_at != status->started_at) {
         sighting->started_at = status->started_at;
         sighting->since_ns = engines->cluster->sim->now_ns;
+        sim_jobs_started(engines->jobs, engines->walked, status, ordinal);
     }
     free(key);
     return sighting->since_ns;
@@ -114,7 +117,7 @@ static void walk_container(void *arg, const struct lat_driver_status *status, in
         .status = status,
         .ordinal = ordinal,
         .node = engines->walked,
-        .started_ns = see(engines, status),
+        .started_ns = see(engines, status, ordinal),
     };
 }
 
@@ -228,11 +231,12 @@ const char *sim_engines_lost_data(const struct sim_engines *engines)
 
 /* ---- life ---- */
 
-struct sim_engines *sim_engines_new(struct sim_cluster *cluster)
+struct sim_engines *sim_engines_new(struct sim_cluster *cluster, struct sim_jobs *jobs)
 {
     struct sim_engines *engines = LAT_NEW(struct sim_engines);
 
     engines->cluster = cluster;
+    engines->jobs = jobs;
     engines->sightings = lat_map_new();
     engines->had_data = lat_map_new();
     engines->has_data = lat_map_new();

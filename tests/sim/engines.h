@@ -3,7 +3,7 @@
 #ifndef SIM_ENGINES_H
 #define SIM_ENGINES_H
 
-#include "cluster.h"
+#include "jobs.h"
 
 /* A container of ours, wherever it is. */
 struct sim_place {
@@ -14,7 +14,9 @@ struct sim_place {
 };
 
 struct sim_engines;
-struct sim_engines *sim_engines_new(struct sim_cluster *cluster);
+
+/* jobs (borrowed) are told what starts. */
+struct sim_engines *sim_engines_new(struct sim_cluster *cluster, struct sim_jobs *jobs);
 struct sim_engines *sim_engines_free(struct sim_engines *engines);
 
 /* An engine may have moved: holds what there is against what must hold. */

@@ -18,6 +18,8 @@ enum {
     SETTLE_MS = 50000, /* after which nothing of a request can be under way any more */
     COUNT_MAX = 3,
     KEY_PERCENT = 60,
+    TASK_PERCENT = 30,
+    RETRIES_MAX = 2,
 };
 
 enum action { CREATE, CHANGE, LABEL, SCALE, STOP, START, RESTART, REMOVE, LOOK, ACTIONS };
@@ -57,6 +59,8 @@ struct sim_users {
     struct lat_map *let_go; /* ids of workloads that were asked to be removed */
     struct lat_map *kept;   /* of those whose data was to be kept, at least once */
     struct lat_map *kept_surely;
+    struct lat_map *
+        orders; /* id of a task -> how often it was asked for something that may run it again, as a pointer */
     uint64_t acknowledged, unheard, keys;
 };
 
@@ -98,6 +102,8 @@ static bool is_as_known(const cJSON *body, const struct sim_slot *slot, char *re
     } numbers[] = {{"count", lat_json_int(body, "count", -1), slot->count},
                    {"marker", marker_of(body), slot->marker},
                    {"tier", tier_of(body), slot->tier},
+                   {"priority", lat_json_int(body, "priority", -1), slot->priority},
+                   {"retries", lat_json_int(body, "retries", -1), slot->retries},
                    {"generation", lat_json_int(body, "generation", -1), slot->generation}};
 
     if (*slot->id && !lat_text_equal(lat_json_text(body, "id", ""), slot->id)) {
@@ -311,8 +317,10 @@ static void write_tier(int64_t tier, struct lat_buf *out)
 static void write_change(const struct user *user, struct lat_buf *out)
 {
     lat_buf_add_text(out, "{");
-    if (user->action == CHANGE) {
+    if (user->action == CHANGE && user->after.marker != user->before.marker) {
         lat_buf_addf(out, "\"params\":{\"image\":\"app:%" PRId64 "\"}", user->after.marker);
+    } else if (user->action == CHANGE) {
+        lat_buf_addf(out, "\"priority\":%" PRId64, user->after.priority);
     }
     if (user->after.tier != user->before.tier) {
         lat_buf_add_text(out, user->action == CHANGE ? "," : "");
@@ -331,6 +339,9 @@ static void write_spec(const struct user *user, struct lat_buf *out)
         lat_buf_add_text(out, ",");
     }
     lat_buf_add_text(out, after->has_port ? "\"plain\":true," : "");
+    if (after->is_task) {
+        lat_buf_addf(out, "\"kind\":\"task\",\"retries\":%" PRId64 ",", after->retries);
+    }
     lat_buf_addf(out,
                  "\"type\":\"custom\",\"name\":\"%s\",\"count\":%" PRId64
                  ",\"params\":{\"image\":\"app:%" PRId64 "\"%s%s}}",
@@ -405,6 +416,13 @@ static int64_t another_tier(struct user *user)
     return before && sim_chance(user->random, 30) ? 0 : before % 999 + 1;
 }
 
+/* Tells whether an action may have an instance of a task run once more: by an order to, by another instance of its ordinal, or because a
+ * stop came before its end was known. */
+static bool may_run_again(enum action action)
+{
+    return action == CHANGE || action == SCALE || action == START || action == RESTART;
+}
+
 /* How it will be if the action happens. */
 static void foresee(struct user *user)
 {
@@ -419,9 +437,19 @@ static void foresee(struct user *user)
         after->tier = sim_chance(user->random, 30) ? sim_draw(user->random, 1, 999) : 0;
         after->has_port = sim_chance(user->random, 40);
         after->has_volume = sim_chance(user->random, 40);
+        after->priority = 50;
+        if (sim_chance(user->random, TASK_PERCENT)) {
+            after->is_task = true;
+            after->has_port = false;
+            after->retries = sim_draw(user->random, 0, RETRIES_MAX);
+        }
         break;
     case CHANGE:
-        after->marker = after->marker % 999 + 1;
+        if (sim_chance(user->random, 30)) { /* of which a container knows nothing */
+            after->priority = after->priority % 100 + 1;
+        } else {
+            after->marker = after->marker % 999 + 1;
+        }
         after->generation++;
         if (sim_chance(user->random, 30)) {
             after->tier = another_tier(user);
@@ -432,7 +460,7 @@ static void foresee(struct user *user)
     case STOP: after->stopped = true; break;
     case START: after->stopped = false; break;
     case RESTART:
-        if (!after->stopped) {
+        if (!after->stopped || after->is_task) {
             after->restarts_least++;
             after->restarts_most++;
             after->restarted_ns = user->users->sim->now_ns;
@@ -460,6 +488,11 @@ static void act(struct user *user)
     user->action = choose(user, user->slot);
     user->before = user->after = *user->slot;
     foresee(user);
+    if (user->slot->is_task && may_run_again(user->action)) {
+        int64_t orders = sim_users_orders(users, user->slot->id);
+
+        lat_map_put(users->orders, user->slot->id, (void *)(intptr_t)(orders + 1));
+    }
     user->busy = true;
     user->unheard = false;
     if (user->action != LOOK && sim_chance(user->random, KEY_PERCENT)) {
@@ -518,6 +551,7 @@ struct sim_users *sim_users_new(struct sim *sim, struct sim_process *process, co
     users->let_go = lat_map_new();
     users->kept = lat_map_new();
     users->kept_surely = lat_map_new();
+    users->orders = lat_map_new();
     for (int i = 0; i < count; i++) {
         users->list[i] = user_new(users, i, console);
     }
@@ -539,6 +573,7 @@ struct sim_users *sim_users_free(struct sim_users *users)
         lat_map_free(users->let_go);
         lat_map_free(users->kept);
         lat_map_free(users->kept_surely);
+        lat_map_free(users->orders);
         free(users);
     }
     return NULL;
@@ -606,6 +641,11 @@ bool sim_users_kept_data(const struct sim_users *users, const char *id)
 bool sim_users_kept_surely(const struct sim_users *users, const char *id)
 {
     return lat_map_get(users->kept_surely, id) != NULL;
+}
+
+int64_t sim_users_orders(const struct sim_users *users, const char *id)
+{
+    return (int64_t)(intptr_t)lat_map_get(users->orders, id);
 }
 
 uint64_t sim_users_acknowledged(const struct sim_users *users)

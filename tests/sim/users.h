@@ -20,12 +20,14 @@ struct sim_slot {
     enum { SIM_ABSENT, SIM_PRESENT, SIM_LEAVING } state;
     char id[40];
     int64_t count, marker, generation;
+    int64_t priority, retries;
     int64_t tier;                          /* the value of its only label; 0: it has none */
     int64_t restarts_least, restarts_most; /* one without a key may have happened or not */
     int64_t restarted_ns; /* when the last restart that surely happened was asked for */
     bool stopped;
     bool keeps_data;
     bool has_volume, has_port;
+    bool is_task;
 };
 
 /* Writes the labels of a workload as the store has them; "" for none. */
@@ -62,6 +64,9 @@ bool sim_users_kept_data(const struct sim_users *users, const char *id);
 
 /* Was its first removal, which is the one that counts, acknowledged, and its data to be kept? */
 bool sim_users_kept_surely(const struct sim_users *users, const char *id);
+
+/* How often an instance of this task may have been ordered to run again, by whatever was asked of it. */
+int64_t sim_users_orders(const struct sim_users *users, const char *id);
 
 /* Requests that were acknowledged, and those of which nothing was heard at first. */
 uint64_t sim_users_acknowledged(const struct sim_users *users);
