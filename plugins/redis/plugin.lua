@@ -51,8 +51,9 @@ function render(spec, context)
                 name = "redis",
                 protocol = "redis",
                 port = "redis",
-                url = ("rediss://:%s@{host}:{port}/0"):format(lattice.url_escape(password)),
-                plain_url = ("redis://:%s@{host}:{port}/0"):format(lattice.url_escape(password)),
+                -- With the user's name, which redis-cli does not leave out.
+                url = ("rediss://default:%s@{host}:{port}/0"):format(lattice.url_escape(password)),
+                plain_url = ("redis://default:%s@{host}:{port}/0"):format(lattice.url_escape(password)),
             },
         },
         credentials = { password = password },

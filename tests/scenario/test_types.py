@@ -1,5 +1,7 @@
 """Each shipped type with its own real client: Redis, S3, HTTP; over TLS on a public address."""
 
+import subprocess
+
 import boto3
 import botocore.config
 import botocore.exceptions
@@ -29,6 +31,8 @@ def test_redis_keeps_its_keys_over_a_restart(cloud: Cloud) -> None:
     cloud.cli("restart", "cache")
     again = redis.Redis.from_url(url, ssl_ca_certs=str(cloud.console.authority))
     assert wait_until(lambda: again.get("colour"), "redis answers", tolerate=(redis.ConnectionError,)) == b"green"
+    by_hand = ["redis-cli", "--no-auth-warning", "--cacert", str(cloud.console.authority), "-u", url, "get", "colour"]
+    assert subprocess.run(by_hand, capture_output=True, text=True, check=True).stdout == "green\n"
 
 
 def test_redis_refuses_who_has_no_password(cloud: Cloud) -> None:

@@ -45,8 +45,8 @@ maxmemory 104857600
         local endpoint = harness.render("redis", { password = "se-cret._~1" }).endpoints[1]
         assert.same({
             name = "redis", protocol = "redis", port = "redis",
-            url = "rediss://:se-cret._~1@{host}:{port}/0",
-            plain_url = "redis://:se-cret._~1@{host}:{port}/0",
+            url = "rediss://default:se-cret._~1@{host}:{port}/0",
+            plain_url = "redis://default:se-cret._~1@{host}:{port}/0",
         }, endpoint)
     end)
 
