@@ -260,9 +260,12 @@ static int previous_revision(struct lat__call *call, struct lat_policies_change 
         return code;
     }
     if (policy->previous == 0) {
-        return lat_err_set(err, LAT_E_NOT_FOUND,
-                           "There was no version of the policy '%s' in force before revision %lld.",
-                           policy->name, (long long)policy->revision);
+        lat_err_set(err, LAT_E_NOT_FOUND,
+                    "There was no version of the policy '%s' in force before revision %lld.",
+                    policy->name, (long long)policy->revision);
+        return lat_err_hint(
+            err, "It stays in force; `lattice policy versions %s` lists what one can go back to.",
+            policy->name);
     }
     with->revision = policy->previous;
     with->if_revision = with->if_revision ? with->if_revision : policy->revision;

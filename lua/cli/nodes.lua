@@ -171,6 +171,11 @@ local function join_token(context, options)
     context.out:line(token.token)
     context.out:note(("\nOn the machine that joins (%s, until %s UTC):\n\n  %s\n"):format(
         units.count(token.uses_left or 1, "node"), units.moment(token.expires_at):sub(1, 16), command))
+    local host = console:match "^(.*):%d+$"
+    if host:find "^127%." or host == "localhost" or host == "[::1]" then
+        context.out:note(("%s is the console on this machine alone: elsewhere, write the name or address that it has"
+            .. " there.\n"):format(host))
+    end
 end
 
 return {

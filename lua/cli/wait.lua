@@ -45,6 +45,25 @@ local function show_last_words(context, item)
     for line in text:gmatch "[^\n]+" do context.out:note("  " .. units.clean(line)) end
 end
 
+-- Whether a container of it ever ran: what never did wrote nothing.
+local function has_started(item)
+    for _, allocation in ipairs(item.allocations or {}) do
+        local observed = type(allocation.observed) == "table" and allocation.observed or {}
+        if (tonumber(observed.starts) or 0) > 0 then return true end
+    end
+    return false
+end
+
+-- What to do about one that failed.
+local function remedy(item)
+    local name = item.name
+    if workload.is_finished(item) then
+        return ("`lattice logs %s` shows what it wrote; `lattice restart %s` runs it again."):format(name, name)
+    end
+    local kept = ("It is kept and tried again; `lattice rm %s` removes it."):format(name)
+    return has_started(item) and ("`lattice logs %s` shows what it wrote. "):format(name) .. kept or kept
+end
+
 local function give_up(context, item, goal, waited_ms)
     local status, reason = units.clean(item.status), units.clean(item.reason or "")
     local because = reason ~= "" and ": " .. reason:gsub("%.$", "") or ""
@@ -54,10 +73,7 @@ local function give_up(context, item, goal, waited_ms)
         problem.raise {
             code = "failed",
             detail = ("'%s' failed%s."):format(item.name, because),
-            hint = (workload.is_finished(item)
-                and "`lattice logs %s` shows what it wrote; `lattice restart %s` runs it again."
-                or "`lattice logs %s` shows what it wrote. It is kept and tried again; `lattice rm %s` removes it.")
-                :format(item.name, item.name),
+            hint = remedy(item),
         }
     end
     local waited = units.age(waited_ms)

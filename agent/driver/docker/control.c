@@ -19,6 +19,7 @@ static bool ends_here(struct lat__op *op, const struct lat_err *err)
 
     if (err == NULL && op->container.id[0] == '\0') {
         lat_err_set(&none, LAT_E_NOT_FOUND, "This allocation has no container on this node.");
+        (void)lat_err_hint(&none, "It was not made yet, or is gone: `lattice show NAME` says why.");
         err = &none;
     }
     if (err != NULL) {

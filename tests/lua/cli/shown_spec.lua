@@ -344,6 +344,10 @@ describe("node", function()
         stdout = got("node join-token --json", answers,
             { environment = { LATTICE_ADDR = "https://console", LATTICE_TOKEN = "lat_1" } })
         assert.are.equal("lattice-agent --console console:443 --join-token latj1.x", JSON.decode(stdout).command)
+        assert.is_nil(stderr:find("this machine alone", 1, true))
+        local _, told = got("node join-token", answers,
+            { environment = { LATTICE_ADDR = "https://127.0.0.1:8443", LATTICE_TOKEN = "lat_1" } })
+        assert.matches("127%.0%.0%.1 is the console on this machine alone", told)
     end)
 end)
 

@@ -113,8 +113,16 @@ describe("deploy", function()
         assert.is_false(ran.ok)
         assert.are.equal("failed", ran.raised.code)
         assert.are.equal("'web' failed: There is no image nope:1.", ran.raised.detail)
-        assert.matches("lattice logs web", ran.raised.hint)
+        assert.are.equal("It is kept and tried again; `lattice rm web` removes it.", ran.raised.hint)
         assert.are.equal("", ran.stdout)
+    end)
+
+    it("points to what it wrote, when a failed one had come so far as to run", function()
+        local ran = fakes.run("deploy custom web", { script = {
+            { 201, item "pending" },
+            { 200, item("failed", { allocations = { { observed = { starts = 2 } } } }) },
+        } })
+        assert.matches("^`lattice logs web` shows what it wrote%. It is kept", ran.raised.hint)
     end)
 
     it("looks once more at what runs without a check, and shows what it wrote when it ended", function()
