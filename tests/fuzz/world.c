@@ -457,6 +457,39 @@ static const char *check_best(struct fuzz_world *world, const char *name, struct
     return NULL;
 }
 
+/* Holds rows that are given one by one, the last ones first, to what was found of all. */
+static const char *check_listed(struct fuzz_world *world, const char *name,
+                                struct lat_vector *vector, const struct lat_record *record,
+                                const uint64_t *among)
+{
+    uint32_t rows[ROWS];
+    uint64_t pass[(ROWS + 63) / 64] = {0};
+    double scores[ROWS];
+    size_t count = 0;
+
+    for (size_t row = ROWS; row-- > 0;) {
+        if (is_asked(world, among, row)) {
+            pass[count / 64] |= UINT64_C(1) << (count % 64);
+            rows[count++] = (uint32_t)row;
+        }
+    }
+    if (!lat__vector_rows(vector, record, rows, count, pass, scores)) {
+        return tell(world, "an error of a vector: %s: of rows one by one", name);
+    }
+    for (size_t i = 0; i < count; i++) {
+        bool passes = (world->pass[rows[i] / 64] >> (rows[i] % 64) & 1) != 0;
+
+        if ((pass[i / 64] >> (i % 64) & 1) != passes) {
+            return tell(world, "another verdict of a vector: %s: row %u of a list", name, rows[i]);
+        }
+        if (passes && !same(scores[i], world->scores[rows[i]])) {
+            return tell(world, "another score of a vector: %s: row %u of a list: %a, not %a", name,
+                        rows[i], scores[i], world->scores[rows[i]]);
+        }
+    }
+    return NULL;
+}
+
 /* Asks about some rows, among which nobody raises an error. */
 static const char *compare_quiet(struct fuzz_world *world, size_t kernel,
                                  const struct lat_record *record, const uint64_t *among,
@@ -474,6 +507,7 @@ static const char *compare_quiet(struct fuzz_world *world, size_t kernel,
     lat_vector_rules(vector, record, among, world->rules);
     told = check_rows(world, name, among);
     told = told != NULL ? told : check_terms(world, name, vector, record, among);
+    told = told != NULL ? told : check_listed(world, name, vector, record, among);
     return told != NULL ? told : check_best(world, name, vector, record, among, offset);
 }
 

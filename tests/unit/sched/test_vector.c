@@ -115,6 +115,31 @@ static void best_gives(struct lat_vector *vector, const struct lat_columns *colu
     assert_true(same(score, best == SIZE_MAX ? 0 : want->score[best]));
 }
 
+/* Rows that are given one by one: the last ones first, asked about or not. */
+static void rows_give(struct lat_vector *vector, const struct lat_columns *columns,
+                      const struct lat_record *record, const uint64_t *among,
+                      const struct verdicts *want)
+{
+    static uint32_t rows[ROOM];
+    static uint64_t pass[ROOM / 64];
+    static double scores[ROOM];
+    size_t count = 0;
+
+    memset(pass, 0, sizeof(pass));
+    for (size_t row = lat_columns_rows(columns); row-- > 0;) {
+        if (bit(lat_columns_alive(columns), row)) {
+            pass[count / 64] |= (uint64_t)(among == NULL || bit(among, row)) << count % 64;
+            rows[count++] = (uint32_t)row;
+        }
+    }
+    assert_int_equal(lat__vector_rows(vector, record, rows, count, pass, scores),
+                     want->trapped == SIZE_MAX);
+    for (size_t i = 0; want->trapped == SIZE_MAX && i < count; i++) {
+        assert_int_equal(bit(pass, i), want->pass[rows[i]]);
+        assert_true(!want->pass[rows[i]] || same(scores[i], want->score[rows[i]]));
+    }
+}
+
 static void explanations_are_given(struct lat_vector *vector, const struct lat_program *program,
                                    const struct lat_columns *columns,
                                    const struct lat_record *record, const uint64_t *among,
@@ -197,6 +222,7 @@ static void hold_equal(struct lat_random *random, const cJSON *json, struct lat_
             run_gives(vectors[i], columns, record, asked, &want);
             best_gives(vectors[i], columns, record, asked, lat_random_below(random, ROWS + 9),
                        &want);
+            rows_give(vectors[i], columns, record, asked, &want);
             explanations_are_given(vectors[i], program, columns, record, asked, &want);
         }
         lat_record_free(record);
