@@ -104,7 +104,7 @@ def p99(values: list[float]) -> float:
 
 
 def run(state: Path, scripts: list[Script]) -> dict[str, Any]:
-    cloud = Cloud(state, log_level="info").start()
+    cloud = Cloud(state, log_level="info", policy_deadline="500ms").start()
     try:
         wire = idle_node(cloud, state, "node-1")
         cloud.api("POST", "/api/v1/workloads", {"type": "custom", "name": "seen", "params": {"image": "nothing"}})

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import resource
+import select
 import selectors
 import socket
 import ssl
@@ -15,7 +16,7 @@ import pytest
 from support.bed import Bed
 from support.bystander import Bystander
 from support.cloud import Cloud
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 SILENT = 4096 + 600  # more than one I/O loop takes
 PARALLEL = 1500
@@ -36,7 +37,7 @@ def served(bed: Bed, module_cloud: Cloud) -> Iterator[Cloud]:
 
 
 def dial(cloud: Cloud, name: str) -> socket.socket:
-    return socket.create_connection((cloud.console.host, cloud.api.show(name)["endpoints"][0]["port"]), timeout=20)
+    return socket.create_connection((cloud.console.host, cloud.api.show(name)["endpoints"][0]["port"]), timeout=PATIENCE_S)
 
 
 def encrypted(plain: socket.socket) -> ssl.SSLSocket:
@@ -77,9 +78,10 @@ def test_noise_at_an_encrypted_endpoint_is_cut_off(served: Cloud) -> None:
 def test_connections_that_say_nothing_do_not_shut_other_endpoints(served: Cloud) -> None:
     before = served.console.descriptors()
     port = served.api.show("web")["endpoints"][0]["port"]
-    held = [socket.create_connection((served.console.host, port), timeout=20) for _ in range(SILENT)]
+    held = [socket.create_connection((served.console.host, port), timeout=PATIENCE_S) for _ in range(SILENT)]
     try:
-        wait_until(lambda: served.console.descriptors() > before + 4000, "they are taken")
+        # Where it took long to make them, the first have been told by now that they said nothing.
+        wait_until(lambda: served.console.descriptors() > before + 4000 or select.select(held[:1], [], [], 0)[0], "they are taken")
         assert answers(served)
     finally:
         for each in held:
@@ -141,7 +143,7 @@ def test_a_thousand_and_more_clients_at_once_get_their_own_bytes(served: Cloud) 
             client = Honest(number, address, first)
             selector.register(client.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, client)
         while selector.get_map():
-            ready = selector.select(20)
+            ready = selector.select(PATIENCE_S)
             assert ready, f"nothing moves any more: {ends}"
             for key, events in ready:
                 if end := key.data.step(events):
@@ -151,7 +153,7 @@ def test_a_thousand_and_more_clients_at_once_get_their_own_bytes(served: Cloud) 
                 elif not key.data.left:
                     selector.modify(key.fileobj, selectors.EVENT_READ, key.data)
     assert ends == {"good": PARALLEL}
-    bystander.check(worst_s=3)
+    bystander.check()
 
 
 def test_readers_that_stand_still_do_not_hold_up_others(served: Cloud) -> None:

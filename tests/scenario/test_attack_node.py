@@ -142,7 +142,7 @@ def test_a_node_that_floods_costs_neither_time_nor_disk_nor_memory(lone: Cloud, 
             wire.say({"type": "observed", "allocation": identifier(), "generation": 1, "status": "running", "reason": ""})
         wire.say(MACHINE)
         lone.wait_node("rogue-1")
-    bystander.check(worst_s=5)
+    bystander.check()
     assert len(lone.node("rogue-1")["labels"]) <= 64
     lines = [each for each in lone.console.lines() if each["message"] != "request"]
     assert len(lines) - log_before < 150, [each["message"] for each in lines[-5:]]

@@ -19,7 +19,7 @@ import requests
 
 from support.bystander import Bystander
 from support.cloud import Api, Cloud
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 ROUTES = Path(__file__).resolve().parents[2] / "core" / "api" / "routes_internal.h"
 HANDSHAKES_MAX = 2 * 2048  # of both I/O loops
@@ -39,7 +39,7 @@ def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 
 def plain(cloud: Cloud) -> socket.socket:
-    return socket.create_connection((cloud.console.host, cloud.console.port), timeout=20)
+    return socket.create_connection((cloud.console.host, cloud.console.port), timeout=PATIENCE_S)
 
 
 def anyhow() -> ssl.SSLContext:
@@ -125,7 +125,7 @@ def test_half_handshakes_do_not_keep_others_out(lone: Cloud) -> None:
             held.append(plain(lone))
             held[-1].send(b"\x16\x03\x01")
         wait_until(lambda: lone.console.descriptors() < before + HANDSHAKES_MAX + 50, "the oldest make room")
-    bystander.check(worst_s=3)
+    bystander.check()
     for each in held:
         each.close()
     wait_until(lambda: lone.console.descriptors() < before + 20, "nothing is left of them")
@@ -145,7 +145,7 @@ def test_heads_that_never_end_and_floods_in_a_row_do_not_keep_others_out(lone: C
             except (ssl.SSLWantWriteError, BlockingIOError):
                 pass
         answer_to(dial(lone), b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 200 + b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-    bystander.check(worst_s=3)
+    bystander.check()
     for each in held:
         each.close()
     wait_until(lambda: lone.console.descriptors() < before + 20, "nothing is left of them")
@@ -161,7 +161,7 @@ def test_event_streams_that_nobody_reads_do_not_hold_up_writes(lone: Cloud) -> N
             lone.api("POST", "/api/v1/workloads", {"type": "redis", "name": f"noise-{i}"})
         for i in range(40):
             lone.api("DELETE", f"/api/v1/workloads/noise-{i}")
-    bystander.check(worst_s=3)
+    bystander.check()
     for each in held:
         each.close()
 
@@ -173,7 +173,7 @@ def test_a_flood_of_logins_leaves_room_for_the_others(lone: Cloud) -> None:
     def guess() -> None:
         api = Api(lone.console.url, lone.console.authority)
         while not over.is_set():
-            codes[api.ask("POST", "/api/v1/login", {"user": "erna", "password": "guess"}, timeout=60).status_code] += 1
+            codes[api.ask("POST", "/api/v1/login", {"user": "erna", "password": "guess"}, timeout=PATIENCE_S).status_code] += 1
 
     guessers = [threading.Thread(target=guess) for _ in range(16)]
     for each in guessers:
@@ -185,8 +185,8 @@ def test_a_flood_of_logins_leaves_room_for_the_others(lone: Cloud) -> None:
     over.set()
     for each in guessers:
         each.join()
-    bystander.check(worst_s=3)
-    assert set(codes) <= {401, 429} and codes[401] < 40, "who guesses has to wait"
+    bystander.check()
+    assert set(codes) <= {401, 429} and codes[401] < codes[429], "who guesses has to wait"
     assert lone.console.admin()("GET", "/api/v1/me")["user"] == "admin", "and nobody else"
 
 
@@ -238,7 +238,7 @@ def test_no_body_and_no_path_is_a_mistake_of_ours(lone: Cloud) -> None:
     user = Api(lone.console.url, lone.console.authority).login("bob", "a long password")
     bearers = [{"Authorization": str(api.session.headers["Authorization"])} for api in (lone.api, user)] + [{}]
     trusted = ssl.create_default_context(cafile=str(lone.console.authority))
-    connection = http.client.HTTPSConnection(lone.console.host, lone.console.port, context=trusted, timeout=30)
+    connection = http.client.HTTPSConnection(lone.console.host, lone.console.port, context=trusted, timeout=PATIENCE_S)
     monkey = Monkey(seed=20)
     codes: Counter[int] = Counter()
     for _ in range(800):
@@ -268,4 +268,4 @@ def test_no_body_and_no_path_is_a_mistake_of_ours(lone: Cloud) -> None:
 def test_after_all_of_it_a_user_logs_in(lone: Cloud) -> None:
     assert lone.console.admin()("GET", "/api/v1/me")["user"] == "admin"
     with pytest.raises(requests.ConnectionError):
-        requests.get(f"http://{lone.console.host}:{lone.console.port}/healthz", timeout=10)
+        requests.get(f"http://{lone.console.host}:{lone.console.port}/healthz", timeout=PATIENCE_S)

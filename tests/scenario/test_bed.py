@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from support.bed import Bed, BedNode
 from support.command import CommandFailed
 from support.engine import Container, Engine
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 PASSWORD = "correct horse"
 
@@ -38,7 +38,7 @@ def postgres(
                 user=user,
                 password=password,
                 dbname=database,
-                connect_timeout=5,
+                connect_timeout=PATIENCE_S,
             )
         except psycopg2.OperationalError as error:
             if "authentication failed" in str(error):
@@ -66,7 +66,7 @@ def get(container: Container, path: str, port: int = 80) -> requests.Response:
     answers: list[requests.Response] = []  # a Response with status 404 is false, and yet an answer
 
     def ask() -> bool:
-        answers.append(requests.get(url, timeout=10))
+        answers.append(requests.get(url, timeout=PATIENCE_S))
         return True
 
     wait_until(ask, url, tolerate=(requests.ConnectionError,))
@@ -206,7 +206,7 @@ def test_redis_takes_arguments_and_keeps_its_data(bed: Bed, engine: Engine) -> N
     )
 
     def client(password: str = PASSWORD) -> redis.Redis:
-        made = redis.Redis(port=container.port(6379), password=password, socket_timeout=5)
+        made = redis.Redis(port=container.port(6379), password=password, socket_timeout=PATIENCE_S)
         wait_until(
             made.ping, "Redis answers", tolerate=(redis.ConnectionError,) if password == PASSWORD else ()
         )
@@ -226,7 +226,7 @@ def test_redis_serves_other_hosts_without_a_password_as_the_official_image_does(
 ) -> None:
     bed.registry.ensure("redis")
     container = engine.run_container("redis:7", ports=(6379,))
-    client = redis.Redis(port=container.port(6379), socket_timeout=5)
+    client = redis.Redis(port=container.port(6379), socket_timeout=PATIENCE_S)
     assert wait_until(client.ping, "Redis answers", tolerate=(redis.ConnectionError,))
 
 
@@ -264,8 +264,8 @@ def test_web_answers_and_logs_each_request(bed: Bed, engine: Engine) -> None:
     assert "COLOUR=blue\n" in get(container, "/env").text
     assert len(get(container, "/bytes?n=1000000").content) == 1000000
     url = f"http://127.0.0.1:{container.port(80)}"
-    assert requests.post(f"{url}/echo", data=b"body", timeout=10).content == b"body"
-    assert requests.put(f"{url}/files/note", data=b"kept", timeout=10).status_code == 200
+    assert requests.post(f"{url}/echo", data=b"body", timeout=PATIENCE_S).content == b"body"
+    assert requests.put(f"{url}/files/note", data=b"kept", timeout=PATIENCE_S).status_code == 200
     container.restart()
     assert get(container, "/files/note").content == b"kept"
     assert "GET /env 200\n" in container.logs()
@@ -321,8 +321,8 @@ def test_two_nodes_use_the_same_port_and_a_cut_cable_cuts(
             "run", "-d", "-p", "80:80", "--hostname", f"host-{node.place.number}", "lattice-test/web:1"
         )
 
-    def hostname(address: str) -> str:
-        return requests.get(f"http://{address}/hostname", timeout=5).text
+    def hostname(address: str, timeout_s: float = PATIENCE_S) -> str:
+        return requests.get(f"http://{address}/hostname", timeout=timeout_s).text
 
     for node in (first, second):
         wait_until(
@@ -335,7 +335,7 @@ def test_two_nodes_use_the_same_port_and_a_cut_cable_cuts(
     )
     second.place.cut()
     with pytest.raises(requests.RequestException):
-        hostname(second.address)
+        hostname(second.address, timeout_s=2)
     assert hostname(first.address) == "host-1"
     second.place.heal()
     wait_until(
@@ -353,16 +353,16 @@ def test_node_can_lose_packets_and_have_its_connections_reset(
     node.engine.docker("run", "-d", "-p", "80:80", "lattice-test/web:1")
     url = f"http://{node.address}/"
     wait_until(
-        lambda: requests.get(url, timeout=5).ok, "the node answers", tolerate=(requests.RequestException,)
+        lambda: requests.get(url, timeout=PATIENCE_S).ok, "the node answers", tolerate=(requests.RequestException,)
     )
     node.place.lose(1.0)
     with pytest.raises(requests.Timeout):
         requests.get(url, timeout=1)
     node.place.heal()
-    assert requests.get(url, timeout=5).ok
+    assert requests.get(url, timeout=PATIENCE_S).ok
     node.place.reset_connections()
     with pytest.raises(requests.ConnectionError, match="refused|reset"):
-        requests.get(url, timeout=5)
+        requests.get(url, timeout=PATIENCE_S)
 
 
 # ---- lattice-test/swift-s3:1, which stands in for MinIO
@@ -371,9 +371,8 @@ def test_node_can_lose_packets_and_have_its_connections_reset(
 def wait_for_s3(container: Container) -> None:
     url = f"http://127.0.0.1:{container.port(9000)}/minio/health/live"
     wait_until(
-        lambda: requests.get(url, timeout=10).ok,
+        lambda: requests.get(url, timeout=PATIENCE_S).ok,
         "the S3 server is ready",
-        timeout_s=90,  # Swift is slow to start on a busy machine
         tolerate=(requests.RequestException,),
     )
 
@@ -401,7 +400,7 @@ def s3_client(container: Container, user: str = "root-user", password: str = PAS
         aws_access_key_id=user,
         aws_secret_access_key=password,
         region_name="us-east-1",
-        config=Config(retries={"max_attempts": 0}),
+        config=Config(retries={"max_attempts": 0}, connect_timeout=PATIENCE_S, read_timeout=PATIENCE_S),
     )
 
 
@@ -436,8 +435,8 @@ def test_swift_s3_stores_and_keeps_objects(s3: Container) -> None:
     assert client.head_object(Bucket="photos", Key="big")["ContentLength"] == 10 << 20
     assert [each["Key"] for each in client.list_objects_v2(Bucket="photos")["Contents"]] == ["a/b", "big"]
     url = client.generate_presigned_url("get_object", Params={"Bucket": "photos", "Key": "a/b"})
-    assert requests.get(url, timeout=10).content == b"small"
-    assert requests.get(f"{url}x", timeout=10).status_code == 403
+    assert requests.get(url, timeout=PATIENCE_S).content == b"small"
+    assert requests.get(f"{url}x", timeout=PATIENCE_S).status_code == 403
 
 
 def test_swift_s3_refuses_wrong_secrets_and_strangers(s3: Container) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from support.cloud import BIN
 from support.scripted import Authority, Call
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 WORKLOAD = {"id": "w1", "name": "web", "status": "running", "reason": "", "allocations": [], "endpoints": [], "volumes": []}
 
@@ -39,7 +39,7 @@ class Cli:
         return self
 
     def __call__(self, *words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([BIN / "lattice", *words], env=self.environment, capture_output=True, text=True, timeout=60,
+        return subprocess.run([BIN / "lattice", *words], env=self.environment, capture_output=True, text=True, timeout=PATIENCE_S,
                               check=False, **options)
 
     def start(self, *words: str | Path, **options: Any) -> subprocess.Popen[str]:
@@ -177,7 +177,7 @@ def test_logs_come_as_they_are_written(cli: Cli, authority: Authority) -> None:
     def script(call: Call) -> None:
         send = call.begin_chunks()
         pieces.append(send)
-        wait_until(lambda: ended, "the test is over", 30)
+        wait_until(lambda: ended, "the test is over")
         send(b"")
 
     with authority.serve(script) as server:
@@ -188,7 +188,7 @@ def test_logs_come_as_they_are_written(cli: Cli, authority: Authority) -> None:
             pieces[0](line)
             assert os.read(following.stdout.fileno(), 100) == line
         ended.append(True)
-        assert following.wait(10) == 0
+        assert following.wait(timeout=PATIENCE_S) == 0
 
 
 def test_a_reader_that_goes_away_ends_it_without_a_word(cli: Cli, authority: Authority) -> None:
@@ -202,7 +202,7 @@ def test_a_reader_that_goes_away_ends_it_without_a_word(cli: Cli, authority: Aut
         assert following.stdout and following.stderr
         following.stdout.read(10)
         following.stdout.close()
-        assert following.wait(10) == 141
+        assert following.wait(timeout=PATIENCE_S) == 141
         assert following.stderr.read() == ""
 
 
@@ -211,7 +211,7 @@ def test_ctrl_c_ends_a_wait_at_once(cli: Cli, authority: Authority) -> None:
         hanging = cli.trust(server.url, authority).start("ps")
         wait_until(lambda: server.calls, "it asks")
         hanging.send_signal(signal.SIGINT)
-        assert hanging.wait(20) == 130  # the answer would take longer
+        assert hanging.wait(timeout=PATIENCE_S) == 130  # the answer would take longer
 
 
 def test_a_password_is_not_shown_and_ctrl_c_gives_the_terminal_back(cli: Cli, authority: Authority) -> None:
@@ -221,7 +221,7 @@ def test_a_password_is_not_shown_and_ctrl_c_gives_the_terminal_back(cli: Cli, au
             os.execve(BIN / "lattice", ["lattice", "login", server.url, "--user", "me", "--cacert", str(authority.pem)], cli.environment)
         shown = b""
         while b"Password of me: " not in shown:
-            assert select.select([terminal], [], [], 10)[0], f"no question: {shown!r}"
+            assert select.select([terminal], [], [], PATIENCE_S)[0], f"no question: {shown!r}"
             shown += os.read(terminal, 1000)
         os.write(terminal, b"half a pass")
         time.sleep(0.3)

@@ -16,7 +16,7 @@ from support.bed import Bed
 from support.command import CommandFailed, run
 from support.driver_probe import DriverError, DriverProbe
 from support.engine import Container, Engine
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 WEB = "lattice-test/web:1"
 
@@ -56,11 +56,11 @@ def driver(bed: Bed, engine: Engine, probes: Callable[[Engine], DriverProbe]) ->
 
 
 def start(driver: DriverProbe, task: dict[str, Any]) -> dict[str, Any]:
-    return driver.do("start", task=task, timeout_s=60)["status"]
+    return driver.do("start", task=task)["status"]
 
 
 def text_of(port: int, path: str = "/") -> str:
-    return wait_until(lambda: requests.get(f"http://127.0.0.1:{port}{path}", timeout=5), path, tolerate=(requests.ConnectionError,)).text
+    return wait_until(lambda: requests.get(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S), path, tolerate=(requests.ConnectionError,)).text
 
 
 def test_start_makes_a_container_that_answers_on_the_loopback(driver: DriverProbe, engine: Engine) -> None:
@@ -104,7 +104,7 @@ def test_start_again_finds_its_container_and_another_digest_replaces_it(driver: 
     web = Assignment(ports=[{"name": "http", "port": 80}], volumes=[{"name": "files", "path": "/data"}])
     first = start(driver, web.task)
     text_of(first["ports"]["http"])
-    assert requests.put(f"http://127.0.0.1:{first['ports']['http']}/files/note", data=b"kept", timeout=5).ok
+    assert requests.put(f"http://127.0.0.1:{first['ports']['http']}/files/note", data=b"kept", timeout=PATIENCE_S).ok
     assert start(driver, web.task)["container"] == first["container"]
     driver.do("stop", allocation=web.allocation)
     stopped = driver.do("inspect", allocation=web.allocation)["status"]
@@ -170,7 +170,7 @@ def test_end_of_a_container_is_told_and_its_reason_is_seen(driver: DriverProbe, 
     web = Assignment(ports=[{"name": "http", "port": 80}])
     status = start(driver, web.task)
     text_of(status["ports"]["http"])
-    requests.get(f"http://127.0.0.1:{status['ports']['http']}/exit?status=7", timeout=5)
+    requests.get(f"http://127.0.0.1:{status['ports']['http']}/exit?status=7", timeout=PATIENCE_S)
     driver.wait_event(lambda event: event.get("allocation") == web.allocation)
     ended = driver.do("inspect", allocation=web.allocation)["status"]
     assert not ended["running"] and ended["exit_status"] == 7 and not ended["out_of_memory"]
@@ -178,7 +178,7 @@ def test_end_of_a_container_is_told_and_its_reason_is_seen(driver: DriverProbe, 
     driver.wait_event(lambda event: event.get("allocation") == web.allocation)
     engine.docker("kill", status["container"])
     driver.wait_event(lambda event: event.get("allocation") == web.allocation)
-    assert driver.do("inspect", allocation=web.allocation)["status"]["exit_status"] == 137
+    wait_until(lambda: driver.do("inspect", allocation=web.allocation)["status"]["exit_status"] == 137, "its end is seen")
 
 
 def test_own_operations_are_not_told_as_news(driver: DriverProbe) -> None:
@@ -285,7 +285,7 @@ def test_neighbours_on_a_node_do_not_reach_each_other(driver: DriverProbe, engin
     networks = engine.api("GET", f"/containers/{first['container']}/json")["NetworkSettings"]["Networks"]
     (address,) = [network["IPAddress"] for network in networks.values()]
     pid = str(engine.api("GET", f"/containers/{second['container']}/json")["State"]["Pid"])
-    assert run("curl", "--silent", "--max-time", "2", f"http://{address}/").startswith("hello"), "the node itself reaches it"
+    assert run("curl", "--silent", f"http://{address}/").startswith("hello"), "the node itself reaches it"
     with pytest.raises(CommandFailed):
         run("nsenter", "--target", pid, "--net", "curl", "--silent", "--max-time", "2", f"http://{address}/")
 
@@ -349,7 +349,7 @@ def test_full_disk_while_pulling_is_no_space(bed: Bed, small_engine: Engine, pro
     bed.registry.ensure("postgres")
     driver = probes(small_engine)
     with pytest.raises(DriverError) as refused:
-        driver.do("start", task=Assignment(image="postgres:15").task, timeout_s=120)
+        driver.do("start", task=Assignment(image="postgres:15").task)
     assert refused.value.code == "no_space", refused.value
 
 
@@ -383,4 +383,4 @@ def test_many_starts_and_removals_leave_nothing_behind(driver: DriverProbe, engi
         if number == 3:
             before = descriptors()
     assert engine.containers(ours=False) == engine.volumes(ours=False) == [] and not engine.published_ports()
-    wait_until(lambda: descriptors() <= before, f"no more than {before} descriptors: spare connections are closed after a while", 15)
+    wait_until(lambda: descriptors() <= before, f"no more than {before} descriptors: spare connections are closed after a while")

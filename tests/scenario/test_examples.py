@@ -13,7 +13,7 @@ from support.bed import Bed
 from support.cloud import Cloud
 from support.command import ROOT
 from support.engine import Engine
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 EXAMPLES = ROOT / "examples"
 
@@ -41,7 +41,7 @@ def test_a_plugin_of_ones_own(cloud: Cloud, bed: Bed) -> None:
     url = cloud.api.deploy("website", "blog", params={"title": "My blog"})["endpoints"][0]["url"]
     session = requests.Session()
     session.trust_env = False
-    assert "<h1>My blog</h1>" in session.get(url, verify=str(cloud.console.authority), timeout=10).text
+    assert "<h1>My blog</h1>" in session.get(url, verify=str(cloud.console.authority), timeout=PATIENCE_S).text
 
 
 def test_a_policy_that_keeps_workloads_in_a_zone(cloud: Cloud) -> None:
@@ -60,7 +60,7 @@ def test_deploying_with_curl_and_watching_with_python(cloud: Cloud) -> None:
     try:
         assert watch.stdout
         assert "hello" in watch.stdout.readline()
-        done = subprocess.run([str(EXAMPLES / "api" / "deploy.sh"), "my-redis", "redis"], env=variables(cloud), capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([str(EXAMPLES / "api" / "deploy.sh"), "my-redis", "redis"], env=variables(cloud), capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("rediss://")
         lines = []

@@ -62,11 +62,11 @@ def test_logs_have_neither_gap_nor_repeat_over_kills_of_agent_and_console(cloud:
     cloud.agents[0].kill()
     before = len(kept(cloud))
     cloud.agents[0].start()
-    wait_until(lambda: len(kept(cloud)) > before + 20, "it goes on after the agent", 90)
+    wait_until(lambda: len(kept(cloud)) > before + 20, "it goes on after the agent")
     before = len(kept(cloud))
     cloud.console.kill()
     cloud.console.start()
-    wait_until(lambda: len(kept(cloud)) > before + 20, "it goes on after the console", 90)
+    wait_until(lambda: len(kept(cloud)) > before + 20, "it goes on after the console")
     numbers = kept(cloud)
     assert numbers == list(range(1, len(numbers) + 1))
 
@@ -104,7 +104,7 @@ def test_a_reload_takes_over_how_much_is_kept(engine: Engine, tmp_path: Path) ->
         settings.write_text("LATTICE_HISTORY_LOGS_BYTES=200\n")
         assert cloud.console.process
         cloud.console.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: kept(cloud)[0] > 20, "the oldest lines are forgotten")
+        wait_until(lambda: kept(cloud)[:1] > [20], "the oldest lines are forgotten")
         settings.write_text("LATTICE_HISTORY_LOGS_BYTES=some\n")
         cloud.console.process.send_signal(signal.SIGHUP)
         wait_until(lambda: "the settings were not reloaded" in cloud.console.log.read_text(), "a mistake is said")

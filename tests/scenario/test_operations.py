@@ -50,9 +50,9 @@ def test_a_backup_that_is_restored_settles_with_what_the_nodes_have_seen(cloud: 
     cloud.wait_node("node-1")
 
     def answers() -> bool:
-        return requests.get(url, verify=str(cloud.console.authority), timeout=5).ok
+        return requests.get(url, verify=str(cloud.console.authority), timeout=20).ok
 
-    wait_until(answers, "the address answers", 60, tolerate=(requests.RequestException,))
+    wait_until(answers, "the address answers", tolerate=(requests.RequestException,))
     assert cloud.api.wait("web", "running")["endpoints"][0]["url"] == url
     cloud.api("POST", "/api/v1/workloads/web/stop")
     cloud.api.wait("web", "stopped")
@@ -77,7 +77,7 @@ def test_a_node_that_will_never_come_back_is_given_up(nodes, tmp_path) -> None:
         assert shown["endpoints"][0]["url"] == url, "the address belongs to the workload"
         session = requests.Session()
         session.trust_env = False
-        assert wait_until(lambda: session.get(url, verify=str(cloud.console.authority), timeout=5).status_code == 200, "it answers",
+        assert wait_until(lambda: session.get(url, verify=str(cloud.console.authority), timeout=20).status_code == 200, "it answers",
                           tolerate=(requests.RequestException,))
         cloud.agents.remove(lost)
         cloud.stop()

@@ -89,7 +89,7 @@ def test_a_node_says_what_it_offers_and_is_chosen_by_it(day: Cloud) -> None:
             "--bandwidth", "60m", "--spread", "node", "--", "-c", "sleep 600")
     inspected = day.agents[0].engine.containers()[0]
     assert inspected["HostConfig"]
-    wait_until(lambda: "redis:7" in (day.node("node-1")["images"] or []), "the image is told of", 60)
+    wait_until(lambda: "redis:7" in (day.node("node-1")["images"] or []), "the image is told of")
     for name, flag, because in (
         ("elsewhere", ("--require", "zone=b"), "zone = b is required, and it has a"),
         ("jailed", ("--runtime", "runsc"), "no runtime runsc"),
@@ -152,13 +152,13 @@ def test_a_policy_prefers_the_node_whose_engine_has_the_image(nodes: Callable[[i
     bed.registry.ensure("web")
     two = nodes(2)
     two[0].engine.forget_images()
-    two[1].engine.docker("pull", "lattice-test/web:1", timeout_s=300)
+    two[1].engine.docker("pull", "lattice-test/web:1")
     cloud = Cloud(tmp_path, host=two[0].place.gateway).start()
     try:
         for number, node in enumerate(two):
             cloud.join(node.engine, f"node-{number}", node.place.namespace)
         assert "lattice-test/web:1" not in cloud.node("node-0")["images"]
-        assert "lattice-test/web:1" in cloud.node("node-1")["images"]
+        wait_until(lambda: "lattice-test/web:1" in (cloud.node("node-1")["images"] or []), "the image is told of")
         for sign, wanted in (("", "node-1"), ("-", "node-0")):
             cloud.api("PUT", "/api/v1/policies/placement", {
                 "source": f"function score(node, workload) if node.has_image then return {sign}1 end return 0 end\n"})
@@ -168,7 +168,7 @@ def test_a_policy_prefers_the_node_whose_engine_has_the_image(nodes: Callable[[i
             assert [node["name"] for node in answer["receipt"]["nodes"] if node["verdict"] == "taken"] == [wanted]
         shown = cloud.api.deploy("custom", "web", params={"image": "lattice-test/web:1"})
         assert shown["allocations"][0]["node"] == "node-0"
-        wait_until(lambda: "lattice-test/web:1" in cloud.node("node-0")["images"], "the image that was pulled is told of", 60)
+        wait_until(lambda: "lattice-test/web:1" in cloud.node("node-0")["images"], "the image that was pulled is told of")
         cloud.clear_up()
         cloud.stop()
     finally:

@@ -90,7 +90,7 @@ def test_versions_outlive_the_console_being_killed(weather: Cloud) -> None:
     weather.console.kill()
     weather.console.start()
     assert shown(weather)["revision"] == revisions[1] and "return 1" in shown(weather)["source"]
-    assert file_of(weather).read_text() == "function score() return 1 end\n"
+    wait_until(lambda: file_of(weather).read_text() == "function score() return 1 end\n", "the folder follows")
 
 
 def test_the_commands_show_compare_apply_and_go_back(weather: Cloud) -> None:
@@ -224,7 +224,7 @@ def test_a_console_that_is_killed_while_policies_change_keeps_what_it_answered(w
         time.sleep(0.05 + 0.13 * strike)
         weather.console.kill()
         stop.set()
-        author.join(30)
+        author.join()
         weather.console.start()
         now = shown(weather)
         revision, text = acknowledged[-1]

@@ -10,6 +10,7 @@ import pytest
 
 from support.cloud import BIN
 from support.command import ROOT
+from support.waiting import PATIENCE_S
 
 THIRTY = sorted((ROOT / "tests" / "policies").glob("*.lua"))
 COMPILED_AT_LEAST = 29
@@ -17,7 +18,7 @@ COMPILED_AT_LEAST = 29
 
 def check(path: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [BIN / "lattice", "policy", "check", str(path), *words], capture_output=True, text=True, timeout=60, check=False
+        [BIN / "lattice", "policy", "check", str(path), *words], capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from support.cloud import Cloud
 from support.engine import Engine
 from support.postgres import ask, ask_until, connect
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 
 def ids(engine: Engine) -> list[str]:
@@ -47,7 +47,7 @@ def test_a_row_outlives_restart_killed_agent_and_killed_console(cloud: Cloud) ->
 def test_psql_itself_connects_with_the_printed_address(cloud: Cloud) -> None:
     printed = cloud.cli("deploy", "postgres", "my-db").stdout
     url = next(word for word in printed.split() if word.startswith("postgresql://"))
-    done = subprocess.run(["psql", url, "-X", "-A", "-t", "-c", "select 6 * 7", "-c", "\\conninfo"], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(["psql", url, "-X", "-A", "-t", "-c", "select 6 * 7", "-c", "\\conninfo"], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == "42"
     assert "SSL connection" in done.stdout
@@ -77,14 +77,14 @@ def test_a_running_query_can_be_cancelled(cloud: Cloud) -> None:
     connection = connect(url)
 
     def cancel() -> None:
-        wait_until(lambda: ask(url, "select 1 from pg_stat_activity where state = 'active' and query = 'select pg_sleep(60)'"), "it runs")
+        wait_until(lambda: ask(url, "select 1 from pg_stat_activity where state = 'active' and query = 'select pg_sleep(900)'"), "it runs")
         connection.cancel()
 
     with connection.cursor() as cursor:
-        cursor.execute("set statement_timeout = '90s'")
+        cursor.execute("set statement_timeout = '1000s'")
         threading.Thread(target=cancel).start()
         with pytest.raises(psycopg2.errors.QueryCanceled, match="user request"):
-            cursor.execute("select pg_sleep(60)")
+            cursor.execute("select pg_sleep(900)")
     connection.close()
 
 

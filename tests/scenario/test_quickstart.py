@@ -26,8 +26,8 @@ from support.ports import free_port
 from support.waiting import wait_until
 
 # The first one may have to build.
-pytestmark = pytest.mark.timeout(900)
-BUILD_TIMEOUT_S = 800
+pytestmark = pytest.mark.timeout(3600)
+BUILD_TIMEOUT_S = 3000
 
 
 class Quickstart:

@@ -3,7 +3,7 @@
 import json
 
 from support.cloud import Cloud
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 REQUEST_ID = "deploy-of-the-third-kind"
 
@@ -60,7 +60,7 @@ def test_logs_and_stats_come_from_the_container(cloud: Cloud) -> None:
     assert len(cloud.cli("logs", "web", "--tail", "5").stdout.splitlines()) == 5
     stats = cloud.api("GET", "/api/v1/workloads/web/stats")
     assert stats["memory_bytes"] > 0 and stats["pids"] >= 1
-    answer = cloud.api.session.get(f"{cloud.console.url}/api/v1/workloads/web/logs?follow=true&tail=0", stream=True, timeout=20)
+    answer = cloud.api.session.get(f"{cloud.console.url}/api/v1/workloads/web/logs?follow=true&tail=0", stream=True, timeout=PATIENCE_S)
     lines = answer.iter_lines()
     assert len([next(lines) for _ in range(20)]) == 20, "lines come as they are written"
     answer.close()

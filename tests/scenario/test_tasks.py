@@ -66,9 +66,9 @@ def test_one_that_ended_stays_ended_when_it_is_stopped_and_waits_for_room_to_run
     day.cli("deploy", "custom", "part", "--cpu", "0.1", *IMAGE, "--", "-c", "sleep 600")
     day.cli("restart", "whole", "--detach")
     day.api.wait("whole", "pending")
-    assert "free" in day.api.show("whole")["reason"]
+    wait_until(lambda: "free" in day.api.show("whole")["reason"], "it says what it waits for")
     day.cli("rm", "part", "--yes")
-    day.api.wait("whole", "completed", timeout_s=90)
+    day.api.wait("whole", "completed")
     assert day.cli("logs", "whole").stdout.split()[-2:] == ["ran", "ran"], "its second run finds what the first one left"
 
 
@@ -114,5 +114,5 @@ def test_one_that_the_engine_took_down_has_failed_and_is_retried(day: Cloud) -> 
     engine = day.agents[0].engine
     engine.kill()
     engine.start()
-    day.api.wait("cut", "completed", timeout_s=90)
+    day.api.wait("cut", "completed")
     wait_until(lambda: starts(day, "cut") == 2, "the second run is told of")

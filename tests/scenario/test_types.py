@@ -11,7 +11,7 @@ import requests
 
 from support.bed import Bed
 from support.cloud import ApiProblem, Cloud
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 
 WEB = {"image": "lattice-test/web:1", "ports": ["80/http"], "health": "http:/"}  # running means that it answers
@@ -20,7 +20,7 @@ WEB = {"image": "lattice-test/web:1", "ports": ["80/http"], "health": "http:/"} 
 def https(cloud: Cloud, url: str, **options) -> requests.Response:
     session = requests.Session()
     session.trust_env = False
-    return session.get(url, verify=str(cloud.console.authority), timeout=10, **options)
+    return session.get(url, verify=str(cloud.console.authority), timeout=PATIENCE_S, **options)
 
 
 def test_redis_keeps_its_keys_over_a_restart(cloud: Cloud) -> None:

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from support.cloud import Api, ApiProblem, Cloud
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 WEB = {"image": "lattice-test/web:1", "ports": ["80/http"]}
 SPEC = {"type": "custom", "name": "web", "params": WEB}
@@ -103,7 +103,7 @@ def events(api: Api, after: int | str | None = None) -> Iterator[dict[str, Any]]
     """Follows the stream; ends when it breaks."""
     headers = {"Last-Event-ID": str(after)} if after is not None else {}
     try:
-        with api.session.get(api.url + "/api/v1/events", headers=headers, stream=True, timeout=20) as answer:
+        with api.session.get(api.url + "/api/v1/events", headers=headers, stream=True, timeout=PATIENCE_S) as answer:
             if answer.status_code != 200:
                 raise ApiProblem(answer.status_code, answer.json())
             event: dict[str, Any] = {}
@@ -200,9 +200,9 @@ def test_events_of_others_are_not_told_and_positions_are_checked(weather: Cloud)
 
 
 def test_a_follower_that_reads_nothing_costs_the_others_nothing(weather: Cloud) -> None:
-    with weather.api.session.get(weather.api.url + "/api/v1/events", stream=True, timeout=20):
+    with weather.api.session.get(weather.api.url + "/api/v1/events", stream=True, timeout=PATIENCE_S):
         weather.api.deploy("custom", "chatty", params=WEB | {"command": ["--lines-per-second", "-1"]})
-        with weather.api.session.get(weather.api.url + "/api/v1/workloads/chatty/logs?follow=true", stream=True, timeout=20) as log:
+        with weather.api.session.get(weather.api.url + "/api/v1/workloads/chatty/logs?follow=true", stream=True, timeout=PATIENCE_S) as log:
             assert log.raw.read(1000)
             for i in range(3):
                 weather.api.deploy("custom", f"web-{i}", params=WEB)

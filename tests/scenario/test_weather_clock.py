@@ -10,7 +10,7 @@ import requests
 from support.clock import WallClock
 from support.cloud import Api, Cloud
 from support.engine import Engine
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 WEB = {"image": "lattice-test/web:1", "ports": ["80/http"]}
 
@@ -67,19 +67,19 @@ def test_a_jump_expires_nothing(cloud: Cloud, clock: WallClock, days: int) -> No
         assert robot("GET", "/api/v1/workloads/web")["endpoints"] == shown["endpoints"]
         assert cloud.api.session.post(f"{cloud.console.url}/api/v1/tokens", **once).json() == first
         assert cloud.containers() == containers
-        wait_until(lambda: requests.get(url, verify=str(cloud.console.authority), timeout=10).ok, "the address answers", 30,
+        wait_until(lambda: requests.get(url, verify=str(cloud.console.authority), timeout=PATIENCE_S).ok, "the address answers",
                    tolerate=(requests.RequestException,))
 
     everything_is_as_it_was()
     assert Api(cloud.console.url, cloud.console.authority).login("admin", cloud.console.password())("GET", "/api/v1/me")
-    wait_until(lambda: lines_about(cloud, "the system's clock has jumped") == 1, "the console says that it has seen it", 40)
+    wait_until(lambda: lines_about(cloud, "the system's clock has jumped") == 1, "the console says that it has seen it")
     assert links(cloud) == linked and cloud.node("node-1")["status"] == "ready"  # several heartbeats later
 
     # What comes anew is let in: a link, a console, a node of its own.
     agent = cloud.agents[0]
     agent.stop()
     agent.start()
-    wait_until(lambda: links(cloud) > linked, "the node has linked again", 60)
+    wait_until(lambda: links(cloud) > linked, "the node has linked again")
     cloud.console.kill()
     cloud.console.start()
     cloud.wait_node("node-1")

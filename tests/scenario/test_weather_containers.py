@@ -12,7 +12,7 @@ import requests
 
 from support.cloud import Cloud
 from support.engine import Container, Engine
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 IMAGE = "lattice-test/web:1"
 WEB = {"image": IMAGE, "ports": ["80/http"]}
@@ -24,16 +24,16 @@ def engine_of(cloud: Cloud) -> Engine:
 
 def reasons(cloud: Cloud, name: str, part: str) -> str:
     """The reason of the workload, once it contains that."""
-    return wait_until(lambda: part in (reason := cloud.api.show(name)["reason"]) and reason, f"{name} says: {part}", 30)
+    return wait_until(lambda: part in (reason := cloud.api.show(name)["reason"]) and reason, f"{name} says: {part}")
 
 
 def fetch(cloud: Cloud, url: str) -> requests.Response:
-    return requests.get(url, verify=str(cloud.console.authority), timeout=10)
+    return requests.get(url, verify=str(cloud.console.authority), timeout=PATIENCE_S)
 
 
 def test_a_container_that_ends_at_once_is_started_again_after_growing_waits(weather: Cloud) -> None:
     weather.api.deploy("custom", "web", wait=False, params={"image": IMAGE, "command": ["--exit-status", "3"]})
-    weather.api.wait("web", "failed", 30)
+    weather.api.wait("web", "failed")
     assert "status 3" in reasons(weather, "web", "starts again in")
     (container,) = weather.containers()
 
@@ -41,14 +41,14 @@ def test_a_container_that_ends_at_once_is_started_again_after_growing_waits(weat
         lines = weather.agents[0].lines()
         return [int(found[1]) for line in lines if (found := re.search(r"status 3; starts again in (\d+) s", line.get("reason", "")))]
 
-    wait_until(lambda: 4 in waits(), "the waits grow to four seconds", 40)
+    wait_until(lambda: 4 in waits(), "the waits grow to four seconds")
     assert waits()[:3] == [1, 1, 2], "half a second, one, two, four"
     states = [line["status"] for line in weather.agents[0].lines() if line["message"] == "allocation" and line["workload"] == "web"]
     assert "running" not in states[states.index("failed"):], "it is not said to run in between"
     assert weather.containers() == [container], "the same container, again and again"
     done = weather.cli("deploy", "custom", "other", "--image", IMAGE, "--", "--exit-status", "4", check=False)
     assert done.returncode == 1 and "ended by itself with status 4" in done.stderr, done
-    weather.api.wait("other", "failed", 30)
+    weather.api.wait("other", "failed")
     assert "status 4" in reasons(weather, "other", "starts again in")
     weather.cli("stop", "web")
     assert weather.api.show("web")["status"] == "stopped"
@@ -62,7 +62,7 @@ def test_what_ends_later_is_killed_or_removed_by_others_comes_back(weather: Clou
     session = requests.Session()
     session.verify = str(weather.console.authority)
     session.trust_env = False
-    wait_until(lambda: session.put(f"{url}/files/note", data=b"kept", timeout=10).ok, "it takes a file", tolerate=(requests.ConnectionError,))
+    wait_until(lambda: session.put(f"{url}/files/note", data=b"kept", timeout=PATIENCE_S).ok, "it takes a file", tolerate=(requests.ConnectionError,))
 
     def comes_back() -> None:
         weather.api.wait("web", "running")
@@ -70,7 +70,7 @@ def test_what_ends_later_is_killed_or_removed_by_others_comes_back(weather: Clou
         assert answer.content == b"kept"
         assert len(weather.containers()) == 1
 
-    session.get(f"{url}/exit?status=7", timeout=10)
+    session.get(f"{url}/exit?status=7", timeout=PATIENCE_S)
     assert "status 7" in reasons(weather, "web", "starts again")
     comes_back()
     engine_of(weather).docker("kill", weather.containers()[0])
@@ -106,7 +106,7 @@ def test_a_container_that_falls_ill_says_so_and_recovers(weather: Cloud) -> None
     url = weather.api.url_of("web")
     assert fetch(weather, f"{url}/files/fine").text == "yes"
     sign.unlink()
-    assert "404" in weather.api.wait("web", "unhealthy", 40)["reason"]
+    assert "404" in weather.api.wait("web", "unhealthy")["reason"]
     assert fetch(weather, url).ok, "the endpoint still leads to it: an answer may be better than none"
     sign.write_text("again")
     assert weather.api.wait("web", "running")["reason"] == "healthy"
@@ -119,14 +119,14 @@ def test_a_container_that_falls_ill_says_so_and_recovers(weather: Cloud) -> None
 
 def test_stopping_and_removing_a_container_that_ignores_its_signal(weather: Cloud) -> None:
     weather.api.deploy("custom", "stubborn", params=WEB | {"env": {"WEB_IGNORE_TERM": "1"}})
-    weather.api.deploy("custom", "slow", params=WEB | {"env": {"WEB_TERM_DELAY_MS": "1500"}})
+    weather.api.deploy("custom", "slow", params=WEB | {"env": {"WEB_TERM_DELAY_MS": "7000"}})
     for name in ("stubborn", "slow"):
         weather.api("POST", f"/api/v1/workloads/{name}/stop")
         weather.api.wait(name, "stopping")
     weather.api("POST", "/api/v1/workloads/slow/start")  # while it is still stopping
     weather.api("DELETE", "/api/v1/workloads/stubborn")
     weather.api.wait("slow", "running")
-    wait_until(lambda: weather.api.names() == ["slow"], "the stubborn one is gone", 30)
+    wait_until(lambda: weather.api.names() == ["slow"], "the stubborn one is gone")
     assert len(weather.containers()) == 1
 
 

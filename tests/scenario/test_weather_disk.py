@@ -11,7 +11,7 @@ from support.bed import Bed
 from support.cloud import ApiProblem, Cloud
 from support.command import CommandFailed, run
 from support.engine import Engine
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 WEB = {"image": "lattice-test/web:1", "ports": ["80/http"]}
 E2FSCK_CORRECTED = 1  # its status when it has mended what it found
@@ -118,11 +118,11 @@ def test_a_console_whose_disk_is_full_says_so_and_goes_on_when_there_is_room(dis
             unsure.append(name)
         return None
 
-    problem = wait_until(is_refused, "a deploy is refused", 60)
+    problem = wait_until(is_refused, "a deploy is refused")
     assert problem.status in (503, 507) and problem.problem["hint"], problem
     assert "space" in str(problem) or "disk" in str(problem).lower(), problem
     # What there is goes on, and is shown.
-    assert requests.get(url, verify=str(cloud.console.authority), timeout=10).ok
+    assert requests.get(url, verify=str(cloud.console.authority), timeout=PATIENCE_S).ok
     assert cloud.api.ask("GET", "/healthz").status_code == 200
     assert set(cloud.api.names()) - set(unsure) == {"before", *accepted}
     with pytest.raises(ApiProblem) as refused:
@@ -133,7 +133,7 @@ def test_a_console_whose_disk_is_full_says_so_and_goes_on_when_there_is_room(dis
     def is_accepted() -> bool:
         return cloud.api.ask("POST", "/api/v1/workloads", {"type": "custom", "name": "after", "params": WEB}).status_code in (201, 409)
 
-    wait_until(is_accepted, "a deploy is accepted again, by itself", 30)
+    wait_until(is_accepted, "a deploy is accepted again, by itself")
     assert cloud.api.ask("GET", "/readyz").status_code == 200
     for name in ["before", "after", *accepted]:
         cloud.api.wait(name, "running")

@@ -28,7 +28,7 @@ def engine_of(cloud: Cloud) -> Engine:
 
 def away(cloud: Cloud, name: str) -> None:
     """The node and a workload on it say that the engine is gone."""
-    cloud.wait_node("node-1", "engine_down", 90)
+    cloud.wait_node("node-1", "engine_down")
     assert cloud.node("node-1")["reason"], "a node that is away says why"
     shown = cloud.api.wait(name, "unreachable")
     assert "node-1" in shown["reason"] and "ngine" in shown["reason"], shown["reason"]

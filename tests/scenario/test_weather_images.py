@@ -17,7 +17,7 @@ WEB = {"image": "lattice-test/web:1", "ports": ["80/http"]}
 
 def test_an_image_that_nobody_has_fails_by_name_and_a_good_one_runs(weather: Cloud) -> None:
     weather.api.deploy("custom", "web", wait=False, params=WEB | {"image": "nosuchimage:1"})
-    failed = weather.api.wait("web", "failed", 30)
+    failed = weather.api.wait("web", "failed")
     assert "nosuchimage:1" in failed["reason"]
     assert failed["allocations"][0]["status"] == "failed" and "nosuchimage:1" in failed["allocations"][0]["reason"]
     assert weather.containers() == []
@@ -27,7 +27,7 @@ def test_an_image_that_nobody_has_fails_by_name_and_a_good_one_runs(weather: Clo
 
     url = weather.api.url_of("web")
     weather.api("PATCH", "/api/v1/workloads/web", {"params": {"image": WEB["image"]}})
-    mended = weather.api.wait("web", "running", 30)
+    mended = weather.api.wait("web", "running")
     assert mended["reason"] in ("", "healthy") and mended["endpoints"][0]["url"] == url
     assert len(weather.containers()) == 1
     weather.cli("rm", "web")
@@ -36,7 +36,7 @@ def test_an_image_that_nobody_has_fails_by_name_and_a_good_one_runs(weather: Clo
 
 def test_a_failing_workload_is_tried_again_and_can_be_removed(weather: Cloud) -> None:
     weather.api.deploy("custom", "web", wait=False, params={"image": "nosuchimage:1"})
-    weather.api.wait("web", "failed", 30)
+    weather.api.wait("web", "failed")
 
     def refused() -> int:
         return sum(line["message"] == "an operation failed" for line in weather.agents[0].lines())
@@ -79,9 +79,9 @@ def test_a_workload_can_be_changed_stopped_and_removed_while_it_pulls(slow_pulls
     assert cloud.containers() == [], "neither was made in the end"
 
     gate.open()
-    cloud.api.wait("changed", "running", 60)
+    cloud.api.wait("changed", "running")
     cloud.api("POST", "/api/v1/workloads/stopped/start")
-    cloud.api.wait("stopped", "running", 60)
+    cloud.api.wait("stopped", "running")
     assert len(cloud.containers()) == 2
 
 
@@ -126,11 +126,11 @@ def small_cloud(bed: Bed, tmp_path: Path) -> Iterator[Cloud]:
 def test_a_disk_that_is_full_while_pulling_is_told_and_it_goes_on_when_there_is_room(small_cloud: Cloud) -> None:
     api, engine = small_cloud.api, small_cloud.agents[0].engine
     api.deploy("postgres", "big", wait=False)
-    failed = api.wait("big", "failed", 60)
+    failed = api.wait("big", "failed")
     assert "disk" in failed["reason"] or "space" in failed["reason"], failed["reason"]
     api.deploy("custom", "web", params=WEB)  # what fits still runs
     run("mount", "-o", "remount,size=2g", engine.state / "data")
-    api.wait("big", "running", 90)
+    api.wait("big", "running")
     assert len(small_cloud.containers()) == 2
     with pytest.raises(ApiProblem, match="already"):
         api.deploy("postgres", "big")

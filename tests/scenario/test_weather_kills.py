@@ -10,7 +10,7 @@ import requests
 
 from support.cloud import Api, Cloud, Program, pause
 from support.gate import Gate
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 WEB = {"image": "lattice-test/web:1", "ports": ["80/http"]}
 ROUNDS = 10
@@ -22,11 +22,11 @@ def post_until_answered(api: Api, name: str, params: dict) -> requests.Response:
     body = {"type": "custom", "name": name, "params": params}
 
     def attempt() -> requests.Response | None:
-        answer = requests.post(api.url + "/api/v1/workloads", json=body, verify=str(api.authority), timeout=10,
+        answer = requests.post(api.url + "/api/v1/workloads", json=body, verify=str(api.authority), timeout=PATIENCE_S,
                                headers={"Idempotency-Key": key, "Authorization": api.session.headers["Authorization"]})
         return None if answer.status_code >= 500 else answer
 
-    return wait_until(attempt, f"{name} is accepted", 60, tolerate=(requests.ConnectionError, requests.Timeout))
+    return wait_until(attempt, f"{name} is accepted", tolerate=(requests.ConnectionError, requests.Timeout))
 
 
 def deploy_and_hurt(cloud: Cloud, name: str, hurt: Callable[[], None], delay_ms: float) -> None:
@@ -48,14 +48,14 @@ def again(program: Program) -> Callable[[], None]:
 
 def expect_one_each(cloud: Cloud, names: list[str]) -> None:
     for name in names:
-        cloud.api.wait(name, "running", 90)
+        cloud.api.wait(name, "running")
     assert sorted(cloud.api.names()) == sorted(names)
     engine = cloud.agents[0].engine
     owners = sorted(each["Labels"]["lattice.workload.name"] for each in engine.containers())
     assert owners == sorted(names), "one container each, and no other"
     for name in names:
         url = cloud.api.url_of(name)
-        wait_until(lambda url=url: requests.get(url, verify=str(cloud.console.authority), timeout=10).ok, url,
+        wait_until(lambda url=url: requests.get(url, verify=str(cloud.console.authority), timeout=PATIENCE_S).ok, url,
                    tolerate=(requests.ConnectionError,))
 
 
@@ -129,7 +129,7 @@ def test_what_runs_goes_on_without_console_and_agent(weather: Cloud) -> None:
     started = engine.api("GET", f"/containers/{container}/json")["State"]["StartedAt"]
     weather.console.kill()
     with pytest.raises(requests.ConnectionError):
-        requests.get(url, verify=str(weather.console.authority), timeout=5)
+        requests.get(url, verify=str(weather.console.authority), timeout=PATIENCE_S)
     engine.docker("kill", container)  # the agent starts it again by itself
     wait_until(lambda: engine.api("GET", f"/containers/{container}/json")["State"]["Running"], "the agent starts it again")
     weather.agents[0].kill()
@@ -141,7 +141,7 @@ def test_what_runs_goes_on_without_console_and_agent(weather: Cloud) -> None:
     weather.api.wait("web", "running")
     assert weather.containers() == [container]
     assert engine.api("GET", f"/containers/{container}/json")["State"]["StartedAt"] != started
-    answer = wait_until(lambda: requests.get(url, verify=str(weather.console.authority), timeout=10), url, tolerate=(requests.ConnectionError,))
+    answer = wait_until(lambda: requests.get(url, verify=str(weather.console.authority), timeout=PATIENCE_S), url, tolerate=(requests.ConnectionError,))
     assert answer.ok and weather.api.url_of("web") == url
 
 
@@ -149,7 +149,7 @@ def test_connections_of_clients_survive_what_does_not_concern_them(weather: Clou
     """A request under way at one workload goes on while others come and go."""
     url = weather.api.deploy("custom", "web", params=WEB | {"health": "http:/"})["endpoints"][0]["url"]
     with requests.Session() as session, ThreadPoolExecutor() as pool:
-        slow = pool.submit(session.get, f"{url}/sleep?ms=3000", verify=str(weather.console.authority), timeout=20)
+        slow = pool.submit(session.get, f"{url}/sleep?ms=3000", verify=str(weather.console.authority), timeout=PATIENCE_S)
         for i in range(3):
             weather.api.deploy("custom", f"other-{i}", params=WEB)
             weather.api.remove(f"other-{i}")

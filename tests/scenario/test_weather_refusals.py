@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from support.cloud import ApiProblem, Cloud
+from support.waiting import PATIENCE_S
 
 IMAGE = "lattice-test/web:1"
 
@@ -74,7 +75,7 @@ def test_what_is_wrong_with_a_spec_is_named_with_field_and_hint(weather: Cloud) 
     ids=["cut off", "no object", "one member twice", "no text", "too deep", "empty", "too large"],
 )
 def test_a_body_that_cannot_be_read_is_refused(weather: Cloud, body: bytes, status: int) -> None:
-    answer = weather.api.session.post(weather.api.url + "/api/v1/workloads", data=body, headers={"Content-Type": "application/json"}, timeout=10)
+    answer = weather.api.session.post(weather.api.url + "/api/v1/workloads", data=body, headers={"Content-Type": "application/json"}, timeout=PATIENCE_S)
     assert answer.status_code == status, answer.text
     assert answer.json()["code"] and answer.json()["hint"]
 
@@ -124,5 +125,5 @@ def test_a_name_that_is_taken_and_things_that_are_not_there(weather: Cloud) -> N
 def test_who_is_nobody_may_nothing(weather: Cloud) -> None:
     assert weather.cli("ps", check=False, token="lat_no_such_token").returncode == 4
     for path in ("/api/v1/workloads", "/api/v1/nodes", "/api/v1/events", "/api/v1/policies"):
-        answer = weather.api.session.get(weather.api.url + path, headers={"Authorization": ""}, timeout=10)
+        answer = weather.api.session.get(weather.api.url + path, headers={"Authorization": ""}, timeout=PATIENCE_S)
         assert answer.status_code == 401 and answer.json()["code"] == "unauthenticated"

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from support.cloud import Api, Cloud
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 RELEASE_BIN = Path(os.environ.get("LATTICE_RELEASE_BIN_DIR", Path(__file__).resolve().parents[2] / "build" / "release" / "bin"))
 SYNC_S = 0.3
@@ -44,7 +44,7 @@ def slow_syncs(pid: int) -> Iterator[None]:
         yield
     finally:
         tracer.send_signal(signal.SIGINT)
-        tracer.wait(10)
+        tracer.wait(timeout=PATIENCE_S)
 
 
 class Writer(threading.Thread):
@@ -126,7 +126,7 @@ def test_a_stop_waits_for_what_the_disk_has(console: Cloud) -> None:
         console.console.process.send_signal(signal.SIGTERM)
         for each in writers:
             each.end = 0
-        console.console.process.wait(60)
+        console.console.process.wait(timeout=PATIENCE_S)
     assert console.console.process.returncode == 0, console.console.tail()
     console.console.start()
     for writer in writers:

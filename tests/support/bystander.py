@@ -10,6 +10,9 @@ from .cloud import Api, Console
 
 PAUSE_S = 0.02
 NEW_CONNECTION_EVERY = 5  # looks; the others go on one that is kept alive
+# Whoever is kept out by an attack waits until the attackers' own time is up, which is 10 s for a handshake, and more for all the rest;
+# on a machine with much to do a look may well take some seconds.
+WORST_S = 8
 
 
 class Bystander:
@@ -28,7 +31,7 @@ class Bystander:
                 api = Api(self.console.url, self.console.authority)
             begin = time.monotonic()
             try:
-                answer = api.ask("GET", "/readyz", timeout=20)
+                answer = api.ask("GET", "/readyz")
                 if answer.status_code != 200:
                     self.failures.append(answer.text)
             except requests.RequestException as error:
@@ -43,8 +46,8 @@ class Bystander:
         self._over.set()
         self._thread.join()
 
-    def check(self, worst_s: float) -> None:
-        """Fails unless every look was answered, and 99 of 100 within worst_s."""
+    def check(self) -> None:
+        """Fails unless every look was answered, and 99 of 100 before anybody's time was up."""
         assert self.seconds and not self.failures, self.failures[:3]
         p99 = sorted(self.seconds)[int(len(self.seconds) * 0.99)]
-        assert p99 < worst_s, f"of {len(self.seconds)} looks one in a hundred took {p99:.2f} s"
+        assert p99 < WORST_S, f"of {len(self.seconds)} looks one in a hundred took {p99:.2f} s"

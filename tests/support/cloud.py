@@ -17,11 +17,12 @@ import requests
 from .engine import Engine
 from .netns import Namespace
 from .ports import free_port
-from .waiting import wait_until
+from .waiting import PATIENCE_S, wait_until
 
 BIN = Path(os.environ.get("LATTICE_BIN_DIR", Path(__file__).resolve().parents[2] / "build" / "debug" / "bin"))
 # A sanitizer's report ends a program with this status, and with nothing else in its place.
 SANITIZER_STATUS = 99
+POLICY_DEADLINE = "2s"
 
 
 def _environment() -> dict[str, str]:
@@ -66,7 +67,7 @@ class Program:
         self.process.kill()
         self.process.wait()
 
-    def stop(self, timeout_s: float = 30) -> None:
+    def stop(self, timeout_s: float = PATIENCE_S) -> None:
         """As a service manager would end it; fails unless it ends well and without a sanitizer's report."""
         assert self.process
         if self.process.poll() is None:
@@ -153,7 +154,7 @@ class Api:
             self.session.headers["Authorization"] = f"Bearer {token}"
 
     def ask(self, method: str, path: str, body: Any = None, **options: Any) -> requests.Response:
-        return self.session.request(method, self.url + path, json=body, timeout=options.pop("timeout", 30), **options)
+        return self.session.request(method, self.url + path, json=body, timeout=options.pop("timeout", PATIENCE_S), **options)
 
     def __call__(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
         answer = self.ask(method, path, body, **options)
@@ -168,9 +169,9 @@ class Api:
 
     # ---- workloads
 
-    def deploy(self, type: str, name: str, wait: bool = True, timeout_s: float = 90, **spec: Any) -> dict[str, Any]:
+    def deploy(self, type: str, name: str, wait: bool = True, **spec: Any) -> dict[str, Any]:
         self("POST", "/api/v1/workloads", {"type": type, "name": name, **spec})
-        return self.wait(name, "running", timeout_s) if wait else self.show(name)
+        return self.wait(name, "running") if wait else self.show(name)
 
     def show(self, name: str) -> dict[str, Any]:
         return self("GET", f"/api/v1/workloads/{name}")
@@ -178,7 +179,7 @@ class Api:
     def names(self) -> list[str]:
         return [each["name"] for each in self("GET", "/api/v1/workloads")["items"]]
 
-    def wait(self, name: str, status: str, timeout_s: float = 60) -> dict[str, Any]:
+    def wait(self, name: str, status: str) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
             shown = self.show(name)
             seen.append(f"{shown['status']}: {shown['reason']}")
@@ -186,14 +187,14 @@ class Api:
 
         seen: list[str] = []
         try:
-            return wait_until(look, f"{name} is {status}", timeout_s, tolerate=(requests.ConnectionError, requests.Timeout))
+            return wait_until(look, f"{name} is {status}", tolerate=(requests.ConnectionError, requests.Timeout))
         except AssertionError as error:
             changes = [each for i, each in enumerate(seen) if i == 0 or seen[i - 1] != each]
             raise AssertionError(f"{error}; it was {changes}") from None
 
-    def remove(self, name: str, keep_data: bool = False, timeout_s: float = 60) -> None:
+    def remove(self, name: str, keep_data: bool = False) -> None:
         self("DELETE", f"/api/v1/workloads/{name}" + ("?keep_data=true" if keep_data else ""))
-        wait_until(lambda: name not in self.names(), f"{name} is gone", timeout_s)
+        wait_until(lambda: name not in self.names(), f"{name} is gone")
 
     def url_of(self, name: str, endpoint: str | None = None) -> str:
         for each in self.show(name)["endpoints"]:
@@ -203,13 +204,17 @@ class Api:
 
 
 class Console(Program):
-    def __init__(self, state: Path, host: str = "127.0.0.1", flags: tuple[str, ...] = (), binaries: Path = BIN, log_level: str = "debug"):
+    """Its policies and plugins have POLICY_DEADLINE, unless a test is about one that does not end: with sanitizers, on a machine with
+    ten times the work it can do, honest ones miss the deadline that holds by default."""
+
+    def __init__(self, state: Path, host: str = "127.0.0.1", flags: tuple[str, ...] = (), binaries: Path = BIN, log_level: str = "debug",
+                 policy_deadline: str = POLICY_DEADLINE):
         super().__init__("console", state / "console.log")
         self.binaries = binaries
         self.data = state / "console"
         self.host = host
         self.port = free_port()
-        self.flags = flags
+        self.flags = ("--policy-deadline", policy_deadline, *flags)
         self.log_level = log_level
 
     @property
@@ -225,12 +230,12 @@ class Console(Program):
                     "--log-level", self.log_level, *self.flags)
         self.wait_ready()
 
-    def wait_ready(self, timeout_s: float = 30) -> None:
+    def wait_ready(self) -> None:
         def ready() -> bool:
             assert self.runs(), f"the console ended:\n{self.tail()}"
             return self.authority.exists() and Api(self.url, self.authority).ask("GET", "/readyz").status_code == 200
 
-        wait_until(ready, "the console is ready", timeout_s, tolerate=(requests.RequestException, OSError))
+        wait_until(ready, "the console is ready", tolerate=(requests.RequestException, OSError))
 
     def password(self) -> str:
         return (self.data / "admin-password").read_text().strip()
@@ -257,9 +262,10 @@ class Agent(Program):
 class Cloud:
     """One console and its nodes, in a folder of their own."""
 
-    def __init__(self, state: Path, host: str = "127.0.0.1", flags: tuple[str, ...] = (), binaries: Path = BIN, log_level: str = "debug"):
+    def __init__(self, state: Path, host: str = "127.0.0.1", flags: tuple[str, ...] = (), binaries: Path = BIN, log_level: str = "debug",
+                 policy_deadline: str = POLICY_DEADLINE):
         self.state = state
-        self.console = Console(state, host, flags, binaries, log_level)
+        self.console = Console(state, host, flags, binaries, log_level, policy_deadline)
         self.agents: list[Agent] = []
         self.api: Api
 
@@ -285,25 +291,25 @@ class Cloud:
     def node(self, name: str) -> dict[str, Any]:
         return self.api("GET", f"/api/v1/nodes/{name}")
 
-    def wait_node(self, name: str, status: str = "ready", timeout_s: float = 60) -> None:
+    def wait_node(self, name: str, status: str = "ready") -> None:
         def look() -> bool:
             return self.node(name)["status"] == status
 
-        wait_until(look, f"node {name} is {status}", timeout_s, tolerate=(ApiProblem, requests.ConnectionError, requests.Timeout))
+        wait_until(look, f"node {name} is {status}", tolerate=(ApiProblem, requests.ConnectionError, requests.Timeout))
 
     def metric(self, name: str) -> float:
         """The sum of a metric's series."""
         text = self.api.ask("GET", "/metrics").text
         return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.split("{")[0].split(" ")[0] == name)
 
-    def cli(self, *words: str, check: bool = True, timeout_s: float = 120, token: str | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
+    def cli(self, *words: str, check: bool = True, token: str | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
         """Runs `lattice` as a user would, logged in by its environment."""
         bearer = token or str(self.api.session.headers["Authorization"]).removeprefix("Bearer ")
         environment = _environment() | {
             "LATTICE_ADDR": self.console.url, "LATTICE_CACERT": str(self.console.authority), "LATTICE_TOKEN": bearer,
             "XDG_CONFIG_HOME": str(self.state / "config"), "NO_COLOR": "1",
         }
-        done = subprocess.run([str(BIN / "lattice"), *words], env=environment, capture_output=True, text=True, timeout=timeout_s, check=False, **options)
+        done = subprocess.run([str(BIN / "lattice"), *words], env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False, **options)
         if check:
             assert done.returncode == 0, f"lattice {' '.join(words)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return done
@@ -312,7 +318,7 @@ class Cloud:
         """Removes every workload; fails if anything is left of one."""
         for name in self.api.names():
             self.api("DELETE", f"/api/v1/workloads/{name}")
-        wait_until(lambda: not self.api.names(), "every workload is gone", 90)
+        wait_until(lambda: not self.api.names(), "every workload is gone")
         engines = [agent.engine for agent in self.agents]
         left = [each for engine in engines for each in [*engine.containers(), *engine.volumes()]]
         assert not left, f"workloads are gone, and left on the engines: {left}"

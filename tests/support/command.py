@@ -4,6 +4,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from .waiting import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts"
 
@@ -19,7 +21,7 @@ class CommandFailed(AssertionError):
 
 def run(
     *args: str | Path,
-    timeout_s: float = 120,
+    timeout_s: float = PATIENCE_S,
     stdin: str | None = None,
     env: Mapping[str, str] | None = None,
     check: bool = True,

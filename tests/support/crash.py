@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from .cloud import BIN, Console
+from .waiting import PATIENCE_S, wait_until
 
 WRITERS, READERS = 6, 2
 KEPT = 8  # tokens of a writer that are there at a time
@@ -52,7 +53,7 @@ class Line:
         self.token = token
         self.connection: http.client.HTTPSConnection | None = None
 
-    def ask(self, method: str, path: str, body: Any = None, key: str = "", timeout_s: float = 10) -> tuple[int, Any]:
+    def ask(self, method: str, path: str, body: Any = None, key: str = "", timeout_s: float = 60) -> tuple[int, Any]:
         if not self.connection:
             trust = ssl.create_default_context(cafile=str(self.console.authority))
             self.connection = http.client.HTTPSConnection("127.0.0.1", self.console.port, timeout=timeout_s, context=trust)
@@ -215,10 +216,10 @@ class Crash:
                             "--advertise", "127.0.0.1")
         return time.perf_counter()
 
-    def wait_ready(self, begin: float, timeout_s: float = 30) -> None:
+    def wait_ready(self, begin: float) -> None:
         """Until a read with a token is answered; that is what counts, not that a port is open."""
         line = Line(self.console, self.token)
-        while time.perf_counter() - begin < timeout_s:
+        while time.perf_counter() - begin < PATIENCE_S:
             try:
                 if line.ask("GET", "/api/v1/tokens")[0] == 200:
                     self.result.ready_ms.append((time.perf_counter() - begin) * 1000)
@@ -226,7 +227,7 @@ class Crash:
             except BROKEN:
                 assert self.console.runs(), f"the console ended:\n{self.console.tail()}"
                 time.sleep(0.002)
-        raise AssertionError(f"the console is not ready after {timeout_s} s:\n{self.console.tail()}")
+        raise AssertionError(f"the console is not ready after {PATIENCE_S} s:\n{self.console.tail()}")
 
     def begin(self) -> None:
         """The first start, which may be killed too; then the clients."""
@@ -257,18 +258,23 @@ class Crash:
             self.check()
         self.wait_ready(self.launch())
 
+    def _has_worked(self) -> bool:
+        """On a slow machine no life of the console may have been long enough for a client to do anything."""
+        return len(self.ledger.read()) > 2 * self.result.kills and all(each.labels for each in self.readers) or any(
+            each.problem for each in [*self.writers, *self.readers])
+
     def end(self) -> None:
         """Stops everything in order, and looks once more."""
+        wait_until(self._has_worked, "each client has got something done")
         self.over.set()
         for writer in self.writers:
-            writer.join(30)
+            writer.join(PATIENCE_S)
             if writer.problem:
                 self.result.complain("damaged", writer.problem)
-        self.check()
         self._check_answers()
         self.console.stop()
         for reader in self.readers:  # their streams end with the console
-            reader.join(30)
+            reader.join(PATIENCE_S)
             if reader.problem or not reader.labels:
                 self.result.complain("taken_back", reader.problem or "a reader saw no change of a label")
         self.check()

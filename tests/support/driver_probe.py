@@ -13,6 +13,7 @@ from typing import Any
 
 from .command import ROOT
 from .engine import Engine
+from .waiting import PATIENCE_S
 
 PROGRAM = Path(os.environ.get("LATTICE_BIN_DIR", ROOT / "build/debug/bin")).parent / "tests/driver_probe"
 
@@ -34,10 +35,10 @@ class Pending:
         self.answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self.phases: list[tuple[str, str]] = []
 
-    def next(self, timeout_s: float = 30) -> dict[str, Any]:
+    def next(self, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         return self.answers.get(timeout=timeout_s)
 
-    def result(self, timeout_s: float = 30) -> dict[str, Any]:
+    def result(self, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         """Waits for the end; raises DriverError."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -91,11 +92,11 @@ class DriverProbe:
         self._socket.sendall(json.dumps({"id": pending.id, "op": op, **arguments}).encode() + b"\n")
         return pending
 
-    def do(self, op: str, timeout_s: float = 30, **arguments: Any) -> dict[str, Any]:
+    def do(self, op: str, timeout_s: float = PATIENCE_S, **arguments: Any) -> dict[str, Any]:
         """Runs an operation to its end."""
         return self.begin(op, **arguments).result(timeout_s)
 
-    def wait_event(self, wanted: Callable[[dict[str, Any]], bool], timeout_s: float = 30) -> dict[str, Any]:
+    def wait_event(self, wanted: Callable[[dict[str, Any]], bool], timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         """Waits for an event; those before it are dropped."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -103,7 +104,7 @@ class DriverProbe:
             if wanted(event):
                 return event
 
-    def wait_engine(self, up: bool, timeout_s: float = 30) -> dict[str, Any]:
+    def wait_engine(self, up: bool, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         return self.wait_event(lambda event: event["event"] == "engine" and event["up"] == up, timeout_s)
 
     def close(self) -> None:
@@ -111,6 +112,6 @@ class DriverProbe:
         self._socket.shutdown(socket.SHUT_RDWR)
         self._reader.join()
         self._socket.close()
-        status = self._process.wait(timeout=30)
+        status = self._process.wait(timeout=PATIENCE_S)
         self._process.stdout.close()
         assert status == 0, f"driver_probe ended with {status}"

@@ -11,10 +11,11 @@ from typing import Any
 
 from .command import SCRIPTS, CommandFailed, run
 from .netns import Namespace
-from .waiting import wait_until
+from .waiting import PATIENCE_S, wait_until
 
 API_VERSION = "v1.41"
 LABEL_PREFIX = "lattice."
+GRACE_S = 120  # that a container has to end in order
 
 
 class ApiError(AssertionError):
@@ -105,12 +106,12 @@ class Engine:
 
     # ---- what it does
 
-    def docker(self, *args: str, timeout_s: float = 60, check: bool = True) -> str:
+    def docker(self, *args: str, timeout_s: float = PATIENCE_S, check: bool = True) -> str:
         """Runs the docker command on it and returns its stdout without the last line's end."""
         env = {**os.environ, "DOCKER_HOST": self.host}
         return run("docker", *args, timeout_s=timeout_s, env=env, check=check).rstrip("\n")
 
-    def api(self, method: str, path: str, body: Any = None, timeout_s: float = 30) -> Any:
+    def api(self, method: str, path: str, body: Any = None, timeout_s: float = PATIENCE_S) -> Any:
         """One request; returns the parsed answer (None if it has no body), raises ApiError for a status from 400."""
         connection = _UnixConnection(self.socket, timeout_s)
         try:
@@ -210,19 +211,19 @@ class Container:
             ["docker", "-H", self.engine.host, "logs", self.id],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE_S,
             check=True,
         )
         return done.stdout + done.stderr
 
-    def exit_status(self, timeout_s: float = 30) -> int:
+    def exit_status(self, timeout_s: float = PATIENCE_S) -> int:
         """Waits until it has ended."""
         return int(self.engine.docker("wait", self.id, timeout_s=timeout_s))
 
     def restart(self) -> None:
-        self.engine.docker("restart", self.id)
+        self.engine.docker("restart", "-t", str(GRACE_S), self.id)
 
-    def stop(self, grace_s: int = 10) -> None:
+    def stop(self, grace_s: int = GRACE_S) -> None:
         self.engine.docker("stop", "-t", str(grace_s), self.id)
 
     def remove(self) -> None:

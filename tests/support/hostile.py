@@ -70,7 +70,7 @@ def idle_node(cloud: Cloud, folder: Path, name: str) -> Wire:
 def apply(cloud: Cloud, text: str) -> bool:
     """Returns whether the file was accepted; anything but that and a refusal is a failure."""
     try:
-        cloud.api("PUT", "/api/v1/policies/placement", {"source": text}, timeout=60)
+        cloud.api("PUT", "/api/v1/policies/placement", {"source": text})
         return True
     except ApiProblem as problem:
         assert problem.code in ("policy", "timeout"), problem
@@ -80,7 +80,7 @@ def apply(cloud: Cloud, text: str) -> bool:
 def decided(cloud: Cloud, name: str) -> str:
     """Deploys, waits for the decision, removes; returns what is said of it."""
     cloud.api("POST", "/api/v1/workloads", {"type": "custom", "name": name, "params": {"image": "nothing"}})
-    found = wait_until(lambda: cloud.api("GET", f"/api/v1/workloads/{name}/evaluations")["items"], f"{name} is decided about", 60)
+    found = wait_until(lambda: cloud.api("GET", f"/api/v1/workloads/{name}/evaluations")["items"], f"{name} is decided about")
     cloud.api("DELETE", f"/api/v1/workloads/{name}")
     return str(found[-1])
 

@@ -57,8 +57,8 @@ class Namespace:
         """The command line that runs `args` inside."""
         return ["nsenter", f"--net={self.path}", "--", *(str(arg) for arg in args)]
 
-    def run(self, *args: str | Path, timeout_s: float = 120) -> str:
-        return run(*self.command(*args), timeout_s=timeout_s)
+    def run(self, *args: str | Path) -> str:
+        return run(*self.command(*args))
 
     def set(self, name: str, value: int) -> None:
         """Sets a network setting of the kernel, such as net.ipv4.ip_forward."""

@@ -2,7 +2,7 @@
 
 import socket
 
-from .waiting import wait_until
+from .waiting import PATIENCE_S, wait_until
 
 
 def free_ports(count: int) -> list[int]:
@@ -30,5 +30,5 @@ def accepts(port: int, host: str = "127.0.0.1", timeout_s: float = 1) -> bool:
         return False
 
 
-def wait_for_port(port: int, host: str = "127.0.0.1", timeout_s: float = 30) -> None:
+def wait_for_port(port: int, host: str = "127.0.0.1", timeout_s: float = PATIENCE_S) -> None:
     wait_until(lambda: accepts(port, host), f"{host}:{port} accepts connections", timeout_s)

@@ -2,11 +2,11 @@
 
 import psycopg2
 
-from .waiting import wait_until
+from .waiting import PATIENCE_S, wait_until
 
 
 def connect(url: str) -> "psycopg2.extensions.connection":
-    connection = psycopg2.connect(url, connect_timeout=10)
+    connection = psycopg2.connect(url, connect_timeout=PATIENCE_S)
     connection.autocommit = True
     return connection
 
@@ -21,5 +21,5 @@ def ask(url: str, sql: str) -> list[tuple]:
         connection.close()
 
 
-def ask_until(url: str, sql: str, timeout_s: float = 60) -> list[tuple]:
-    return wait_until(lambda: ask(url, sql), f"{sql!r} is answered", timeout_s, tolerate=(psycopg2.OperationalError,))
+def ask_until(url: str, sql: str) -> list[tuple]:
+    return wait_until(lambda: ask(url, sql), f"{sql!r} is answered", tolerate=(psycopg2.OperationalError,))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from .command import SCRIPTS, run
 from .netns import Machine, Namespace
+from .waiting import PATIENCE_S
 
 IMAGES_TIMEOUT_S = 900  # the first run on a machine builds them
 
@@ -19,7 +20,7 @@ class Registry:
         self.listen = listen
         self._ensured: set[str] = set()
 
-    def _script(self, action: str, *args: str, timeout_s: float = 60) -> str:
+    def _script(self, action: str, *args: str, timeout_s: float = PATIENCE_S) -> str:
         script = [
             SCRIPTS / "local-registry",
             action,

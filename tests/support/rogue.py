@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .cloud import Cloud
+from .waiting import PATIENCE_S
 
 DATA, WINDOW, PING, GO_AWAY = range(4)
 SYN, ACK, FIN, RST = 1, 2, 4, 8
@@ -150,7 +151,7 @@ class Rogue:
         self.id = answer["node_id"]
         (self.folder / "node.crt").write_text(answer["certificate"])
 
-    def dial(self, timeout_s: float = 20) -> Wire:
+    def dial(self, timeout_s: float = PATIENCE_S) -> Wire:
         """A connection on which nothing has been said yet."""
         context = ssl.create_default_context(cafile=str(self.cloud.console.authority))
         context.load_cert_chain(self.folder / "node.crt", self.folder / "node.key")

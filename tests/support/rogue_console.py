@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .rogue import ACK, DATA, FIN, RST, SYN, WINDOW, Wire, frame, message
+from .waiting import PATIENCE_S
 
 OF_NODE = ("extendedKeyUsage=clientAuth",)
 OF_HOST = ("extendedKeyUsage=serverAuth", "subjectAltName=IP:127.0.0.1")
@@ -45,7 +46,7 @@ class RogueConsole:
         self.context.verify_mode = ssl.CERT_OPTIONAL
         self.context.set_alpn_protocols(["lattice-link/1", "http/1.1"])
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.settimeout(60)  # the agent dials less and less often
+        self.listener.settimeout(PATIENCE_S)
         self.host = "127.0.0.1"
         self.port = self.listener.getsockname()[1]
 
@@ -61,9 +62,14 @@ class RogueConsole:
         return "latj1." + ".".join(words)
 
     def _accept(self) -> ssl.SSLSocket:
-        plain, _ = self.listener.accept()
-        plain.settimeout(20)
-        return self.context.wrap_socket(plain, server_side=True)
+        """The next connection of the agent; one that it gave up before anybody took it is passed over."""
+        while True:
+            plain, _ = self.listener.accept()
+            plain.settimeout(PATIENCE_S)
+            try:
+                return self.context.wrap_socket(plain, server_side=True)
+            except (ConnectionError, ssl.SSLError):
+                plain.close()
 
     def admit(self) -> str:
         """Answers the node that joins. Returns the id that it gets."""

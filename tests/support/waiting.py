@@ -1,4 +1,4 @@
-"""Waiting for what takes a while: by asking again, never by a fixed pause."""
+"""Waiting for what takes a while: by asking again, never by a fixed pause, and with one patience for everything."""
 
 import time
 from collections.abc import Callable
@@ -6,11 +6,15 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+# How long anything may take that has to come: far more than it takes on a machine with ten times the work that it can do, since
+# it costs nothing where all is well.
+PATIENCE_S = 240
+
 
 def wait_until(
     predicate: Callable[[], T],
     what: str,
-    timeout_s: float = 30,
+    timeout_s: float = PATIENCE_S,
     interval_s: float = 0.05,
     tolerate: tuple[type[BaseException], ...] = (),
 ) -> T:

@@ -1,4 +1,5 @@
 #include "support.h"
+#include "tests/unit/waiting.h"
 
 #include "sched/plan.h"
 
@@ -345,7 +346,7 @@ void going_await_over(struct going *going)
 
 void going_await(struct going *going, const char *text)
 {
-    for (int i = 0; i < 8000 && !strstr(lat_buf_text(&going->body), text); i++) {
+    for (int i = 0; i < WAITING_MS && !strstr(lat_buf_text(&going->body), text); i++) {
         run_for(going->desk->console->loop, 1);
     }
     if (!strstr(lat_buf_text(&going->body), text)) {

@@ -429,7 +429,7 @@ static void a_policy_that_gives_no_answer_admits_and_is_counted(void **state)
     assert_int_equal(fallbacks(desk), 1);
     rule_by(desk, "function admit(r) while r.name == 'slow' do end return true end");
     /* Of questions alone: its load, with a try to compile it, may take longer. */
-    lat_luahost_set_deadline(desk->luahost, 100);
+    lat_luahost_set_deadline(desk->luahost, 1000);
     reply = try_deploy(desk, desk->alice, "slow", 1);
     assert_int_equal(reply.status, 201);
     reply_done(&reply);

@@ -1,5 +1,6 @@
 /* The audit trail: every route that changes something leaves its row; who may read which rows; pages and filters. */
 #include "support.h"
+#include "tests/unit/waiting.h"
 
 #include "api/routes_internal.h"
 
@@ -137,7 +138,8 @@ static void refuse_login(struct desk *desk, const char *body)
     int64_t before = lat_store_audit_sequence(desk->console->store);
 
     expect(desk, NULL, "POST", "/api/v1/login", body, 401);
-    for (int i = 0; i < 5000 && lat_store_audit_sequence(desk->console->store) == before; i++) {
+    for (int i = 0; i < WAITING_MS && lat_store_audit_sequence(desk->console->store) == before;
+         i++) {
         run_for(desk->console->loop, 1);
     }
 }

@@ -1,5 +1,6 @@
 /* The event stream: what is told to whom, where it resumes, and how it ends. */
 #include "support.h"
+#include "tests/unit/waiting.h"
 
 #include <stdio.h>
 
@@ -114,7 +115,7 @@ static void everything_can_be_had_from_the_beginning(void **state)
     }
     admin = go(desk, desk->admin, "GET", "/api/v1/events?after=0", NULL);
     going_await(admin, "event: endpoint.changed");
-    for (int i = 0; i < 5000 && times(admin, "event: node.changed") < 101; i++) {
+    for (int i = 0; i < WAITING_MS && times(admin, "event: node.changed") < 101; i++) {
         run_for(desk->console->loop, 1);
     }
     assert_int_equal(times(admin, "event: node.changed"), 101);

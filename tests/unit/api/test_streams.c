@@ -1,6 +1,8 @@
 /* Logs and stats of an instance, through a link to a scripted agent. */
 #include "support.h"
 
+#include "tests/unit/waiting.h"
+
 struct scene {
     char workload[LAT_ID_SIZE], instance[LAT_ID_SIZE];
     struct agent *agent;
@@ -15,7 +17,7 @@ static void set_scene(struct desk *desk, struct scene *scene)
 
 static void await_stream(struct desk *desk, struct scene *scene)
 {
-    for (int i = 0; i < 5000 && !scene->agent->stream; i++) {
+    for (int i = 0; i < WAITING_MS && !scene->agent->stream; i++) {
         run_for(desk->console->loop, 1);
     }
     assert_non_null(scene->agent->stream);
@@ -98,7 +100,7 @@ static void a_followed_log_ends_at_the_node_when_its_reader_goes(void **state)
     going_await(going, "first");
     assert_int_equal(desk->api->followers, 1);
     going_free(going);
-    assert_true(lat_loop_run_until(desk->console->loop, &scene.agent->stream_closed, 5000));
+    assert_true(lat_loop_run_until(desk->console->loop, &scene.agent->stream_closed, WAITING_MS));
     run_for(desk->console->loop, 10);
     assert_int_equal(desk->api->followers, 0);
     agent_free(scene.agent);
@@ -116,7 +118,7 @@ static void a_slow_reader_slows_the_node_down(void **state)
     set_scene(desk, &scene);
     going = go(desk, desk->alice, "GET", "/api/v1/workloads/web/logs", NULL);
     await_stream(desk, &scene);
-    for (int i = 0; i < 5000 && !going->begun; i++) {
+    for (int i = 0; i < WAITING_MS && !going->begun; i++) {
         run_for(desk->console->loop, 1);
     }
     lat_http_client_pause(going->client);
@@ -213,7 +215,7 @@ static void a_client_that_no_longer_waits_for_stats_frees_them(void **state)
     going = go(desk, desk->alice, "GET", "/api/v1/workloads/web/stats", NULL);
     await_stream(desk, &scene);
     going_free(going); /* the agent never answers */
-    assert_true(lat_loop_run_until(desk->console->loop, &scene.agent->stream_closed, 5000));
+    assert_true(lat_loop_run_until(desk->console->loop, &scene.agent->stream_closed, WAITING_MS));
     run_for(desk->console->loop, 10);
     assert_int_equal(desk->api->followers, 0);
     agent_free(scene.agent);

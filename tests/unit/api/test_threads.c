@@ -1,5 +1,6 @@
 /* Requests that arrive on an I/O loop of another thread, and logs that end there: what ThreadSanitizer looks at. */
 #include "support.h"
+#include "tests/unit/waiting.h"
 
 enum { ROUNDS = 20, TARGETS = 7 };
 
@@ -200,7 +201,7 @@ static void requests_of_another_thread_are_answered_there(void **state)
                      .handler = lat_api_handle, .arg = desk->api, .random = io.random});
     lat_loop_hold(io.loop);
     io.thread = lat_thread_start("io", run_io, &io);
-    for (int i = 0; i < 5000 && !lat_link_directory_loop_of(directory, io.node); i++) {
+    for (int i = 0; i < WAITING_MS && !lat_link_directory_loop_of(directory, io.node); i++) {
         run_for(desk->console->loop, 1);
     }
     lat_loop_post_always(io.loop, begin, &io);

@@ -1,5 +1,6 @@
 /* Deploying, changing, listing: bodies, keys, pages, wishes. */
 #include "support.h"
+#include "tests/unit/waiting.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -344,7 +345,7 @@ static void a_client_that_goes_before_its_deploy_is_answered_leaves_the_workload
 
     run_for(desk->console->loop, 1);
     going_free(going);
-    for (int i = 0; i < 5000 && lat_store_count(desk->console->store, LAT_TABLE_WORKLOAD) < 2;
+    for (int i = 0; i < WAITING_MS && lat_store_count(desk->console->store, LAT_TABLE_WORKLOAD) < 2;
          i++) {
         run_for(desk->console->loop, 1);
     }

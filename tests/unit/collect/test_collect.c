@@ -1,5 +1,6 @@
 /* Logs into the history, through a link to a scripted agent. */
 #include "tests/unit/dispatch/support.h"
+#include "tests/unit/waiting.h"
 
 #include "collect/internal.h"
 
@@ -68,7 +69,7 @@ static int scene_close(void **state)
 /* Waits until the agent is asked for a log, and returns from where on; owned. */
 static char *await_stream(struct scene *scene)
 {
-    for (int i = 0; i < 10000 && !scene->agent->stream; i++)
+    for (int i = 0; i < WAITING_MS && !scene->agent->stream; i++)
         run_for(scene->console->loop, 1);
     assert_non_null(scene->agent->stream);
     cJSON *header = cJSON_Parse(lat_buf_text(&scene->agent->header));
@@ -96,7 +97,7 @@ static void write_log(struct scene *scene, const char *text)
 static void end_log(struct scene *scene)
 {
     lat_stream_end(scene->agent->stream);
-    for (int i = 0; i < 5000 && !scene->agent->stream_closed; i++)
+    for (int i = 0; i < WAITING_MS && !scene->agent->stream_closed; i++)
         run_for(scene->console->loop, 1);
     assert_true(scene->agent->stream_closed);
     scene->agent->stream = NULL;
@@ -123,7 +124,7 @@ static void expect_kept(struct scene *scene, const char *expected)
     struct lat_history_lines which = {.tail = -1};
     struct lines lines = {0};
     lat_text_bound(which.owner_id, sizeof(which.owner_id), scene->console->workload);
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < WAITING_MS; i++) {
         lines.done = false;
         lat_buf_clear(&lines.text);
         lat_history_read_lines(scene->console->history, &which, take_page, &lines);

@@ -1,5 +1,7 @@
 #include "support.h"
 
+#include "tests/unit/waiting.h"
+
 #include <stdio.h>
 
 const uint8_t agent_key[LAT_TLS_DIGEST_SIZE] = {1, 2, 3, 4};
@@ -13,12 +15,7 @@ static void set_true(void *arg)
 
 void run_for(struct lat_loop *loop, int64_t ms)
 {
-    bool over = false;
-    struct lat_timer timer;
-    lat_timer_init(&timer, loop, set_true, &over);
-    lat_timer_start(&timer, ms, 0);
-    assert_true(lat_loop_run_until(loop, &over, 20000));
-    lat_timer_done(&timer);
+    waiting_run(loop, ms);
 }
 
 /* ---- the console ---- */
@@ -200,7 +197,7 @@ struct agent *agent_free(struct agent *agent)
 {
     if (agent->link)
         lat_link_close(agent->link, NULL);
-    assert_true(lat_loop_run_until(agent->loop, &agent->closed, 20000));
+    assert_true(lat_loop_run_until(agent->loop, &agent->closed, WAITING_MS));
     for (int i = 0; i < agent->count; i++)
         free(agent->messages[i]);
     lat_buf_done(&agent->header);
@@ -247,7 +244,7 @@ void agent_say_observed(struct agent *agent, const char *allocation, int64_t gen
 
 cJSON *agent_next(struct agent *agent)
 {
-    for (int i = 0; i < 2000 && agent->read == agent->count; i++)
+    for (int i = 0; i < WAITING_MS && agent->read == agent->count; i++)
         run_for(agent->loop, 1);
     assert_true(agent->read < agent->count);
     cJSON *json = cJSON_Parse(agent->messages[agent->read++]);
@@ -268,7 +265,7 @@ void agent_expect_refused(struct agent *agent, int code)
     assert_string_equal(lat_json_text(message, "type", ""), "refuse");
     assert_string_equal(lat_json_text(message, "code", ""), lat_error_row(code)->name);
     cJSON_Delete(message);
-    assert_true(lat_loop_run_until(agent->loop, &agent->closed, 20000));
+    assert_true(lat_loop_run_until(agent->loop, &agent->closed, WAITING_MS));
 }
 
 void agent_expect_quiet(struct agent *agent)
@@ -328,14 +325,14 @@ const struct lat_node *node_of(struct console *console)
 
 void await_allocation(struct console *console, const char *id, const char *status)
 {
-    for (int i = 0; i < 2000 && strcmp(allocation_of(console, id)->status, status) != 0; i++)
+    for (int i = 0; i < WAITING_MS && strcmp(allocation_of(console, id)->status, status) != 0; i++)
         run_for(console->loop, 1);
     assert_string_equal(allocation_of(console, id)->status, status);
 }
 
 void await_node(struct console *console, const char *status)
 {
-    for (int i = 0; i < 2000 && strcmp(node_of(console)->status, status) != 0; i++)
+    for (int i = 0; i < WAITING_MS && strcmp(node_of(console)->status, status) != 0; i++)
         run_for(console->loop, 1);
     assert_string_equal(node_of(console)->status, status);
 }

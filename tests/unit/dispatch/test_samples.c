@@ -1,5 +1,6 @@
 /* What nodes measure, and what of it the history takes. */
 #include "support.h"
+#include "tests/unit/waiting.h"
 
 #include <stdio.h>
 
@@ -64,7 +65,7 @@ static bool has(struct console *console, const char *id, const char *part)
 
 static void wait_for_sample(struct console *console, const char *id, const char *part)
 {
-    for (int i = 0; i < 400 && !has(console, id, part); i++)
+    for (int i = 0; i < WAITING_MS && !has(console, id, part); i++)
         run_for(console->loop, 50);
     assert_true(has(console, id, part));
 }
@@ -121,7 +122,8 @@ static void a_node_that_talks_too_much_is_cut_short_and_counted(void **state)
     lat_buf_add_text(&text, "]}");
     for (int i = 0; i < 4; i++)
         agent_say(agent, lat_buf_text(&text));
-    for (int i = 0; i < 400 && lat_history_dropped(console->history) < 2 * LAT_SAMPLES_MAX; i++)
+    for (int i = 0; i < WAITING_MS && lat_history_dropped(console->history) < 2 * LAT_SAMPLES_MAX;
+         i++)
         run_for(console->loop, 50);
     assert_true(lat_history_dropped(console->history) >= 2 * LAT_SAMPLES_MAX);
     lat_buf_done(&text);

@@ -1,5 +1,6 @@
 /* Links on I/O loops of their own threads, the store on the main one: what ThreadSanitizer looks at. */
 #include "support.h"
+#include "tests/unit/waiting.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -138,11 +139,12 @@ static void links_on_other_threads_reach_one_store(void **state)
             lat_dispatch_open(console->dispatch, ios[i].nodes[j], &header, opened, &streams);
         }
     }
-    for (int i = 0; i < 5000 && atomic_load(&streams) < LOOPS * (NODES_EACH - 1); i++)
+    for (int i = 0; i < WAITING_MS && atomic_load(&streams) < LOOPS * (NODES_EACH - 1); i++)
         run_for(console->loop, 1);
     assert_int_equal(atomic_load(&streams), LOOPS * (NODES_EACH - 1));
     for (int i = 0;
-         i < 5000 && lat_dispatch_link_count(console->dispatch) > LOOPS * (NODES_EACH - 1); i++)
+         i < WAITING_MS && lat_dispatch_link_count(console->dispatch) > LOOPS * (NODES_EACH - 1);
+         i++)
         run_for(console->loop, 1);
     assert_int_equal(lat_dispatch_link_count(console->dispatch), LOOPS * (NODES_EACH - 1));
     console_close_dispatch(console);

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "io/file.h"
 #include "io/net.h"
+#include "tests/unit/waiting.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 10000, PIECE = 7 };
+enum { PIECE = 7 };
 
 struct answer {
     TAILQ_ENTRY(answer) link;
@@ -53,14 +54,12 @@ struct engine {
 
 void run_until(struct lat_loop *loop, const bool *done)
 {
-    assert_true(lat_loop_run_until(loop, done, PATIENCE_MS));
+    assert_true(lat_loop_run_until(loop, done, WAITING_MS));
 }
 
 void run_for(struct lat_loop *loop, int64_t ms)
 {
-    static const bool never = false;
-
-    assert_false(lat_loop_run_until(loop, &never, ms));
+    waiting_run(loop, ms);
 }
 
 /* ---- the script ---- */

@@ -3,6 +3,8 @@
  * thread answers. */
 #include "support.h"
 
+#include "tests/unit/waiting.h"
+
 enum { CLIENTS = 8, ROUNDS = 60, PIECE = 8 * 1024, PIECES = 64 };
 
 struct house {
@@ -188,7 +190,7 @@ static void answers_from_another_thread_arrive_in_order_and_whole(void **state)
         callers[i].house = &house;
         next_round(&callers[i]);
     }
-    lat_loop_run_until(house.io, &house.over, 50000);
+    lat_loop_run_until(house.io, &house.over, WAITING_MS);
     assert_true(house.over);
     lat_thread_join(thread);
     assert_int_equal(house.left, CLIENTS * ROUNDS / 3);

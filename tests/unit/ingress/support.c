@@ -1,4 +1,5 @@
 #include "support.h"
+#include "tests/unit/waiting.h"
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
@@ -134,7 +135,7 @@ void add_endpoint(struct gate *gate, const char *name, const char *protocol, boo
 
 int await_port(struct gate *gate, const char *endpoint)
 {
-    for (int i = 0; i < WAIT_MS && lat_store_endpoint(gate->console->store, endpoint)->port == 0;
+    for (int i = 0; i < WAITING_MS && lat_store_endpoint(gate->console->store, endpoint)->port == 0;
          i++) {
         run_for(gate->console->loop, 1);
     }
@@ -226,7 +227,7 @@ void client_write(struct client *client, const void *bytes, size_t len)
 
 void client_await(struct client *client, size_t len)
 {
-    for (int i = 0; i < WAIT_MS && client->got.len < len; i++) {
+    for (int i = 0; i < WAITING_MS && client->got.len < len; i++) {
         run_for(client->gate->console->loop, 1);
     }
     assert_int_equal(client->got.len, len);
@@ -252,7 +253,7 @@ struct client *client_free(struct client *client)
 
 void agent_await(struct gate *gate, size_t len)
 {
-    for (int i = 0; i < WAIT_MS && gate->agent->got.len < len; i++) {
+    for (int i = 0; i < WAITING_MS && gate->agent->got.len < len; i++) {
         run_for(gate->console->loop, 1);
     }
     assert_int_equal(gate->agent->got.len, len);
@@ -260,7 +261,7 @@ void agent_await(struct gate *gate, size_t len)
 
 void agent_await_stream(struct gate *gate)
 {
-    for (int i = 0; i < WAIT_MS && gate->agent->header.len == 0; i++) {
+    for (int i = 0; i < WAITING_MS && gate->agent->header.len == 0; i++) {
         run_for(gate->console->loop, 1);
     }
     assert_true(gate->agent->header.len > 0);

@@ -1,5 +1,6 @@
 /* What happens to the bytes of a client, by protocol; and how connections end. */
 #include "support.h"
+#include "tests/unit/waiting.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -198,7 +199,8 @@ static void a_client_of_postgres_that_says_little_and_goes_leaves_nothing(void *
 static void await_open(struct gate *gate, int64_t connections)
 {
     for (int i = 0;
-         i < 5000 && metric(gate->console, "lattice_endpoint_connections") != connections; i++) {
+         i < WAITING_MS && metric(gate->console, "lattice_endpoint_connections") != connections;
+         i++) {
         run_for(gate->console->loop, 1);
     }
     assert_int_equal(metric(gate->console, "lattice_endpoint_connections"), connections);

@@ -1,5 +1,6 @@
 /* Which endpoint has which port, and who stands behind it. */
 #include "support.h"
+#include "tests/unit/waiting.h"
 
 static void an_endpoint_gets_a_port_that_answers_and_keeps_it(void **state)
 {
@@ -52,7 +53,7 @@ static void an_address_that_was_given_waits_for_its_port(void **state)
     run_for(gate->console->loop, 50);
     assert_int_equal(lat_store_endpoint(gate->console->store, id)->port, port);
     lat_listener_free(taken);
-    for (int i = 0; i < 5000 && !is_listening(port); i++) {
+    for (int i = 0; i < WAITING_MS && !is_listening(port); i++) {
         run_for(gate->console->loop, 1);
     }
     assert_true(is_listening(port));
@@ -140,7 +141,7 @@ static const char *led_to(struct gate *gate, int port)
 
     lat_buf_clear(&gate->agent->header);
     allocation[0] = '\0';
-    for (int i = 0; i < 5000 && gate->agent->header.len == 0 && !client->closed; i++) {
+    for (int i = 0; i < WAITING_MS && gate->agent->header.len == 0 && !client->closed; i++) {
         run_for(gate->console->loop, 1);
     }
     if (gate->agent->header.len > 0) {

@@ -1,5 +1,7 @@
 #include "support.h"
 
+#include "tests/unit/waiting.h"
+
 #include "base/random.h"
 #include "base/text.h"
 #include "io/file.h"
@@ -95,13 +97,12 @@ void probe_done(struct probe *probe)
 
 void run_until(struct lat_loop *loop, const bool *done)
 {
-    assert_true(lat_loop_run_until(loop, done, TEST_PATIENCE_MS));
+    assert_true(lat_loop_run_until(loop, done, WAITING_MS));
 }
 
 void run_for(struct lat_loop *loop, int64_t ms)
 {
-    static const bool never = false;
-    assert_false(lat_loop_run_until(loop, &never, ms));
+    waiting_run(loop, ms);
 }
 
 void probe_finish(struct lat_loop *loop, struct probe *probe)

@@ -15,8 +15,6 @@
 #include "io/net.h"
 #include "io/stream.h"
 
-enum { TEST_PATIENCE_MS = 20000 };
-
 /* A stream with everything that was called back. */
 struct probe {
     struct lat_stream *stream; /* NULL after on_close */

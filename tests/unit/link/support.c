@@ -1,25 +1,17 @@
 #include "support.h"
 
-/* ---- time ---- */
+#include "tests/unit/waiting.h"
 
-static void set_true(void *arg)
-{
-    *(bool *)arg = true;
-}
+/* ---- time ---- */
 
 void run_until(struct lat_loop *loop, const bool *done)
 {
-    assert_true(lat_loop_run_until(loop, done, PATIENCE_MS));
+    assert_true(lat_loop_run_until(loop, done, WAITING_MS));
 }
 
 void run_for(struct lat_loop *loop, int64_t ms)
 {
-    bool over = false;
-    struct lat_timer timer;
-    lat_timer_init(&timer, loop, set_true, &over);
-    lat_timer_start(&timer, ms, 0);
-    run_until(loop, &over);
-    lat_timer_done(&timer);
+    waiting_run(loop, ms);
 }
 
 static void count_down(void *arg);

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATIENCE_MS = 20000, STREAMS_MAX = 300 };
+enum { STREAMS_MAX = 300 };
 
 enum { DATA, WINDOW, PING, GO_AWAY };
 enum { SYN = 1, ACK = 2, FIN = 4, RST = 8 };

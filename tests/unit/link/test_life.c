@@ -1,6 +1,8 @@
 /* A link from its first to its last callback: messages, keep-alive, closing. */
 #include "support.h"
 
+enum { SHORT_PING_MS = 500 }; /* long enough for a process that has no turn for a while */
+
 static void messages_go_both_ways_in_order(void **state)
 {
     (void)state;
@@ -101,9 +103,11 @@ static void silence_is_noticed(void **state)
 static void any_sign_of_life_keeps_the_link(void **state)
 {
     (void)state;
-    struct raw *raw = raw_new(LAT_LINK_CONSOLE, 30);
+    struct raw *raw = raw_new(LAT_LINK_CONSOLE, SHORT_PING_MS);
+    const struct lat_clock *clock = lat_loop_clock(raw->loop);
     raw_greet(raw);
-    for (int i = 0; i < 20; i++) {
+    int64_t end_ms = lat_clock_boot_ms(clock) + 4 * SHORT_PING_MS;
+    while (lat_clock_boot_ms(clock) < end_ms) {
         run_for(raw->loop, 15);
         raw_send(raw, DATA, 0, 1, 6, "\0\0\0\2{}"); /* no ping is ever answered */
     }
@@ -120,9 +124,9 @@ static void pings_keep_an_idle_pair_up(void **state)
     struct lat_stream *b;
     struct lat_link_status status;
     lat_stream_pair(loop, &a, &b);
-    end_make(&ends[0], a, LAT_LINK_AGENT, 10);
-    end_make(&ends[1], b, LAT_LINK_CONSOLE, 10);
-    run_for(loop, 200);
+    end_make(&ends[0], a, LAT_LINK_AGENT, SHORT_PING_MS);
+    end_make(&ends[1], b, LAT_LINK_CONSOLE, SHORT_PING_MS);
+    run_for(loop, 4 * SHORT_PING_MS);
     assert_false(ends[0].closed || ends[1].closed);
     lat_link_status(ends[0].link, &status);
     assert_true(status.round_trip_ns > 0);

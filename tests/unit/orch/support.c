@@ -1,8 +1,8 @@
 #include "support.h"
 
-#include <stdio.h>
+#include "tests/unit/waiting.h"
 
-enum { WAIT_MS = 8000 };
+#include <stdio.h>
 
 static void set_true(void *arg)
 {
@@ -11,13 +11,7 @@ static void set_true(void *arg)
 
 void run_for(struct cloud *cloud, int64_t ms)
 {
-    bool over = false;
-    struct lat_timer timer;
-
-    lat_timer_init(&timer, cloud->bed->loop, set_true, &over);
-    lat_timer_start(&timer, ms, 0);
-    assert_true(lat_loop_run_until(cloud->bed->loop, &over, 20000));
-    lat_timer_done(&timer);
+    waiting_run(cloud->bed->loop, ms);
 }
 
 void orch_start(struct cloud *cloud)
@@ -197,7 +191,7 @@ void stage_slowly(struct cloud *cloud, struct answer *answer, char ret_id[LAT_ID
     workload->count = 1;
     workload->generation = 1;
     lat_text_bound(ret_id, LAT_ID_SIZE, lat_txn_put(txn, &workload->row)->id);
-    cloud->bed->script->delay_ms = 500;
+    cloud->bed->script->delay_ms = 2000;
     commit(txn, answer);
 }
 
@@ -282,7 +276,7 @@ const struct lat_evaluation *evaluation_of(struct cloud *cloud, const char *work
 
 void await_status(struct cloud *cloud, const char *workload, const char *status)
 {
-    for (int i = 0; i < WAIT_MS && !lat_text_equal(workload_of(cloud, workload)->status, status);
+    for (int i = 0; i < WAITING_MS && !lat_text_equal(workload_of(cloud, workload)->status, status);
          i++) {
         run_for(cloud, 1);
     }
@@ -291,7 +285,7 @@ void await_status(struct cloud *cloud, const char *workload, const char *status)
 
 void await_reason(struct cloud *cloud, const char *workload, const char *part)
 {
-    for (int i = 0; i < WAIT_MS && !strstr(workload_of(cloud, workload)->reason, part); i++) {
+    for (int i = 0; i < WAITING_MS && !strstr(workload_of(cloud, workload)->reason, part); i++) {
         run_for(cloud, 1);
     }
     if (!strstr(workload_of(cloud, workload)->reason, part)) {
@@ -302,7 +296,7 @@ void await_reason(struct cloud *cloud, const char *workload, const char *part)
 void await_allocations(struct cloud *cloud, const char *workload, size_t count)
 {
     for (int i = 0;
-         i < WAIT_MS && count_of(cloud, LAT_INDEX_ALLOCATION_WORKLOAD, workload) != count; i++) {
+         i < WAITING_MS && count_of(cloud, LAT_INDEX_ALLOCATION_WORKLOAD, workload) != count; i++) {
         run_for(cloud, 1);
     }
     assert_int_equal(count_of(cloud, LAT_INDEX_ALLOCATION_WORKLOAD, workload), count);
@@ -314,7 +308,7 @@ void await_desired(struct cloud *cloud, const char *workload, int64_t ordinal, c
     const struct lat_allocation *allocation = NULL;
     bool is_so = false;
 
-    for (int i = 0; i < WAIT_MS && !is_so; i++) {
+    for (int i = 0; i < WAITING_MS && !is_so; i++) {
         run_for(cloud, 1);
         allocation = allocation_of(cloud, workload, ordinal);
         is_so = allocation && lat_text_equal(allocation->desired, desired) &&
@@ -329,7 +323,7 @@ void await_desired(struct cloud *cloud, const char *workload, int64_t ordinal, c
 
 void await_gone(struct cloud *cloud, const char *workload)
 {
-    for (int i = 0; i < WAIT_MS && workload_of(cloud, workload); i++) {
+    for (int i = 0; i < WAITING_MS && workload_of(cloud, workload); i++) {
         run_for(cloud, 1);
     }
     assert_null(workload_of(cloud, workload));

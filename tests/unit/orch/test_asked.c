@@ -2,6 +2,7 @@
  *
  * The process is this program itself. What the policies do to be left uncompiled is a loop that depends on the node. */
 #include "support.h"
+#include "tests/unit/waiting.h"
 
 #include "lua/host/host.h"
 #include "luahost/protocol.h"
@@ -476,7 +477,7 @@ static void labels_that_change_twice_are_looked_at_as_they_are_last(void **state
     label(cloud, id, "{\"tier\":\"1\"}");
     lat_loop_defer(cloud->bed->loop, relabel_later, &relabel);
     run_until(cloud->bed, &relabel.is_done);
-    for (int i = 0; i < 4000 && lat_metric_value(blocked) < before + 2; i++) {
+    for (int i = 0; i < WAITING_MS && lat_metric_value(blocked) < before + 2; i++) {
         run_for(cloud, 1);
     }
     run_for(cloud, 200);

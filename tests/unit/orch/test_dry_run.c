@@ -3,6 +3,7 @@
  *
  * A policy that is not compiled is asked in a Lua process, which is this program itself. */
 #include "support.h"
+#include "tests/unit/waiting.h"
 
 #include "base/random.h"
 #include "lua/host/host.h"
@@ -193,7 +194,7 @@ static void settle(struct cloud *cloud, const char *workload, size_t stood, cons
     const struct lat_evaluation *last = NULL;
 
     await_allocations(cloud, workload, stood + told->placed);
-    for (int i = 0; i < 4000 && told->placed < told->wanted; i++) {
+    for (int i = 0; i < WAITING_MS && told->placed < told->wanted; i++) {
         last = evaluation_of(cloud, workload);
         if (last && lat_text_equal(last->reason, told->reason)) {
             break;

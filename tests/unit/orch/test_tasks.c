@@ -35,15 +35,15 @@ static void a_task_is_completed_when_all_its_instances_are(void **state)
     add_node(cloud, "n1", node);
     deploy(cloud, "job", 2, 1000, id);
     make_task(cloud, id);
-    run_for(cloud, 10);
+    await_allocations(cloud, id, 2);
     observe(cloud, id, 1, "running", "");
     finish(cloud, id, 0, "completed");
-    assert_string_equal(workload_of(cloud, id)->status, "running");
+    await_status(cloud, id, "running");
     finish(cloud, id, 1, "completed");
-    assert_string_equal(workload_of(cloud, id)->status, "completed");
+    await_status(cloud, id, "completed");
     set_node(cloud, node, "unreachable", "gone for now");
     run_for(cloud, 10);
-    assert_string_equal(workload_of(cloud, id)->status, "completed"); /* which no weather changes */
+    await_status(cloud, id, "completed"); /* which no weather changes */
     assert_int_equal(count_of(cloud, LAT_INDEX_ALLOCATION_WORKLOAD, id), 2);
 }
 
@@ -301,14 +301,14 @@ static void what_a_given_up_node_finished_is_not_run_again_and_can_be_removed(vo
     add_node(cloud, "n1", node);
     deploy(cloud, "job", 1, 0, id);
     make_task(cloud, id);
-    run_for(cloud, 10);
+    await_allocations(cloud, id, 1);
     finish(cloud, id, 0, "completed");
     add_node(cloud, "n2", other);
     txn = lat_txn_begin(cloud->bed->store, "");
     lat_txn_remove(txn, LAT_TABLE_NODE, node);
     commit_now(cloud->bed, txn);
     run_for(cloud, 2000);
-    assert_string_equal(workload_of(cloud, id)->status, "completed");
+    await_status(cloud, id, "completed");
     assert_string_equal(allocation_of(cloud, id, 0)->node_id, node);
     change(cloud, id, (struct wish){.desired = "removed"});
     await_gone(cloud, id);

@@ -1,5 +1,6 @@
 /* Trials change nothing and say what would be; and what is kept of evaluations in all. */
 #include "support.h"
+#include "tests/unit/waiting.h"
 
 #include "sched/receipt.h"
 
@@ -59,7 +60,7 @@ static void try_out(struct cloud *cloud, int64_t count, int64_t cpu_milli, struc
 
 static void await(struct cloud *cloud, const struct told *told)
 {
-    for (int i = 0; i < 8000 && !told->is_over; i++) {
+    for (int i = 0; i < WAITING_MS && !told->is_over; i++) {
         run_for(cloud, 1);
     }
     assert_true(told->is_over);
@@ -216,8 +217,8 @@ static void put_evaluations(struct cloud *cloud, const char *workload, int count
 
 static void await_evaluations(struct cloud *cloud, const char *workload, size_t count)
 {
-    for (int i = 0; i < 4000 && count_of(cloud, LAT_INDEX_EVALUATION_WORKLOAD, workload) != count;
-         i++) {
+    for (int i = 0;
+         i < WAITING_MS && count_of(cloud, LAT_INDEX_EVALUATION_WORKLOAD, workload) != count; i++) {
         run_for(cloud, 1);
     }
     assert_int_equal(count_of(cloud, LAT_INDEX_EVALUATION_WORKLOAD, workload), count);

@@ -2,13 +2,12 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "tests/unit/waiting.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { WAIT_MS = 20000 };
 
 static int64_t wall(void *arg)
 {
@@ -125,7 +124,7 @@ cJSON *past_samples(struct past *past, const char *id, int64_t from, int64_t to,
         fail_msg("%s", err.sentence);
     }
     lat_history_read_samples(past->history, &range, take, &got);
-    assert_true(lat_loop_run_until(past->loop, &got.is_there, WAIT_MS));
+    assert_true(lat_loop_run_until(past->loop, &got.is_there, WAITING_MS));
     return got.json;
 }
 
@@ -157,7 +156,7 @@ char *past_lines(struct past *past, const struct lat_history_lines *which)
     do {
         pages.is_there = false;
         lat_history_read_lines(past->history, &rest, take_page, &pages);
-        assert_true(lat_loop_run_until(past->loop, &pages.is_there, WAIT_MS));
+        assert_true(lat_loop_run_until(past->loop, &pages.is_there, WAITING_MS));
         rest.after = pages.next;
     } while (pages.more);
     return lat_buf_take_text(&pages.text);

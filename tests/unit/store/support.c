@@ -1,5 +1,7 @@
 #include "support.h"
 
+#include "tests/unit/waiting.h"
+
 #include "store/sqlite/db_internal.h"
 
 #include "base/mem.h"
@@ -261,7 +263,7 @@ void commit(struct lat_txn *txn, struct answer *answer)
 
 void run_until(struct bed *bed, const bool *done)
 {
-    assert_true(lat_loop_run_until(bed->loop, done, 20000));
+    assert_true(lat_loop_run_until(bed->loop, done, WAITING_MS));
 }
 
 int wait_for(struct bed *bed, const struct answer *answer)

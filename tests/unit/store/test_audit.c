@@ -1,5 +1,6 @@
 /* The audit trail: written with the change or not at all, read in pages, verified, forgotten without a break. */
 #include "support.h"
+#include "tests/unit/waiting.h"
 
 #include "store/internal.h"
 
@@ -208,7 +209,7 @@ static void rows_that_went_on_without_an_answer_are_found_again(void **state)
     assert_int_equal(wait_for(bed, &answer), LAT_E_TIMEOUT);
     assert_int_equal(lat_store_audit_sequence(bed->store), 0);
     bool never = false;
-    for (int i = 0; i < 400 && !lat_store_is_writable(bed->store, NULL); i++) {
+    for (int i = 0; i < WAITING_MS && !lat_store_is_writable(bed->store, NULL); i++) {
         assert_false(lat_loop_run_until(bed->loop, &never, 20));
     }
     assert_int_equal(lat_store_audit_sequence(bed->store), 1);
@@ -408,7 +409,7 @@ static void readers_hear_when_the_store_closes_or_fails(void **state)
     assert_int_equal(pages[0].code, LAT_E_IO);
     assert_int_equal(lat_store_audit_read(bed->store, &filter, take_page, &pages[1], NULL),
                      LAT_E_UNAVAILABLE);
-    for (int i = 0; i < 400 && !lat_store_is_writable(bed->store, NULL); i++) {
+    for (int i = 0; i < WAITING_MS && !lat_store_is_writable(bed->store, NULL); i++) {
         assert_false(lat_loop_run_until(bed->loop, &never, 20));
     }
     for (int i = 2; i < 4; i++) {

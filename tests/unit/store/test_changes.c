@@ -1,5 +1,6 @@
 /* Watchers, and the change log that event streams resume from. */
 #include "support.h"
+#include "tests/unit/waiting.h"
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -55,7 +56,7 @@ static void watchers_see_each_change_before_the_callback(void **state)
     put_project(txn, "p");
     assert_int_equal(lat_txn_commit(txn, on_answer, &watch, NULL), 0);
     bool never = false;
-    for (int i = 0; i < 200 && watch.order_of_answer == 0; i++) {
+    for (int i = 0; i < WAITING_MS && watch.order_of_answer == 0; i++) {
         assert_false(lat_loop_run_until(bed->loop, &never, 10));
     }
     assert_int_equal(watch.order_of_answer, 2);

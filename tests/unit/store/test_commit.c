@@ -1,5 +1,6 @@
 /* Group commit, and what happens when the journal fails. */
 #include "support.h"
+#include "tests/unit/waiting.h"
 
 #include "store/internal.h"
 
@@ -75,7 +76,7 @@ static void await_second_commit(void *arg, const struct lat_err *err)
     struct watchful *watchful = arg;
 
     assert_null(err);
-    for (int i = 0; i < 10000 && watchful->bed->script->commits < 2; i++) {
+    for (int i = 0; i < WAITING_MS && watchful->bed->script->commits < 2; i++) {
         usleep(1000);
     }
     assert_int_equal(watchful->bed->script->commits, 2);
@@ -218,7 +219,7 @@ static void a_slow_disk_costs_no_memory(void **state)
     }
     assert_true(busy > 0);
     bed->script->delay_ms = 0;
-    for (int i = 0; i < 1000 && done < staged; i++) {
+    for (int i = 0; i < WAITING_MS && done < staged; i++) {
         assert_false(lat_loop_run_until(bed->loop, &never, 10));
     }
     assert_int_equal(done, staged);
@@ -285,7 +286,7 @@ static void wait_until_open(struct bed *bed)
 {
     bool never = false;
 
-    for (int i = 0; i < 400 && !lat_store_is_writable(bed->store, NULL); i++) {
+    for (int i = 0; i < WAITING_MS && !lat_store_is_writable(bed->store, NULL); i++) {
         assert_false(lat_loop_run_until(bed->loop, &never, 20));
     }
     assert_true(lat_store_is_writable(bed->store, NULL));

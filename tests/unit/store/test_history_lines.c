@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "tests/unit/waiting.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
@@ -160,7 +161,7 @@ static struct end end_of(struct past *past, const char *id)
     struct end end = {0};
 
     lat_history_read_end(past->history, id, take_end, &end);
-    assert_true(lat_loop_run_until(past->loop, &end.is_there, 20000));
+    assert_true(lat_loop_run_until(past->loop, &end.is_there, WAITING_MS));
     return end;
 }
 
@@ -326,7 +327,7 @@ static void a_file_of_the_first_schema_keeps_its_events(void **state)
         "INSERT INTO event (subject_id, kind, message, request_id, at) VALUES ('w1', 'k', 'kept over the update', '', 1795262400000)");
     assert_int_equal(lat_history_open(&options, &past->history, NULL), 0);
     lat_history_read(past->history, "w1", 10, events_read, &is_there);
-    assert_true(lat_loop_run_until(past->loop, &is_there, 20000));
+    assert_true(lat_loop_run_until(past->loop, &is_there, WAITING_MS));
     add_line(past, &subject, at(0), "and goes on");
     past_restart(past);
     expect(past, &which, "and goes on\n");

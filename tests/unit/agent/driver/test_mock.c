@@ -171,12 +171,12 @@ static void delayed_operation_is_broken_off_with_its_driver(void **state)
     struct fixture *f = *state;
     struct lat_driver_task task = task_of(f->container, 1);
 
-    lat_mock_delay(f->mock, LAT_MOCK_START, 30);
+    lat_mock_delay(f->mock, LAT_MOCK_START, 1000);
     heard_reset(&f->heard);
     f->driver->class->start(f->driver, &task, heard_progress, heard_status, &f->heard);
     run_for(f->loop, 5);
     f->driver = lat_driver_free(f->driver);
-    run_for(f->loop, 40);
+    run_for(f->loop, 1200);
     assert_false(f->heard.answered);
     assert_int_equal(0, lat_mock_containers(f->mock));
 }

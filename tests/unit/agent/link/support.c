@@ -1,5 +1,7 @@
 #include "support.h"
 
+#include "tests/unit/waiting.h"
+
 #include <stdio.h>
 #include <unistd.h>
 
@@ -23,17 +25,12 @@ static void set_true(void *arg)
 
 void await(struct console *console, const bool *done)
 {
-    assert_true(lat_loop_run_until(console->loop, done, 20000));
+    assert_true(lat_loop_run_until(console->loop, done, WAITING_MS));
 }
 
 void run_for(struct console *console, int64_t ms)
 {
-    bool over = false;
-    struct lat_timer timer;
-    lat_timer_init(&timer, console->loop, set_true, &over);
-    lat_timer_start(&timer, ms, 0);
-    await(console, &over);
-    lat_timer_done(&timer);
+    waiting_run(console->loop, ms);
 }
 
 /* ---- the API ---- */

@@ -21,6 +21,8 @@ static void messages_go_both_ways_once_up(void **state)
                                         "{\"type\":\"heartbeat\"}"};
     for (size_t i = 0; i < LAT_COUNT(words); i++)
         assert_int_equal(lat_link_send(console->link, words[i], strlen(words[i]), NULL), 0);
+    while (console->messages.len == 0 || !strstr(lat_buf_text(&agent->messages), "heartbeat"))
+        run_for(console, 1);
     run_for(console, 50);
     assert_string_equal(lat_buf_text(&console->messages), "{\"type\":\"heartbeat\"}");
     assert_string_equal(lat_buf_text(&agent->messages), "assigned welcome heartbeat ");

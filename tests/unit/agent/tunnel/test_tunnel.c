@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "io/net.h"
+#include "tests/unit/waiting.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -123,17 +124,12 @@ static void set_true(void *arg)
 
 static void run_for(struct bed *bed, int64_t ms)
 {
-    bool over = false;
-    struct lat_timer timer;
-    lat_timer_init(&timer, bed->loop, set_true, &over);
-    lat_timer_start(&timer, ms, 0);
-    assert_true(lat_loop_run_until(bed->loop, &over, 20000));
-    lat_timer_done(&timer);
+    waiting_run(bed->loop, ms);
 }
 
 static void await(struct bed *bed, const bool *done)
 {
-    assert_true(lat_loop_run_until(bed->loop, done, 20000));
+    assert_true(lat_loop_run_until(bed->loop, done, WAITING_MS));
 }
 
 static int bed_open(void **state)
