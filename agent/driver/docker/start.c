@@ -5,7 +5,8 @@
  *   (known?) ──► create ──────────────────────────────────────►┤
  *       │          ▲ ▲  └─ name taken: inspect ─┬─ ours, equal ─┼──► start ──► inspect ──► done
  *       └─► inspect┘ └────── remove ◄── other ──┘               │       │
- *                  └── make the network, remove ◄── no network ◄┴───────┘
+ *                  └── make the network, remove ◄── no network ◄┴───────┤
+ *                  └── remove ◄── left over of a start that was broken off ┘
  *
  * Optimistic: where image and network are there, as they nearly always are, it takes the three calls that nobody can
  * do without. What is missing is made when the engine says so. `creates` bounds the way round.
@@ -36,9 +37,11 @@ struct start {
     int creates;
     bool pulled;
     bool made_network;
+    bool made_anew; /* its container, which the engine could not start any more */
 };
 
 static void create(struct start *start);
+static void remove_container(struct start *start);
 
 static struct start *start_of(struct lat__op *op)
 {
@@ -58,6 +61,15 @@ static void release(struct lat__op *op)
 
 static void on_network(struct lat__op *op, const struct lat_err *err);
 
+/* An engine that was killed in the middle of a start has left something of it with containerd, and does not know it afterwards: no start of
+ * that container succeeds any more. */
+static bool is_left_over(const struct lat_err *err)
+{
+    return (err->code == LAT_E_ENGINE || err->code == LAT_E_CONFLICT) &&
+           strstr(err->sentence, "task ") != NULL &&
+           strstr(err->sentence, "already exists") != NULL;
+}
+
 static void on_started(void *arg, const cJSON *reply, const struct lat_err *err)
 {
     struct start *start = start_of(arg);
@@ -71,6 +83,9 @@ static void on_started(void *arg, const cJSON *reply, const struct lat_err *err)
     if (err->code == LAT_E_NOT_FOUND && !start->made_network) {
         start->made_network = true;
         lat__network_ensure(&start->op, on_network);
+    } else if (is_left_over(err) && !start->made_anew) {
+        start->made_anew = true;
+        remove_container(start);
     } else {
         lat__op_fail(&start->op, err);
     }

@@ -290,6 +290,25 @@ static void vanished_network_is_made_and_the_container_made_again(void **state)
     start(f, LAT_E_NOT_FOUND);
 }
 
+static void container_of_a_start_that_was_broken_off_is_made_anew_once(void **state)
+{
+    static const char refusal[] = "{\"message\":\"task " ID ": already exists: unknown\"}";
+    struct fixture *f = *state;
+
+    engine_next(f->engine, "POST /v1.41/containers/" ID "/start", 409, refusal);
+    start(f, LAT_OK);
+    assert_int_equal(2, engine_count(f->engine, CREATE));
+    assert_string_equal("/v1.41/containers/" ID "?force=1&v=1",
+                        engine_target(f->engine, "DELETE "));
+    assert_int_equal(0, engine_count(f->engine, "DELETE /v1.41/volumes"));
+    /* One that is refused again is an error. */
+    engine_answer(f->engine, "POST /v1.41/containers/" ID "/start", 500, refusal);
+    engine_answer(f->engine, "GET /v1.41/containers/" ID "/json", 404,
+                  "{\"message\":\"No such container\"}");
+    start(f, LAT_E_ENGINE);
+    assert_int_equal(2, engine_count(f->engine, "DELETE "));
+}
+
 static void network_of_somebody_else_is_not_used(void **state)
 {
     struct fixture *f = *state;
@@ -574,6 +593,7 @@ int main(void)
         CASE(container_of_another_digest_is_replaced),
         CASE(foreign_container_of_that_name_is_left_alone),
         CASE(vanished_network_is_made_and_the_container_made_again),
+        CASE(container_of_a_start_that_was_broken_off_is_made_anew_once),
         CASE(network_of_somebody_else_is_not_used),
         CASE(names_that_never_come_free_end_the_start),
         CASE(what_would_open_the_node_never_reaches_the_engine),
