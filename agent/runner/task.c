@@ -192,6 +192,13 @@ void lat__task_started(struct lat__allocation *allocation)
     lat__journal_write(allocation);
 }
 
+/* The agent ended before the journal had that the open run was started: the engine knows it. */
+static void make_up_for_start(struct lat__allocation *allocation)
+{
+    allocation->starts++;
+    lat__task_started(allocation);
+}
+
 enum lat__step lat__task_step(struct lat__allocation *allocation)
 {
     struct lat__run *run = &allocation->run;
@@ -215,6 +222,9 @@ enum lat__step lat__task_step(struct lat__allocation *allocation)
     }
     if (engine->spec_digest != allocation->wanted.spec_digest) {
         return LAT__STEP_START; /* it is made anew */
+    }
+    if (!run->seen && is_of_this_run(allocation)) {
+        make_up_for_start(allocation);
     }
     if (engine->running) {
         return is_of_this_run(allocation) ? LAT__STEP_WATCH : LAT__STEP_RESTART;

@@ -1,4 +1,5 @@
 #include "support.h"
+#include "tests/unit/waiting.h"
 
 #include "io/file.h"
 
@@ -51,6 +52,7 @@ static int note_item(void *arg, const struct lat_observed_message *item, const c
     lat_text_bound(sent->reason, sizeof(sent->reason), item->reason);
     lat_text_bound(sent->progress, sizeof(sent->progress),
                    lat_json_text(item->observed, "progress", ""));
+    sent->starts = lat_json_int(item->observed, "starts", -1);
     return 0;
 }
 
@@ -257,7 +259,7 @@ const char *journal_path(const struct bed *bed, const char *name)
 void await_file(struct bed *bed, const char *path, bool there)
 {
     advance(bed, 1); /* a write begins a moment late */
-    for (int i = 0; i < 5000 && lat_file_exists(path) != there; i++) {
+    for (int i = 0; i < WAITING_MS && lat_file_exists(path) != there; i++) {
         advance(bed, 0);
         usleep(1000);
     }

@@ -38,6 +38,7 @@ struct sent {
     char status[16];
     char reason[LAT_ERR_SENTENCE_MAX];
     char progress[64];
+    int64_t starts;
 };
 
 struct bed {

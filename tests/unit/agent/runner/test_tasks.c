@@ -1,5 +1,6 @@
 /* Tasks: run to their end once, whoever is down meanwhile. */
 #include "support.h"
+#include "tests/unit/waiting.h"
 
 #include "io/file.h"
 
@@ -43,7 +44,7 @@ static void order_task(struct bed *bed, struct order order)
 /* The journal is written in real time by a worker: lets it come to its end, and the runner to what follows. */
 static void settle(struct bed *bed)
 {
-    for (int quiet = 0, i = 0; quiet < 5 && i < 2000; i++) {
+    for (int quiet = 0, i = 0; quiet < 40 && i < 2000; i++) {
         size_t before = bed->count + lat_mock_count(bed->mock, LAT_MOCK_START);
 
         advance(bed, 1);
@@ -57,7 +58,7 @@ static void settle(struct bed *bed)
 
 static void until_running(struct bed *bed)
 {
-    for (int i = 0; i < 5000 && lat_mock_running(bed->mock) == 0; i++) {
+    for (int i = 0; i < WAITING_MS && lat_mock_running(bed->mock) == 0; i++) {
         advance(bed, 1);
         usleep(500);
     }
@@ -129,6 +130,55 @@ static void what_ended_while_the_agent_was_down_is_not_started_again(void **stat
     expect_told(bed, ONE, 1, "completed");
     advance(bed, 10 * 60 * 1000);
     expect_starts(bed, 1);
+}
+
+/* Puts the journal back to where it was before the run that it has was started. */
+static void forget_the_start(struct bed *bed)
+{
+    const char *path = journal_path(bed, ONE ".json");
+    struct lat_buf text = {0};
+    cJSON *journal;
+
+    assert_int_equal(lat_file_read(path, 1 << 16, &text, NULL), 0);
+    journal = cJSON_Parse(lat_buf_text(&text));
+    assert_int_equal(lat_json_int(journal, "starts", 0), 1);
+    cJSON_SetNumberValue(cJSON_GetObjectItem(journal, "starts"), 0);
+    cJSON_ReplaceItemInObject(cJSON_GetObjectItem(journal, "run"), "seen", cJSON_CreateFalse());
+    char *forgotten = cJSON_PrintUnformatted(journal);
+
+    assert_int_equal(lat_file_replace(path, forgotten, strlen(forgotten), 0600, NULL), 0);
+    cJSON_free(forgotten);
+    cJSON_Delete(journal);
+    lat_buf_done(&text);
+}
+
+static void an_agent_that_ends_before_its_journal_has_the_start_counts_it_all_the_same(void **state)
+{
+    struct bed *bed = *state;
+
+    for (int ended = 0; ended < 2; ended++) {
+        begin(bed, (struct order){.generation = 1});
+        agent_stop(bed);
+        forget_the_start(bed);
+        if (ended) {
+            lat_mock_exit(bed->mock, ONE, 0, false);
+        }
+        agent_start(bed);
+        agent_give_driver(bed);
+        settle(bed);
+        lat_runner_send_inventory(bed->runner);
+        expect_told(bed, ONE, 1, ended ? "completed" : "running");
+        assert_int_equal(last_of(bed, ONE)->starts, 1);
+        restart_agent(bed);
+        lat_runner_send_inventory(bed->runner);
+        assert_int_equal(last_of(bed, ONE)->starts, 1);
+        expect_starts(bed, 1);
+        if (!ended) {
+            bed_close(state);
+            bed_open(state);
+            bed = *state;
+        }
+    }
 }
 
 static void what_ended_as_the_engine_went_down_is_not_started_again(void **state)
@@ -348,7 +398,7 @@ static void nothing_is_begun_that_the_journal_cannot_hold(void **state)
 
     assert_int_equal(rmdir(folder), 0);
     order_task(bed, (struct order){.generation = 1});
-    for (int i = 0; i < 5000 && times_told(bed, ONE, "failed") == 0; i++) {
+    for (int i = 0; i < WAITING_MS && times_told(bed, ONE, "failed") == 0; i++) {
         advance(bed, 1);
         usleep(500);
     }
@@ -366,6 +416,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(one_that_ends_with_success_is_not_started_again),
         CASE(what_ended_while_the_agent_was_down_is_not_started_again),
+        CASE(an_agent_that_ends_before_its_journal_has_the_start_counts_it_all_the_same),
         CASE(what_ended_as_the_engine_went_down_is_not_started_again),
         CASE(one_that_fails_is_told_with_its_status_and_left_alone),
         CASE(retries_are_counted_also_across_a_restart_of_the_agent),
