@@ -10,7 +10,8 @@
  *
  * A request that is not answered soon goes on where nothing else wants to run (yields), so that a policy that never ends, or takes
  * long, costs the console and its neighbours nothing but a processor that is idle. The deadline of such a one counts the processor's
- * time, within bounds: on a machine with much to do an honest policy is not killed for having had no turn. */
+ * time, within bounds, and where none was idle for so long it has its turn as everybody else: on a machine with much to do an honest
+ * policy is not killed for having had no turn. */
 #include "child_internal.h"
 
 #include "luahost/protocol.h"
@@ -159,6 +160,9 @@ static void on_deadline(void *arg)
     int64_t longer_ms = unserved_ms(child);
 
     if (longer_ms > 0) {
+        if (child->yields) {
+            child->yields = !lat_process_set_yielding(child->process, false);
+        }
         lat_timer_start(&child->deadline, longer_ms, 0);
         return;
     }

@@ -1,4 +1,5 @@
 #include "tests/unit/luahost/fixture.h"
+#include "tests/unit/waiting.h"
 
 #include "base/mem.h"
 #include "lua/host/host.h"
@@ -6,20 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-#ifdef __SANITIZE_ADDRESS__
-enum { DEADLINE_MS = 600 };
-#else
-enum { DEADLINE_MS = 300 };
-#endif
-
-/* For what is known to come: only a test that is wrong waits for so long. */
-enum { WAIT_MS = 300000 };
-
-int64_t fixture_deadline_ms(void)
-{
-    return DEADLINE_MS;
-}
 
 static void add_node(struct fixture *fixture, const char *name, bool healthy, const char *labels)
 {
@@ -68,21 +55,21 @@ static struct fixture *open_host(int64_t deadline_ms, int64_t patience_ms)
 
 int fixture_setup(void **state)
 {
-    *state = open_host(DEADLINE_MS, 0);
+    *state = open_host(FIXTURE_DEADLINE_MS, WAITING_MS);
     fill_columns(*state);
     return 0;
 }
 
-int fixture_setup_patient(void **state)
+int fixture_setup_hasty(void **state)
 {
-    *state = open_host(DEADLINE_MS, WAIT_MS);
+    *state = open_host(FIXTURE_DEADLINE_MS, 0);
     fill_columns(*state);
     return 0;
 }
 
 int fixture_setup_empty(void **state)
 {
-    *state = open_host(FIXTURE_LONG_MS, WAIT_MS);
+    *state = open_host(FIXTURE_LONG_MS, WAITING_MS);
     return 0;
 }
 
@@ -97,7 +84,7 @@ int fixture_teardown(void **state)
     bool closed = false;
 
     lat_luahost_close(fixture->host, set_flag, &closed);
-    assert_true(lat_loop_run_until(fixture->loop, &closed, 10000));
+    assert_true(lat_loop_run_until(fixture->loop, &closed, WAITING_MS));
     lat_loop_run(fixture->loop); /* what is closing closes; a handle left open would hang here */
     lat_loop_free(fixture->loop);
     lat_record_free(fixture->record);
@@ -136,7 +123,7 @@ void fixture_on_loaded(void *arg, const struct lat_err *err)
 void fixture_wait(struct fixture *fixture, struct result *result)
 {
     assert_false(result->done); /* never in the same turn */
-    assert_true(lat_loop_run_until(fixture->loop, &result->done, WAIT_MS));
+    assert_true(lat_loop_run_until(fixture->loop, &result->done, WAITING_MS));
 }
 
 static int load(struct fixture *fixture, const struct lat_luahost_source *source,
@@ -201,7 +188,7 @@ void fixture_ask_rows(struct fixture *fixture, struct rows_result *ret_result)
 
 void fixture_wait_rows(struct fixture *fixture, struct rows_result *result)
 {
-    assert_true(lat_loop_run_until(fixture->loop, &result->done, 60000));
+    assert_true(lat_loop_run_until(fixture->loop, &result->done, WAITING_MS));
 }
 
 int fixture_decide(struct fixture *fixture, struct lat_err *ret_err)

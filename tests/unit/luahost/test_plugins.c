@@ -1,5 +1,6 @@
 /* Plugins: the shipped ones, those in a folder, and rendering. */
 #include "tests/unit/luahost/fixture.h"
+#include "tests/unit/waiting.h"
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -22,7 +23,7 @@ static void load_plugins(struct fixture *fixture, const char *dir)
 
     lat_luahost_load_plugins(fixture->host, dir, set_flag, &done);
     assert_false(done);
-    assert_true(lat_loop_run_until(fixture->loop, &done, 30000));
+    assert_true(lat_loop_run_until(fixture->loop, &done, WAITING_MS));
 }
 
 static struct result render(struct fixture *fixture, const char *spec_text,

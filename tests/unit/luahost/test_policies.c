@@ -1,5 +1,6 @@
 /* Policy files and their rows: first start, saving, refusals, restarts. */
 #include "tests/unit/luahost/fixture.h"
+#include "tests/unit/waiting.h"
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -43,7 +44,7 @@ static void start_in(struct house *house, const char *folder)
     assert_int_equal(lat_policies_start(house->fixture->host, house->store, NULL, folder, set_flag,
                                         &ready, &house->policies, NULL),
                      0);
-    assert_true(lat_loop_run_until(house->fixture->loop, &ready, 30000));
+    assert_true(lat_loop_run_until(house->fixture->loop, &ready, WAITING_MS));
     free(database);
 }
 
@@ -61,13 +62,14 @@ static void stop(struct house *house)
 
     house->policies = lat_policies_stop(house->policies);
     lat_luahost_close(house->fixture->host, set_flag, &closed);
-    assert_true(lat_loop_run_until(house->fixture->loop, &closed, 10000));
+    assert_true(lat_loop_run_until(house->fixture->loop, &closed, WAITING_MS));
     house->store = lat_store_close(house->store);
 }
 
 static void renew_host(struct house *house)
 {
-    struct lat_luahost_options options = {.deadline_ms = fixture_deadline_ms(), .stderr_fd = 2};
+    struct lat_luahost_options options = {
+        .deadline_ms = FIXTURE_DEADLINE_MS, .patience_ms = WAITING_MS, .stderr_fd = 2};
 
     house->fixture->host = lat_luahost_new(house->fixture->loop, NULL, house->fixture->metrics,
                                            house->fixture->random, &options);
@@ -146,7 +148,7 @@ static void wait_for_row(struct house *house, int64_t revision, bool is_refused)
 {
     bool never = false;
 
-    for (int i = 0; i < 1500; i++) {
+    for (int i = 0; i < WAITING_MS; i++) {
         if (row(house) != NULL && row(house)->revision == revision &&
             (row(house)->refused[0] != '\0') == is_refused) {
             return;
@@ -266,9 +268,7 @@ static void restart_with_a_broken_file_takes_the_accepted_text(void **state)
     wait_for_row(house, 2, false);
     stop(house);
     save(house, broken);
-    house->fixture->host = lat_luahost_new(
-        house->fixture->loop, NULL, NULL, house->fixture->random,
-        &(struct lat_luahost_options){.deadline_ms = fixture_deadline_ms(), .stderr_fd = 2});
+    renew_host(house);
     start(house);
     assert_scores(house, 1);
     assert_non_null(strstr(row(house)->refused, "fre_cpu"));
@@ -282,9 +282,7 @@ static void file_changed_while_stopped_takes_effect_at_start(void **state)
     start(house);
     stop(house);
     save(house, scores_2);
-    house->fixture->host = lat_luahost_new(
-        house->fixture->loop, NULL, NULL, house->fixture->random,
-        &(struct lat_luahost_options){.deadline_ms = fixture_deadline_ms(), .stderr_fd = 2});
+    renew_host(house);
     start(house);
     assert_scores(house, 2);
     assert_int_equal(row(house)->revision, 2);
@@ -337,7 +335,7 @@ static void many_saves_end_with_the_last(void **state)
         free(text);
         lat_loop_run_until(house->fixture->loop, &never, 7);
     }
-    for (int i = 0; i < 500 && strstr(in_force(house)->source, "119") == NULL; i++) {
+    for (int i = 0; i < WAITING_MS && strstr(in_force(house)->source, "119") == NULL; i++) {
         lat_loop_run_until(house->fixture->loop, &never, 10);
     }
     assert_scores(house, 119);
@@ -389,7 +387,7 @@ static int change_now(struct house *house, struct lat_policies_change change,
     struct outcome outcome;
 
     ask_for(house, change, &outcome);
-    assert_true(lat_loop_run_until(house->fixture->loop, &outcome.done, 30000));
+    assert_true(lat_loop_run_until(house->fixture->loop, &outcome.done, WAITING_MS));
     if (ret_err != NULL) {
         *ret_err = outcome.err;
     }
@@ -406,7 +404,7 @@ static void wait_for_file(struct house *house, const char *text)
 {
     bool never = false;
 
-    for (int i = 0; i < 1500; i++) {
+    for (int i = 0; i < WAITING_MS; i++) {
         char *now = file_text(house->file);
         bool same = now != NULL && strcmp(now, text) == 0;
 
@@ -556,7 +554,7 @@ static void too_many_changes_at_once_are_turned_away(void **state)
                 &outcomes[i]);
     }
     for (int i = 0; i <= LAT_POLICIES_WAITING_MAX; i++) {
-        assert_true(lat_loop_run_until(house->fixture->loop, &outcomes[i].done, 60000));
+        assert_true(lat_loop_run_until(house->fixture->loop, &outcomes[i].done, WAITING_MS));
         assert_int_equal(outcomes[i].err.code, i == LAT_POLICIES_WAITING_MAX ? LAT_E_BUSY : LAT_OK);
     }
     assert_scores(house, 2);
@@ -601,7 +599,7 @@ static void an_edit_while_another_text_is_applied_is_tried_as_newer(void **state
     start(house);
     ask_for(house, (struct lat_policies_change){.source = scores_1}, &outcome);
     save(house, scores_2); /* before the console has looked at the folder again */
-    assert_true(lat_loop_run_until(house->fixture->loop, &outcome.done, 30000));
+    assert_true(lat_loop_run_until(house->fixture->loop, &outcome.done, WAITING_MS));
     assert_int_equal(outcome.err.code, 0);
     wait_for_row(house, 3, false);
     assert_scores(house, 2);
@@ -619,7 +617,7 @@ static void a_file_that_was_left_behind_is_written_at_the_start(void **state)
     start(house);
     shipped = file_text(house->file);
     ask_for(house, (struct lat_policies_change){.source = scores_1}, &outcome);
-    assert_true(lat_loop_run_until(house->fixture->loop, &outcome.done, 30000));
+    assert_true(lat_loop_run_until(house->fixture->loop, &outcome.done, WAITING_MS));
     stop(house);
     save(house, shipped);
     free(shipped);

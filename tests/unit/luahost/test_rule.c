@@ -1,5 +1,6 @@
 /* Admission and approval by their program and by their process: the same questions, the same verdicts, reasons and errors. */
 #include "tests/unit/luahost/fixture.h"
+#include "tests/unit/waiting.h"
 
 #include "base/mem.h"
 
@@ -116,7 +117,7 @@ static void ask_process(struct fixture *fixture, enum lat_policy_kind kind, stru
     lat_json_end(&writer, '}');
     lat_luahost_rule(fixture->host, lat_policy_kind_name(kind), lat_buf_text(&input), note, answer);
     lat_buf_done(&input);
-    assert_true(lat_loop_run_until(fixture->loop, &answer->done, 30000));
+    assert_true(lat_loop_run_until(fixture->loop, &answer->done, WAITING_MS));
 }
 
 static void load(struct fixture *fixture, enum lat_policy_kind kind, const char *source)
@@ -375,7 +376,7 @@ static void assert_is_asked(struct fixture *fixture, enum lat_policy_kind kind, 
     make_up(fixture, kind);
     decide(fixture, kind, &answer);
     assert_false(answer.done);
-    assert_true(lat_loop_run_until(fixture->loop, &answer.done, 30000));
+    assert_true(lat_loop_run_until(fixture->loop, &answer.done, WAITING_MS));
     ask_process(fixture, kind, &there);
     assert_same(&answer.ruling, &there.ruling);
     assert_int_equal(answer.ruling.verdict, verdict);
@@ -420,7 +421,7 @@ static void without_a_policy_there_is_no_answer(void **state)
         make_up(fixture, kind);
         decide(fixture, kind, &answer);
         assert_false(answer.done);
-        assert_true(lat_loop_run_until(fixture->loop, &answer.done, 30000));
+        assert_true(lat_loop_run_until(fixture->loop, &answer.done, WAITING_MS));
         assert_int_equal(answer.ruling.fallback.code, LAT_E_NOT_FOUND);
         assert_int_equal(answer.ruling.revision, 0);
     }
