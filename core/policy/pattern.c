@@ -16,6 +16,7 @@ struct item {
     enum kind kind;
     enum repeat repeat;
     uint8_t first, last; /* of BALANCE; of OPEN and CLOSE, first is the capture */
+    uint8_t number;      /* of BALANCE: how many stand before it */
     uint64_t set[4];     /* bytes of BYTES and FRONTIER */
 };
 
@@ -23,6 +24,7 @@ struct lat__pattern {
     size_t count;
     size_t repeats;
     size_t captures;
+    size_t balances;
     bool is_anchored;
     struct item items[]; /* no more than the pattern has bytes */
 };
@@ -181,6 +183,7 @@ static bool read_balance(struct reader *reader, struct item *item)
     item->kind = BALANCE;
     item->first = (uint8_t)reader->at[2];
     item->last = (uint8_t)reader->at[3];
+    item->number = (uint8_t)reader->pattern->balances++;
     reader->at += 4;
     return true;
 }
@@ -298,7 +301,10 @@ size_t lat__pattern_repeats(const struct lat__pattern *pattern)
 
 #define NOWHERE SIZE_MAX
 
-enum { CALLS = 256 }; /* without a memory of what failed */
+enum {
+    CALLS = 256,  /* without a memory of what failed; */
+    SCANNED = 16, /* so many bytes that are gone through count as one */
+};
 
 struct matching {
     const struct lat__pattern *pattern;
@@ -308,6 +314,8 @@ struct matching {
     size_t calls;
     uint64_t *
         failed; /* owned or NULL: a bit for each item and place from which nothing leads to the end */
+    size_t *
+        ends; /* owned or NULL, as `failed`: for each BALANCE and place where what begins there ends */
 };
 
 static size_t match(struct matching *matching, size_t index, size_t at);
@@ -328,24 +336,57 @@ static void fail(struct matching *matching, size_t index, size_t at)
     }
 }
 
-static size_t balanced(const struct matching *matching, const struct item *item, size_t at)
+/* Finds for each place where what is balanced there ends, in one walk: what is open names what is open around it. */
+static void find_ends(const struct matching *matching, const struct item *item, size_t *ret_ends)
 {
+    size_t open = NOWHERE;
+
+    for (size_t at = 0; at < matching->len; at++) {
+        uint8_t byte = matching->text[at];
+        size_t around = open;
+
+        ret_ends[at] = NOWHERE;
+        if (byte == item->last && open != NOWHERE) {
+            around = item->first == item->last ? NOWHERE : ret_ends[open];
+            ret_ends[open] = at + 1;
+            open = around;
+        }
+        if (byte ==
+            item->first) { /* of two that are the same byte each one ends where the next begins */
+            ret_ends[at] = around;
+            open = at;
+        }
+    }
+    while (open != NOWHERE) {
+        size_t around = ret_ends[open];
+
+        ret_ends[open] = NOWHERE;
+        open = around;
+    }
+}
+
+static size_t balanced(struct matching *matching, const struct item *item, size_t at)
+{
+    size_t begin = at;
+    size_t end = NOWHERE;
     size_t depth = 1;
 
     if (at >= matching->len || matching->text[at] != item->first) {
         return NOWHERE;
     }
-    for (at++; at < matching->len; at++) {
+    if (matching->ends != NULL) {
+        return matching->ends[item->number * matching->len + at];
+    }
+    for (at++; at < matching->len && end == NOWHERE; at++) {
         if (matching->text[at] == item->last) {
             depth--;
-            if (depth == 0) {
-                return at + 1;
-            }
+            end = depth == 0 ? at + 1 : NOWHERE;
         } else if (matching->text[at] == item->first) {
             depth++;
         }
     }
-    return NOWHERE;
+    matching->calls += (at - begin) / SCANNED;
+    return end;
 }
 
 /* Text ends with a zero byte, and one stands before it, too. */
@@ -443,6 +484,32 @@ static size_t follow(struct matching *matching, size_t index, size_t at)
     return at;
 }
 
+/* From now on remembers what was found out: a text on which a pattern tries much. */
+static void begin_to_remember(struct matching *matching)
+{
+    const struct lat__pattern *pattern = matching->pattern;
+    size_t bits = (pattern->count + 1) * (matching->len + 1);
+
+    matching->failed = lat_alloc_array(bits / 64 + 1, sizeof(*matching->failed));
+    if (pattern->balances == 0 || matching->len == 0) {
+        return;
+    }
+    matching->ends = lat_alloc_array(pattern->balances * matching->len, sizeof(*matching->ends));
+    for (size_t i = 0; i < pattern->count; i++) {
+        const struct item *item = &pattern->items[i];
+
+        if (item->kind == BALANCE) {
+            find_ends(matching, item, matching->ends + item->number * matching->len);
+        }
+    }
+}
+
+static void forget(struct matching *matching)
+{
+    free(matching->failed);
+    free(matching->ends);
+}
+
 static size_t match(struct matching *matching, size_t index, size_t at)
 {
     if (has_failed(matching, index, at)) {
@@ -452,9 +519,7 @@ static size_t match(struct matching *matching, size_t index, size_t at)
 
     matching->calls++;
     if (end == NOWHERE && matching->failed == NULL && matching->calls > CALLS) {
-        size_t bits = (matching->pattern->count + 1) * (matching->len + 1);
-
-        matching->failed = lat_alloc_array(bits / 64 + 1, sizeof(*matching->failed));
+        begin_to_remember(matching);
     }
     if (end == NOWHERE) {
         fail(matching, index, at);
@@ -473,7 +538,7 @@ bool lat__pattern_find(const struct lat__pattern *pattern, const char *text, siz
         at++;
         end = match(&matching, 0, at);
     }
-    free(matching.failed);
+    forget(&matching);
     if (end == NOWHERE) {
         return false;
     }
@@ -542,6 +607,6 @@ int64_t lat__pattern_replace(const struct lat__pattern *pattern, const char *tex
         }
     } while (!pattern->is_anchored);
     lat_buf_add(out, text + at, len - at);
-    free(matching.failed);
+    forget(&matching);
     return count;
 }

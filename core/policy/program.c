@@ -92,6 +92,27 @@ void lat_program_deciding(const struct lat_program *program, bool *ret_ops)
     lat__program_reach(program, ret_ops);
 }
 
+void lat_program_telling(const struct lat_program *program, uint32_t rule, bool *ret_ops)
+{
+    const struct lat_rule *row = &program->rules[rule];
+
+    memset(ret_ops, 0, program->op_count * sizeof(*ret_ops));
+    for (uint32_t i = 0; i < row->part_count; i++) {
+        const struct lat__part *part = &program->parts[row->parts_at + i];
+
+        if (part->kind != LAT__PART_LITERAL) {
+            ret_ops[part->value] = true;
+        }
+    }
+    if (row->have >= 0) {
+        ret_ops[row->have] = true;
+    }
+    if (row->need >= 0) {
+        ret_ops[row->need] = true;
+    }
+    lat__program_reach(program, ret_ops);
+}
+
 int32_t lat_program_trapped(const struct lat_program *program,
                             const union lat_program_value *values)
 {

@@ -31,7 +31,8 @@ enum {
     LAT_PROGRAM_OPS_MAX = 4096,
     LAT_PROGRAM_COST_MAX =
         4 *
-        LAT_PROGRAM_OPS_MAX, /* for a node: a function of math costs as much as 64 additions, % of floats as 256, a text that is made as 32 and one for 4 bytes */
+        LAT_PROGRAM_OPS_MAX, /* for a node: a function of math costs as much as 64 additions, % of floats as 256, a text that is made as 32 and one for 4 bytes; likewise for what one rule tells of a node that it refuses */
+    LAT_PROGRAM_ONCE_MAX = 16 * LAT_PROGRAM_COST_MAX, /* for all that depends on no node */
     LAT_PROGRAM_RULES_MAX = 256,
     LAT_PROGRAM_TERMS_MAX = 64,
     LAT_PROGRAM_TRAPS_MAX = 256,
@@ -190,6 +191,9 @@ int lat_program_score_line(const struct lat_program *program);
 
 /* Marks the ops that decide whether a row passes and how good it is, in an array of all ops; what is left are reasons and margins. */
 void lat_program_deciding(const struct lat_program *program, bool *ret_ops);
+
+/* Marks the ops that tell why a rule refuses a row: its reason, and what was compared. */
+void lat_program_telling(const struct lat_program *program, uint32_t rule, bool *ret_ops);
 
 /* Computes every value of one row, in the simplest way; ret_values has room for all ops. Codes in it are good as long
  * as nothing is set or released; the columns keep texts that are made (lat_columns_keep_text). For what is no

@@ -8,8 +8,11 @@ enum {
     LAT__FORMAT_MAX = 16, /* bytes of a format such as "%-08.2f", terminator included */
     LAT__WRITTEN_MAX =
         512, /* that a format writes: 309 digits of the largest double, a point, 99 behind it, a sign */
-    LAT__NUMBER_MAX = 24, /* that tostring writes of a number */
-    LAT__MADE_COST = 128, /* of a text that is made for each node, beside its bytes */
+    LAT__NUMBER_MAX = 24,   /* that tostring writes of a number */
+    LAT__MADE_COST = 128,   /* of a text that is made for each node, beside its bytes */
+    LAT__LOOKED_BYTES = 16, /* of a long text that are looked at for one */
+    LAT__TRIED_BYTES =
+        32, /* of one in which a pattern is tried, for as much as it costs in a short one */
 };
 
 enum lat__part_kind { LAT__PART_LITERAL, LAT__PART_VALUE, LAT__PART_FORMAT };

@@ -421,18 +421,70 @@ static uint32_t cost_of_code(enum lat_opcode code)
     }
 }
 
-/* A text may be another one for each node, and all that are made for scores and verdicts are there at once: they cost by their length, so
- * that no policy has the console make more of them than there is memory for. Those for reasons go one by one. */
-static uint32_t cost_of(const struct lat_op *op, bool is_for_all)
+/* What an op does, whatever its texts are like. */
+static uint32_t work_of(const struct lat_op *op)
 {
     uint32_t ways = op->pattern != NULL ? 1 + (uint32_t)lat__pattern_repeats(op->pattern) : 1;
     bool is_anchored = op->pattern != NULL && lat__pattern_is_anchored(op->pattern);
-    uint32_t cost = cost_of_code(op->code) / (is_anchored ? 4 : 1) * ways; /* tried in one place */
-    bool is_made = op->type == LAT_VALUE_S && lat_program_reads_text(op->code);
 
-    return is_for_all && is_made && op->depends >= LAT_DEPENDS_ROW
-               ? cost + LAT__MADE_COST + op->text_max
-               : cost;
+    return cost_of_code(op->code) / (is_anchored ? 4 : 1) * ways; /* tried in one place */
+}
+
+/* What it costs by the length of its texts. Those that are made for scores and verdicts are there at once, of all nodes: so that no policy
+ * has the console make more of them than there is memory for. What is longer than a field takes time to look at. */
+static uint32_t length_of(const struct lat_program *program, const struct lat_op *op)
+{
+    bool is_made = op->type == LAT_VALUE_S;
+    uint32_t read = 0;
+
+    if (!lat_program_reads_text(op->code)) {
+        return 0;
+    }
+    for (uint32_t k = 0; k < op->operand_count; k++) {
+        read += program->ops[op->operands[k]].text_max;
+    }
+    if (read <= 2 * LAT_PROGRAM_READ_MAX || (is_made && op->pattern == NULL)) {
+        read = 0;
+    } else {
+        read = op->pattern != NULL ? work_of(op) * (read / LAT__TRIED_BYTES)
+                                   : read / LAT__LOOKED_BYTES;
+    }
+    return read + (is_made ? LAT__MADE_COST + op->text_max : 0);
+}
+
+/* What depends on no node is found out once for all of them, but it is done while somebody waits. */
+static bool once_is_cheap(const struct lat_program *program)
+{
+    uint32_t cost = 0;
+
+    for (uint32_t i = 0; i < program->op_count; i++) {
+        const struct lat_op *op = &program->ops[i];
+
+        cost += op->depends < LAT_DEPENDS_ROW ? work_of(op) + length_of(program, op) : 0;
+    }
+    return cost <= LAT_PROGRAM_ONCE_MAX;
+}
+
+/* What reasons alone are made of is made for nodes that are refused, one by one, and for the rule that does it. */
+static bool reasons_are_cheap(const struct lat_program *program, const bool *for_all)
+{
+    bool told[LAT_PROGRAM_OPS_MAX];
+
+    for (uint32_t rule = 0; rule < program->rule_count; rule++) {
+        uint32_t cost = 0;
+
+        lat_program_telling(program, rule, told);
+        for (uint32_t i = 0; i < program->op_count; i++) {
+            const struct lat_op *op = &program->ops[i];
+            bool counts = told[i] && !for_all[i] && op->depends >= LAT_DEPENDS_ROW;
+
+            cost += counts ? work_of(op) + length_of(program, op) : 0;
+        }
+        if (cost > LAT_PROGRAM_COST_MAX) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static int check_cost(const struct lat_program *program, struct lat_err *err)
@@ -446,12 +498,19 @@ static int check_cost(const struct lat_program *program, struct lat_err *err)
     }
     lat__program_reach(program, for_all);
     for (uint32_t i = 0; i < program->op_count; i++) {
-        cost += cost_of(&program->ops[i], for_all[i]);
+        const struct lat_op *op = &program->ops[i];
+
+        cost += work_of(op);
+        cost += for_all[i] && op->depends >= LAT_DEPENDS_ROW ? length_of(program, op) : 0;
     }
-    return cost <= LAT_PROGRAM_COST_MAX
+    if (cost > LAT_PROGRAM_COST_MAX || !reasons_are_cheap(program, for_all)) {
+        return lat_err_set(err, LAT_E_POLICY,
+                           "The compiled policy takes more work for each node than it may.");
+    }
+    return once_is_cheap(program)
                ? 0
                : lat_err_set(err, LAT_E_POLICY,
-                             "The compiled policy takes more work for each node than it may.");
+                             "The compiled policy takes more work for each decision than it may.");
 }
 
 /* ---- the whole ---- */

@@ -534,7 +534,8 @@ void lat__judge_refusal(struct lat__judge *judge, uint32_t rule, size_t row,
     size_t count;
     const struct lat_op *ops = lat_program_ops(judge->program, &count);
     const struct lat_rule *what = &lat_program_rules(judge->program, &count)[rule];
-    const union lat_program_value *values = lat_vector_row(judge->vector, judge->record, row);
+    const union lat_program_value *values =
+        lat_vector_row(judge->vector, judge->record, row, (int32_t)rule);
     struct lat__refusal refusal = {.tense = LAT_TENSE_NEVER};
 
     /* What a node has says more than the whole condition, which holds only where those before it did not. */

@@ -90,6 +90,7 @@ struct lat_vector *lat__vector_new_with(struct lat_program *program, struct lat_
     vector->few = few;
     vector->constants = lat_alloc_array(count + 1, sizeof(*vector->constants));
     vector->row_values = lat_alloc_array(count + 1, sizeof(*vector->row_values));
+    vector->row_ops = lat_alloc_array(count + 1, sizeof(*vector->row_ops));
     for (uint32_t i = 0; i < count; i++) {
         if (ops[i].code == LAT_OP_const_s) {
             vector->constants[i].s = lat_columns_hold(columns, ops[i].text);
@@ -135,6 +136,7 @@ struct lat_vector *lat_vector_free(struct lat_vector *vector)
     lat_program_unref(vector->program);
     free(vector->constants);
     free(vector->row_values);
+    free(vector->row_ops);
     free(vector->pass);
     free(vector->left);
     free(vector->list);
@@ -169,7 +171,7 @@ static int blame(struct lat_vector *vector, const struct lat_record *record, con
             continue;
         }
         const char *name = lat_columns_text(vector->columns, names[row]);
-        const union lat_program_value *values = lat_vector_row(vector, record, row);
+        const union lat_program_value *values = lat_vector_row(vector, record, row, -1);
         int32_t trap = lat_program_trapped(vector->program, values);
 
         if (trap >= 0) {
@@ -226,6 +228,7 @@ static void begin(struct lat_vector *vector, const struct lat_record *record)
 {
     make_room(vector);
     lat_columns_tidy(vector->columns);
+    vector->has_once = false;
     begin_ways(&vector->filter, record);
     begin_ways(&vector->score, record);
 }
@@ -504,11 +507,55 @@ int lat_vector_best(struct lat_vector *vector, const struct lat_record *record,
     return 0;
 }
 
-const union lat_program_value *lat_vector_row(struct lat_vector *vector,
-                                              const struct lat_record *record, size_t row)
+/* ---- one row ---- */
+
+/* Marks what is computed of rows: what decides and the terms, or what tells of a rule. */
+static void mark_row_ops(struct lat_vector *vector, int32_t rule)
 {
+    size_t count;
+    const struct lat_op *ops = lat_program_ops(vector->program, &count);
+
+    if (vector->has_row_ops && vector->row_rule == rule) {
+        return;
+    }
+    vector->has_row_ops = true;
+    vector->row_rule = rule;
+    if (rule >= 0) {
+        lat_program_telling(vector->program, (uint32_t)rule, vector->row_ops);
+        return;
+    }
+    lat_program_deciding(vector->program, vector->row_ops);
+    size_t term_count;
+    const struct lat_term *terms = lat_program_terms(vector->program, &term_count);
+
+    for (size_t i = 0; i < term_count; i++) {
+        vector->row_ops[terms[i].value] = true;
+    }
+    for (size_t i = count; i-- > 0;) {
+        for (uint32_t k = 0; vector->row_ops[i] && k < ops[i].operand_count; k++) {
+            vector->row_ops[ops[i].operands[k]] = true;
+        }
+    }
+}
+
+const union lat_program_value *lat_vector_row(struct lat_vector *vector,
+                                              const struct lat_record *record, size_t row,
+                                              int32_t rule)
+{
+    size_t count;
+    const struct lat_op *ops = lat_program_ops(vector->program, &count);
+
     lat_columns_tidy(
         vector->columns); /* reasons make texts, too: of every node that is asked about */
-    lat_program_row(vector->program, vector->columns, record, row, vector->row_values);
+    mark_row_ops(vector, rule);
+    bool is_known = vector->has_once && vector->row_epoch == lat_columns_epoch(vector->columns);
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (ops[i].depends < LAT_DEPENDS_ROW ? !is_known : vector->row_ops[i]) {
+            lat_program_value(vector->program, vector->columns, record, row, i, vector->row_values);
+        }
+    }
+    vector->has_once = true;
+    vector->row_epoch = lat_columns_epoch(vector->columns);
     return vector->row_values;
 }

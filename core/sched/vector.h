@@ -46,8 +46,10 @@ void lat_vector_rules(struct lat_vector *vector, const struct lat_record *record
 void lat_vector_terms(struct lat_vector *vector, const struct lat_record *record,
                       const uint64_t *among, double *const *ret_terms);
 
-/* Computes every value of one row, as lat_program_row does; borrowed until the next call. For reasons and margins. */
+/* Computes values of one row, as lat_program_row does: those that decide about it and the terms, or (`rule` is none below 0) those that tell
+ * why that rule refuses it. Borrowed until the next call. The record is the one of the decision that was begun last, as it was then. */
 const union lat_program_value *lat_vector_row(struct lat_vector *vector,
-                                              const struct lat_record *record, size_t row);
+                                              const struct lat_record *record, size_t row,
+                                              int32_t rule);
 
 #endif

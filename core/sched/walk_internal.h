@@ -20,8 +20,13 @@ struct lat_vector {
     struct lat__texts *texts; /* owned */
     size_t few; /* rows with PAIR fields are listed up to so many for each word that there is */
     union lat_program_value *constants;  /* owned, by op */
-    union lat_program_value *row_values; /* owned, by op: of lat_vector_row */
-    struct lat__ways filter;             /* rules, then traps */
+    union lat_program_value *row_values; /* owned, by op: of lat_vector_row, as is what follows */
+    bool *row_ops;                       /* owned, by op: are computed of each row */
+    int32_t row_rule;                    /* that they tell of; -1: they decide */
+    bool has_row_ops;
+    uint64_t row_epoch;      /* of the texts in them */
+    bool has_once;           /* what depends on the record alone is there */
+    struct lat__ways filter; /* rules, then traps */
     struct lat__ways score;
     struct lat__strip *rules; /* owned or NULL */
     struct lat__strip *terms; /* owned or NULL */

@@ -14,6 +14,11 @@ local OF_TEXTS = [[is_num_i is_num_f num_i num_f len_s lt_s le_s find_s sub_s lo
     text_i text_f format_i format_f byte_s]]
 for name in OF_TEXTS:gmatch "%S+" do COSTS[name] = 16 end
 local MADE_COST = 128 -- of a text that is made for each node, beside its bytes
+local ONCE_MAX = 16 * COST_MAX -- of all that depends on no node
+local READ_MAX, LOOKED_BYTES, TRIED_BYTES = 256, 16, 32 -- texts longer than fields take time to look at
+
+local COSTS_BY_LENGTH = { match_at = true, match_end = true, capture_s = true, gsub_s = true, gsub_n = true }
+for name in OF_TEXTS:gmatch "%S+" do COSTS_BY_LENGTH[name] = true end
 
 local PATTERNS = { match_at = true, match_end = true, capture_s = true, gsub_s = true, gsub_n = true }
 
@@ -28,12 +33,41 @@ local function work_of(program, op)
 end
 
 local TOO_MUCH = "it uses too many patterns, functions of math, powers, % of floats and new texts for one node"
+local TOO_MUCH_ONCE = "it makes too many long texts of the workload or the request, or looks through too many"
 
--- A text may be another one for each node, and those that are not for reasons alone are there at once: it costs by
--- its length.
-local function cost_of(program, op, is_for_all)
-    local cost = work_of(program, op)
-    return is_for_all and op.makes and op.on == "node" and cost + MADE_COST + op.longest or cost
+-- What an operation costs by the length of its texts: those that it makes, and long ones that it looks at.
+local function length_of(program, op)
+    if not COSTS_BY_LENGTH[op[1]] then return 0 end
+    local made = op.type == "S" and MADE_COST + op.longest or 0
+    local read = 0
+    for at = 2, 4 do
+        if op[at] and program.ops[op[at]].type == "S" then read = read + program:longest(op[at]) end
+    end
+    if read <= 2 * READ_MAX or op.type == "S" and not PATTERNS[op[1]] then return made end
+    return made + (PATTERNS[op[1]] and work_of(program, op) * (read // TRIED_BYTES) or read // LOOKED_BYTES)
+end
+
+-- How many operations there are, and what they take: of a node, and of a decision. A text may be another one for each
+-- node, and those that are not for reasons alone are there at once.
+local function costs(program, used, for_all)
+    local count, each, once = 0, 0, 0
+    for id in pairs(used) do
+        count = count + 1
+        local op = program.ops[id]
+        local work, length = work_of(program, op), length_of(program, op)
+        each = each + work + (for_all[id] and op.on == "node" and length or 0)
+        once = once + (op.on ~= "node" and work + length or 0)
+    end
+    return count, each, once
+end
+
+local function cost_of_reason(program, told, for_all)
+    local cost = 0
+    for id in pairs(told) do
+        local op = program.ops[id]
+        if not for_all[id] and op.on == "node" then cost = cost + work_of(program, op) + length_of(program, op) end
+    end
+    return cost
 end
 
 local READS_MAP = { map = true, key_at = true, value_at = true }
@@ -124,25 +158,26 @@ function emit.program(program, found)
     for _, term in ipairs(found.terms) do self:need(term.val) end
     local for_all = {}
     for id in pairs(self.used) do for_all[id] = true end
+    local decides = self.used
     for _, rule in ipairs(found.rules) do
+        self.used = {}
         self:need(rule.have)
         self:need(rule.need)
         for _, part in ipairs(rule.reason or {}) do
             if type(part) == "table" then self:need(part.val) end
         end
+        if cost_of_reason(program, self.used, for_all) > COST_MAX then error({ limit = TOO_MUCH }, 0) end
+        for id in pairs(self.used) do decides[id] = true end
     end
+    self.used = decides
+    local count, each, once = costs(program, self.used, for_all)
+    if count > OPS_MAX then error({ limit = ("it makes more than %d values"):format(OPS_MAX) }, 0) end
+    if each > COST_MAX then error({ limit = TOO_MUCH }, 0) end
+    if once > ONCE_MAX then error({ limit = TOO_MUCH_ONCE }, 0) end
 
     local out = { version = 1, ops = {}, traps = {}, rules = {}, terms = {} }
-    local cost = 0
     for id = 1, #program.ops do
         if self.used[id] then
-            cost = cost + cost_of(program, program.ops[id], for_all[id])
-            if #out.ops >= OPS_MAX then
-                error({ limit = ("it makes more than %d values"):format(OPS_MAX) }, 0)
-            end
-            if cost > COST_MAX then
-                error({ limit = TOO_MUCH }, 0)
-            end
             self.number[id] = #out.ops
             out.ops[#out.ops + 1] = self:op(id)
         end

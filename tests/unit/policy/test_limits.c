@@ -184,6 +184,81 @@ static void texts_that_are_made_cost_by_their_length(void **state)
     }
 }
 
+/* Adds a list of ops, and one again and again (`more` times), where @ is the value before it. */
+static void add_ops(cJSON *ops, const char *list, const char *again, int more)
+{
+    cJSON *first = cJSON_Parse(list);
+    const char *at = strchr(again, '@');
+
+    while (cJSON_GetArraySize(first) > 0) {
+        cJSON_AddItemToArray(ops, cJSON_DetachItemFromArray(first, 0));
+    }
+    cJSON_Delete(first);
+    for (int i = 0; i < more; i++) {
+        char *op = at == NULL ? lat_text_copy(again)
+                              : lat_text_format("%.*s%d%s", (int)(at - again), again,
+                                                cJSON_GetArraySize(ops) - 1, at + 1);
+
+        cJSON_AddItemToArray(ops, cJSON_Parse(op));
+        free(op);
+    }
+}
+
+/* A text of 16,384 bytes of a name, six times doubled. */
+#define LONG_TEXT(name)                                                                            \
+    "[\"field\",\"" name "\"],[\"concat_s\",0,0],[\"concat_s\",1,1],[\"concat_s\",2,2],"           \
+    "[\"concat_s\",3,3],[\"concat_s\",4,4],[\"concat_s\",5,5]"
+
+/* Nine hundred texts of 16,384 bytes take a tenth of a second: for each node that a rule refuses, or for each decision. Looking
+ * through as many takes some milliseconds for each node. */
+static void long_texts_cost_wherever_they_are_made_or_looked_at(void **state)
+{
+    static const struct {
+        const char *ops;
+        const char *again;
+        int most;
+        bool tells; /* a rule's reason is what is made last */
+    } limits[] = {
+        {"[" LONG_TEXT("workload.name") "]", "[\"reverse_s\",@]", 13, false},
+        {"[" LONG_TEXT("workload.name") ",[\"field\",\"node.rank\"]]", "[\"byte_s\",6,@]", 15,
+         false},
+        {"[[\"field\",\"node.name\"]]", "[\"reverse_s\",@]", 40, true},
+        {"[[\"field\",\"node.name\"],[\"concat_s\",0,0],[\"concat_s\",1,1],[\"const_s\",\"a-b*c-\"]]",
+         "[\"match_at\",2,3]", 0, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LAT_COUNT(limits); i++) {
+        for (int past = 0; past < 2; past++) {
+            struct lat_program *program = NULL;
+            struct lat_err err;
+            cJSON *json = program_of(0, 0, 0, 0, 0, 0);
+            cJSON *ops = lat_json_get(json, "ops");
+
+            add_ops(ops, limits[i].ops, limits[i].again, limits[i].most + past);
+            int made = cJSON_GetArraySize(ops) - 1;
+
+            char *when = lat_text_format("[\"%s\",%d,%d]", i == 0 ? "eq_s" : "eq_i", made, made);
+
+            cJSON_AddItemToArray(ops, cJSON_Parse(limits[i].tells ? "[\"const_b\",false]" : when));
+            free(when);
+            char *rule = lat_text_format(
+                "{\"when\":%d,\"line\":1,\"text\":\"\",\"reason\":[{\"value\":%d}]}", made + 1,
+                limits[i].tells ? made : made + 1);
+
+            cJSON_AddItemToArray(lat_json_get(json, "rules"), cJSON_Parse(rule));
+            int rc = lat_program_read(json, &program, &err);
+
+            if (rc != (past ? LAT_E_POLICY : 0)) {
+                fail_msg("limit %zu, %d past it: %d %s", i, past, rc, rc ? err.sentence : "");
+            }
+            free(rule);
+            lat_program_unref(program);
+            cJSON_Delete(json);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +266,7 @@ int main(void)
         cmocka_unit_test(the_work_for_a_node_has_its_limit),
         cmocka_unit_test(patterns_cost_by_what_they_repeat),
         cmocka_unit_test(texts_that_are_made_cost_by_their_length),
+        cmocka_unit_test(long_texts_cost_wherever_they_are_made_or_looked_at),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -225,6 +225,34 @@ static void a_pattern_of_many_repeats_ends_soon(void **state)
     lat__pattern_free(pattern);
 }
 
+/* Looked for place by place, this would be half of all pairs of places. */
+static void what_is_balanced_in_a_long_text_is_found_soon(void **state)
+{
+    enum { DEEP = 1 << 18 };
+    static const char tail[] = "((a)b)x((";
+    char *text = lat_alloc(DEEP + sizeof(tail));
+    struct lat__match match;
+    struct lat__pattern *pattern = lat__pattern_read("%b()x");
+    struct lat__pattern *quoted = lat__pattern_read("%b''x");
+
+    (void)state;
+    assert_non_null(pattern);
+    memset(text, '(', DEEP);
+    memcpy(text + DEEP, tail, sizeof(tail));
+    assert_true(lat__pattern_find(pattern, text, strlen(text), &match));
+    assert_int_equal(match.spans[0].begin, DEEP);
+    assert_int_equal(match.spans[0].end, DEEP + 7);
+    memset(text, '\'', DEEP); /* each one ends where the next one begins */
+    assert_false(lat__pattern_find(quoted, text, strlen(text), &match));
+    memcpy(text + DEEP, "a'x", 4);
+    assert_true(lat__pattern_find(quoted, text, strlen(text), &match));
+    assert_int_equal(match.spans[0].begin, DEEP - 1);
+    assert_int_equal(match.spans[0].end, DEEP + 3);
+    lat__pattern_free(pattern);
+    lat__pattern_free(quoted);
+    free(text);
+}
+
 static void what_may_go_wrong_is_no_pattern(void **state)
 {
     static const char *const texts[] = {"%",    "a%", "[",  "[a", "[]",  "[^]",  "[a%]",
@@ -348,6 +376,7 @@ int main(void)
         cmocka_unit_test(operations_on_texts_give_what_lua_gives),
         cmocka_unit_test(parts_of_texts_are_those_that_lua_takes),
         cmocka_unit_test(patterns_match_as_in_lua),
+        cmocka_unit_test(what_is_balanced_in_a_long_text_is_found_soon),
         cmocka_unit_test(a_pattern_of_many_repeats_ends_soon),
         cmocka_unit_test(what_may_go_wrong_is_no_pattern),
         cmocka_unit_test(the_wire_is_not_believed_about_texts),

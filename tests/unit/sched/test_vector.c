@@ -160,7 +160,7 @@ static void explanations_are_given(struct lat_vector *vector, const struct lat_p
         if (!bit(lat_columns_alive(columns), row) || (among != NULL && !bit(among, row))) {
             continue;
         }
-        const union lat_program_value *values = lat_vector_row(vector, record, row);
+        const union lat_program_value *values = lat_vector_row(vector, record, row, -1);
 
         assert_int_equal(rules[row], want->rule[row]);
         for (size_t term = 0; term < count; term++) {
