@@ -2,6 +2,7 @@
 -- returns a list of values. One that is not here is done once where all its arguments are known, and is what
 -- stops the compiling where they are not.
 
+local lists = require "compiler.lists"
 local operate = require "compiler.operate"
 local ordered = require "lib.ordered"
 local sentences = require "compiler.sentences"
@@ -385,100 +386,19 @@ on(ordered.pairs, function(call)
     return { value.new("static", builtins.walk_table), call.args[1], value.NIL }
 end)
 
-on(select, function(call)
-    local known, from = value.known(call.m.program, call.args[1] or value.NIL)
-    if known and from == "#" then return { value.constant(call.m.program, #call.args - 1) } end
-    if not known or not math.tointeger(from) or from < 1 then
-        call.m.refuse(call.node.line, "select is not told a constant number", "name the values instead")
-    end
-    return table.move(call.args, math.tointeger(from) + 1, #call.args, 1, {})
-end)
-
--- Returns the table of the decision that an argument is, and how long its list is, if every row has it as long; refuses
--- anything else.
-local function table_at(call, index)
-    local of = call.args[index]
-    local one = of and of[1]
-    if not one or #of > 1 or one.kind ~= "table" then
-        call.m.refuse(call.node.line, ("%s is given a table that is not made in this call"):format(names[call.fn]),
-            "make the table in the function, by local, or do it where the file is loaded")
-    end
-    return one, call.walker:length(call.node.line, one)
+for fn, handler in pairs { [select] = lists.select, [ordered.next] = lists.next, [table.insert] = lists.insert,
+    [table.remove] = lists.remove, [table.unpack] = lists.unpack, [table.pack] = lists.pack,
+    [table.concat] = lists.concat, [table.sort] = lists.sort } do
+    on(fn, function(call)
+        call.raise, call.known_as = builtins.raise, names[call.fn]
+        return handler(call)
+    end)
 end
-
-local function list_at(call, index)
-    local m = call.m
-    local one, length = table_at(call, index)
-    if not length then
-        m.refuse(call.node.line, "how long a list is, is known to a row only", "count by a number, and use if")
-    end
-    return one.val, length
-end
-
-on(table.insert, function(call)
-    local m, one, length = call.m, table_at(call, 1)
-    if #call.args ~= 2 then
-        m.refuse(call.node.line, "table.insert is told a place", "append, by table.insert(list, value)")
-    end
-    if not length and not one.val.broken then
-        call.walker:append(call.node.line, one, call.args[2])
-        return {}
-    end
-    local list = list_at(call, 1)
-    call.walker:note_write(call.node.line, one, length + 1, call.args[2])
-    list.cells[length + 1] = list.cells[length + 1] or m.cell()
-    m:write(list.cells[length + 1], call.args[2])
-    return {}
-end)
-
-on(table.unpack, function(call)
-    local list, length = list_at(call, 1)
-    if call.args[2] then call.m.refuse(call.node.line, "table.unpack is told places", "name the values by [1], [2]") end
-    local values = {}
-    for index = 1, length do values[index] = list.cells[index].of end
-    return values
-end)
-
--- Refuses a list in which something is neither text nor number.
-local function check_items(call, one, count)
-    for index = 1, count do
-        for _, item in ipairs(value.present(call.m.program, one.val.cells[index].of)) do
-            if item.kind ~= "text" and item.kind ~= "made" and item.kind ~= "int" and item.kind ~= "float" then
-                call.m.refuse(call.node.line, "table.concat is given what is no text on some rows",
-                    "put texts into the list")
-            end
-        end
-    end
-end
-
-on(table.concat, function(call)
-    local m, one, length = call.m, table_at(call, 1)
-    local known, between = value.known(m.program, call.args[2] or value.constant(m.program, ""))
-    if call.args[3] or not known or type(between) ~= "string" then
-        m.refuse(call.node.line, "table.concat is told what only a row knows", "give it a list and a text")
-    end
-    if not length and not one.val.broken then
-        check_items(call, one, call.walker:most(call.node.line, one))
-        return { { call.walker:joined(call.node.line, one, between) } }
-    end
-    local list = list_at(call, 1)
-    check_items(call, one, length)
-    local result = value.constant(m.program, "")
-    local line = call.node.line
-    for index = 1, length do
-        local item = list.cells[index].of
-        local joint = value.constant(m.program, index > 1 and between or "")
-        local node = { op = "..", line = line, a = call.node, b = call.node }
-        result = operate.binary(m, node, operate.binary(m, node, result, joint), item)
-    end
-    return { result }
-end)
 
 local function refused(why, instead)
     return function(call) call.m.refuse(call.node.line, why, instead) end
 end
 on(pcall, refused("pcall may go on after an error", "check beforehand what could be nil, and leave pcall out"))
-on(ordered.next, refused("next is called", "go through the table by pairs"))
 
 -- ---- calls
 

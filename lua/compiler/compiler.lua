@@ -47,7 +47,7 @@ local function load_spread(source)
     local defined, globals = sandbox.run(chunk)
     local methods = {}
     for _, name in ipairs(api.builtins.string) do methods[name] = string[name] end
-    return { protos = protos, defined = defined, globals = globals, methods = methods }
+    return { protos = protos, defined = defined, globals = globals, methods = methods, histories = {} }
 end
 
 -- What a function cannot be compiled for, as the caller is told it.

@@ -183,6 +183,9 @@ function ssa:lnot(a)
     if a == TRUE then return FALSE elseif a == FALSE then return TRUE end
     local op = self.ops[a]
     if op[1] == "not" then return op[2] end
+    if op[1] == "or" and (self.ops[op[2]][1] == "not" or self.ops[op[3]][1] == "not") then
+        return self:land(self:lnot(op[2]), self:lnot(op[3])) -- which tells more of what it is made of
+    end
     return self:make("not", a)
 end
 
@@ -219,10 +222,15 @@ local DEPTH_MAX, VISITS_MAX = 48, 256
 local function walk(self, a, b, left)
     local op = self.ops[a]
     self.visits = self.visits + 1
+    local inner = op[1] == "not" and self.ops[op[2]]
     if op[1] == "and" and left > 0 and self.visits < VISITS_MAX then
         local told = walk(self, op[2], b, left - 1)
         if told == nil then told = walk(self, op[3], b, left - 1) end
         return told
+    elseif inner and inner[1] == "or" and left > 0 and self.visits < VISITS_MAX then
+        local told = walk(self, self:lnot(inner[2]), b, left - 1)
+        if told == nil then told = walk(self, self:lnot(inner[3]), b, left - 1) end
+        if told ~= nil then return told end
     end
     return tells(self, a, b)
 end
@@ -332,6 +340,22 @@ local function choices(self, id)
     if op[1] ~= "select_s" then return CHOICES_MAX + 1 end
     op.choices = op.choices or math.min(choices(self, op[3]) + choices(self, op[4]), CHOICES_MAX + 1)
     return op.choices
+end
+
+-- Calls fn for each constant that a text is chosen from; returns false when it is not chosen from few constants.
+function ssa:each_choice(id, fn)
+    if choices(self, id) > CHOICES_MAX then return false end
+    local seen = {}
+    local function visit(at)
+        if seen[at] then return end
+        seen[at] = true
+        local op = self.ops[at]
+        if op.const then return fn(at) end
+        visit(op[3])
+        visit(op[4])
+    end
+    visit(id)
+    return true
 end
 
 -- Two texts as one. What is known or chosen stays so.

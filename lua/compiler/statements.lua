@@ -72,10 +72,11 @@ function executors.LocalFunction(self, node, frame)
     cell.of = value.new("closure", { proto = node.proto, cells = cells })
 end
 
--- Whether a key is the place behind the end of a list.
-function walker:is_end(line, one, key)
+-- Whether a key is the place so many behind the end of a list.
+function walker:is_end(line, one, key, behind)
     local length = not one.val.broken and key[1].kind == "int" and #key == 1 and self:measure(line, one)
-    return length and key[1].val == self.program:make("add_i", length, self.program:int(1))
+    if not length or behind == 0 then return length == key[1].val end
+    return key[1].val == self.program:make("add_i", length, self.program:int(behind))
 end
 
 -- Returns a function that assigns to the target; what the target consists of is evaluated now.
@@ -83,11 +84,10 @@ function walker:assignment(target, frame)
     local m = self.m
     if target.k == "Local" then
         local cell = frame.cells[target.var]
-        if not cell or cell.fixed then
-            m.refuse(target.line, ("'%s' is kept from row to row"):format(target.var.name),
-                "use a local of the function: each row is decided by itself")
+        return function(of)
+            if cell.history then self:note_kept(target.line, cell, target.var.name, "changed") end
+            m:write(cell, of)
         end
-        return function(of) m:write(cell, of) end
     elseif target.k == "Global" then
         return function()
             m:trap(ssa.TRUE, target.line, ("a file keeps no state: the global '%s' is set while deciding "
@@ -101,11 +101,15 @@ function walker:assignment(target, frame)
     if #object ~= 1 or one.kind ~= "table" then
         m.refuse(target.line, ("'%s' is changed, which is not a table of this call"):format(self:text(target.object)),
             "make the table in the function, by local")
-    elseif not known and self:is_end(target.line, one, keys) then
+    elseif not known and self:is_end(target.line, one, keys, 1) then
         return function(of) self:append(target.line, one, of) end
-    elseif not known or key == nil or key ~= key then
-        m.refuse(target.line, "a table is changed under a key that only a row knows",
-            "write the key, or put it at the end of a list, by t[#t + 1] = value")
+    elseif not known and self:is_end(target.line, one, keys, 0) then
+        return function(of) self:replace_last(target.line, one, of) end
+    elseif known and (key == nil or key ~= key) then
+        m.refuse(target.line, "a table is changed under a key that is nil or no number", "write the key")
+    elseif not known or one.val.late then
+        keys = known and keys or self:late_key(target.line, keys)
+        return function(of) self:put_late(target.line, one, keys, of) end
     end
     key = type(key) == "number" and math.tointeger(key) or key
     return function(of)

@@ -16,14 +16,14 @@ local walker = {}
 walker.__index = walker
 
 local CALLS_MAX = 40 -- calls within calls
+local SELF_MAX = 20 -- of a function within itself
 local FUNCTIONS_MAX = 16 -- of which a row chooses one to call
-local CHAIN_MAX = 256 -- entries of a table that is asked for what only a row knows
 local TEXT_MAX = 120 -- bytes of source that a rule or a term shows
 
 function walker.new(m, loaded, objects, source)
     return setmetatable({
         m = m, program = m.program, loaded = loaded, objects = objects, source = source,
-        active = {}, calls = 0, statics = {},
+        active = {}, calls = 0, statics = {}, variables = {},
         truths = {}, -- of the parts of conditions, when they were walked last
     }, walker)
 end
@@ -47,6 +47,37 @@ function walker:lift(real)
     return value.constant(self.program, real)
 end
 
+-- Returns the cell of a variable of the file. What a decision puts into it is there for the next one, for which nobody
+-- knows which that is: so nothing may be read that another decision can have put there. `history` says, for all
+-- functions of the file, whether it is changed, and whether what was in it before is read.
+function walker:kept_cell(held)
+    local cell = self.variables[held.id]
+    if not cell then
+        local histories = self.loaded.histories
+        histories[held.id] = histories[held.id] or {}
+        cell = self.m.cell(self:lift(held.real))
+        cell.history, cell.changed = histories[held.id], self.m.cell(value.new("bool", ssa.FALSE))
+        self.variables[held.id] = cell
+    end
+    return cell
+end
+
+-- Notes what is done with a variable of the file. what: "read" or "changed".
+function walker:note_kept(line, cell, name, what)
+    local history = cell.history
+    if what == "read" then
+        local changed = value.truth(self.program, cell.changed.of)
+        if self.program:known_on(self.m.path, changed) == true then return end
+    else
+        self.m:write(cell.changed, value.new("bool", ssa.TRUE))
+    end
+    history[what] = history[what] or line
+    if history.read and history.changed then
+        self.m.refuse(line, ("'%s' is kept from row to row"):format(name),
+            "use a local of the function, or set it before it is read: each row is decided by itself")
+    end
+end
+
 -- Returns the proto of a function of the file and the cells of its outer variables.
 function walker:open_function(fn)
     local proto = self.loaded.protos[debug.getinfo(fn, "S").lastlinedefined]
@@ -54,14 +85,14 @@ function walker:open_function(fn)
     for index = 1, 255 do
         local name, real = debug.getupvalue(fn, index)
         if not name then break end
-        values[name] = { real = real }
+        values[name] = { real = real, id = debug.upvalueid(fn, index) }
     end
     for _, var in ipairs(proto.uppers) do
         local held = values[var.name]
         if held then
-            cells[var] = { of = self:lift(held.real), fixed = true }
+            cells[var] = self:kept_cell(held)
         else -- Lua knew its value and put that in its place
-            cells[var] = { of = self:eval(var.value, { cells = {} }), fixed = true }
+            cells[var] = { of = self:eval(var.value, { cells = {} }) }
         end
     end
     return proto, cells
@@ -74,13 +105,8 @@ function walker:called(path)
     return (path:gsub("^%a+", function(object) return self.objects[object].name end))
 end
 
--- Returns a field of an object.
-function walker:field(node, object, key)
-    local known, name = value.known(self.program, key)
-    if not known then
-        self.m.refuse(node.line, ("a field of %s is named by a value"):format(self:called(object)),
-            "write the field's name")
-    end
+-- Returns a field of an object whose name is known.
+function walker:field_of(node, object, name)
     local fields = self.objects[object].fields
     local field = fields[name]
     if not field then
@@ -95,40 +121,28 @@ function walker:field(node, object, key)
     return value.new(field.kind, self.program:field(object, name, field.type, field.kind == "text"))
 end
 
--- As lua/lib/ordered.lua goes through them.
-local RANKS = { number = 1, string = 2, boolean = 3 }
-
-local function entry_order(a, b)
-    if type(a.key) ~= type(b.key) then return RANKS[type(a.key)] < RANKS[type(b.key)] end
-    if type(a.key) == "boolean" then return b.key and not a.key end
-    return a.key < b.key
-end
-
--- Returns the entries {key, of} of a table of the file or of the decision, in order, and whether it has others, whose
--- keys are tables or functions. There may be CHAIN_MAX.
-function walker:entries(line, one)
-    local entries, others = {}, false
-    local function add(key, of)
-        if not RANKS[type(key)] then
-            others = true
-            return
-        end
-        entries[#entries + 1] = { key = key, of = of }
-        if #entries > CHAIN_MAX then
-            self.m.refuse(line, ("a table of more than %d entries is gone through"):format(CHAIN_MAX),
-                "keep such a table smaller")
+-- Returns a field of an object. A row may choose its name from names that are written down.
+function walker:field(node, object, key)
+    local m, program, result = self.m, self.program, nil
+    local known, name = value.known(program, key)
+    if known then return self:field_of(node, object, name) end
+    local function refuse()
+        m.refuse(node.line, ("a field of %s is named by a value"):format(self:called(object)),
+            "write the field's name, or choose it from names that are written down")
+    end
+    for _, one in ipairs(value.apart(program, key)) do
+        if program:known_on(m.path, one.guard) ~= false then
+            local text = value.type(one) == "string" and texts.of(program, one)
+            local named = text and program:each_choice(text, function(id)
+                local guard = program:land(one.guard, program:eq_s(text, id))
+                if program:known_on(m.path, guard) == false then return end
+                local found = self:field_of(node, object, program:value(id))
+                result = result and m:merge(guard, found, result) or found
+            end)
+            if not named then refuse() end
         end
     end
-    if one.kind == "static" then
-        for key, real in next, one.val do
-            self.m:step(line)
-            add(key, self:lift(real))
-        end
-    else
-        for key, cell in pairs(one.val.cells) do add(key, cell.of) end
-    end
-    table.sort(entries, entry_order)
-    return entries, others
+    return result or refuse()
 end
 
 local function normal(key)
@@ -139,8 +153,8 @@ local function is_table(one)
     return one.kind == "table" or (one.kind == "static" and type(one.val) == "table")
 end
 
--- Returns what a table has under a key.
-function walker:look_up(node, one, key)
+-- Returns what a table has under a key, but for what was put there under keys that only a row knows.
+function walker:look_up_early(node, one, key)
     local m, program = self.m, self.program
     local known, constant = value.known(program, key)
     if known then
@@ -150,11 +164,25 @@ function walker:look_up(node, one, key)
         local cell = one.val.cells[constant]
         return cell and cell.of or value.NIL
     end
-    local entries, result = self:entries(node.line, one), value.NIL
+    local entries, result = self:entries(node.line, one, true), value.NIL
     for _, entry in ipairs(entries) do
         m:step(node.line)
         local same = operate.equal(m, node, key, value.constant(program, entry.key))
         result = m:merge(same, entry.of, result)
+    end
+    return result
+end
+
+-- Returns what a table has under a key.
+function walker:look_up(node, one, key)
+    local m, result = self.m, self:look_up_early(node, one, key)
+    for _, late in ipairs(one.kind == "table" and one.val.late or {}) do
+        local put = value.truth(self.program, late.put.of)
+        if put ~= ssa.FALSE then
+            m:step(node.line)
+            local same = self.program:land(put, operate.equal(m, node, key, late.key))
+            result = m:merge(same, late.cell.of, result)
+        end
     end
     return result
 end
@@ -199,8 +227,10 @@ end
 -- and whether it is as long on every path.
 function walker:enter(node, proto, cells, args, frame)
     local m = self.m
-    if self.active[proto] then
-        m.refuse(node.line, "a function calls itself", "write a loop with a constant bound")
+    local depth = self.active[proto] or 0
+    if depth >= SELF_MAX then
+        m.refuse(node.line, ("a function may call itself more than %d deep"):format(SELF_MAX),
+            "write a loop with a constant bound")
     end
     if self.calls >= CALLS_MAX then m.refuse(node.line, "calls are nested too deep", "call less") end
     local inner = { cells = setmetatable({}, { __index = cells }), varargs = {}, labels = {}, fn = proto }
@@ -208,11 +238,11 @@ function walker:enter(node, proto, cells, args, frame)
     if proto.vararg then inner.varargs = table.move(args, #proto.params + 1, #args, 1, {}) end
     inner.sink = frame and frame.sink
     inner.target = not inner.sink and (frame and frame.target or m:target()) or nil
-    self.active[proto], self.calls = true, self.calls + 1
+    self.active[proto], self.calls = depth + 1, self.calls + 1
     local why = self.why
     self:block(proto.body, inner)
     self.why = why
-    self.active[proto], self.calls = nil, self.calls - 1
+    self.active[proto], self.calls = depth, self.calls - 1
     if frame then
         if not m:dead() then self:leave(node, inner, {}) end
         return {}, true
@@ -350,6 +380,7 @@ end
 function evaluators.Local(self, node, frame)
     local cell = frame.cells[node.var]
     if not cell then self.m.refuse(node.line, ("'%s' is not known here"):format(node.var.name), "make it simpler") end
+    if cell.history then self:note_kept(node.line, cell, node.var.name, "read") end
     return cell.of
 end
 
@@ -368,7 +399,23 @@ end
 
 function evaluators.Index(self, node, frame)
     local object = self:eval(node.object, frame)
-    return self:index(node, object, self:eval(node.key, frame))
+    local key = self:eval(node.key, frame)
+    return self.m:dead() and value.NIL or self:index(node, object, key)
+end
+
+-- Puts what a table begins with under a key.
+function walker:put_item(line, made, key, node, frame)
+    local known, constant = value.known(self.program, key)
+    if known and (constant == nil or constant ~= constant) then
+        self.m.refuse(line, "a table is made with a key that is nil or no number", "write the key")
+    end
+    if not known or made.late then
+        key = known and key or self:late_key(line, key)
+        return self:put_late(line, { val = made }, key, self:eval(node, frame))
+    end
+    constant = type(constant) == "number" and normal(constant) or constant
+    made.cells[constant] = self.m.cell(self:eval(node, frame))
+    made.broken = made.broken or math.type(constant) == "integer" or nil
 end
 
 local LIST_PART = 50
@@ -384,129 +431,18 @@ function evaluators.Table(self, node, frame)
     for index, item in ipairs(node.items) do
         if #part == LIST_PART then put_part() end
         if item.key then
-            local known, key = value.known(self.program, self:eval(item.key, frame))
-            if not known or key == nil or key ~= key then
-                self.m.refuse(node.line, "a table is made with a key that only a row knows", "write the key")
-            end
-            made.cells[type(key) == "number" and normal(key) or key] = self.m.cell(self:eval(item.value, frame))
-            made.broken = made.broken or (type(key) == "number" and math.type(normal(key)) == "integer") or nil
+            self:put_item(node.line, made, self:eval(item.key, frame), item.value, frame)
         else
             local values = index == #node.items and self:list({ item.value }, frame)
                 or { self:eval(item.value, frame) }
             for _, of in ipairs(values) do
                 part[#part + 1] = self.m.cell(of)
-                made.broken = made.broken or self:may_be_nil(of) or nil
             end
         end
     end
     put_part()
+    made.broken = made.broken or self:has_holes({ val = made }, count) or nil
     return value.new("table", made)
-end
-
-local function is_nil(cell)
-    return #cell.of == 1 and cell.of[1].kind == "nil"
-end
-
--- Whether a table with holes has something behind entry `count`: which end Lua takes it for depends on how it was made.
-local function goes_on(one, count)
-    for key, cell in pairs(one.val.cells) do
-        if math.type(key) == "integer" and key > count and not is_nil(cell) then return true end
-    end
-    return false
-end
-
--- Returns how many entries the list in a table has; nil where only a row knows, or how Lua made it.
-function walker:length(line, one)
-    if one.kind == "static" then return #one.val end
-    local count = 0
-    while true do
-        self.m:step(line)
-        local cell = one.val.cells[count + 1]
-        if not cell or is_nil(cell) then
-            if one.val.broken and goes_on(one, count) then return nil end
-            return count
-        end
-        if value.find(value.apart(self.program, cell.of), "nil") then return nil end
-        count = count + 1
-    end
-end
-
--- ---- lists that are longer on one row than on another
---
--- A table of the decision whose list grows at its end alone (`broken` is nil) has no holes on any row: where an entry
--- is, those before it are. So it has one length, by row.
-
-local LIST_MAX = 64
-
--- Returns how many entries a list has on some row.
-function walker:most(line, one)
-    local count = 0
-    while one.val.cells[count + 1] do count = count + 1 end
-    if count >= LIST_MAX then self.m.refuse(line, "a list grows too long", "keep it shorter") end
-    return count
-end
-
--- Returns where entry `index` is.
-function walker:present(one, index)
-    return self.program:lnot(value.absent(self.program, one.val.cells[index].of))
-end
-
--- Returns the length of a table's list as an integer of the program; nil where that cannot be told.
-function walker:measure(line, one)
-    local program, known = self.program, self:length(line, one)
-    if known then return program:int(known) end
-    if one.val.broken then return nil end
-    local most = self:most(line, one)
-    local length = program:int(most)
-    for index = most, 1, -1 do
-        length = program:select(self:present(one, index), length, program:int(index - 1))
-    end
-    return length
-end
-
--- Whether a value is nil on some row of the path.
-function walker:may_be_nil(of)
-    return self.program:land(self.m.path, value.absent(self.program, of)) ~= ssa.FALSE
-end
-
--- Notes that a table of the decision gets a value under a constant key.
-function walker:note_write(line, one, key, of)
-    if math.type(key) ~= "integer" then return end
-    local length = self:length(line, one)
-    if not length or key < 1 or key > length + 1 or self:may_be_nil(of) then
-        one.val.broken = true
-    end
-end
-
--- Puts a value behind the end of a list, wherever that is on a row.
-function walker:append(line, one, of)
-    local m, program = self.m, self.program
-    if self:may_be_nil(of) then
-        m.refuse(line, "what is put at the end of a list may be nil", "check it before")
-    end
-    of = value.present(program, of)
-    local most, guards, before = self:most(line, one), {}, ssa.TRUE
-    for index = 1, most do
-        local here = self:present(one, index)
-        guards[index], before = program:land(before, program:lnot(here)), here
-    end
-    guards[most + 1] = before
-    local cells = one.val.cells
-    cells[most + 1] = m.cell()
-    for index = 1, most + 1 do m:write(cells[index], m:merge(guards[index], of, cells[index].of)) end
-end
-
--- Returns the texts of a list as one, with `between` between them: an alternative.
-function walker:joined(line, one, between)
-    local program, whole = self.program, self.program:text ""
-    for index = 1, self:most(line, one) do
-        local here = self:present(one, index)
-        local item = texts.joined(program, value.present(program, one.val.cells[index].of))
-        if not item then self.m.refuse(line, "a text in a width is put into a list", "write %s") end
-        local longer = index > 1 and program:concat(program:concat(whole, program:text(between)), item) or item
-        whole = program:select(here, longer, whole)
-    end
-    return texts.alternative(program, whole)
 end
 
 function evaluators.Unary(self, node, frame)

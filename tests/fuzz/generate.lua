@@ -186,6 +186,75 @@ statements[14] = function(self, depth)
     return piece("stat", "for ", key, ", ", label, " in pairs(", self.random:pick(self.maps), ") do\n", body, "end\n")
 end
 
+-- What is done with a list in places: put in, taken out, sorted, its last replaced.
+local CHANGES = { "table.insert(%s, 1, 7)\n", "table.insert(%s, 2, \"m\")\n", "table.sort(%s)\n",
+    "table.sort(%s, function(a, b) return a > b end)\n", "table.sort(%s, function(a, b) return a <= b end)\n",
+    "table.remove(%s)\n", "table.remove(%s, 1)\n", "%s[#%s] = nil\n", "%s[#%s] = \"z\"\n" }
+local BEGINNINGS = { text = { "{}", "{ \"x\", \"b\" }", "{ \"b\" }" },
+    num = { "{ 2, 1.5 }", "{}", "{ 3, 1, -0.0, 2 }" } }
+
+statements[15] = function(self)
+    local random, list, taken, last = self.random, self:name(), self:name(), self:name()
+    local t = random:once_in(2) and "text" or "num"
+    local made = piece("stat", "local ", list, " = ", random:pick(BEGINNINGS[t]), "\n")
+    for _ = 1, random:below(2) do
+        local put = piece("stat", list, "[#", list, " + 1] = ", self:of(t, 1), "\n")
+        made[#made + 1] = random:once_in(3) and put
+            or piece("stat", "if ", self:condition(1), " then\n", put, "end\n")
+    end
+    for _ = 1, random:below(2) do
+        local change = random:pick(CHANGES):gsub("%%s", list)
+        made[#made + 1] = random:once_in(3) and piece("stat", "if ", self:condition(0), " then\n", change, "end\n")
+            or piece("stat", change)
+    end
+    table.move({ "local ", taken, " = ", random:once_in(2) and "table.remove(" or "next(", list, ")\nlocal ", last,
+        " = ", list, "[#", list, "] or #", list, "\n" }, 1, 15, #made + 1, made)
+    self.scope[#self.scope + 1] = { t = "any", name = taken, mutable = true }
+    self.scope[#self.scope + 1] = { t = "any", name = last, mutable = true }
+    return made
+end
+
+-- A table under whose keys only a row knows what is there.
+statements[16] = function(self)
+    local random, map, first, second = self.random, self:name(), self:name(), self:name()
+    local made = piece("stat", "local ", map, " = ",
+        random:pick { "{}", "{ gold = 3 }", "{ gold = 1, a = \"b\" }" }, "\n")
+    local keys = {}
+    for index = 1, random:below(3) do
+        keys[index] = random:once_in(4) and piece("part", quoted "gold")
+            or self:of(random:once_in(5) and "int" or "text", 1)
+        local put = piece("stat", map, "[", keys[index], "] = ", self:of("any", 1), "\n")
+        made[#made + 1] = random:once_in(3) and put
+            or piece("stat", "if ", self:condition(1), " then\n", put, "end\n")
+    end
+    table.move({ "local ", first, ", ", second, " = ", map, "[", random:pick(keys), "], ", map, "[", self:of("text", 1),
+        "]\n" }, 1, 13, #made + 1, made)
+    self.scope[#self.scope + 1] = { t = "any", name = first, mutable = true }
+    self.scope[#self.scope + 1] = { t = "any", name = second, mutable = true }
+    return made
+end
+
+-- A field whose name a row chooses, and functions that call themselves.
+statements[17] = function(self)
+    local random, name = self.random, self:name()
+    local number, t = self.fields.int, "int"
+    if not number or #number < 2 or random:once_in(3) then
+        local made = piece("stat", "local function ", name, "f(n, x) if n <= 0 then return x end return ", name,
+            "f(n - 1, ", self.random:pick { "x and n", "x == n", "x or n", "n" }, ") end\nlocal ", name, " = ", name,
+            "f(", random:pick { "0", "1", "3" }, ", ", self:of("any", 1), ")\n")
+        self.scope[#self.scope + 1] = { t = "any", name = name, mutable = true }
+        return made
+    end
+    local one, other = random:pick(number), random:pick(number)
+    local object, key = one:match "^(%a+)%.([%w_]+)$"
+    local of, second = other:match "^(%a+)%.([%w_]+)$"
+    if not key or not second or of ~= object then return statements[1](self) end
+    local made = piece("stat", "local ", name, " = ", object, "[", self:condition(1), " and ", quoted(key), " or ",
+        quoted(second), "]\n")
+    self.scope[#self.scope + 1] = { t = t, name = name, mutable = true }
+    return made
+end
+
 function maker:forget(at)
     for index = #self.scope, at + 1, -1 do self.scope[index] = nil end
 end

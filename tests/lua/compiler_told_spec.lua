@@ -111,11 +111,12 @@ describe("what cannot be compiled", function()
                 "a bound of this loop, 'node.allocations', is known to a row only",
             ["local i = 0\nwhile i < node.allocations do i = i + 1 end return i"] =
                 "how often this loop runs is known to a row only",
-            ["local function f(n)\nreturn n == 0 and 1 or n * f(n - 1) end return f(3)"] = "a function calls itself",
+            ["local function f(n)\nreturn n <= 0 and 1 or n * f(n - 1) end return f(node.rank)"] =
+                "a function may call itself more than 20 deep",
             ["local s = 0\nfor k in pairs(node) do s = s + #k end return s"] =
                 "the fields of node are gone through",
-            ["local s = 0\nfor z, w in pairs { [node] = 1, b = 2 } do s = s * 2 + w end return s"] =
-                "a table is made with a key that only a row knows",
+            ["local s = 0\nfor z, w in pairs { [node.name] = 1, b = 2 } do s = s * 2 + w end return s"] =
+                "a table is gone through whose keys only a row knows",
             ["local z = node.name\nreturn z:rep(2)"] = "string.rep is called with what only a row knows",
             ["local z = node.name\nreturn z:byte(1, 2)"] = "string.byte is asked for several",
             ["local z = node.name\nreturn z:match(node.pool) and 1 or 2"] =
@@ -139,12 +140,21 @@ describe("what cannot be compiled", function()
             ["local z = node.name .. node.cpu\nreturn #z"] =
                 "something is done with a text that has a number with decimals in it",
             ["\nreturn pcall(error) and 1 or 2"] = "pcall may go on after an error",
-            ["local t = { node.labels.a }\ntable.insert(t, 3) return 1"] =
-                "how long a list is, is known to a row only",
-            ["local t = { node.labels.a }\nreturn #t"] = "the length of 't' is known to a row only",
+            ["local t = { nil, node.labels.a }\ntable.insert(t, 3) return 1"] =
+                "how long a list with holes is, is known to a row only",
+            ["local t = { 1, 2, 3 }\ntable.insert(t, node.rank, 3) return 1"] =
+                "a place that table.insert is told is known to a row only",
+            ["local t = { 1, 2, 3 }\ntable.insert(t, 2, node.labels.a) return 1"] =
+                "what is put into a list may be nil",
+            ["local t = { node.labels, 2 }\ntable.sort(t) return 1"] =
+                "table.sort is given what is neither all numbers nor all texts",
+            ["local t = { 1, 2, 3, 4, 5, 6, 7, node.cpu }\ntable.sort(t) return 1"] =
+                "table.sort is given more than 7 entries",
+            ["local t = {}\nt[node.labels.a] = 1 return 1"] =
+                "a table is changed under a key that is no text on some row",
+            ["local t = { 1 }\nreturn next(t, 1) or 2"] = "next is told a key",
+            ["\nreturn node[workload.name]"] = "a field of node is named by a value",
             ["local t = { nil, node.healthy }\nreturn #t"] = "the length of 't' is known to a row only",
-            ["local t = {} if node.healthy then t[1] = 2 end\nt[#t + 1] = node.labels.a return 1"] =
-                "what is put at the end of a list may be nil",
             ["::again::\ngoto again"] = "goto again goes back",
             ["\nfor w in ('a b'):gmatch '%a' do return 1 end"] = "string.gmatch is called with what only a row knows",
         } do
@@ -167,8 +177,14 @@ describe("what cannot be compiled", function()
     end)
 
     it("includes what a file would keep from row to row", function()
-        assert.equal("'n' is kept from row to row", compiling.refused(
-            "local n = 0 function score() n = n + 1 return n end").why)
+        for _, source in ipairs {
+            "local n = 0 function score() n = n + 1 return n end",
+            "local n = 0 function filter(node) n = node.rank return true end function score() return n end",
+            "local n = 0 function score(node) if node.healthy then n = 1 end return n end",
+            "local n = 0 function filter() return n == 0 end function score(node) n = node.rank return n end",
+        } do
+            assert.equal("'n' is kept from row to row", compiling.refused(source).why)
+        end
         assert.matches("is changed, which is not a table of this call", compiling.refused(
             "local T = {} function score(node) T.x = node.cpu return T.x end").why)
     end)

@@ -50,7 +50,7 @@ function compiling.refused(source, name)
     local result = compiler.compile(source, name)
     assert(not result.defect, result.defect)
     assert(not result.problem, result.problem and result.problem.problem)
-    assert(not result.program, "it was compiled")
+    assert(not result.program, "it was compiled: " .. source)
     for _, entry in ipairs(result.functions) do
         if not entry.compiled then return entry end
     end
