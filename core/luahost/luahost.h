@@ -170,7 +170,8 @@ void lat_luahost_rule(struct lat_luahost *host, const char *policy, const char *
                       lat_luahost_rule_fn *fn, void *arg);
 
 /* Puts what a record over these columns, which have no rows, says to the policy of that kind, which is none for placement. Where it
- * is compiled its program answers and fn comes before this returns; else its process is asked, and the record may be changed at once. */
+ * is compiled its program answers and fn comes before this returns; else, and where the program leaves it to Lua, its process is asked,
+ * and the record may be changed at once. */
 void lat_luahost_decide(struct lat_luahost *host, enum lat_policy_kind kind,
                         struct lat_columns *columns, const struct lat_record *record,
                         lat_luahost_rule_fn *fn, void *arg);

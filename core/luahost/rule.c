@@ -1,6 +1,7 @@
 /* Questions that are answered with one word: may this be deployed, may this machine join?
  *
  *   admission, approval ─┬─ compiled ─► its program, here and now: microseconds, in the caller's turn
+ *                        │                 └─ leaves it to Lua ─┐
  *                        └─ not ──────► its process, over the lane
  *
  * Both ways give the same verdicts, reasons and errors, and count the same. */
@@ -71,7 +72,7 @@ void lat_luahost_rule(struct lat_luahost *host, const char *policy, const char *
 
 /* ---- by the program ---- */
 
-/* Rules as the program does. LAT_E_POLICY with the line where it raises an error. */
+/* Rules as the program does. LAT_E_POLICY with the line where it raises an error; 1 where it leaves it to Lua. */
 static int rule_here(const struct lat__source *source, struct lat_columns *columns,
                      const struct lat_record *record, struct lat_ruling *ruling,
                      struct lat_err *err)
@@ -104,6 +105,9 @@ static int rule_here(const struct lat__source *source, struct lat_columns *colum
     }
     const struct lat_trap *raised = &lat_program_traps(program, &count)[trap];
 
+    if (raised->is_left) {
+        return 1;
+    }
     lat_err_set(err, LAT_E_POLICY, "%s.lua:%d: %s", source->name, raised->line, raised->message);
     lat_text_clean(err->sentence);
     err->line = raised->line;
@@ -136,9 +140,11 @@ void lat_luahost_decide(struct lat_luahost *host, enum lat_policy_kind kind,
         int64_t began_ns = lat_clock_boot_ns(lat_loop_clock(host->loop));
         int rc = rule_here(source, columns, record, &ruling, &ruling.fallback);
 
-        count_here(host, source, began_ns, rc != 0);
-        fn(arg, &ruling);
-        return;
+        if (rc <= 0) {
+            count_here(host, source, began_ns, rc != 0);
+            fn(arg, &ruling);
+            return;
+        }
     }
     lat_json_writer_init(&writer, &input);
     lat_json_object(&writer, NULL);

@@ -547,6 +547,27 @@ bool lat__pattern_find(const struct lat__pattern *pattern, const char *text, siz
     return true;
 }
 
+void lat__pattern_each(const struct lat__pattern *pattern, const char *text, size_t len,
+                       lat__pattern_met *met, void *arg)
+{
+    struct matching matching = {.pattern = pattern, .text = (const uint8_t *)text, .len = len};
+    size_t last = NOWHERE; /* where the match before ended: no empty one follows there */
+    bool goes_on = true;
+
+    for (size_t at = 0; goes_on && at <= len;) {
+        size_t end = match(&matching, 0, at);
+
+        if (end != NOWHERE && end != last) {
+            matching.match.spans[0] = (struct lat__span){at, end};
+            goes_on = met(arg, &matching.match);
+            at = last = end;
+        } else {
+            at++;
+        }
+    }
+    free(matching.failed);
+}
+
 /* ---- replacing ---- */
 
 bool lat__pattern_replaces(const struct lat__pattern *pattern, const char *replacement)

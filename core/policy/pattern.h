@@ -50,6 +50,13 @@ bool lat__pattern_is_anchored(const struct lat__pattern *pattern);
 bool lat__pattern_find(const struct lat__pattern *pattern, const char *text, size_t len,
                        struct lat__match *ret_match);
 
+/* Takes a match; false: no more are wanted. */
+typedef bool lat__pattern_met(void *arg, const struct lat__match *match);
+
+/* Finds one match after the other, as string.gmatch does; not for a pattern that begins with ^. */
+void lat__pattern_each(const struct lat__pattern *pattern, const char *text, size_t len,
+                       lat__pattern_met *met, void *arg);
+
 /* Tells whether a replacement names only captures that there are, and Lua would not raise an error for it. */
 bool lat__pattern_replaces(const struct lat__pattern *pattern, const char *replacement);
 

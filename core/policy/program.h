@@ -10,13 +10,14 @@
  *   {"version":1,
  *    "ops":[["const_i","123"],["const_f","0x1.8p+1"|"nan"|"inf"|"-inf"],["const_b",true],["const_s","text"],
  *           ["field","node.free_cpu"],["map","node.labels",KEY],["add_f",A,B],...],
- *    "traps":[{"when":B,"line":n,"message":"attempt to ..."}],
+ *    "traps":[{"when":B,"line":n,"message":"attempt to ...","left":true}],
  *    "rules":[{"when":B,"line":n,"text":"...","reason":[PART...]|null,"have":V,"need":V,"compare":"<","asks":true}],
  *    "score":F|null, "score_line":n, "terms":[{"value":F,"line":n,"text":"..."}]}
  *   PART: "literal" | {"value":V} (as tostring writes it) | {"format":"%.2f","value":V}
  *
- * have, need, compare, asks and score_line (where score begins) may be left out. A row that a trap holds for raises an
- * error: the decision fails. The masks of the rules are disjoint; a row is refused when one of them holds.
+ * have, need, compare, asks, left and score_line (where score begins) may be left out. A row that a trap holds for raises an
+ * error: the decision fails. Where a placement's does, Lua is asked about the rows, and says the same; of a trap that is left it
+ * may say anything: the program has no answer there (its loops have so many turns), and Lua is asked, whatever is decided. The masks of the rules are disjoint; a row is refused when one of them holds.
  * A placement's rules say which nodes are refused. An admission's say which requests are, and an approval's which machines; of
  * these a rule may leave it to a person instead (asks). Neither knows a node of the columns, nor has a score.
  *
@@ -44,11 +45,14 @@ enum {
         16 * 1024, /* bytes of a text that is made, if those of fields are no longer than */
     LAT_PROGRAM_READ_MAX = 256,     /* this */
     LAT_PROGRAM_MATCHED_MAX = 1024, /* bytes of a text that a pattern is looked for in, likewise */
+    LAT_PROGRAM_MATCHES_MAX =
+        32, /* that parts_s tells of; of one more it tells that there is one */
 };
 
 /* O(name on the wire, type of its value, types of its operands), one letter a type: B bool, I int64, F double, S text
- * (a code of the dictionary, 0 is nil); _ what the op itself says. Of a small letter it has to be a constant. Those that compute
- * alike stand together: leaves, truth and choices, texts, integers, floats, both. */
+ * (a code of the dictionary, 0 is nil), L the parts of a text, as one (of type S, but no operation on texts takes it); _ what the
+ * op itself says. Of a small letter it has to be a constant. Those that compute alike stand together: leaves, truth and choices,
+ * texts, integers, floats, both. */
 /* clang-format off */
 #define LAT_OPS(O)                                                                                      \
     O(const_b, B, "") O(const_i, I, "") O(const_f, F, "") O(const_s, S, "")                             \
@@ -66,6 +70,10 @@ enum {
     O(find_s, I, "SS") O(match_at, I, "Ss") O(match_end, I, "Ss")                                       \
     O(gsub_n, I, "Ss")                      /* how many matches gsub_s replaces */                      \
     O(byte_s, I, "SI")                      /* the byte in a place; 0 is none */                        \
+    /* what string.gmatch finds, match by match and capture by capture (the whole match where there is none): that of the first \
+     * LAT_PROGRAM_MATCHES_MAX matches, and one part more where there are more; how many parts, the part in a place from 0 (nil \
+     * behind the last), whether it is there and is that text */                                        \
+    O(parts_s, L, "Ss") O(parts_n, I, "L") O(part_s, S, "Li") O(part_is, B, "LiS")                      \
     /* texts that are made: parts by first and last place, case, .., a capture of the first match (0: all of it; nil \
      * without one), every match replaced; numbers as tostring writes them, and by a directive of string.format */ \
     O(sub_s, S, "SII") O(lower_s, S, "S") O(upper_s, S, "S") O(reverse_s, S, "S") O(concat_s, S, "SS")  \
@@ -138,6 +146,7 @@ struct lat_trap {
     uint32_t when; /* a B */
     int line;
     const char *message;
+    bool is_left; /* this is no error of the policy's: Lua is to be asked */
 };
 
 struct lat_rule {

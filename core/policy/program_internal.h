@@ -2,6 +2,7 @@
 #ifndef LAT_POLICY_PROGRAM_INTERNAL_H
 #define LAT_POLICY_PROGRAM_INTERNAL_H
 
+#include "policy/pattern.h"
 #include "policy/program.h"
 
 enum {
@@ -13,6 +14,7 @@ enum {
     LAT__LOOKED_BYTES = 16, /* of a long text that are looked at for one */
     LAT__TRIED_BYTES =
         32, /* of one in which a pattern is tried, for as much as it costs in a short one */
+    LAT__PARTS_MAX = LAT_PROGRAM_MATCHES_MAX * LAT__PATTERN_CAPTURES, /* of a text */
 };
 
 enum lat__part_kind { LAT__PART_LITERAL, LAT__PART_VALUE, LAT__PART_FORMAT };
@@ -79,6 +81,19 @@ int lat__program_read_each(struct lat_program *program, const cJSON *list,
 /* Reads the traps, rules and terms of a program that has its values. */
 int lat__program_read_lists(struct lat_program *program, const cJSON *json,
                             struct lat_err *err) LAT_MUST_USE;
+
+/* ---- parts.c ---- */
+
+/* Returns how many bytes the parts of a text of so many can take. */
+uint32_t lat__parts_max(const struct lat__pattern *pattern, uint32_t len);
+
+/* Writes the parts of a text: what a pattern finds in it, as parts_s says. */
+void lat__parts_write(const struct lat__pattern *pattern, const char *text, size_t len,
+                      struct lat_buf *out);
+
+/* Return how many parts there are, and the one in that place, from 0: false behind the last. */
+int64_t lat__parts_count(const char *parts);
+bool lat__parts_take(const char *parts, int64_t place, const char **ret_text, size_t *ret_len);
 
 /* ---- reason.c ---- */
 

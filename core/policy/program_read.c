@@ -54,7 +54,13 @@ int lat__program_read_value(const struct lat_program *program, const cJSON *json
     if (!lat__program_read_index(json, program->op_count, ret)) {
         return WRONG(err, what, index, "names no value that stands before it");
     }
-    if (type != '_' && program->ops[*ret].type != (enum lat_program_type)type) {
+    const struct lat_op *op = &program->ops[*ret];
+
+    if ((op->code == LAT_OP_parts_s) != (type == 'L')) {
+        return WRONG(err, what, index, "takes %s, but value %u is not",
+                     type == 'L' ? "the parts of a text" : "a value of its own", *ret);
+    }
+    if (type != '_' && type != 'L' && op->type != (enum lat_program_type)type) {
         return WRONG(err, what, index, "takes a %c, but value %u is a %c", type, *ret,
                      (char)program->ops[*ret].type);
     }
@@ -199,15 +205,18 @@ static int read_field(struct lat_program *program, struct lat_op *op, const cJSO
     return 0;
 }
 
-/* Checks the place of an entry in a map. */
+/* Checks the place of an entry in a map, and of a part of a text. */
 static int check_place(const struct lat_program *program, const struct lat_op *op,
                        struct lat_err *err)
 {
-    int64_t place = program->ops[op->operands[0]].constant.i;
+    bool is_entry = op->code == LAT_OP_key_at || op->code == LAT_OP_value_at;
+    int64_t end = is_entry ? LAT_COLUMNS_MAP_MAX : LAT__PARTS_MAX;
+    int64_t place = program->ops[op->operands[is_entry ? 0 : 1]].constant.i;
 
-    return place >= 0 && place < LAT_COLUMNS_MAP_MAX
+    return place >= 0 && place < end
                ? 0
-               : WRONG(err, "op", program->op_count, "names a place that no map has");
+               : WRONG(err, "op", program->op_count, "names a place that no %s has",
+                       is_entry ? "map" : "text");
 }
 
 static int read_operands(struct lat_program *program, struct lat_op *op, const cJSON *item,
@@ -254,6 +263,19 @@ static uint32_t replaced_max(const struct lat_op *op, uint32_t len)
     return len + (len + 1) * others + names * len;
 }
 
+/* Returns how long a part can be of a text of so many bytes: its places may be constants that lie close together. */
+static uint32_t part_max(const struct lat_op *first, const struct lat_op *last, uint32_t len)
+{
+    int64_t from = first->constant.i;
+    int64_t to = last->constant.i;
+
+    if (first->code != LAT_OP_const_i || last->code != LAT_OP_const_i || from == 0 ||
+        (from < 0) != (to < 0)) {
+        return len;
+    }
+    return to < from ? 0 : to - from < len ? (uint32_t)(to - from + 1) : len;
+}
+
 /* Finds out how long a text can be. Ops are read in order: nothing is longer than LAT_PROGRAM_MADE_MAX so far. */
 static uint32_t text_max(const struct lat_program *program, const struct lat_op *op)
 {
@@ -275,6 +297,10 @@ static uint32_t text_max(const struct lat_program *program, const struct lat_op 
     case LAT_OP_text_f: return LAT__NUMBER_MAX;
     case LAT_OP_format_i:
     case LAT_OP_format_f: return LAT__WRITTEN_MAX;
+    case LAT_OP_sub_s:
+        return part_max(&program->ops[op->operands[1]], &program->ops[op->operands[2]], in[0]);
+    case LAT_OP_parts_s: return lat__parts_max(op->pattern, in[0]);
+    case LAT_OP_part_s: return program->ops[program->ops[op->operands[0]].operands[0]].text_max;
     default: return in[0]; /* a part of it, or as long */
     }
 }
@@ -299,6 +325,9 @@ static int read_pattern(struct lat_program *program, struct lat_op *op, struct l
         (third->constant.i < 0 ||
          third->constant.i > (int64_t)lat__pattern_captures(op->pattern))) {
         return WRONG(err, "op", program->op_count, "takes a capture that there is not");
+    }
+    if (op->code == LAT_OP_parts_s && lat__pattern_is_anchored(op->pattern)) {
+        return WRONG(err, "op", program->op_count, "looks for a beginning again and again");
     }
     if (op->code == LAT_OP_gsub_s) {
         if (!lat__pattern_replaces(op->pattern, third->text)) {
@@ -364,7 +393,7 @@ static int read_op(struct lat_program *program, const cJSON *json, struct lat_er
         return WRONG(err, "op", program->op_count, "does not have what %s takes", row->name);
     }
     op->code = (enum lat_opcode)code;
-    op->type = (enum lat_program_type)row->type;
+    op->type = code == LAT_OP_parts_s ? LAT_VALUE_S : (enum lat_program_type)row->type;
     item = item->next;
     if (is_const) {
         rc = read_const(program, op, item, err);
@@ -375,7 +404,8 @@ static int read_op(struct lat_program *program, const cJSON *json, struct lat_er
     if (rc == 0 && !is_const) {
         rc = read_operands(program, op, item, err);
     }
-    if (rc == 0 && (code == LAT_OP_key_at || code == LAT_OP_value_at)) {
+    if (rc == 0 && (code == LAT_OP_key_at || code == LAT_OP_value_at || code == LAT_OP_part_s ||
+                    code == LAT_OP_part_is)) {
         rc = check_place(program, op, err);
     }
     return rc != 0 ? rc : read_texts(program, op, err);
@@ -449,7 +479,12 @@ static uint32_t length_of(const struct lat_program *program, const struct lat_op
         read = op->pattern != NULL ? work_of(op) * (read / LAT__TRIED_BYTES)
                                    : read / LAT__LOOKED_BYTES;
     }
-    return read + (is_made ? LAT__MADE_COST + op->text_max : 0);
+    if (!is_made) {
+        return read;
+    }
+    /* All parts of a text together are no longer than it is, for each capture. */
+    return read + LAT__MADE_COST +
+           op->text_max / (op->code == LAT_OP_part_s ? LAT_PROGRAM_MATCHES_MAX : 1);
 }
 
 /* What depends on no node is found out once for all of them, but it is done while somebody waits. */

@@ -30,8 +30,9 @@ static int read_members(const cJSON *json, const char *const *known, int *ret_li
 
 static int read_trap(struct lat_program *program, const cJSON *json, struct lat_err *err)
 {
-    static const char *const known[] = {"when", "line", "message", NULL};
+    static const char *const known[] = {"when", "line", "message", "left", NULL};
     struct lat_trap *trap = &program->traps[program->trap_count];
+    const cJSON *left = lat_json_get(json, "left");
     int rc = read_members(json, known, &trap->line, "trap", program->trap_count, err);
 
     if (rc == 0) {
@@ -45,6 +46,10 @@ static int read_trap(struct lat_program *program, const cJSON *json, struct lat_
                        "has no message, or there is too much text");
         }
     }
+    if (rc == 0 && left != NULL && !cJSON_IsTrue(left)) {
+        rc = WRONG(err, "trap", program->trap_count, "is left in another way than by true");
+    }
+    trap->is_left = left != NULL;
     return rc;
 }
 

@@ -75,6 +75,13 @@ static bool make(const struct lat_op *op, const char *a, const char *b,
         lat_buf_add(out, a + match.spans[in[2].i].begin,
                     match.spans[in[2].i].end - match.spans[in[2].i].begin);
         break;
+    case LAT_OP_parts_s: lat__parts_write(op->pattern, a, len, out); break;
+    case LAT_OP_part_s:
+        if (!lat__parts_take(a, in[1].i, &a, &len)) {
+            return false;
+        }
+        lat_buf_add(out, a, len);
+        break;
     default: lat__pattern_replace(op->pattern, a, len, op->text, out); break; /* gsub_s */
     }
     return true;
@@ -126,6 +133,16 @@ static int64_t byte_at(const char *text, int64_t place)
     return place > 0 && place <= len ? (uint8_t)text[place - 1] : 0;
 }
 
+/* Whether a part is there, and is that text. */
+static bool is_part(const char *parts, int64_t place, const char *text)
+{
+    const char *part;
+    size_t len;
+
+    return parts != NULL && text != NULL && lat__parts_take(parts, place, &part, &len) &&
+           strlen(text) == len && memcmp(part, text, len) == 0;
+}
+
 /* Writes a number as tostring does, or by a directive. */
 static int32_t written(struct lat_columns *columns, const struct lat_op *op,
                        union lat_program_value number)
@@ -155,9 +172,9 @@ union lat_program_value lat_program_of_texts(struct lat_columns *columns, const 
     union lat_program_value value = {.i = 0};
     bool of_number = op->code >= LAT_OP_text_i;
     const char *a = of_number ? NULL : lat_columns_text(columns, in[0].s);
-    const char *b = op->operand_count > 1 && op->code != LAT_OP_sub_s && op->code != LAT_OP_byte_s
-                        ? lat_columns_text(columns, in[1].s)
-                        : NULL;
+    bool has_place = op->code == LAT_OP_sub_s || op->code == LAT_OP_byte_s ||
+                     op->code == LAT_OP_part_s || op->code == LAT_OP_part_is;
+    const char *b = op->operand_count > 1 && !has_place ? lat_columns_text(columns, in[1].s) : NULL;
 
     switch (op->code) {
     case LAT_OP_is_num_i:
@@ -172,6 +189,8 @@ union lat_program_value lat_program_of_texts(struct lat_columns *columns, const 
     case LAT_OP_match_end: value.i = a != NULL && b != NULL ? found(op, a, b) : 0; break;
     case LAT_OP_gsub_n: value.i = a != NULL ? count_matches(op, a) : 0; break;
     case LAT_OP_byte_s: value.i = byte_at(a, in[1].i); break;
+    case LAT_OP_parts_n: value.i = a != NULL ? lat__parts_count(a) : 0; break;
+    case LAT_OP_part_is: value.b = is_part(a, in[1].i, lat_columns_text(columns, in[2].s)); break;
     case LAT_OP_text_i:
     case LAT_OP_text_f:
     case LAT_OP_format_i:

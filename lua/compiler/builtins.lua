@@ -304,7 +304,7 @@ on(string.format, function(call)
         function(index) return integer_at(call, index) end) }
 end)
 
-for _, name in ipairs { "byte", "find", "gsub", "len", "lower", "match", "reverse", "sub", "upper" } do
+for _, name in ipairs { "byte", "find", "gmatch", "gsub", "len", "lower", "match", "reverse", "sub", "upper" } do
     on(string[name], function(call)
         call.raise, call.integer_at = builtins.raise, integer_at
         return texts[name](call)

@@ -60,7 +60,7 @@ local function excuse(raised, line)
         return { why = "the compiler failed: " .. tostring(raised), line = line, defect = true,
             instead = "Lua itself is asked; please report this" }
     elseif raised.limit then
-        return { why = raised.limit, line = raised.line or line, instead = "make it smaller" }
+        return { why = raised.limit, line = raised.line or line, instead = "make it smaller", is_large = true }
     elseif raised.what then
         return { why = raised.what, line = raised.line, instead = "write it in another way" }
     end
@@ -81,8 +81,8 @@ end
 
 -- Compiles one function of the file into `found`. passed: where the one before lets a row pass. Returns where this one
 -- does, and what stopped it.
-local function compile_one(name, loaded, source, program, found, passed)
-    local m, args = machine.new(program), DECISIONS[name].args
+local function compile_one(name, loaded, source, program, found, passed, turns)
+    local m, args = machine.new(program, turns), DECISIONS[name].args
     m.traps, m.path = found.traps, passed
     local walk = walker.new(m, loaded, HANDED[name], source)
     local ok, raised = xpcall(function()
@@ -101,12 +101,8 @@ local function stop(entry, why)
     entry.line, entry.why, entry.instead = why.line, why.why, why.instead
 end
 
--- Compiles the decisions of a policy (default: "placement") that Lua has loaded without complaint. Returns
---   functions   {name, compiled, ops | line, why, instead} for each that the file defines
---   program     as a table for JSON, when all of them are compiled
---   problem     {line, problem: sentence} when the file is wrong: it names what is not there
---   defect      what went wrong in the compiler itself
-function compiler.compile(source, policy)
+-- As compiler.compile, with so many turns. is_large: some bound was too small for it.
+local function attempt(source, policy, turns)
     local decisions = POLICIES[policy or "placement"]
     local program = ssa.new()
     local found = { rules = {}, terms = {}, traps = {} }
@@ -126,12 +122,13 @@ function compiler.compile(source, policy)
         if loaded.defined[name] then
             local traps, why = #found.traps
             local entry = { name = name, compiled = true }
-            passed, why = compile_one(name, loaded, source, program, found, passed)
+            passed, why = compile_one(name, loaded, source, program, found, passed, turns)
             result.functions[#result.functions + 1] = entry
             if why and why.problem then return { functions = {}, problem = why } end
             if why then
                 stop(entry, why)
                 result.defect = result.defect or (why.defect and why.why)
+                result.is_large = result.is_large or why.is_large
                 whole = false
             else
                 entry.ops = emit.size(program, found, name, traps)
@@ -145,8 +142,27 @@ function compiler.compile(source, policy)
         return result
     end
     local why = excuse(loaded, 1)
-    result.defect = why.defect and why.why
+    result.defect, result.is_large = why.defect and why.why, why.is_large
     for _, entry in ipairs(result.functions) do stop(entry, why) end
+    return result
+end
+
+local TURNS = { 64, 32, 16 } -- of a loop that a row alone ends
+
+-- Compiles the decisions of a policy (default: "placement") that Lua has loaded without complaint. Returns
+--   functions   {name, compiled, ops | line, why, instead} for each that the file defines
+--   program     as a table for JSON, when all of them are compiled
+--   problem     {line, problem: sentence} when the file is wrong: it names what is not there
+--   defect      what went wrong in the compiler itself
+function compiler.compile(source, policy)
+    local result
+    for _, most in ipairs(TURNS) do
+        local turns = { most = most, least = TURNS[#TURNS] }
+        local again = attempt(source, policy, turns)
+        result = (not result or again.program) and again or result
+        -- Fewer turns are less work, and leave more to Lua.
+        if not again.is_large or not turns.are_cut then break end
+    end
     return result
 end
 

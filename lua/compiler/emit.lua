@@ -1,5 +1,7 @@
 -- A program as it goes over the wire: the values that something needs, numbered anew.
 
+local ssa = require "compiler.ssa"
+
 local emit = {}
 
 local OPS_MAX, PARTS_MAX, TEXT_MAX = 4096, 1024, 65536
@@ -9,18 +11,19 @@ local COST_MAX, COST = 4 * OPS_MAX, 4
 local COSTS = { mod_f = 1024, fmod_f = 1024 }
 for name in ("and or xor not select_b"):gmatch "%S+" do COSTS[name] = 1 end -- 64 nodes are a word
 for name in ("pow_f exp log log2 log10 sin cos tan"):gmatch "%S+" do COSTS[name] = 256 end
-for name in ("match_at match_end capture_s gsub_s gsub_n"):gmatch "%S+" do COSTS[name] = 128 end
+for name in ("match_at match_end capture_s gsub_s gsub_n parts_s"):gmatch "%S+" do COSTS[name] = 128 end
 local OF_TEXTS = [[is_num_i is_num_f num_i num_f len_s lt_s le_s find_s sub_s lower_s upper_s reverse_s concat_s
-    text_i text_f format_i format_f byte_s]]
+    text_i text_f format_i format_f byte_s parts_n part_s part_is]]
 for name in OF_TEXTS:gmatch "%S+" do COSTS[name] = 16 end
 local MADE_COST = 128 -- of a text that is made for each node, beside its bytes
 local ONCE_MAX = 16 * COST_MAX -- of all that depends on no node
 local READ_MAX, LOOKED_BYTES, TRIED_BYTES = 256, 16, 32 -- texts longer than fields take time to look at
 
-local COSTS_BY_LENGTH = { match_at = true, match_end = true, capture_s = true, gsub_s = true, gsub_n = true }
+local COSTS_BY_LENGTH = { match_at = true, match_end = true, capture_s = true, gsub_s = true, gsub_n = true,
+    parts_s = true }
 for name in OF_TEXTS:gmatch "%S+" do COSTS_BY_LENGTH[name] = true end
 
-local PATTERNS = { match_at = true, match_end = true, capture_s = true, gsub_s = true, gsub_n = true }
+local PATTERNS = { match_at = true, match_end = true, capture_s = true, gsub_s = true, gsub_n = true, parts_s = true }
 
 -- What an operation takes. What a pattern does grows with what it repeats (of sets and the like this may count too
 -- much), and with the places where it is tried.
@@ -38,12 +41,15 @@ local TOO_MUCH_ONCE = "it makes too many long texts of the workload or the reque
 -- What an operation costs by the length of its texts: those that it makes, and long ones that it looks at.
 local function length_of(program, op)
     if not COSTS_BY_LENGTH[op[1]] then return 0 end
-    local made = op.type == "S" and MADE_COST + op.longest or 0
+    local is_made = op.type == "S" or op.type == "L"
+    -- All parts of a text together are no longer than it is, for each capture.
+    local made = is_made and MADE_COST + op.longest // (op[1] == "part_s" and ssa.MATCHES_MAX or 1) or 0
     local read = 0
     for at = 2, 4 do
-        if op[at] and program.ops[op[at]].type == "S" then read = read + program:longest(op[at]) end
+        local type = op[at] and program.ops[op[at]].type
+        if type == "S" or type == "L" then read = read + program:longest(op[at]) end
     end
-    if read <= 2 * READ_MAX or op.type == "S" and not PATTERNS[op[1]] then return made end
+    if read <= 2 * READ_MAX or is_made and not PATTERNS[op[1]] then return made end
     return made + (PATTERNS[op[1]] and work_of(program, op) * (read // TRIED_BYTES) or read // LOOKED_BYTES)
 end
 
@@ -183,7 +189,8 @@ function emit.program(program, found)
         end
     end
     for index, trap in ipairs(found.traps) do
-        out.traps[index] = { when = self.number[trap.when], line = trap.line, message = self:count_text(trap.message) }
+        out.traps[index] = { when = self.number[trap.when], line = trap.line, message = self:count_text(trap.message),
+            left = trap.left }
     end
     for index, rule in ipairs(found.rules) do
         out.rules[index] = {

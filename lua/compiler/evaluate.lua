@@ -64,6 +64,28 @@ local NAN = string.unpack("<d", "\0\0\0\0\0\0\xf8\x7f")
 function operations.text_f(a) return tostring(a == a and a or NAN) end
 function operations.format_i(a, b) return b:format(a) end
 function operations.format_f(a, b) return b:format(a == a and a or NAN) end
+
+local MATCHES_MAX = 32 -- LAT_PROGRAM_MATCHES_MAX of core/policy
+
+-- What string.gmatch finds, in one list; one more where there are more turns than that.
+function operations.parts_s(a, b)
+    if not a then return nil end
+    local parts, turns = {}, 0
+    for first, second, third, fourth, fifth, sixth, seventh, eighth in a:gmatch(b) do
+        local found = { first, second, third, fourth, fifth, sixth, seventh, eighth }
+        turns = turns + 1
+        if turns > MATCHES_MAX then
+            parts[#parts + 1] = ""
+            break
+        end
+        table.move(found, 1, #found, #parts + 1, parts)
+    end
+    return parts
+end
+function operations.parts_n(a) return a and #a or 0 end
+function operations.part_s(a, b) return a and a[b + 1] end
+function operations.part_is(a, b, c) return c ~= nil and a ~= nil and a[b + 1] == c end
+
 function operations.capture_s(a, b, c)
     local found = a and table.pack(string.find(a, b))
     if not found or not found[1] then return nil end
@@ -164,11 +186,11 @@ function evaluate.prepare(program)
 end
 
 -- Runs it on objects by name: {node, workload}, {request, project} or {applicant, token}. Returns
--- {trap, line} | {ok = false, reason?, rule, rules: how many held} | {ok = true, score, terms}.
+-- {trap, line, left} | {ok = false, reason?, rule, rules: how many held} | {ok = true, score, terms}.
 function evaluate.row(prepared, objects)
     local program, values = prepared.program, compute(prepared.steps, objects)
     for _, trap in ipairs(program.traps or {}) do
-        if values[trap.when + 1] then return { trap = trap.message, line = trap.line } end
+        if values[trap.when + 1] then return { trap = trap.message, line = trap.line, left = trap.left } end
     end
     local refused, held = nil, 0
     for _, rule in ipairs(program.rules or {}) do

@@ -20,9 +20,10 @@ local TRUE, FALSE = ssa.TRUE, ssa.FALSE
 local STEPS_MAX = 40000
 local TRAPS_MAX = 256
 
-function machine.new(program)
+-- turns: how many of a loop are walked that a row alone ends (`turns_of`).
+function machine.new(program, turns)
     return setmetatable({
-        program = program, path = TRUE, journal = {}, ends = 0, steps = 0, traps = {}, trapped = {},
+        program = program, turns = turns, path = TRUE, journal = {}, ends = 0, steps = 0, traps = {}, trapped = {},
     }, machine)
 end
 
@@ -41,20 +42,39 @@ end
 function machine:step(line)
     self.steps = self.steps + 1
     if self.steps > STEPS_MAX then
-        self.refuse(line, "it takes too many steps", "make its loops and tables smaller")
+        error({ line = line, why = "it takes too many steps", instead = "make its loops and tables smaller",
+            is_large = true }, 0)
     end
 end
 
+-- Returns how many turns are walked of a loop that a row alone ends and that has at most so many, or any number.
+function machine:turns_of(most)
+    self.turns.are_cut = self.turns.are_cut or not most or most > self.turns.least
+    return math.min(most or self.turns.most, self.turns.most)
+end
+
+-- Leaves rows on this path where `guard` holds to Lua. They raise an error here, which is none of Lua's: whoever runs
+-- programs asks Lua itself about them.
+function machine:leave(guard, line, why)
+    return self:trap(guard, line, "left to Lua: " .. why, true)
+end
+
+-- The same for rows that take more turns of a loop than are walked.
+function machine:leave_turns(guard, line, turns)
+    return self:leave(guard, line, ("this loop takes more than %d turns"):format(turns))
+end
+
 -- An error that Lua raises for rows on this path where `guard` holds. message: a function that returns its
--- sentence, or the sentence. Returns false when it holds for all of them, which ends the path.
-function machine:trap(guard, line, message)
+-- sentence, or the sentence; is_left: it is no error of Lua's. Returns false when it holds for all of them, which ends
+-- the path.
+function machine:trap(guard, line, message, is_left)
     local when = self.program:land(self.path, guard)
     if when == FALSE then return true end
     local text = type(message) == "function" and message() or message
     local key = when .. " " .. line .. " " .. text
     if not self.trapped[key] then
         self.trapped[key] = true
-        self.traps[#self.traps + 1] = { when = when, line = line, message = text }
+        self.traps[#self.traps + 1] = { when = when, line = line, message = text, left = is_left }
         if #self.traps > TRAPS_MAX then
             self.refuse(line, "it may go wrong in too many places", "check what may be nil once, at the beginning")
         end

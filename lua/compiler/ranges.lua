@@ -84,7 +84,7 @@ end
 
 -- Lengths and places.
 local OF_TEXTS = { len_s = true, find_s = true, match_at = true, match_end = true, gsub_n = true,
-    byte_s = true }
+    byte_s = true, parts_n = true }
 
 -- Returns what is known about the result of an operation on x, y, z (as in ssa.ops; y and z may be nil).
 function ranges.of(name, x, y, z)

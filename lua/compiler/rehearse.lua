@@ -147,6 +147,7 @@ end
 local function difference(policy, prepared, file, globals, objects)
     local ok, real = errors.catch("policy", file, policy.answer, file, globals, objects)
     local made = evaluate.row(prepared, objects)
+    if made.left then return nil, true end -- Lua is asked, and this is what it says
     if not ok then
         -- Of a division by zero, Lua 5.4.4 tells the line of something before it.
         local line = made.trap and BY_ZERO[made.trap] and real.line or made.line
@@ -170,13 +171,15 @@ end
 -- default "placement". Returns nil, or how they differ, and the objects by name.
 function rehearse.compare(program, file, globals, seed, count, name)
     local policy, draw, words = POLICIES[name or "placement"], generator(seed), vocabulary(program)
-    local prepared = evaluate.prepare(program)
+    local prepared, left = evaluate.prepare(program), 0
     for _ = 1, count do
         local objects = {}
         for _, each in ipairs(policy.objects) do objects[each] = object(each, words, draw) end
-        local found = difference(policy, prepared, file, globals, objects)
+        local found, is_left = difference(policy, prepared, file, globals, objects)
         if found then return found, objects end
+        left = left + (is_left and 1 or 0)
     end
+    if left == count then return "all rows are left to Lua", {} end
 end
 
 return rehearse

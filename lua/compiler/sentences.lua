@@ -99,7 +99,7 @@ end
 
 local SAMPLES = {
     bool = true, int = 1, float = 1.5, text = "text", made = "text", table = {}, object = {}, map = {},
-    closure = function() end,
+    closure = function() end, matches = function() end,
 }
 
 -- Returns a value like the alternative's.
@@ -140,6 +140,12 @@ end
 function sentences.list(by, one)
     local build = new()
     return build:raise(("for _ in %s(%s) do end"):format(build:param(by), build:param(sentences.sample(one))))
+end
+
+-- for i = 1, limit
+function sentences.limit(one)
+    local build = new()
+    return build:raise(("for _ = 1, %s do end"):format(build:param(sentences.sample(one))))
 end
 
 -- One of Lua's functions with such arguments, samples[1] to samples[n]. name: what it is called by; method: it is

@@ -4,6 +4,7 @@
 -- constant, and truths are simplified, since every path through a policy is one. Nothing here may change a
 -- result by a bit: arithmetic is folded by doing it, and not where it gives NaN, whose sign a constant would lose.
 
+local patterns = require "compiler.patterns"
 local ranges = require "compiler.ranges"
 
 local ssa = {}
@@ -14,13 +15,14 @@ local VALUES_MAX = 20000 -- far more than a program may have: much of what is ma
 -- The type of what an operation makes.
 local TYPES = {
     B = [[const_b and or xor not select_b is_nil lt_i le_i eq_i ult_i lt_f le_f eq_f lt_if le_if lt_fi le_fi eq_if
-        is_int_f eq_s is_num_i is_num_f lt_s le_s]],
+        is_int_f eq_s is_num_i is_num_f lt_s le_s part_is]],
     I = [[const_i select_i add_i sub_i mul_i neg_i idiv_i mod_i fmod_i band bor bxor bnot shl shr abs_i f2i num_i
-        len_s find_s match_at match_end gsub_n byte_s]],
+        len_s find_s match_at match_end gsub_n byte_s parts_n]],
     F = [[const_f select_f add_f sub_f mul_f div_f idiv_f mod_f pow_f neg_f floor_f ceil_f sqrt_f abs_f fmod_f
         exp log log2 log10 sin cos tan i2f num_f]],
     S = [[const_s select_s map key_at value_at sub_s lower_s upper_s reverse_s concat_s capture_s gsub_s text_i text_f
-        format_i format_f]],
+        format_i format_f part_s]],
+    L = "parts_s",
 }
 local type_of = {}
 for type, names in pairs(TYPES) do
@@ -68,6 +70,7 @@ local COMMUTES = { ["and"] = true, ["or"] = true, eq_i = true, eq_f = true, eq_s
     band = true, bor = true, bxor = true }
 
 ssa.TRUE, ssa.FALSE = 1, 2
+ssa.MATCHES_MAX = 32 -- of gmatch, as in core/policy/program.h
 local TRUE, FALSE = ssa.TRUE, ssa.FALSE
 
 function ssa.new()
@@ -130,9 +133,9 @@ function ssa:make(name, a, b, c)
     local op = { name, a, b, c, type = type_of[name], on = later(x.on, later(y and y.on, z and z.on)) }
     op.range = ranges.of(name, x, y, z)
     op.present = PRESENT[name]
-    if op.type == "S" then
+    if op.type == "S" or op.type == "L" then
         op.longest = self:longest_of(op)
-        op.makes = PRESENT[name] or name == "capture_s"
+        op.makes = PRESENT[name] or name == "capture_s" or name == "part_s" or name == "parts_s"
         op.loose = LOOSE[name] or x.loose or (y and y.loose) or (z and z.loose)
     end
     return self:intern(("%s %d %d %d"):format(name, a, b or 0, c or 0), op)
@@ -156,8 +159,18 @@ function ssa:longest_of(op)
     if name == "text_i" or name == "text_f" then return 24 end
     if name == "format_i" or name == "format_f" then return 512 end
     if name == "select_s" then return math.max(self:longest(op[3]), self:longest(op[4])) end
+    if name == "part_s" then return self:longest(self.ops[op[2]][2]) end
     local length = self:longest(op[2])
-    if name == "concat_s" then
+    if name == "sub_s" then
+        local first, last = self.ops[op[3]], self.ops[op[4]]
+        if first.const and last.const and first[2] ~= 0 and (first[2] < 0) == (last[2] < 0) then
+            local span = last[2] - first[2]
+            length = math.min(length, span < 0 and 0 or span + 1)
+        end
+    elseif name == "parts_s" then
+        local captures = math.max(1, patterns.read(self:value(op[3])))
+        length = captures * length + 2 * (captures * ssa.MATCHES_MAX + 1)
+    elseif name == "concat_s" then
         length = length + self:longest(op[3])
     elseif name == "gsub_s" then
         local replacement = self:value(op[4])
@@ -194,6 +207,11 @@ local function tells(self, a, b)
     if a == b then return true end
     local x, y = self.ops[a], self.ops[b]
     if x[1] == "not" and x[2] == b then return false end
+    if x[1] == "not" and y[1] == "lt_i" then
+        local inner = self.ops[x[2]] -- what is not more than 4 is not more than 5
+        local k, l = self.ops[inner[2]], self.ops[y[2]]
+        if inner[1] == "lt_i" and inner[3] == y[3] and k.const and l.const and l[2] >= k[2] then return false end
+    end
     if y[1] == "not" then
         if y[2] == a then return false end
         local inner = tells(self, a, y[2])
@@ -208,6 +226,10 @@ local function tells(self, a, b)
                 if k.const and l.const and x[pair[2]] == y[other[2]] and x[pair[1]] ~= y[other[1]] then return false end
             end
         end
+    elseif x[1] == "lt_i" and y[1] == "lt_i" and x[3] == y[3] then
+        -- What is more than 5 is more than 4.
+        local k, l = self.ops[x[2]], self.ops[y[2]]
+        if k.const and l.const and l[2] <= k[2] then return true end
     elseif x[1] == "eq_s" and y[1] == "is_nil" then
         if (x[2] == y[2] and self.ops[x[3]].const) or (x[3] == y[2] and self.ops[x[2]].const) then return false end
     elseif x[1] == "is_nil" and y[1] == "eq_s" then
@@ -379,6 +401,14 @@ local function begins_with(self, part, beginning)
     return self:text("^" .. beginning:gsub("%W", "%%%0"))
 end
 
+-- Whether the byte that a text has in a place is that text, where what is asked is whether the part of it there is: no
+-- text has to be made of it then.
+local function is_byte(self, part, text)
+    if part[1] ~= "sub_s" or part[3] ~= part[4] then return nil end
+    if #text > 1 then return FALSE end
+    return self:make("eq_i", self:make("byte_s", part[2], part[3]), self:int(text:byte() or 0))
+end
+
 -- Equality of two texts, where one that is absent equals another that is.
 function ssa:eq_s(a, b)
     if a == b then return TRUE end
@@ -388,6 +418,10 @@ function ssa:eq_s(a, b)
     if y.const and x[1] == "select_s" and (self.ops[x[3]].const or self.ops[x[4]].const) then
         return self:select(x[2], self:eq_s(x[3], b), self:eq_s(x[4], b))
     end
+    if y[1] == "part_s" then a, b, x, y = b, a, y, x end
+    if x[1] == "part_s" and y[1] ~= "part_s" then return self:make("part_is", x[2], x[3], b) end
+    local byte = y.const and is_byte(self, x, y[2])
+    if byte then return byte end
     local pattern = y.const and begins_with(self, x, y[2])
     if pattern then return self:lnot(self:make("eq_i", self:make("match_at", x[2], pattern), self:int(0))) end
     return self:make("eq_s", a, b)

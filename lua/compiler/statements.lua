@@ -1,13 +1,16 @@
 -- Walks the tree of a decision function over all rows at once: statements. See walker.lua.
 
 local builtins = require "compiler.builtins"
+local operate = require "compiler.operate"
 local sentences = require "compiler.sentences"
 local ssa = require "compiler.ssa"
 local value = require "compiler.value"
 local walker = require "compiler.walker"
+require "compiler.matches"
 require "compiler.tables"
 
-local TURNS_MAX = 64 -- of a loop whose end only a row knows
+
+local WALKED_MAX = 1 << 40 -- what such a loop begins with, and goes by
 
 local executors = {}
 
@@ -183,11 +186,10 @@ function walker:go_on(line, frame, truth, turns)
     local m = self.m
     local known = self.program:known_on(m.path, truth)
     if known ~= nil then return known, turns end
-    if turns >= TURNS_MAX then
-        m.refuse(line, "how often this loop runs is known to a row only",
-            "use for i = 1, N with a number, or for _, x in ipairs(list) with a list of the file")
-    end
-    m:fork(truth, function() end, function() m:jump(frame.breaks) end)
+    local most = m:turns_of()
+    m:fork(truth, function()
+        if turns >= most then m:leave_turns(ssa.TRUE, line, most) end
+    end, function() m:jump(frame.breaks) end)
     return not m:dead(), turns + 1
 end
 
@@ -214,11 +216,50 @@ executors["Repeat"] = function(self, node, frame)
     end)
 end
 
+-- Walks a loop from one constant by another to what a row alone knows.
+local function walk_to(self, node, frame, at, step, last)
+    local m, program, turns = self.m, self.program, 0
+    local left = {}
+    for _, one in ipairs(value.apart(program, last)) do
+        local kind = value.type(one)
+        if kind == "number" then
+            left[#left + 1] = { kind = one.kind, guard = one.guard, val = one.val }
+        elseif kind == "string" then
+            m:leave(one.guard, node.last.line, "a text is the bound of a loop")
+        else
+            m:trap(one.guard, node.last.line, function() return sentences.limit(one) end)
+        end
+    end
+    if m:dead() then return end
+    left.wide = last.wide
+    local where = { op = step > 0 and "<=" or ">=", line = node.line, a = node.first, b = node.last }
+    self:loop(frame, function()
+        local now = value.constant(program, at)
+        local more
+        more, turns = self:go_on(node.line, frame, operate.binary(m, where, now, left)[1].val, turns)
+        if not more then return false end
+        m:step(node.line)
+        frame.cells[node.var] = m.cell(now)
+        self:block(node.body, frame)
+        at = at + step
+        return true
+    end)
+end
+
 executors["For"] = function(self, node, frame)
     local bounds = {}
+    local values = {}
+    for index, bound in ipairs { node.first, node.last, node.step } do values[index] = self:eval(bound, frame) end
+    if self.m:dead() then return end
+    local known, first = value.known(self.program, values[1])
+    local also, by = value.known(self.program, values[3] or value.constant(self.program, 1))
+    if known and also and math.type(first) == "integer" and math.type(by) == "integer" and by ~= 0
+        and math.abs(first) < WALKED_MAX and math.abs(by) < WALKED_MAX and not value.known(self.program, values[2]) then
+        return walk_to(self, node, frame, first, by, values[2])
+    end
     for index, bound in ipairs { node.first, node.last, node.step } do
-        local known, constant = value.known(self.program, self:eval(bound, frame))
-        if not known or type(constant) ~= "number" then
+        local is_known, constant = value.known(self.program, values[index])
+        if not is_known or type(constant) ~= "number" then
             self.m.refuse(bound.line, ("a bound of this loop, '%s', is known to a row only"):format(self:text(bound)),
                 "use numbers for the bounds, and leave by if ... then break end")
         end
@@ -271,6 +312,9 @@ executors["In"] = function(self, node, frame)
     local known, by = value.known(self.program, values[1])
     if known and by == builtins.walk_list then return walk_list(self, node, frame, values[2]) end
     if known and by == builtins.walk_table then return self:walk_table(node, frame, values[2]) end
+    if #values[1] == 1 and values[1][1].kind == "matches" then
+        return self:walk_matches(node, frame, values[1][1].val)
+    end
     m.refuse(node.line, "this loop goes by a function of its own",
         "use for i = 1, N with a number, or for _, x in ipairs(list) with a list of the file")
 end

@@ -171,7 +171,9 @@ function walker:append(line, one, of)
     local cells = one.val.cells
     cells[most + 1] = cells[most + 1] or m.cell()
     for index = 1, most + 1 do
-        m:write(cells[index], m:merge(program:land(there, guards[index]), of, cells[index].of))
+        local guard = program:land(there, guards[index])
+        local here = program:known_on(m.path, guard)
+        if here ~= false then m:write(cells[index], here and of or m:merge(guard, of, cells[index].of)) end
     end
 end
 
@@ -284,9 +286,15 @@ local LABELS_MAX = 64 -- LAT_COLUMNS_MAP_MAX of core/policy
 
 function walker:walk_labels(node, frame, map)
     local m, program = self.m, self.program
+    local most = m:turns_of(LABELS_MAX)
     self:loop(frame, function(index)
-        if index > LABELS_MAX then return false end
         m:step(node.line)
+        if index > most then
+            if most < LABELS_MAX then
+                m:leave_turns(program:lnot(program:is_nil(program:entry("key_at", map, most))), node.line, most)
+            end
+            return false
+        end
         local key = program:entry("key_at", map, index - 1)
         self:walk_entry(node, frame, program:lnot(program:is_nil(key)), value.new("text", key),
             value.new("text", program:entry("value_at", map, index - 1)))

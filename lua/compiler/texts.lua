@@ -111,7 +111,7 @@ local function known_at(call, index)
     return constant
 end
 
--- Returns a pattern that is an argument, as a text of the program, and how many captures it has.
+-- Returns how many captures the pattern has that is an argument.
 local function pattern_of(call, text, pattern)
     local m, program = call.m, call.m.program
     if not program:is_const(pattern) then
@@ -229,6 +229,21 @@ function texts.gsub(call)
     end
     return { value.new("text", program:make("gsub_s", text, pattern, program:text(replacement))),
         value.new("int", program:make("gsub_n", text, pattern)) }
+end
+
+-- What string.gmatch returns: an alternative for a loop to go by (matches.lua). There a ^ is a byte like others.
+function texts.gmatch(call)
+    local m, program, text = call.m, call.m.program, text_at(call, 1)
+    local pattern = text and text_at(call, 2)
+    if not pattern then return {} end
+    if call.args[3] then
+        m.refuse(call.node.line, "string.gmatch is told where to begin", "look into text:sub(place)")
+    end
+    if program:is_const(pattern) then pattern = program:text((program:value(pattern):gsub("^%^", "%%^"))) end
+    local captures = pattern_of(call, text, pattern)
+    local parts = program:make("parts_s", text, pattern)
+    return { value.new("matches", { parts = parts, count = program:make("parts_n", parts),
+        each = math.max(captures, 1) }) }
 end
 
 -- ---- comparison

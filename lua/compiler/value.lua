@@ -11,6 +11,7 @@
 --   made      a text with values in it: parts, as a reason has them
 --   static    a table or function that the file made when it was loaded, or one of Lua's own
 --   table     a table that the decision makes: {cells by key, order}
+--   matches   what string.gmatch returns: {parts: L, count: I, each: how many parts a match has}
 --   closure   a function that the decision makes: {proto, cells}
 --   object    "node", "workload", ...
 --   map       "node.labels", ...
@@ -204,7 +205,7 @@ end
 
 -- What Lua calls the type of an alternative.
 local TYPES = { bool = "boolean", int = "number", float = "number", text = "string", made = "string",
-    table = "table", closure = "function", object = "table", map = "table", ["nil"] = "nil" }
+    table = "table", closure = "function", matches = "function", object = "table", map = "table", ["nil"] = "nil" }
 
 function value.type(one)
     return TYPES[one.kind] or type(one.val)

@@ -254,6 +254,9 @@ end
 function walker:call_one(node, one, args, frame)
     local name = node.k == "Method" and node.name or node.fn.k == "Index" and node.fn.key.v or
         node.fn.name or (node.fn.var and node.fn.var.name)
+    if one.kind == "matches" then
+        self.m.refuse(node.line, "what string.gmatch returns is called", "go by it in a loop, or use string.match")
+    end
     if one.kind == "closure" then return self:enter(node, one.val.proto, one.val.cells, args, frame) end
     if builtins.is(one.val) then
         local values, exact = builtins.call {

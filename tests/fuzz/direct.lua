@@ -49,6 +49,10 @@ end
 -- Returns a value of a type: one that is there, or a new one.
 function builder:value(type, uniform)
     local made = self.made[type]
+    if type == "L" then
+        return #made > 0 and not uniform and self.random:once_in(2) and self.random:pick(made)
+            or self:op("parts_s", nil, nil, uniform)
+    end
     if uniform then
         for _ = 1, 4 do
             local index = #made > 0 and self.random:pick(made)
@@ -66,7 +70,12 @@ function builder:constant(name, index)
         local formats = name == "format_i" and { "%d", "%5x", "%.3f" } or { "%g", "%10.2f", "%+e" }
         return self:add({ "const_s", self.random:pick(formats) }, "S", true)
     end
-    if index == 2 then return self:add({ "const_s", self.random:pick(frame.PATTERNS) }, "S", true) end
+    if name == "part_s" or name == "part_is" then
+        return self:add({ "const_i", tostring(self.random:below(4) - 1) }, "I", true)
+    elseif index == 2 then
+        local pattern = self.random:pick(frame.PATTERNS)
+        return self:add({ "const_s", name == "parts_s" and pattern:gsub("^%^", "") or pattern }, "S", true)
+    end
     if name == "capture_s" then return self:add({ "const_i", "0" }, "I", true) end
     return self:add({ "const_s", self.random:pick { "", "-", "%0%0", "%%x" } }, "S", true)
 end
@@ -115,7 +124,7 @@ function builder:feed(producer, consumer)
     local places = {}
     for at = 1, #types do
         local wanted = types:sub(at, at)
-        if wanted:find "%u" and (type == "_" or wanted == type) then places[#places + 1] = at end
+        if wanted:find "%u" and (type == "_" and wanted ~= "L" or wanted == type) then places[#places + 1] = at end
     end
     local at = #places > 0 and self.random:pick(places)
     if not at then return self:op(consumer) end -- a constant that it has anyhow
@@ -149,7 +158,7 @@ end
 -- Returns a program of a kind of policy. pairs: of names of ops, the first of which is to feed the second.
 function direct.program(random, pairs_wanted, kind)
     local self = setmetatable({ random = random, kind = kind, ops = {}, uniform = {},
-        made = { B = {}, I = {}, F = {}, S = {} } }, builder)
+        made = { B = {}, I = {}, F = {}, S = {}, L = {} } }, builder)
     local shown = {}
     for _, pair in ipairs(pairs_wanted) do shown[#shown + 1] = self:feed(pair[1], pair[2]) end
     for _ = 1, random:below(8) do self:op(random:pick(NAMES)) end
@@ -162,6 +171,7 @@ function direct.program(random, pairs_wanted, kind)
     local truths = {}
     for _, index in ipairs(shown) do
         local type, truth = kinds[index]
+        if type == "L" then index, type = self:op("parts_n", index, 1), "I" end
         if type == "F" then
             program.terms[#program.terms + 1] = { value = index, line = 1, text = "" }
             truth = self:op("lt_f", index, random:below(2))

@@ -11,11 +11,14 @@ local frame = {}
 
 frame.KEYS = { "zone", "disk", "a" }
 frame.TEXTS = { "", "a", "b", "gold", "zone", "10", "\u{fc}ber", "Gold-07", "eu-west-1a", "(a)%b.[x]",
-    " a, b ", "aaaab" }
+    " a, b ", "aaaab", "a,gold,,b", "a=1 b=zone" }
 
 frame.PATTERNS = { "^%a+", "%d+", "(%a)(%d*)", "^(.-)%-(.*)$", "[%w_]+", "%s*$", "[^a-f]", "a?b*", "%f[%w]%w+", "%b()",
     "x-$", "", "^", "$", "(.)", "%.", "[]%-]+", "zone", "(%w*)%-?(%d-)$", "((a+)b)", "^%s*(.-)%s*$", "[\u{fc}a]+", "%W",
     "a*a*a*b" }
+
+-- What texts are taken apart by.
+frame.SPLITS = { "[^,]+", "%w+", "(%w)(%w?)", "(%w+)=?(%w*)", "[^,]*", ".", "([^%-]*)%-?", "%S+", "^a" }
 
 local INTEGERS = { 0, 0, 1, 2, 3, 5, -1, -2, -7, 10, 63, 64, 100, 500, 1 << 20, 1 << 31, 1 << 33, (1 << 53) - 1,
     1 << 53,

@@ -255,6 +255,38 @@ statements[17] = function(self)
     return made
 end
 
+-- What a pattern finds in a text, one after the other.
+statements[18] = function(self, depth)
+    local random, first, second, at = self.random, self:name(), self:name(), #self.scope
+    if depth < 2 or random:once_in(2) then return statements[4](self, depth) end
+    local head = piece("part", "for ", first, ", ", second, " in string.gmatch(", self:of("text", 1), ", ",
+        quoted(random:pick(random:once_in(2) and frame.SPLITS or frame.PATTERNS)), ") do\n")
+    self.scope[at + 1] = { t = "text", name = first }
+    self.scope[at + 2] = { t = "opt", name = second }
+    local condition = random:once_in(2) and piece("bool", first, " == ", self:of("opt", 1)) or self:condition(0)
+    local body = piece("stat", "if ", condition, " then\n", self:block(0), random:once_in(3) and "break\n" or "",
+        "end\n")
+    self:forget(at)
+    return piece("stat", head, body, "end\n")
+end
+
+-- As often as a row says.
+statements[19] = function(self, depth)
+    local random, name, at = self.random, self:name(), #self.scope
+    if depth < 2 or random:once_in(2) then return statements[4](self, depth) end
+    local bound = random:once_in(3) and piece("num", "math.min(", self:of("num", 1), ", 40)")
+        or piece("int", "#", self:of("text", 1))
+    local head = piece("part", "for ", name, " = ", random:pick { "1, ", "0, ", "-1, " }, bound,
+        random:pick { "", "", ", 2" }, " do\n")
+    self.scope[at + 1] = { t = "int", name = name }
+    local byte = piece("part", "string.sub(", self:of("text", 0), random:pick { ", ", ", -" }, name, ", ",
+        random:pick { "", "-" }, name, ") == ", random:pick { "\"a\"", "\"\"", "\"go\"" })
+    local condition = random:once_in(2) and piece("bool", "(", byte, ")") or self:condition(0)
+    local body = piece("stat", "if ", condition, " then\n", self:block(0), "end\n")
+    self:forget(at)
+    return piece("stat", head, body, "end\n")
+end
+
 function maker:forget(at)
     for index = #self.scope, at + 1, -1 do self.scope[index] = nil end
 end

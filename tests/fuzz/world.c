@@ -277,8 +277,7 @@ static double score_of(const struct fuzz_world *world, size_t node)
     return score >= 0 ? values_of(world, node)[score].f : 0;
 }
 
-static const char *compare_node(struct fuzz_world *world, size_t node,
-                                const struct fuzz_answer *answer)
+static const char *compare_node(struct fuzz_world *world, size_t node, struct fuzz_answer *answer)
 {
     size_t count;
     const struct lat_trap *traps = lat_program_traps(world->program, &count);
@@ -286,6 +285,10 @@ static const char *compare_node(struct fuzz_world *world, size_t node,
     int32_t rule = lat_program_refused(world->program, values_of(world, node));
     double score = score_of(world, node);
 
+    if (trap >= 0 && traps[trap].is_left) {
+        answer->kind = FUZZ_ERROR; /* whatever Lua says: it is asked */
+        return NULL;
+    }
     if (trap >= 0) {
         return compare_error(world, node, traps[trap].line, traps[trap].message, answer);
     }
@@ -512,8 +515,8 @@ static const char *compare_quiet(struct fuzz_world *world, size_t kernel,
 }
 
 static const char *compare_vector(struct fuzz_world *world, size_t kernel,
-                                  const struct lat_record *record,
-                                  const struct fuzz_answer *answers, uint64_t chance)
+                                  const struct lat_record *record, struct fuzz_answer *answers,
+                                  uint64_t chance)
 {
     size_t row = first_error(world, NULL, answers);
     struct lat_err err = {.sentence = ""};
@@ -537,7 +540,7 @@ static const char *compare_vector(struct fuzz_world *world, size_t kernel,
 }
 
 const char *fuzz_world_compare(struct fuzz_world *world, size_t workload,
-                               const struct fuzz_answer answers[FUZZ_NODES], uint64_t chance)
+                               struct fuzz_answer answers[FUZZ_NODES], uint64_t chance)
 {
     const struct lat_record *record = world->records[workload];
     const char *told = NULL;
@@ -553,8 +556,7 @@ const char *fuzz_world_compare(struct fuzz_world *world, size_t workload,
     return told;
 }
 
-const char *fuzz_world_rule(struct fuzz_world *world,
-                            const struct fuzz_answer answers[FUZZ_QUESTIONS])
+const char *fuzz_world_rule(struct fuzz_world *world, struct fuzz_answer answers[FUZZ_QUESTIONS])
 {
     const char *told = NULL;
 

@@ -43,11 +43,10 @@ int fuzz_world_program(struct fuzz_world *world, const char *policy, const cJSON
 /* Runs the program for a workload, in every way, and compares it with what is expected of each node. Returns NULL, or how they
  * differ: "where: what", borrowed until the next call. */
 const char *fuzz_world_compare(struct fuzz_world *world, size_t workload,
-                               const struct fuzz_answer answers[FUZZ_NODES], uint64_t chance);
+                               struct fuzz_answer answers[FUZZ_NODES], uint64_t chance);
 
 /* The same for a program that rules, and each question. */
-const char *fuzz_world_rule(struct fuzz_world *world,
-                            const struct fuzz_answer answers[FUZZ_QUESTIONS]);
+const char *fuzz_world_rule(struct fuzz_world *world, struct fuzz_answer answers[FUZZ_QUESTIONS]);
 
 /* Pairs of operations: [producer][consumer] is not 0 when a program had the one feed the other. */
 typedef unsigned char fuzz_pairs[LAT_OP_COUNT][LAT_OP_COUNT];

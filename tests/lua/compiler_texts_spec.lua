@@ -112,6 +112,40 @@ describe("a compiled policy does with texts what Lua does", function()
         })
     end)
 
+    it("part by part", function()
+        each(filter, {
+            [[for part in (node.labels.list or ''):gmatch '[^,]+' do
+                if part == workload.name then return true end
+            end
+            return false, 'not among ' .. (node.labels.list or 'none')]],
+            [[local n, last = 0, '?'
+            for key, rest in node.name:gmatch '(%w)(%w?)' do n = n + #rest last = key .. n end
+            return n > 2, last]],
+            [[local words, set = {}, 0
+            for word in string.gmatch(node.os, '%a+') do words[#words + 1] = word end
+            for index, word in ipairs(words) do if word == 'Linux' then set = index end end
+            return #words == set, table.concat(words, '+')]],
+            "local s = '' for a, b in node.name:gmatch '%-' do s = a .. tostring(b) end return s == '', s",
+            "for w in ('^a,^b'):gmatch '^%a' do if w == node.name then return true end end return false, 'x'",
+            "for w in node.labels.zone:gmatch '.' do if w == 'a' then return false, w end end return true",
+        })
+    end)
+
+    it("byte by byte, as often as they are long", function()
+        each(score, {
+            [[local h = 5381
+            for i = 1, #node.name do h = (h * 33 + node.name:byte(i)) % 2147483647 end
+            return h]],
+            [[local n = 0
+            for i = 1, #node.name do if node.name:sub(i, i) == '-' then n = n + i end end
+            return n]],
+            "local n = 0 for i = 1, #node.name do if node.name:sub(-i, -i) == 'u' then n = i break end end return n",
+            "local n = 0 for i = 1, #node.name do if node.name:sub(i, i) == 'gp' then n = i end end return n",
+            "local n = 0 for i = 1, #node.pool do n = n + i if node.pool:sub(i, i) == '' then n = -1 end end return n",
+            "local n = 0 for i = 0, #node.name, 3 do n = n + #node.name:sub(i, i + 1) end return n",
+        })
+    end)
+
     it("in lists that are longer on one row than on another", function()
         each(filter, {
             [[local why = {}

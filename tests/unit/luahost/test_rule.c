@@ -393,6 +393,33 @@ static void what_is_not_compiled_is_asked_of_the_process(void **state)
         LAT_RULING_ASK);
 }
 
+/* A program has so many turns for a loop. */
+static void what_a_program_leaves_to_lua_is_asked_of_the_process(void **state)
+{
+    struct fixture *fixture = *state;
+    struct answer answer;
+
+    load(fixture, LAT_POLICY_ADMISSION,
+         "function admit(request)\n"
+         "  local n = 0\n"
+         "  for word in request.name:gmatch('[^,]+') do n = n + #word end\n"
+         "  return false, 'letters: ' .. n\n"
+         "end");
+    assert_true(is_compiled(fixture, LAT_POLICY_ADMISSION));
+    lat_record_set_text(fixture->record, LAT_FIELD_request_name, "a,bc,def");
+    decide(fixture, LAT_POLICY_ADMISSION, &answer);
+    assert_true(answer.done);
+    assert_string_equal(answer.ruling.reason, "letters: 6");
+    lat_record_set_text(fixture->record, LAT_FIELD_request_name,
+                        "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v,w,x,y,z,"
+                        "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v,w,x,y,z,aa");
+    decide(fixture, LAT_POLICY_ADMISSION, &answer);
+    assert_false(answer.done);
+    assert_true(lat_loop_run_until(fixture->loop, &answer.done, 30000));
+    assert_int_equal(answer.ruling.verdict, LAT_RULING_REJECT);
+    assert_string_equal(answer.ruling.reason, "letters: 54");
+}
+
 static void both_ways_are_counted(void **state)
 {
     struct fixture *fixture = *state;
@@ -439,6 +466,8 @@ static int run(void)
         cmocka_unit_test_setup_teardown(many_questions_leave_few_texts_behind, fixture_setup_empty,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(what_is_not_compiled_is_asked_of_the_process,
+                                        fixture_setup_empty, fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_a_program_leaves_to_lua_is_asked_of_the_process,
                                         fixture_setup_empty, fixture_teardown),
         cmocka_unit_test_setup_teardown(both_ways_are_counted, fixture_setup_empty,
                                         fixture_teardown),

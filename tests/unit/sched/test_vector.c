@@ -279,6 +279,12 @@ static void every_processor_gives_what_the_reference_gives(void **state)
     lat_random_free(random);
 }
 
+/* Returns how many ops stand before those that are operands: of the parts of a text, what they are made of. */
+static size_t ops_before(const char *operands)
+{
+    return operands[0] == 'L' ? 2 : 0;
+}
+
 /* Returns a program whose rules and score are one operation over operands that are constants, of the workload, of the
  * node alone, or of both, as `from` says. */
 static char *program_of_op(const char *name, const char *operands, const unsigned from[3])
@@ -311,6 +317,10 @@ static char *program_of_op(const char *name, const char *operands, const unsigne
     size_t count = strlen(operands);
 
     lat_buf_add_text(&out, "{\"version\":1,\"ops\":[");
+    if (operands[0] == 'L') {
+        lat_buf_addf(&out, "%s,[\"const_s\",\"[ol]\"],", types[3].leaves[from[0]]);
+        lat_buf_add_text(&out, "[\"parts_s\",0,1],");
+    }
     for (size_t k = 0; k < count; k++) {
         for (size_t i = 0; i < LAT_COUNT(types); i++) {
             if (types[i].type == operands[k]) {
@@ -323,7 +333,7 @@ static char *program_of_op(const char *name, const char *operands, const unsigne
     }
     lat_buf_addf(&out, "[\"%s\"", name);
     for (size_t k = 0; k < count; k++) {
-        lat_buf_addf(&out, ",%zu", k);
+        lat_buf_addf(&out, ",%zu", k + ops_before(operands));
     }
     lat_buf_add_text(&out, "]");
     return lat_buf_take_text(&out);
@@ -349,7 +359,7 @@ static void every_operation_is_right_in_every_shape(void **state)
         for (unsigned shape = 0; shape < 64; shape++) {
             const unsigned from[3] = {shape % 4, shape / 4 % 4, shape / 16};
             size_t count = strlen(rows[code].operands);
-            size_t value = count;
+            size_t value = count + ops_before(rows[code].operands);
             struct lat_buf text = {.bytes = NULL};
             char *head;
 
@@ -374,6 +384,12 @@ static void every_operation_is_right_in_every_shape(void **state)
                     ",[\"is_nil\",%zu],[\"const_s\",\"gold\"],[\"eq_s\",%zu,%zu]],\"rules\":[{\"when\":%zu,\"line\":1,"
                     "\"text\":\"\"},{\"when\":%zu,\"line\":1,\"text\":\"\"}]}",
                     value, value, value + 2, value + 1, value + 3);
+                break;
+            case 'L':
+                lat_buf_addf(&text,
+                             ",[\"parts_n\",%zu],[\"i2f\",%zu]],\"terms\":[{\"value\":%zu,"
+                             "\"line\":1,\"text\":\"\"}]}",
+                             value, value + 1, value + 2);
                 break;
             case 'B':
                 lat_buf_addf(&text, "],\"rules\":[{\"when\":%zu,\"line\":1,\"text\":\"\"}]}",

@@ -271,16 +271,27 @@ static bool is_small(char letter)
 static int add_constant(struct builder *builder, size_t code, int at)
 {
     static const char *const patterns[] = {"%d+", "^(%a*)", "[^%-]-o", "", "(.)$", "%f[%w]%w"};
+    size_t which = below(builder->random, LAT_COUNT(patterns));
 
     if (code == LAT_OP_format_i || code == LAT_OP_format_f) {
         return add_op(builder, "const_s", 'S', cJSON_CreateString("%7.2f"), NULL, 0);
     }
-    if (code == LAT_OP_capture_s && at == 2) {
+    if (op_rows[code].operands[at] == 'i') {
         return add_op(builder, "const_i", 'I', cJSON_CreateString("0"), NULL, 0);
     }
-    const char *text = at == 1 ? patterns[below(builder->random, LAT_COUNT(patterns))] : "<%0>";
+    const char *pattern = code == LAT_OP_parts_s && *patterns[which] == '^' ? "." : patterns[which];
+    const char *text = at == 1 ? pattern : "<%0>";
 
     return add_op(builder, "const_s", 'S', cJSON_CreateString(text), NULL, 0);
+}
+
+/* Adds the parts of a text. */
+static int add_parts(struct builder *builder)
+{
+    int operands[2] = {add_field(builder, LAT_FIELD_node_pool, 'S'),
+                       add_constant(builder, LAT_OP_parts_s, 1)};
+
+    return add_op(builder, "parts_s", 'L', NULL, operands, 2);
 }
 
 static void add_random_op(struct builder *builder)
@@ -314,7 +325,9 @@ static void add_random_op(struct builder *builder)
         return;
     }
     for (const char *type = op_rows[code].operands; *type != '\0'; type++) {
-        if (is_small(*type)) {
+        if (*type == 'L') {
+            operands[count] = add_parts(builder);
+        } else if (is_small(*type)) {
             operands[count] = add_constant(builder, code, count);
         } else if (is_small(type[1]) ||
                    (code == LAT_OP_concat_s && count == 1)) { /* no text becomes too long */
