@@ -10,6 +10,7 @@ require "compiler.matches"
 require "compiler.tables"
 
 
+local TURNS_MAX = 64 -- of a loop whose end only a row knows, where nothing is left to Lua
 local WALKED_MAX = 1 << 40 -- what such a loop begins with, and goes by
 
 local executors = {}
@@ -181,12 +182,16 @@ function walker:loop(frame, turn)
 end
 
 -- Leaves the loop where the truth does not hold. Returns false when that is everywhere. A loop that a row alone ends is
--- walked as often as it may run, up to a bound; turns counts.
-function walker:go_on(line, frame, truth, turns)
+-- walked as often as it may run, up to a bound; turns counts. leaves: what takes more is left to Lua.
+function walker:go_on(line, frame, truth, turns, leaves)
     local m = self.m
     local known = self.program:known_on(m.path, truth)
     if known ~= nil then return known, turns end
-    local most = m:turns_of()
+    local most = leaves and m:turns_of() or TURNS_MAX
+    if turns >= most and not leaves then
+        m.refuse(line, "how often this loop runs is known to a row only",
+            "use for i = 1, N, or for _, x in ipairs(list) with a list of the file")
+    end
     m:fork(truth, function()
         if turns >= most then m:leave_turns(ssa.TRUE, line, most) end
     end, function() m:jump(frame.breaks) end)
@@ -236,7 +241,7 @@ local function walk_to(self, node, frame, at, step, last)
     self:loop(frame, function()
         local now = value.constant(program, at)
         local more
-        more, turns = self:go_on(node.line, frame, operate.binary(m, where, now, left)[1].val, turns)
+        more, turns = self:go_on(node.line, frame, operate.binary(m, where, now, left)[1].val, turns, true)
         if not more then return false end
         m:step(node.line)
         frame.cells[node.var] = m.cell(now)
