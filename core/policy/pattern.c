@@ -565,7 +565,7 @@ void lat__pattern_each(const struct lat__pattern *pattern, const char *text, siz
             at++;
         }
     }
-    free(matching.failed);
+    forget(&matching);
 }
 
 /* ---- replacing ---- */

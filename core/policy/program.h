@@ -16,8 +16,7 @@
  *   PART: "literal" | {"value":V} (as tostring writes it) | {"format":"%.2f","value":V}
  *
  * have, need, compare, asks, left and score_line (where score begins) may be left out. A row that a trap holds for raises an
- * error: the decision fails. Where a placement's does, Lua is asked about the rows, and says the same; of a trap that is left it
- * may say anything: the program has no answer there (its loops have so many turns), and Lua is asked, whatever is decided. The masks of the rules are disjoint; a row is refused when one of them holds.
+ * error: the decision fails. One that is left is none: there the program has no answer, and Lua is asked. The masks of the rules are disjoint; a row is refused when one of them holds.
  * A placement's rules say which nodes are refused. An admission's say which requests are, and an approval's which machines; of
  * these a rule may leave it to a person instead (asks). Neither knows a node of the columns, nor has a score.
  *
@@ -70,9 +69,8 @@ enum {
     O(find_s, I, "SS") O(match_at, I, "Ss") O(match_end, I, "Ss")                                       \
     O(gsub_n, I, "Ss")                      /* how many matches gsub_s replaces */                      \
     O(byte_s, I, "SI")                      /* the byte in a place; 0 is none */                        \
-    /* what string.gmatch finds, match by match and capture by capture (the whole match where there is none): that of the first \
-     * LAT_PROGRAM_MATCHES_MAX matches, and one part more where there are more; how many parts, the part in a place from 0 (nil \
-     * behind the last), whether it is there and is that text */                                        \
+    /* what string.gmatch finds, LAT_PROGRAM_MATCHES_MAX matches and one part more where there are more (parts.c); how many \
+     * parts, the part in a place from 0 (nil behind the last), whether it is there and is that text */ \
     O(parts_s, L, "Ss") O(parts_n, I, "L") O(part_s, S, "Li") O(part_is, B, "LiS")                      \
     /* texts that are made: parts by first and last place, case, .., a capture of the first match (0: all of it; nil \
      * without one), every match replaced; numbers as tostring writes them, and by a directive of string.format */ \
