@@ -16,7 +16,8 @@
  *   PART: "literal" | {"value":V} (as tostring writes it) | {"format":"%.2f","value":V}
  *
  * have, need, compare, asks, left and score_line (where score begins) may be left out. A row that a trap holds for raises an
- * error: the decision fails. One that is left is none: there the program has no answer, and Lua is asked. The masks of the rules are disjoint; a row is refused when one of them holds.
+ * error: the decision fails. One that is left is none: there the program has no answer, and Lua is asked. The masks of the rules
+ * are disjoint; a row is refused when one of them holds.
  * A placement's rules say which nodes are refused. An admission's say which requests are, and an approval's which machines; of
  * these a rule may leave it to a person instead (asks). Neither knows a node of the columns, nor has a score.
  *
@@ -27,12 +28,13 @@
 #include "base/buf.h"
 #include "policy/columns.h"
 
+/* An addition costs 4, a function of math as much as 64 of them, % of floats as 256, a text that is made as 32 and one for 4 bytes. What
+ * one rule tells of a node that it refuses is made for one at a time, and not kept. */
 enum {
     LAT_PROGRAM_OPS_MAX = 4096,
-    LAT_PROGRAM_COST_MAX =
-        4 *
-        LAT_PROGRAM_OPS_MAX, /* for a node: a function of math costs as much as 64 additions, % of floats as 256, a text that is made as 32 and one for 4 bytes; likewise for what one rule tells of a node that it refuses */
-    LAT_PROGRAM_ONCE_MAX = 16 * LAT_PROGRAM_COST_MAX, /* for all that depends on no node */
+    LAT_PROGRAM_COST_MAX = 4 * LAT_PROGRAM_OPS_MAX,     /* for a node */
+    LAT_PROGRAM_TELLING_MAX = 2 * LAT_PROGRAM_COST_MAX, /* for what one rule tells of it */
+    LAT_PROGRAM_ONCE_MAX = 16 * LAT_PROGRAM_COST_MAX,   /* for all that depends on no node */
     LAT_PROGRAM_RULES_MAX = 256,
     LAT_PROGRAM_TERMS_MAX = 64,
     LAT_PROGRAM_TRAPS_MAX = 256,
@@ -40,12 +42,10 @@ enum {
     LAT_PROGRAM_TEXT_MAX = 64 * 1024,   /* bytes of all texts, terminators included */
     LAT_PROGRAM_LINE_MAX = 1000 * 1000, /* of a source */
     LAT_PROGRAM_REASON_MAX = 160,       /* bytes of a reason; it is cut there */
-    LAT_PROGRAM_MADE_MAX =
-        16 * 1024, /* bytes of a text that is made, if those of fields are no longer than */
-    LAT_PROGRAM_READ_MAX = 256,     /* this */
+    LAT_PROGRAM_MADE_MAX = 16 * 1024,   /* bytes of a text that is made */
+    LAT_PROGRAM_READ_MAX = 256,         /* if those of fields are no longer than this */
     LAT_PROGRAM_MATCHED_MAX = 1024, /* bytes of a text that a pattern is looked for in, likewise */
-    LAT_PROGRAM_MATCHES_MAX =
-        32, /* that parts_s tells of; of one more it tells that there is one */
+    LAT_PROGRAM_MATCHES_MAX = 32,   /* that parts_s tells of, and of one more that it is there */
 };
 
 /* O(name on the wire, type of its value, types of its operands), one letter a type: B bool, I int64, F double, S text

@@ -515,7 +515,7 @@ static bool reasons_are_cheap(const struct lat_program *program, const bool *for
 
             cost += counts ? work_of(op) + length_of(program, op) : 0;
         }
-        if (cost > LAT_PROGRAM_COST_MAX) {
+        if (cost > LAT_PROGRAM_TELLING_MAX) {
             return false;
         }
     }

@@ -16,6 +16,7 @@ local OF_TEXTS = [[is_num_i is_num_f num_i num_f len_s lt_s le_s find_s sub_s lo
     text_i text_f format_i format_f byte_s parts_n part_s part_is]]
 for name in OF_TEXTS:gmatch "%S+" do COSTS[name] = 16 end
 local MADE_COST = 128 -- of a text that is made for each node, beside its bytes
+local TELLING_MAX = 2 * COST_MAX -- of what one rule tells of a node: that is made for one at a time, and not kept
 local ONCE_MAX = 16 * COST_MAX -- of all that depends on no node
 local READ_MAX, LOOKED_BYTES, TRIED_BYTES = 256, 16, 32 -- texts longer than fields take time to look at
 
@@ -172,7 +173,7 @@ function emit.program(program, found)
         for _, part in ipairs(rule.reason or {}) do
             if type(part) == "table" then self:need(part.val) end
         end
-        if cost_of_reason(program, self.used, for_all) > COST_MAX then error({ limit = TOO_MUCH }, 0) end
+        if cost_of_reason(program, self.used, for_all) > TELLING_MAX then error({ limit = TOO_MUCH }, 0) end
         for id in pairs(self.used) do decides[id] = true end
     end
     self.used = decides

@@ -109,7 +109,7 @@ f(150)
 return node[("x"):rep(1 << 20)]
 
 --- a field whose name draws on a terminal: fails
-return node["\27[2J\n"]
+return node["\27[2J\n" .. node.name]
 
 --- a field whose name is a table: fails
 return node[{}]

@@ -21,7 +21,7 @@
     "  local joined = table.concat(t, ',')\n"                                                      \
     "  return select('#', table.unpack(t)) + math.floor(2.75) + #('%05.1f'):format(3.25)\n"        \
     "    + joined:find('B2', 1, true) + math.max(1, 7) + tonumber('10') + utf8.len('\\u{e9}x')\n"  \
-    "    + math.tointeger(4.0) + node.free_cpu\n"                                                  \
+    "    + math.tointeger(4.0) + node.free_cpu + (pcall(math.abs, -1) and 0 or 1)\n"               \
     "end\n"
 
 const char hostile_honest[] = HONEST "function score(node) return honest(node) end\n";

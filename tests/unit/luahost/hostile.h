@@ -25,7 +25,7 @@ void hostile_free(struct hostile *scripts, size_t count);
 char *hostile_at_load(const struct hostile *script);
 char *hostile_at_ask(const struct hostile *script);
 
-/* An honest policy that uses a bit of everything that a script may have spoilt. */
+/* An honest policy that uses a bit of everything that a script may have spoilt; by pcall, it is Lua's to run, and soon loaded. */
 extern const char hostile_honest[];
 #define HOSTILE_HONEST_SCORE 38.5
 

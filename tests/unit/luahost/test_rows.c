@@ -410,12 +410,12 @@ static void what_is_wrong_with_a_field_is_told_with_its_line(void **state)
     static const struct {
         const char *source, *sentence;
     } mistakes[] = {
-        {"function score(node) local n = node return n['mem' .. (node.name == 'a' and 'roy' or 'ory')] end",
+        {"function score(node) local n = node return n[node.labels.by or node.name == 'a' and 'memroy' or 'memory'] end",
          "placement.lua:1: node has no field 'memroy'; did you mean 'memory'?"},
         {"function score(node)\n if node.name == 'b' then node.mine = 1 end return 1 end",
          "placement.lua:2: node is read only: 'mine' cannot be set"},
         {"function score(node, workload)\n"
-         " return node.name == 'a' and 1 or workload['cpu' .. (node.name == 'b' and 's' or '')] end",
+         " return node.name == 'a' and 1 or workload[node.labels.by or node.name == 'b' and 'cpus' or 'cpu'] end",
          "placement.lua:2: workload has no field 'cpus'; did you mean 'cpu'?"},
     };
     struct fixture *fixture = *state;

@@ -222,8 +222,8 @@ static void long_texts_cost_wherever_they_are_made_or_looked_at(void **state)
         {"[" LONG_TEXT("workload.name") "]", "[\"reverse_s\",@]", 13, false},
         {"[" LONG_TEXT("workload.name") ",[\"field\",\"node.rank\"]]", "[\"byte_s\",6,@]", 15,
          false},
-        {"[[\"field\",\"node.name\"]]", "[\"reverse_s\",@]", 40, true},
-        {"[[\"field\",\"node.name\"],[\"concat_s\",0,0],[\"concat_s\",1,1],[\"const_s\",\"a-b*c-\"]]",
+        {"[[\"field\",\"node.name\"]]", "[\"reverse_s\",@]", 81, true},
+        {"[[\"field\",\"node.name\"],[\"concat_s\",0,0],[\"concat_s\",1,1],[\"const_s\",\"a-b*c-d-e*f-g*\"]]",
          "[\"match_at\",2,3]", 0, true},
     };
 
