@@ -110,7 +110,7 @@ end
 
 -- Whether two numbers have the same bits; of a NaN it is enough that both are one.
 local function same(a, b)
-    a, b = a + 0.0, b + 0.0
+    a, b = a * 1.0, b * 1.0 -- a sum with 0.0 would lose the sign of a zero
     return string.pack("n", a) == string.pack("n", b) or (a ~= a and b ~= b)
 end
 

@@ -38,8 +38,8 @@ local LOOSE = { text_f = true, format_f = true }
 
 local READ_MAX, MADE_MAX = 256, 16384 -- bytes of a text, as in core/policy/program.h
 
--- How constants are folded. Without an entry: not.
-local function wide(fn) return function(a, b) return fn(a + 0.0, b and b + 0.0) end end
+-- How constants are folded. Without an entry: not. Times one, because -0.0 + 0.0 is no longer -0.0.
+local function wide(fn) return function(a, b) return fn(a * 1.0, b and b * 1.0) end end
 local FOLDS = {
     lt_i = function(a, b) return a < b end, le_i = function(a, b) return a <= b end,
     ult_i = math.ult, abs_i = math.abs,

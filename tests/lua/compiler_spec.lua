@@ -78,6 +78,7 @@ describe("a compiled score does what Lua does", function()
             "return math.sin(node.cpu) + math.cos(node.cpu) + math.tan(node.cpu) + math.rad(node.cpu) + math.deg(3)",
             "return math.fmod(node.cpu, 3) + math.fmod(node.memory, workload.memory)",
             "local x = node.healthy and node.memory or node.cpu return math.fmod(x, workload.count)",
+            "return math.fmod(-0.0, node.healthy and 1 or 1.0)",
             "local x = math.tointeger(node.cpu) return math.max(x, x)",
             "return 7 // math.modf(node.cpu)", "return 3 * math.floor(1e-10 * node.memory)",
                 "local x = math.tointeger(node.cpu) return math.fmod(x, x)",
