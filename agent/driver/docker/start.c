@@ -38,6 +38,7 @@ struct start {
     bool pulled;
     bool made_network;
     bool made_anew; /* its container, which the engine could not start any more */
+    bool has_volumes;
 };
 
 static void create(struct start *start);
@@ -70,6 +71,25 @@ static bool is_left_over(const struct lat_err *err)
            strstr(err->sentence, "already exists") != NULL;
 }
 
+/* What was left may be a process that runs, unknown to its engine. Beside one without volumes another does no harm; data must not get a second
+ * writer. */
+static void on_left_over(struct start *start)
+{
+    struct lat_err err;
+
+    if (!start->has_volumes) {
+        start->made_anew = true;
+        remove_container(start);
+        return;
+    }
+    lat_err_set(
+        &err, LAT_E_ENGINE,
+        "The engine was ended in the middle of a start, and what it left may still write to the volumes of %s.",
+        start->name);
+    lat_err_hint(&err, "Restart containerd and the Docker Engine of the node, or the machine.");
+    lat__op_fail(&start->op, &err);
+}
+
 static void on_started(void *arg, const cJSON *reply, const struct lat_err *err)
 {
     struct start *start = start_of(arg);
@@ -84,8 +104,7 @@ static void on_started(void *arg, const cJSON *reply, const struct lat_err *err)
         start->made_network = true;
         lat__network_ensure(&start->op, on_network);
     } else if (is_left_over(err) && !start->made_anew) {
-        start->made_anew = true;
-        remove_container(start);
+        on_left_over(start);
     } else {
         lat__op_fail(&start->op, err);
     }
@@ -272,6 +291,7 @@ void lat__docker_start(struct lat_driver *driver, const struct lat_driver_task *
         return;
     }
     start->spec_digest = task->spec_digest;
+    start->has_volumes = cJSON_GetArraySize(lat_json_get(task->container, "volumes")) > 0;
     start->image = lat_text_copy(lat_json_text(task->container, "image", ""));
     lat__container_name(task, start->name);
     lat__describe_container(op->driver->node_id, op->driver->network, task, &body);

@@ -309,6 +309,20 @@ static void container_of_a_start_that_was_broken_off_is_made_anew_once(void **st
     assert_int_equal(2, engine_count(f->engine, "DELETE "));
 }
 
+static void data_gets_no_second_writer_after_a_start_that_was_broken_off(void **state)
+{
+    struct fixture *f = *state;
+
+    cJSON_Delete(f->container);
+    f->container =
+        json_of("{\"image\":\"web:1\",\"volumes\":[{\"name\":\"data\",\"path\":\"/data\"}]}");
+    engine_answer(f->engine, "POST /v1.41/containers/" ID "/start", 409,
+                  "{\"message\":\"task " ID ": already exists: unknown\"}");
+    start(f, LAT_E_ENGINE);
+    assert_int_equal(1, engine_count(f->engine, CREATE));
+    assert_int_equal(0, engine_count(f->engine, "DELETE "));
+}
+
 static void network_of_somebody_else_is_not_used(void **state)
 {
     struct fixture *f = *state;
@@ -594,6 +608,7 @@ int main(void)
         CASE(foreign_container_of_that_name_is_left_alone),
         CASE(vanished_network_is_made_and_the_container_made_again),
         CASE(container_of_a_start_that_was_broken_off_is_made_anew_once),
+        CASE(data_gets_no_second_writer_after_a_start_that_was_broken_off),
         CASE(network_of_somebody_else_is_not_used),
         CASE(names_that_never_come_free_end_the_start),
         CASE(what_would_open_the_node_never_reaches_the_engine),
