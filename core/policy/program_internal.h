@@ -10,6 +10,7 @@ enum {
     LAT__WRITTEN_MAX =
         512, /* that a format writes: 309 digits of the largest double, a point, 99 behind it, a sign */
     LAT__NUMBER_MAX = 24,   /* that tostring writes of a number */
+    LAT__KEY_MAX = 63,      /* of a label's name, as LAT_NAME_MAX in core/model */
     LAT__MADE_COST = 128,   /* of a text that is made for each node, beside its bytes */
     LAT__LOOKED_BYTES = 16, /* of a long text that are looked at for one */
     LAT__TRIED_BYTES =

@@ -288,8 +288,8 @@ static uint32_t text_max(const struct lat_program *program, const struct lat_op 
     case LAT_OP_const_s: return (uint32_t)strlen(op->text);
     case LAT_OP_field:
     case LAT_OP_map:
-    case LAT_OP_key_at:
     case LAT_OP_value_at: return LAT_PROGRAM_READ_MAX;
+    case LAT_OP_key_at: return LAT__KEY_MAX;
     case LAT_OP_select_s: return in[1] > in[2] ? in[1] : in[2];
     case LAT_OP_concat_s: return in[0] + in[1];
     case LAT_OP_gsub_s: return replaced_max(op, in[0]);

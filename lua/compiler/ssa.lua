@@ -36,7 +36,7 @@ local PRESENT = { sub_s = true, lower_s = true, upper_s = true, reverse_s = true
 -- Texts of floats: of a NaN its sign may be another than Lua's. They are for reasons alone.
 local LOOSE = { text_f = true, format_f = true }
 
-local READ_MAX, MADE_MAX = 256, 16384 -- bytes of a text, as in core/policy/program.h
+local READ_MAX, KEY_MAX, MADE_MAX = 256, 63, 16384 -- bytes of a text, as in core/policy
 
 -- How constants are folded. Without an entry: not. Times one, because -0.0 + 0.0 is no longer -0.0.
 local function wide(fn) return function(a, b) return fn(a * 1.0, b and b * 1.0) end end
@@ -464,8 +464,9 @@ end
 
 -- The key or the value in a place of a map, from 0, in the order of keys. name: key_at or value_at.
 function ssa:entry(name, map, place)
+    local longest = name == "key_at" and KEY_MAX or nil
     return self:intern(("%s %s %d"):format(name, map, place),
-        { name, map, self:int(place), type = "S", on = map:match "^%a+" })
+        { name, map, self:int(place), type = "S", on = map:match "^%a+", longest = longest })
 end
 
 return ssa

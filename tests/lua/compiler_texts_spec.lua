@@ -180,6 +180,25 @@ describe("a compiled policy does with texts what Lua does", function()
         })
     end)
 
+    it("with names made of the names of labels, in loops within loops", function()
+        agrees [[
+local function tolerates(workload, taint, value)
+    for name, what in pairs(workload.labels) do
+        if name == "tolerate/" .. taint and (what == value or what == "*") then return true end
+    end
+    return false
+end
+function filter(node, workload)
+    for name, value in pairs(node.labels) do
+        if name:sub(1, 6) == "taint/" and not tolerates(workload, name:sub(7), value) then
+            return false, "has the taint " .. name:sub(7)
+        end
+    end
+    return true
+end
+function score(node) return node.free_cpu end]]
+    end)
+
     it("in reasons of very many forms", function()
         filter [[local s, ok = "", true
         for _, name in ipairs { "a", "b", "c", "d", "e", "f" } do
