@@ -405,6 +405,9 @@ void lat_loop_run(struct lat_loop *loop)
 static void on_limit(uv_timer_t *handle)
 {
     *(bool *)handle->data = true;
+    uv_stop(
+        handle
+            ->loop); /* a timer that is due at once fires before the poll, which has nothing to end it then */
 }
 
 bool lat_loop_run_until(struct lat_loop *loop, const bool *done, int64_t max_ms)

@@ -247,6 +247,18 @@ static void run_until_gives_up_in_time(void **state)
     assert_true(took >= 19 && took < 2000);
 }
 
+static void run_until_gives_up_though_its_time_is_over_before_it_waits(void **state)
+{
+    struct lat_loop *loop = *state;
+    bool never = false;
+
+    lat_loop_hold(loop); /* there is something to wait for that never comes */
+    for (int i = 0; i < 20; i++) {
+        assert_false(lat_loop_run_until(loop, &never, 0));
+    }
+    lat_loop_release(loop);
+}
+
 static void a_signal_calls_back(void **state)
 {
     struct lat_signal *signal;
@@ -289,6 +301,7 @@ int main(void)
         T(ten_thousand_timers_keep_their_order),
         cmocka_unit_test(timers_follow_a_simulated_clock),
         T(run_until_gives_up_in_time),
+        T(run_until_gives_up_though_its_time_is_over_before_it_waits),
         T(a_signal_calls_back),
         T(an_idle_loop_does_not_spin),
     };
