@@ -91,8 +91,10 @@ class Engine:
         wait_until(lambda: not _alive(pid), f"dockerd {pid} is dead")
 
     def pause(self) -> None:
-        """SIGSTOP: connections are accepted, and nothing answers."""
-        os.kill(self.pid(), signal.SIGSTOP)
+        """SIGSTOP: connections are accepted, and nothing answers. A thread that runs at that time goes on for a moment."""
+        pid = self.pid()
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: all(_state_of(task) == "T" for task in Path(f"/proc/{pid}/task").iterdir()), "the engine stands still")
 
     def resume(self) -> None:
         os.kill(self.pid(), signal.SIGCONT)
@@ -239,9 +241,14 @@ def _labelled(found: list[dict[str, Any]], ours: bool) -> list[dict[str, Any]]:
     ]
 
 
+def _state_of(process: Path) -> str:
+    """The letter of a process's or a thread's state: R, S, T (stopped), Z (dead and not yet reaped)."""
+    return process.joinpath("stat").read_text().rpartition(")")[2].split()[0]
+
+
 def _alive(pid: int) -> bool:
     """True if the process runs; one that is dead and not yet reaped does not."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return _state_of(Path(f"/proc/{pid}")) != "Z"
     except FileNotFoundError:
         return False
