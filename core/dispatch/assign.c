@@ -17,8 +17,8 @@ static int render(struct lat_dispatch *dispatch, const struct lat_workload *work
 }
 
 /* What a task's allocation is assigned beside a service's. One whose end is what its agent said last, and that counts as ended no more, has
- * been ordered to run again (core/orch): the agent is told of which end that is known, because it may have come to another one since; and says it with what it reports until then, so that
- * one whose journal has lost the order is told again. */
+ * been ordered to run again (core/orch): the agent is told of which end that is known, because it may have come to another one since; and
+ * says it with what it reports until then, so that one whose journal has lost the order is told again. */
 static void describe_task(const struct lat_workload *workload,
                           const struct lat_allocation *allocation,
                           struct lat_assign_message *assign)

@@ -9,7 +9,6 @@ local walker = require "compiler.walker"
 require "compiler.matches"
 require "compiler.tables"
 
-
 local TURNS_MAX = 64 -- of a loop whose end only a row knows, where nothing is left to Lua
 local WALKED_MAX = 1 << 40 -- what such a loop begins with, and goes by
 
